@@ -1,0 +1,95 @@
+# The contributor's index: `make` alone prints it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help demo up test check format bench chaos lock new-event schemas prove-guards install clean
+
+help: ## Print this index
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Run the whole loop once, from an overdue invoice to a settled follow-up (no account needed)
+	@$(BIN)/converse demo $(ARGS)
+
+up: $(INSTALLED) ## Run everything on port 8000 and keep its data
+	@exec $(BIN)/converse up $(ARGS)
+
+test: check ## Run all that CI runs: the checks, then every test; ARGS='-k name' for some
+	@$(call heading,pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Check format, lint, types and import contracts
+	@$(call heading,ruff format)
+	@$(BIN)/ruff format --check .
+	@$(call heading,ruff check)
+	@$(BIN)/ruff check .
+	@$(call heading,mypy)
+	@$(BIN)/mypy
+	@$(call heading,lint-imports)
+	@out=$$($(BIN)/lint-imports 2>&1) && grep "^Contracts:" <<<"$$out" || { printf '%s\n' "$$out"; exit 1; }
+
+format: $(INSTALLED) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Measure append, relay, reactors, rebuild and the loop against the bars
+	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(INSTALLED) ## Kill and pause everything at random, then count what was lost or doubled
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+new-event: $(INSTALLED) ## Begin a fact: NAME=family.fact writes its struct, sample and schema
+	@test -n "$(NAME)" || { echo "Say which: make new-event NAME=conversation.reopened" >&2; exit 2; }
+	@$(BIN)/python -m tools.new_event "$(NAME)"
+
+schemas: $(INSTALLED) ## Generate JSON Schema, AsyncAPI and missing samples from the vocabulary
+	@$(BIN)/python -m tools.schemas
+
+prove-guards: $(INSTALLED) ## Break each architecture guard on purpose and see it fail
+	@$(BIN)/python -m tools.prove_guards
+
+lock: $(INSTALLED) ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	test -x "$$uv" || $(BIN)/python -m pip install --quiet uv; \
+	UV_SYSTEM_CERTS=1 "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-package converse-agent $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements.lock
+	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+install: $(INSTALLED) ## Make .venv and install what requirements.lock names (every target does so first)
+
+clean: ## Remove .venv, caches and the data of `make up`
+	@rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# With uv on PATH and no PIP_ variable set, uv installs; otherwise pip does, and reads its PIP_ variables.
+$(INSTALLED): requirements.lock pyproject.toml
+	@python=; for candidate in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+		if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			python=$$candidate; break; \
+		fi; \
+	done; \
+	test -n "$$python" || { \
+		echo "No Python 3.11 or newer with its venv module was found on PATH." >&2; \
+		echo "Install one (Debian, Ubuntu: apt install python3 python3-venv) and run make again." >&2; exit 1; }; \
+	mkdir -p $(VENV); log=$(VENV)/install.log; \
+	fail() { cat "$$log" >&2; echo "The installation failed; what it said stands above and in $$log." >&2; exit 1; }; \
+	if command -v uv >/dev/null && ! env | grep -q '^PIP_'; then \
+		echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) with uv"; \
+		export UV_SYSTEM_CERTS=1; \
+		{ test -x $(BIN)/python || uv venv --quiet --allow-existing --python "$$python" $(VENV); } >"$$log" 2>&1 || fail; \
+		uv pip install --python $(BIN)/python --require-hashes -r requirements.lock >>"$$log" 2>&1 || fail; \
+		uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e . >>"$$log" 2>&1 || fail; \
+	else \
+		echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) with pip (a minute or two)"; \
+		{ test -x $(BIN)/pip || "$$python" -m venv $(VENV); } >"$$log" 2>&1 || fail; \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements.lock >>"$$log" 2>&1 || fail; \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-compile --no-deps --no-build-isolation -e . >>"$$log" 2>&1 || fail; \
+	fi; \
+	echo "Installed."; touch $@

@@ -1,0 +1,272 @@
+"""A conversation with one contact, over all channels and matters. Written by orchestrator.
+
+A matter is a follow-up in this conversation; it is named by the follow-up's id.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from events.base import Category, Event, Intent, Personal
+from events.values import PersonalBody, PersonalData, PersonalText, PolicyDecision, Trigger
+
+
+class Opened(Event, tag="conversation.opened.v1"):
+    """We talk with this contact now; `follows` names the conversation before."""
+
+    contact_id: str
+    follows: str | None = None
+
+
+class ProcessBound(Event, tag="conversation.process_bound.v1"):
+    """A matter has joined; with a process type its state map starts (or goes on) here. All of it is pinned to `bundle`."""
+
+    matter: str
+    bundle: str
+    state: str | None = None
+    process_type: str | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    channel_priority: list[str] = []
+    context: PersonalData = {}
+
+
+class FlowStarted(Event, tag="conversation.flow_started.v1"):
+    matter: str
+    flow: str
+
+
+class StepEntered(Event, tag="conversation.step_entered.v1"):
+    matter: str
+    flow: str
+    step: str
+
+
+class FlowEnded(Event, tag="conversation.flow_ended.v1"):
+    matter: str
+    flow: str
+
+
+class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
+    """What the ERP answered to `call`, kept under the step's result key."""
+
+    call: str
+    matter: str
+    result_key: str
+    ok: bool
+    result: Annotated[Any, Personal(None)] = None
+
+
+class ContactSaid(Event, tag="conversation.contact_said.v1"):
+    """The contact spoke; `inbound` is the stream of the message."""
+
+    channel: str
+    inbound: str
+    text: PersonalText
+    at: datetime
+    provider_ref: str | None = None
+    reply_to: str | None = None
+
+
+class Understood(Event, tag="conversation.understood.v1"):
+    """What the contact meant: intents by name, facts by name, and the words that they came from."""
+
+    turn: str
+    intents: list[str]
+    matter: str | None = None
+    extracted_info: PersonalData = {}
+    words: PersonalData = {}
+    language: str | None = None
+    sentiment: str | None = None
+    opt_out: bool = False
+
+
+class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
+    """A reply was written and not sent, because the conversation had moved on."""
+
+    turn: str
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out"]
+
+
+class ProcessMoved(Event, tag="conversation.process_moved.v1"):
+    """The state map took a transition."""
+
+    matter: str
+    from_state: str
+    to_state: str
+    trigger: Trigger
+    reasons: list[str] = []
+
+
+class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
+    """The outcome of one of our intents reached the conversation; it is no longer awaited."""
+
+    intent: str
+    outcome: str
+
+
+class MatterSettled(Event, tag="conversation.matter_settled.v1"):
+    """Nothing more is to be done here for this matter."""
+
+    matter: str
+    how: Literal["resolved", "exhausted", "cancelled", "handed_over"]
+
+
+class ChannelSwitched(Event, tag="conversation.channel_switched.v1"):
+    channel: str
+    reason: str
+
+
+class GateClosed(Event, tag="conversation.gate_closed.v1"):
+    """Intents of this scope (`contact:…`, `conversation:…`, `matter:…`) at lower positions are withheld.
+
+    A lasting gate withholds later ones too, until it is opened.
+    """
+
+    scope: str
+    reason: str
+    lasting: bool = False
+
+
+class GateOpened(Event, tag="conversation.gate_opened.v1"):
+    scope: str
+
+
+class Escalated(Event, tag="conversation.escalated.v1"):
+    """A person must look at it."""
+
+    reason: str
+    matter: str | None = None
+    queue: str | None = None
+
+
+class TakenOver(Event, tag="conversation.taken_over.v1"):
+    operator: str
+
+
+class Released(Event, tag="conversation.released.v1"):
+    operator: str
+
+
+class Closed(Event, tag="conversation.closed.v1"):
+    """Nobody speaks here any more."""
+
+    reason: Literal["resolved", "exhausted", "opted_out", "handed_over", "cancelled"]
+
+
+class TimerSet(Event, tag="conversation.timer_set.v1"):
+    """Come back at `due_at` (business time). The timer is void when the matter has left `state` or `step` meanwhile.
+
+    A deferred line of an action carries what it is to say: the bundle's own `text` or `template`, not yet rendered.
+    """
+
+    timer: str
+    purpose: Literal["check", "no_reply", "wait", "deferred", "quiet", "pending"]
+    due_at: datetime
+    matter: str | None = None
+    name: str | None = None
+    state: str | None = None
+    step: str | None = None
+    mark: int = 0
+    text: str | None = None
+    template: str | None = None
+    channel: str | None = None
+
+
+class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.turn"):
+    """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
+
+    `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id.
+    """
+
+    turn: str
+    upto: int
+    instructions: PersonalText
+    wants: Literal["understand", "draft", "both"] = "both"
+    matter: str | None = None
+    flow: str | None = None
+    step: str | None = None
+    intents: dict[str, str] = {}
+    context: PersonalData = {}
+    undefined: list[str] = []
+    max_words: int | None = None
+    gates: list[str] = []
+
+
+class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
+    """We know what to say; a gateway has yet to say it.
+
+    `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
+    """
+
+    message: str
+    channel: str
+    to: PersonalText
+    body: PersonalBody
+    allowed_by: PolicyDecision
+    purpose: Literal["approach", "answer", "operator"] = "approach"
+    answers: int = 0
+    matter: str | None = None
+    step: str | None = None
+    reply_to: str | None = None
+    gates: list[str] = []
+
+
+class ToolRequested(Intent, tag="conversation.tool_requested.v1", effect="backend.tool"):
+    """The ERP is asked something by a flow. `call` is this intent's own id."""
+
+    call: str
+    matter: str
+    endpoint: str
+    result_key: str
+    payload: PersonalData = {}
+    step: str | None = None
+
+
+class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effect="backend.write"):
+    """The ERP is told something, until it confirms. `call` is this intent's own id."""
+
+    call: str
+    matter: str
+    endpoint: str
+    payload: PersonalData = {}
+    why: Literal["action", "resolved", "exhausted"] = "action"
+
+
+class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):
+    """Somebody wrote whom we do not know: the ERP is asked who it is."""
+
+    channel: str
+    digest: str
+    address: PersonalText
+
+
+CONVERSATION = Category(
+    "conversation",
+    current=(
+        Opened,
+        ProcessBound,
+        FlowStarted,
+        StepEntered,
+        FlowEnded,
+        ToolAnswered,
+        ContactSaid,
+        Understood,
+        DraftDropped,
+        ProcessMoved,
+        OutcomeHeard,
+        MatterSettled,
+        ChannelSwitched,
+        GateClosed,
+        GateOpened,
+        Escalated,
+        TakenOver,
+        Released,
+        Closed,
+        TimerSet,
+        TurnRequested,
+        MessageRequested,
+        ToolRequested,
+        WritebackRequested,
+        SenderUnknown,
+    ),
+)

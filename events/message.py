@@ -1,0 +1,75 @@
+"""What became of an outbound message. Written by gateways; the stream is `message-{intent id}`."""
+
+from datetime import datetime
+from typing import Literal
+
+from events.base import Category, Event
+from events.values import Cost
+
+
+class Accepted(Event, tag="message.accepted.v1"):
+    """The provider took it: on its way, not yet there."""
+
+    conversation: str
+    channel: str
+    provider_ref: str
+    cost: Cost | None = None
+
+
+class Rejected(Event, tag="message.rejected.v1"):
+    """The provider refused it for good. `scope` says what else that touches."""
+
+    conversation: str
+    channel: str
+    code: str
+    reason: str
+    scope: Literal["message", "contact", "account"] = "message"
+
+
+class Withheld(Event, tag="message.withheld.v1"):
+    """It was not sent: a gate, the kill switch or the hours closed between the intent and the call."""
+
+    conversation: str
+    channel: str
+    reason: str
+
+
+class OutcomeUnknown(Event, tag="message.outcome_unknown.v1"):
+    """We called and do not know whether the provider took it; never sent again, waits for the provider's webhook."""
+
+    conversation: str
+    channel: str
+    reason: str
+
+
+class Delivered(Event, tag="message.delivered.v1"):
+    conversation: str
+    channel: str
+    at: datetime
+
+
+class Read(Event, tag="message.read.v1"):
+    conversation: str
+    channel: str
+    at: datetime
+
+
+class Failed(Event, tag="message.failed.v1"):
+    """The provider took it, then could not deliver it."""
+
+    conversation: str
+    channel: str
+    code: str
+    reason: str
+    at: datetime
+
+
+class Bounced(Event, tag="message.bounced.v1"):
+    """The address does not take mail."""
+
+    conversation: str
+    channel: str
+    reason: str
+
+
+MESSAGE = Category("message", current=(Accepted, Rejected, Withheld, OutcomeUnknown, Delivered, Read, Failed, Bounced))

@@ -1,0 +1,71 @@
+"""What people of the company ask for by hand. Written by ingest and console, each in streams of its own."""
+
+from typing import Annotated, Any, Literal
+
+from events.base import Category, Event, Personal
+from events.values import PersonalData, PersonalText, Priority
+
+
+class FollowupTriggered(Event, tag="operator.followup_triggered.v1"):
+    """Somebody wants a contact followed up; the follow-up's id is known from the start."""
+
+    followup: str
+    contact_id: str
+    fingerprint: str
+    reason: PersonalText
+    priority: Priority = "normal"
+    channel_priority: list[str] = []
+    process_type: str | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    flow: str | None = None
+    business_context: PersonalData = {}
+
+
+class TriggerGiven(Event, tag="operator.trigger_given.v1"):
+    """Somebody moves a process by hand."""
+
+    conversation: str
+    fingerprint: str
+    trigger_type: Literal["intent", "event", "outcome", "timer", "manual"]
+    trigger_value: str
+    process_type: str | None = None
+    entity_id: str | None = None
+    extra_data: PersonalData = {}
+
+
+class TakeoverRequested(Event, tag="operator.takeover_requested.v1"):
+    """An operator takes the conversation: the agent falls silent."""
+
+    conversation: str
+    operator: str
+
+
+class ReplyGiven(Event, tag="operator.reply_given.v1"):
+    """An operator says something to the contact."""
+
+    conversation: str
+    operator: str
+    content: PersonalText
+    channel: str | None = None
+
+
+class Released(Event, tag="operator.released.v1"):
+    """The operator hands the conversation back to the agent."""
+
+    conversation: str
+    operator: str
+
+
+class ErasureRequested(Event, tag="operator.erasure_requested.v1"):
+    """A contact's personal data must become unreadable."""
+
+    contact_id: str
+    operator: str
+    evidence: Annotated[dict[str, Any], Personal({})] = {}
+
+
+OPERATOR = Category(
+    "operator",
+    current=(FollowupTriggered, TriggerGiven, TakeoverRequested, ReplyGiven, Released, ErasureRequested),
+)

@@ -1,0 +1,46 @@
+"""What Claude understood and wrote. Written by orchestrator's LLM worker; the stream is `turn-{intent id}`."""
+
+from events.base import Category, Event, Value
+from events.values import Cost, PersonalData, PersonalTextOrNone
+
+
+class Usage(Value):
+    """Tokens of one turn, all calls together."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+class Completed(Event, tag="turn.completed.v1"):
+    """Claude has understood and, where asked, written."""
+
+    conversation: str
+    model: str
+    intents: list[str] = []
+    extracted_info: PersonalData = {}
+    words: PersonalData = {}
+    language: str | None = None
+    sentiment: str | None = None
+    opt_out: bool = False
+    draft: PersonalTextOrNone = None
+    usage: Usage = Usage()
+    cost: Cost | None = None
+
+
+class Failed(Event, tag="turn.failed.v1"):
+    """Claude and the fallback model could not: the safe template, then a person."""
+
+    conversation: str
+    reason: str
+
+
+class Withheld(Event, tag="turn.withheld.v1"):
+    """The turn was no longer wanted when its time came."""
+
+    conversation: str
+    reason: str
+
+
+TURN = Category("turn", current=(Completed, Failed, Withheld))

@@ -1,0 +1,75 @@
+"""The values that several families share."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from events.base import Personal, Value
+
+Channel = Literal["whatsapp", "email", "chat", "sms", "voice"]
+Priority = Literal["low", "normal", "high", "urgent"]
+
+PersonalText = Annotated[str, Personal("[erased]")]
+PersonalTextOrNone = Annotated[str | None, Personal(None)]
+PersonalData = Annotated[dict[str, Any], Personal({})]
+
+
+class Cost(Value):
+    """Money of ours, in millionths of the currency's major unit (₹0.115 is 115000): some prices are below a paisa."""
+
+    currency: str
+    micros: int
+
+
+class Body(Value):
+    """What is said: free text, or a registered template with its variables by name, in order (and its text, as rendered)."""
+
+    text: str
+    template: str | None = None
+    template_name: str | None = None
+    language: str | None = None
+    variables: dict[str, str] = {}
+
+
+ERASED_BODY = {"text": "[erased]"}
+PersonalBody = Annotated[Body, Personal(ERASED_BODY)]
+
+
+class PolicyCheck(Value):
+    """One rule of the contact policy and what it said."""
+
+    rule: str
+    verdict: Literal["allowed", "deferred", "refused", "exempt"]
+    detail: str
+    source: str | None = None
+
+
+class PolicyDecision(Value):
+    """Why an approach was allowed, deferred (`until`) or refused: each rule with its verdict."""
+
+    verdict: Literal["allowed", "deferred", "refused"]
+    channel: str
+    purpose: str
+    at: datetime
+    until: datetime | None = None
+    checks: list[PolicyCheck] = []
+
+
+class CancelOn(Value):
+    """An event that makes a follow-up pointless; `match` holds templates over that event's data."""
+
+    event: str
+    match: dict[str, str]
+
+
+class Trigger(Value):
+    """What moved a process."""
+
+    type: Literal["intent", "event", "outcome", "timer", "manual"]
+    value: str
+
+
+class Skipped(Value):
+    """A channel of the ladder that was passed over, and why."""
+
+    channel: str
+    reason: str

@@ -1,0 +1,1 @@
+"""The configuration bundle: read a folder, check all of it, compile it, store it and read it back."""

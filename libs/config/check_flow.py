@@ -1,0 +1,154 @@
+"""Flows: steps that exist, can be reached and come to an end, and texts for closed windows."""
+
+from libs.config.findings import Findings, suggest
+from libs.config.model import BUILT_CHANNELS
+from libs.config.parsed import Parsed, Placed
+from libs.config.references import References
+from libs.config.tree import Node
+from libs.domain.conditions import ALWAYS
+from libs.domain.flow import AnyStep, Branch, End, Flow, Generate, Say, ToolCall, Wait
+from libs.domain.names import PLAIN_NAMES
+
+THE_END = -1
+RESERVED = (*PLAIN_NAMES, "contact", "business_context", "extracted_info", "slots")
+
+
+def check_flows(parsed: Parsed, found: Findings) -> None:
+    refer = References(parsed, found)
+    registered_only = [
+        name
+        for name, settings in parsed.settings.value.channels.items()
+        if name in BUILT_CHANNELS and settings.enabled and not settings.default_template
+    ]
+    for flow in parsed.flows:
+        _steps(flow, refer, found)
+        if found.errors_under(flow.node):
+            continue
+        if not flow.value.steps:
+            found.error(flow.node.at("steps"), "the flow has no step", "begin with a generate or say step")
+            continue
+        _course(flow, found)
+        for channel in registered_only:
+            _closed_windows(flow, channel, found)
+
+
+def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
+    ids = [step.id for step in placed.value.steps]
+    for position, step in enumerate(placed.value.steps):
+        node = placed.node.at("steps", position)
+        if step.id and step.id in ids[:position]:
+            found.error(
+                node.at("id"), f"the step {step.id!r} is defined twice in this flow", "give it an id of its own"
+            )
+        for target, place in _gotos(step, node):
+            if target and target not in ids:
+                found.error(place, f"there is no step {target!r} in this flow", suggest(target, ids))
+        match step:
+            case ToolCall():
+                tool = node.at("tool")
+                refer.endpoint(step.endpoint, step.payload_template, tool.at("endpoint"), tool.at("payload_template"))
+                if step.result_key in RESERVED:
+                    found.error(
+                        tool.at("result_key"),
+                        f"{step.result_key!r} already means something else",
+                        "choose another name",
+                    )
+            case Generate() | Say():
+                for channel, template in step.templates.items():
+                    written = node.at("templates", channel)
+                    if channel in refer.settings.channels or channel in BUILT_CHANNELS:
+                        refer.template(channel, template, written)
+                    else:
+                        refer.channel(channel, written)
+            case _:
+                pass
+
+
+def _gotos(step: AnyStep, node: Node) -> list[tuple[str | None, Node]]:
+    """The steps that a step names, each with its place."""
+    named: list[tuple[str | None, Node]] = [(step.goto, node.at("goto"))]
+    match step:
+        case Branch(arms=arms):
+            named += [(arm.goto, node.at("arms", n, "goto")) for n, arm in enumerate(arms)]
+        case ToolCall() | Generate() | Say():
+            named.append((step.on_error, node.at("on_error")))
+        case Wait():
+            named.append((step.on_timeout, node.at("on_timeout")))
+        case _:
+            pass
+    return named
+
+
+def _after(flow: Flow, position: int) -> set[int]:
+    """The positions that may follow a step; THE_END beyond the last."""
+    step = flow.steps[position]
+    places = {each.id: n for n, each in enumerate(flow.steps)}
+    below = position + 1 if position + 1 < len(flow.steps) else THE_END
+    ahead = places[step.goto] if step.goto else below
+    match step:
+        case End():
+            return {THE_END}
+        case Branch(arms=arms):
+            sure = any(arm.conditions == ALWAYS for arm in arms)
+            return {places[arm.goto] for arm in arms} | (set() if sure else {ahead})
+        case ToolCall(on_error=other) | Generate(on_error=other) | Say(on_error=other) | Wait(on_timeout=other):
+            return {ahead} | ({places[other]} if other else set())
+    return {ahead}
+
+
+def _waits(step: AnyStep) -> bool:
+    return isinstance(step, Generate | Wait)
+
+
+def _reached(flow: Flow, start: set[int], *, through_waits: bool) -> set[int]:
+    """Positions reached from `start`; without `through_waits` only those that no reply comes before."""
+    reached: set[int] = set()
+    ahead = set(start)
+    while ahead:
+        position = ahead.pop()
+        if position in reached:
+            continue
+        reached.add(position)
+        if position != THE_END and (through_waits or not _waits(flow.steps[position])):
+            ahead |= _after(flow, position)
+    return reached
+
+
+def _course(placed: Placed[Flow], found: Findings) -> None:
+    flow, node = placed.value, placed.node
+    reached = _reached(flow, {0}, through_waits=True)
+    if THE_END not in reached:
+        found.error(node.at("steps"), f"the flow {flow.id!r} has no end: every way leads back", "add an `end` step")
+    for position, step in enumerate(flow.steps):
+        here = node.at("steps", position)
+        if position not in reached:
+            found.warn(here, f"the step {step.id!r} is never reached", "name it in a goto, or leave it out")
+        elif not _waits(step) and position in _reached(flow, _after(flow, position), through_waits=False):
+            found.error(
+                here.at("id"),
+                f"the step {step.id!r} is in a loop that never waits",
+                "put a generate or wait step into it",
+            )
+        if isinstance(step, Branch):
+            sure = [n for n, arm in enumerate(step.arms) if arm.conditions == ALWAYS]
+            for n in range(sure[0] + 1, len(step.arms)) if sure else ():
+                found.warn(here.at("arms", n), "this arm is never taken: one above it has no conditions", "move it up")
+
+
+def _closed_windows(placed: Placed[Flow], channel: str, found: Findings) -> None:
+    """Steps that may speak first, or after a timeout, need a registered text where the window may be closed."""
+    flow = placed.value
+    places = {step.id: n for n, step in enumerate(flow.steps)}
+    late = {
+        places[step.on_timeout] if step.on_timeout else next(iter(_after(flow, n)))
+        for n, step in enumerate(flow.steps)
+        if isinstance(step, Wait) and step.timeout_s is not None
+    }
+    for position in sorted(_reached(flow, {0} | late, through_waits=False) - {THE_END}):
+        step = flow.steps[position]
+        if isinstance(step, Generate | Say) and channel not in step.templates:
+            found.warn(
+                placed.node.at("steps", position),
+                f"the step {step.id!r} may speak while {channel}'s window is closed, and has no template for it",
+                f"add `templates: {{{channel}: …}}`, or a default_template to channels.{channel}; else it is skipped",
+            )

@@ -1,0 +1,215 @@
+"""policy.yaml: when, where and how often a contact may be approached."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from libs.config.fields import Fields, as_text
+from libs.config.findings import Findings, suggest
+from libs.config.model import CHANNELS
+from libs.config.tree import Node
+from libs.domain.policy import Attempts, Holidays, Hours, Policy, Purpose, Source
+
+TIME = re.compile(r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+CURRENCY = re.compile(r"^[A-Z]{3}$")
+CONSENT: tuple[Literal["required", "implied"], ...] = ("required", "implied")
+DISCLOSE: tuple[Literal["when_asked", "always"], ...] = ("when_asked", "always")
+RIGHT_PERSON = {"voice": ("confirm", "off"), "text": ("registered_address", "off")}
+
+
+def parse_policy(node: Node, found: Findings) -> Policy:
+    fields = Fields(node, found, "the policy")
+    usual = Policy()
+    zone = fields.text("timezone")
+    if zone and not _known_zone(zone):
+        found.error(node.at("timezone"), f"{zone!r} is no time zone", "write an IANA name such as Asia/Kolkata")
+    for key in ("merge_matters", "number_series", "money_per_day"):
+        fields.not_built(key, refuse=False)
+    disclose = fields.choice("disclose_automation", DISCLOSE)
+    purposes = fields.children("purposes")
+    policy = Policy(
+        timezone=zone or usual.timezone,
+        hours=_hours(fields.children("hours"), found),
+        purposes={name: _purpose(each, found) for name, each in purposes.items()},
+        holidays=_holidays(fields.child("holidays"), found),
+        consent=_consent(fields.children("consent"), found),
+        attempts=_attempts(fields.child("attempts"), found),
+        minimum_gap_minutes=_or(fields.whole("minimum_gap_minutes"), usual.minimum_gap_minutes),
+        no_reply_minutes=_or(fields.whole("no_reply_minutes", minimum=1), usual.no_reply_minutes),
+        blackout_dates=_dates(fields.items("blackout_dates"), found),
+        merge_matters=fields.flag("merge_matters") is not False,
+        number_series=fields.text_map("number_series"),
+        right_person=_right_person(fields.children("right_person"), found),
+        stop_words=_stop_words(fields, found),
+        stop_confirmation=fields.flag("stop_confirmation") or False,
+        disclose_automation=next((each for each in DISCLOSE if each == disclose), usual.disclose_automation),
+        money_per_day=_money(fields.children("money_per_day"), found),
+        rules=tuple(_source(item, found) for item in fields.items("rules")),
+    )
+    fields.finish()
+    return policy
+
+
+def _or(value: int | None, usual: int) -> int:
+    return usual if value is None else value
+
+
+def _known_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def known_channel(name: str, node: Node, found: Findings) -> bool:
+    """Whether `name` is a channel of the grammar; a finding says so when it is not."""
+    if name in CHANNELS:
+        return True
+    found.error(node, f"{name!r} is no channel", suggest(name, CHANNELS), line=node.key_line)
+    return False
+
+
+def _hours(windows: Mapping[str, Node], found: Findings) -> dict[str, Hours]:
+    return {channel: _window(node, found) for channel, node in windows.items() if known_channel(channel, node, found)}
+
+
+def _window(node: Node, found: Findings) -> Hours:
+    fields = Fields(node, found, "hours")
+    window = Hours(start=fields.need("from", like='"08:00"'), end=fields.need("to", like='"19:00"'))
+    fields.finish()
+    for key, text in (("from", window.start), ("to", window.end)):
+        if text and not TIME.match(text):
+            found.error(
+                node.at(key), f"{text!r} is no time of day", 'write hours and minutes in quotes, such as "08:00"'
+            )
+    if not found.errors_under(node) and window.start >= window.end:
+        found.error(node, f"hours from {window.start} to {window.end} are never open", "`from` must be before `to`")
+    return window
+
+
+def _purpose(node: Node, found: Findings) -> Purpose:
+    fields = Fields(node, found, "a purpose")
+    purpose = Purpose(hours=_hours(fields.children("hours"), found))
+    fields.finish()
+    return purpose
+
+
+def _holidays(node: Node | None, found: Findings) -> Holidays:
+    if node is None:
+        return Holidays()
+    fields = Fields(node, found, "holidays")
+    country, subdivision = fields.text("country"), fields.text("subdivision")
+    known = holidays.list_supported_countries()
+    if country and country not in known:
+        found.error(
+            node.at("country"), f"no holidays are known for the country {country!r}", "write an ISO code such as IN"
+        )
+    elif subdivision and (not country or subdivision not in known[country]):
+        found.error(
+            node.at("subdivision"),
+            f"no holidays are known for {subdivision!r} in {country or 'no country'}",
+            suggest(subdivision, known[country] if country else ()),
+        )
+    days = Holidays(country=country, subdivision=subdivision, extra=_dates(fields.items("extra"), found))
+    fields.finish()
+    return days
+
+
+def _dates(items: Collection[Node], found: Findings) -> tuple[str, ...]:
+    dates = []
+    for item in items:
+        text = as_text(item, found)
+        if text is not None and read_date(text) is None:
+            found.error(item, f"{text!r} is no date", "write year-month-day, such as 2026-11-09")
+        elif text is not None:
+            dates.append(text)
+    return tuple(dates)
+
+
+def read_date(text: str) -> date | None:
+    """The date of `YYYY-MM-DD`, None for anything else."""
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _consent(asked: Mapping[str, Node], found: Findings) -> dict[str, Literal["required", "implied"]]:
+    consent: dict[str, Literal["required", "implied"]] = {}
+    for channel, node in asked.items():
+        known_channel(channel, node, found)
+        for word in CONSENT:
+            if node.text == word:
+                consent[channel] = word
+        if channel not in consent:
+            found.error(node, f"consent {node.text!r} is not known", suggest(node.text, CONSENT))
+    return consent
+
+
+def _attempts(node: Node | None, found: Findings) -> Attempts:
+    usual = Attempts()
+    if node is None:
+        return usual
+    fields = Fields(node, found, "attempts")
+    attempts = Attempts(
+        per_day=_or(fields.whole("per_day", minimum=1), usual.per_day),
+        per_matter=_or(fields.whole("per_matter", minimum=1), usual.per_matter),
+    )
+    fields.finish()
+    return attempts
+
+
+def _right_person(asked: Mapping[str, Node], found: Findings) -> dict[str, str]:
+    for medium, node in asked.items():
+        if medium not in RIGHT_PERSON:
+            found.error(
+                node, f"{medium!r} is neither voice nor text", suggest(medium, RIGHT_PERSON), line=node.key_line
+            )
+        elif node.text not in RIGHT_PERSON[medium]:
+            found.error(
+                node, f"right_person.{medium} cannot be {node.text!r}", suggest(node.text, RIGHT_PERSON[medium])
+            )
+        elif node.text == "confirm":
+            found.warn(node, "right_person confirm is not built yet and changes nothing", "it can stay")
+    return {medium: node.text for medium, node in asked.items()}
+
+
+def _stop_words(fields: Fields, found: Findings) -> dict[str, tuple[str, ...]] | None:
+    """None = the defaults; a language that is given replaces that language's defaults."""
+    if not fields.has("stop_words"):
+        return None
+    inner = Fields(fields.node.at("stop_words"), found, "stop_words")
+    return {language: inner.texts(language) for language in fields.children("stop_words")}
+
+
+def _money(limits: Mapping[str, Node], found: Findings) -> dict[str, int]:
+    money = {}
+    for currency, node in limits.items():
+        if not CURRENCY.match(currency):
+            found.error(node, f"{currency!r} is no currency", "write an ISO 4217 code such as INR", line=node.key_line)
+        elif isinstance(node.value, bool) or not isinstance(node.value, int):
+            found.error(node, "a limit must be a whole number of the currency", "write 5000")
+        else:
+            money[currency] = node.value
+    return money
+
+
+def _source(node: Node, found: Findings) -> Source:
+    fields = Fields(node, found, "a rule of the policy")
+    source = Source(
+        id=fields.need("id"),
+        source=fields.need("source", like="where the rule can be read"),
+        effective=fields.need("effective", like="2022-08-12"),
+        applies=fields.text("applies"),
+    )
+    fields.finish()
+    if source.effective and read_date(source.effective) is None:
+        found.error(
+            node.at("effective"), f"{source.effective!r} is no date", "write year-month-day, such as 2026-11-09"
+        )
+    return source

@@ -1,0 +1,132 @@
+"""Scopes: which names can exist where a template or a condition stands (api.md, "Names in templates and conditions")."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from libs.config.findings import nearest, suggest
+from libs.config.parsed import Parsed
+from libs.domain.flow import ToolCall
+from libs.domain.names import PLAIN_NAMES, parts_of
+from libs.domain.rules import FollowupSpec
+from libs.domain.statemap import StartFlow
+
+CONTACT_FIELDS = frozenset({"id", "name", "role", "organization", "channels", "metadata", "language", "timezone"})
+ROOTS = ("contact", "business_context", "extracted_info", "slots")
+SURELY = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a name, and what was probably meant."""
+
+    severity: Literal["error", "warning"]
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What can be named in one place. `context` None: the business context may hold anything.
+
+    `results`: fields by result key, None where the ERP's answer may hold anything. `event`: an event's data is at hand.
+    """
+
+    context: frozenset[str] | None = None
+    results: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    contact: frozenset[str] = CONTACT_FIELDS
+    event: bool = False
+
+    def problem(self, path: str) -> Problem | None:
+        """Why `path` cannot be meant as written, or None."""
+        root, *rest = parts_of(path)
+        if root in PLAIN_NAMES:
+            return None
+        if root in ROOTS:
+            return self._below(root, rest)
+        definers = [name for name, known in self._sources() if root in known]
+        if len(definers) > 1:
+            choices = " or ".join(f"{each}.{root}" for each in definers if each != "a tool's answer")
+            return Problem("error", f"{root!r} is defined by {' and by '.join(definers)}", f"write {choices}")
+        fields = self.results.get(root)
+        if rest and fields is not None and rest[0] not in fields:
+            return Problem("error", f"{root!r} has no field {rest[0]!r}", suggest(rest[0], fields))
+        return None if definers else self._unknown(root)
+
+    def known(self) -> frozenset[str]:
+        """Every bare name and root that is known here."""
+        return frozenset({*PLAIN_NAMES, *ROOTS, *(name for _, known in self._sources() for name in known)})
+
+    def _sources(self) -> list[tuple[str, Iterable[str]]]:
+        return [
+            ("a tool's answer", self.results),
+            ("business_context", self.context or ()),
+            ("contact", self.contact),
+        ]
+
+    def _below(self, root: str, rest: list[str]) -> Problem | None:
+        known = {"contact": self.contact, "business_context": self.context}.get(root)
+        if known is None or not rest or rest[0] in known:
+            return None
+        return Problem("error", f"{root} has no field {rest[0]!r}", suggest(rest[0], known))
+
+    def _unknown(self, root: str) -> Problem | None:
+        if self.context is not None and not self.event:
+            return Problem("error", f"the name {root!r} cannot exist here", suggest(root, self.known()))
+        near = nearest(root, self.known(), SURELY)
+        return Problem("warning", f"the name {root!r} is not known here", f"did you mean {near!r}?") if near else None
+
+
+class Scopes:
+    """The scope of each flow and each state map, from what may lead there."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        mapping = parsed.settings.value.backend.mapping
+        self._followups = tuple(each.value for each in parsed.followups())
+        self._contact = CONTACT_FIELDS | frozenset(mapping.get("get_contact", ()))
+        self._results: dict[str, dict[str, frozenset[str] | None]] = {
+            flow.value.id: {
+                step.result_key: frozenset(mapping[step.endpoint]) if step.endpoint in mapping else None
+                for step in flow.value.steps
+                if isinstance(step, ToolCall)
+            }
+            for flow in parsed.flows
+        }
+        self._started: dict[str, frozenset[str]] = {
+            each.value.process_type: frozenset(
+                action.flow
+                for transition in each.value.transitions
+                for action in transition.actions
+                if isinstance(action, StartFlow)
+            )
+            for each in parsed.state_maps
+        }
+
+    def of_flow(self, flow: str) -> Scope:
+        processes = self.processes_of(flow)
+        leading = [each for each in self._followups if each.flow == flow or each.process_type in processes]
+        flows = {flow}.union(*(self.flows_of(process) for process in processes))
+        return self._scope(leading, flows)
+
+    def of_process(self, process: str, *, event: bool = False) -> Scope:
+        leading = [each for each in self._followups if each.process_type == process]
+        return self._scope(leading, self.flows_of(process), event=event)
+
+    def flows_of(self, process: str) -> frozenset[str]:
+        """The flows that may run for a process."""
+        asked = frozenset(each.flow for each in self._followups if each.process_type == process and each.flow)
+        return asked | self._started.get(process, frozenset())
+
+    def processes_of(self, flow: str) -> frozenset[str]:
+        """The processes that a flow may run for."""
+        return frozenset(process for process in self._started if flow in self.flows_of(process))
+
+    def _scope(self, leading: list[FollowupSpec], flows: Iterable[str], *, event: bool = False) -> Scope:
+        contexts = [each.business_context for each in leading]
+        closed = bool(contexts) and all(each is not None for each in contexts)
+        return Scope(
+            context=frozenset(key for each in contexts for key in each or ()) if closed else None,
+            results={key: fields for flow in sorted(flows) for key, fields in self._results.get(flow, {}).items()},
+            contact=self._contact,
+            event=event,
+        )

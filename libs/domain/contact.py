@@ -1,0 +1,62 @@
+"""A contact as we know it: who it is, where it can be reached, and what it allowed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from events import consent as consents
+from events.base import Event
+from events.contact import Changed, Erased, NotFound, Profile, Registered
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """`profile` is None for a contact that the ERP has not named yet; `missing` says why it will not."""
+
+    id: str = ""
+    profile: Profile | None = None
+    missing: str | None = None
+    known_to_erp: bool = False
+
+    def address(self, channel: str) -> str | None:
+        """Where the contact is reached on a channel: the first address that the ERP registered for it."""
+        if self.profile is None:
+            return None
+        return next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
+
+
+def evolve(state: Contact, event: Event) -> Contact:
+    """The contact after one more fact."""
+    match event:
+        case Registered():
+            return Contact(id=event.contact_id, profile=event.profile, known_to_erp=event.known_to_erp)
+        case Changed():
+            return replace(state, profile=event.profile, missing=None)
+        case NotFound():
+            return replace(state, id=event.contact_id, missing=event.reason)
+        case Erased():
+            return replace(state, profile=None, missing="erased")
+        case _:
+            return state
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the contact told us itself. `stopped`: on every channel."""
+
+    stopped: bool = False
+    channels: Mapping[str, bool] = field(default_factory=dict)
+
+
+def evolve_consent(state: Consent, event: Event) -> Consent:
+    """The consent after one more fact; what was said last counts."""
+    match event:
+        case consents.Withdrawn(channel=None):
+            return Consent(stopped=True)
+        case consents.Withdrawn(channel=str(channel)):
+            return replace(state, channels={**state.channels, channel: False})
+        case consents.Given(channel=None):
+            return Consent()
+        case consents.Given(channel=str(channel)):
+            return replace(state, stopped=False, channels={**state.channels, channel: True})
+        case _:
+            return state

@@ -1,0 +1,85 @@
+"""Dialogue flows as the bundle writes them: steps that ask a tool, branch, speak, wait and end."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from libs.domain.conditions import ALWAYS, Condition
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What every step has: its id within the flow, and where to go after it (else to the step below it)."""
+
+    id: str
+    goto: str | None = None
+
+
+class ToolCall(Step, frozen=True, kw_only=True, tag="tool_call"):
+    """Ask an endpoint of the ERP and keep its answer under `result_key`.
+
+    Values of `payload_template` that hold no `{{ }}` are paths into the context.
+    """
+
+    endpoint: str
+    result_key: str
+    payload_template: dict[str, Any] = {}
+    on_error: str | None = None
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    goto: str
+    conditions: Condition = ALWAYS
+
+
+class Branch(Step, frozen=True, kw_only=True, tag="branch"):
+    """Go to the first arm whose conditions hold; below the step when none does."""
+
+    arms: tuple[Arm, ...]
+
+
+class Generate(Step, frozen=True, kw_only=True, tag="generate"):
+    """The LLM writes, the contact answers; an answer that moves the state map runs the next step."""
+
+    system_prompt: str
+    templates: dict[str, str] = {}
+    max_words: int | None = None
+    on_error: str | None = None
+
+
+class Say(Step, frozen=True, kw_only=True, tag="say"):
+    """A fixed text; does not wait."""
+
+    text: str
+    templates: dict[str, str] = {}
+    on_error: str | None = None
+
+
+class Wait(Step, frozen=True, kw_only=True, tag="wait"):
+    """Wait for a reply, or for so many seconds of business time."""
+
+    timeout_s: int | None = None
+    on_timeout: str | None = None
+
+
+class Move(Step, frozen=True, kw_only=True, tag="transition"):
+    """Give the state map a manual trigger."""
+
+    trigger_value: str
+
+
+class End(Step, frozen=True, kw_only=True, tag="end"):
+    """The flow is over."""
+
+
+class Unbuilt(Step, frozen=True, kw_only=True, tag="unbuilt"):
+    """A step of the grammar that this release refuses: collect, plan, subflow, handoff."""
+
+    kind: Literal["collect", "plan", "subflow", "handoff"]
+
+
+AnyStep = ToolCall | Branch | Generate | Say | Wait | Move | End | Unbuilt
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    steps: tuple[AnyStep, ...]

@@ -1,0 +1,62 @@
+"""A follow-up: one matter of one contact, from its opening to its outcome."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from events.base import Event
+from events.followup import (
+    AttemptStarted,
+    AttemptUnanswered,
+    Cancelled,
+    Deferred,
+    Exhausted,
+    Joined,
+    Opened,
+    Resolved,
+)
+
+Status = Literal["new", "open", "deferred", "resolved", "exhausted", "cancelled"]
+SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Followup:
+    """What we remember of a matter. `failed` names the channels on which a message did not arrive."""
+
+    opened: Opened | None = None
+    status: Status = "new"
+    conversation: str | None = None
+    attempts: int = 0
+    failed: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+    deferred_until: datetime | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.status in SETTLED
+
+
+def evolve(state: Followup, event: Event) -> Followup:
+    """The follow-up after one more fact."""
+    match event:
+        case Opened():
+            return replace(state, opened=event, status="open")
+        case Joined():
+            return replace(state, conversation=event.conversation)
+        case AttemptStarted():
+            return replace(
+                state, status="open", attempts=event.number, tried=(*state.tried, event.channel), deferred_until=None
+            )
+        case AttemptUnanswered(reason="message_failed"):
+            return replace(state, failed=(*state.failed, event.channel))
+        case Deferred():
+            return replace(state, status="deferred", deferred_until=event.until)
+        case Resolved():
+            return replace(state, status="resolved")
+        case Exhausted():
+            return replace(state, status="exhausted")
+        case Cancelled():
+            return replace(state, status="cancelled")
+        case _:
+            return state

@@ -1,0 +1,55 @@
+"""What templates and conditions may name, gathered for one matter of one contact."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from libs.domain.contact import Contact
+from libs.domain.conversation import Matter
+from libs.domain.names import Names
+from libs.domain.zones import contact_zone
+
+PHONES = ("whatsapp", "voice", "sms")
+
+
+def zone_of(contact: Contact, default: str) -> str:
+    """The contact's time zone (IANA): by the phone number, else `default`."""
+    phone = next((address for channel in PHONES if (address := contact.address(channel))), None)
+    return contact_zone(phone, default)
+
+
+def names_of(contact: Contact, matter: Matter | None, *, now: datetime, zone: str) -> Names:
+    """The names of spec/api.md; without a matter only the contact's."""
+    profile = contact.profile
+    who: dict[str, Any] = {
+        "now": now.astimezone(ZoneInfo(zone)),
+        "contact_name": profile.name if profile else None,
+        "contact": fields_of(contact),
+    }
+    if matter is None:
+        return Names(**who)
+    return Names(
+        **who,
+        entity_id=matter.entity_id,
+        entity_type=matter.entity_type,
+        process_type=matter.process_type,
+        state=matter.state,
+        intent=matter.intent,
+        business_context=matter.context,
+        extracted_info=matter.extracted_info,
+        tool_results=matter.results,
+    )
+
+
+def fields_of(contact: Contact) -> dict[str, Any]:
+    """What `contact.*` names: the ERP's own fields too, where it sent more than we ask for."""
+    profile = contact.profile
+    if profile is None:
+        return {"id": contact.id}
+    known = {
+        "id": contact.id,
+        "name": profile.name,
+        "role": profile.role,
+        "organization": profile.organization,
+    }
+    return profile.metadata | {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,1 @@
+"""The tools of the shell: the log, the bus, reactors, effects, clocks and servers."""

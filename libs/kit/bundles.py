@@ -1,0 +1,82 @@
+"""Published configuration: stored by the hash of its content, looked up by tenant, parsed once in a process."""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from events.base import Cause, Draft
+from events.config import Published
+from libs.kit.store import ANY, Append, Store
+
+
+class Hashed(Protocol):
+    """A bundle, as far as storing it goes."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def to_json(self) -> bytes: ...
+
+
+B = TypeVar("B", bound=Hashed)
+
+
+class NothingPublished(Exception):
+    """No bundle has been published for this tenant: run `converse config publish`, or `converse up`."""
+
+
+class Bundles(Generic[B]):
+    """The bundles of all tenants; `parse` makes one of its stored content. A new publication is seen at once."""
+
+    def __init__(self, store: Store, parse: Callable[[bytes], B]) -> None:
+        self._store = store
+        self._parse = parse
+        self._parsed: dict[str, B] = {}
+        self._current: dict[str, str] = {}
+        store.listener.on("bundle", self._forget)
+
+    async def current(self, tenant: str) -> B:
+        """The bundle that decides for this tenant now. Raises NothingPublished."""
+        known = self._current.get(tenant)
+        if known is None:
+            known = await self._store.pool.fetchval("SELECT hash FROM ops.current_bundle WHERE tenant = $1", tenant)
+            if known is None:
+                raise NothingPublished(f"no bundle is published for the tenant {tenant!r}; run `converse config publish`")
+            self._current[tenant] = known
+        return await self.get(known)
+
+    async def get(self, bundle: str) -> B:
+        """A bundle by its hash. Raises NothingPublished for a hash that was never stored."""
+        if bundle not in self._parsed:
+            content = await self._store.pool.fetchval("SELECT content FROM ops.bundle WHERE hash = $1", bundle)
+            if content is None:
+                raise NothingPublished(f"no bundle is stored under the hash {bundle!r}")
+            self._parsed[bundle] = self._parse(content)
+        return self._parsed[bundle]
+
+    def _forget(self, tenant: str | None) -> None:
+        if tenant is None:
+            self._current.clear()
+        else:
+            self._current.pop(tenant, None)
+
+
+async def publish(store: Store, tenant: str, bundle: Hashed, cause: Cause) -> bool:
+    """Store a checked bundle and let it decide from here on. False when it is the current one already."""
+    previous = await store.pool.fetchval("SELECT hash FROM ops.current_bundle WHERE tenant = $1", tenant)
+    if previous == bundle.hash:
+        return False
+    async with store.transaction(await store.shard_of(tenant)) as unit:
+        await unit.connection.execute(
+            "INSERT INTO ops.bundle (hash, content) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            bundle.hash,
+            bundle.to_json(),
+        )
+        await unit.connection.execute(
+            "INSERT INTO ops.current_bundle (tenant, hash) VALUES ($1, $2) ON CONFLICT (tenant)"
+            " DO UPDATE SET hash = excluded.hash, published_at = clock_timestamp()",
+            tenant,
+            bundle.hash,
+        )
+        published = Draft("config-bundle", Published(bundle=bundle.hash, previous=previous))
+        await unit.commit(appends=[Append(tenant, published.stream, ANY, [published], cause)])
+    return True

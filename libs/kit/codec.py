@@ -1,0 +1,276 @@
+"""Facts as the log holds them: JSON in which personal fields are sealed, and back, in today's words."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import msgspec
+
+from events.base import Category, Cause, Envelope, Event, Recorded, Retired, UnknownFact, current, personal_fields
+from libs.kit.crypto import DataKey, Keys, Place, key_name, sealed_to_nobody
+
+Bytes = bytes | memoryview | msgspec.Raw
+
+
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The part of the envelope that nobody looks up by."""
+
+    source: str
+    subject: str | None = None
+    actor: str | None = None
+    config: str | None = None
+    traceparent: str | None = None
+
+
+class Stored(Protocol):
+    """A fact as it is stored and carried: still sealed."""
+
+    @property
+    def pos(self) -> int: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def correlation_id(self) -> UUID: ...
+    @property
+    def causation_id(self) -> UUID | None: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def recorded_at(self) -> datetime: ...
+    @property
+    def meta(self) -> Bytes: ...
+    @property
+    def data(self) -> Bytes: ...
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A row of log.event, without its shard."""
+
+    pos: int
+    stream: str
+    version: int
+    tenant: str
+    category: str
+    type: str
+    event_id: UUID
+    correlation_id: UUID
+    causation_id: UUID | None
+    occurred_at: datetime
+    recorded_at: datetime
+    meta: bytes
+    data: bytes
+
+
+COLUMNS = (
+    "pos, stream_id, version, tenant, category, type, event_id, correlation_id, causation_id, occurred_at, recorded_at,"
+    " meta, data"
+)
+
+_encoder = msgspec.json.Encoder()
+_meta = msgspec.json.Decoder(Meta)
+
+
+def encode_meta(cause: Cause, subject: str | None) -> bytes:
+    """The `meta` column of a fact."""
+    return _encoder.encode(Meta(cause.source, subject, cause.actor, cause.config, cause.traceparent))
+
+
+def bound_to(tenant: str, stream: str, field: str) -> bytes:
+    """What a sealed value is bound to, so that it cannot be moved to another place."""
+    return f"{tenant}\0{stream}\0{field}".encode()
+
+
+class _Field:
+    """A personal field: where it stands, how its value reads, and what is read once its key is destroyed."""
+
+    __slots__ = ("decode", "erased", "index", "is_default", "name")
+
+    def __init__(self, index: int, info: msgspec.structs.FieldInfo, erased: Any, kind: type[Event]) -> None:
+        self.index = index
+        self.name = info.name
+        self.decode = msgspec.json.Decoder(info.type).decode
+        self.erased = _encoder.encode(erased)
+        self.is_default = _equals_default(info)
+        try:
+            self.decode(self.erased)
+        except msgspec.ValidationError as error:
+            raise TypeError(
+                f"{kind.__name__}.{info.name}: {erased!r}, to be read once erased, does not fit: {error}"
+            ) from None
+
+
+class _Plain:
+    """A type without personal fields: the fact's own JSON."""
+
+    fields: Sequence[_Field] = ()
+
+    def __init__(self, kind: type[Event]) -> None:
+        self.read = msgspec.json.Decoder(kind).decode
+
+    def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
+        return _encoder.encode(event)
+
+    def open(self, read: Any, row: Stored, keys: Keys) -> Event:
+        return cast(Event, read)
+
+    def names(self, read: Any) -> Iterable[str]:
+        return ()
+
+
+class _Sealed:
+    """A type with personal fields: a twin struct holds each of them as one sealed string."""
+
+    def __init__(self, kind: type[Event]) -> None:
+        marks = personal_fields(kind)
+        # The twin is filled by position, and there required fields come first.
+        infos = sorted(msgspec.structs.fields(kind), key=lambda info: not info.required or info.name in marks)
+        self._kind = kind
+        self._names = tuple(info.name for info in infos)
+        self._values: Callable[[Any], tuple[Any, ...]] = (
+            attrgetter(*self._names) if len(self._names) > 1 else lambda event: (getattr(event, self._names[0]),)
+        )
+        self.fields = tuple(
+            _Field(index, info, marks[info.name].erased, kind) for index, info in enumerate(infos) if info.name in marks
+        )
+        self._twin = msgspec.defstruct(
+            kind.__name__ + "Sealed",
+            [_twin_field(info, sealed=info.name in marks) for info in infos],
+            tag=kind.__struct_config__.tag,
+            tag_field=kind.__struct_config__.tag_field,
+            omit_defaults=True,
+        )
+        self.read = msgspec.json.Decoder(self._twin).decode
+
+    def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
+        values = list(self._values(event))
+        for field in self.fields:
+            value = values[field.index]
+            if field.is_default(value):
+                values[field.index] = msgspec.UNSET
+            elif key is None:
+                values[field.index] = sealed_to_nobody(name)
+            else:
+                values[field.index] = key.seal(_encoder.encode(value), bound_to(tenant, stream, field.name))
+        return _encoder.encode(self._twin(*values))
+
+    def open(self, read: Any, row: Stored, keys: Keys) -> Event:
+        values = dict(zip(self._names, self._values(read), strict=True))
+        for field in self.fields:
+            sealed = values[field.name]
+            if sealed is msgspec.UNSET:
+                del values[field.name]
+                continue
+            name = key_name(sealed)
+            key = keys[row.tenant, name] if not sealed.endswith(".") else None
+            plain = field.erased if key is None else key.open(sealed, bound_to(row.tenant, row.stream, field.name))
+            values[field.name] = field.decode(plain)
+        return self._kind(**values)
+
+    def names(self, read: Any) -> Iterable[str]:
+        values = self._values(read)
+        return {
+            key_name(sealed)
+            for field in self.fields
+            if (sealed := values[field.index]) is not msgspec.UNSET and not sealed.endswith(".")
+        }
+
+
+class Codec:
+    """Encodes and decodes the facts of a vocabulary. Raises UnknownFact for types that it does not hold."""
+
+    def __init__(self, categories: Iterable[Category]) -> None:
+        self.types: Mapping[str, type[Event]] = MappingProxyType(
+            {tag: kind for category in categories for tag, kind in category.types.items()}
+        )
+        self._shapes: dict[str, _Plain | _Sealed] = {
+            tag: _Sealed(kind) if personal_fields(kind) else _Plain(kind) for tag, kind in self.types.items()
+        }
+
+    def is_personal(self, tag: str) -> bool:
+        """Whether facts of this type are sealed, so that a key is needed."""
+        return bool(self._shape(tag).fields)
+
+    def encode(self, event: Event, tag: str, *, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
+        """The `data` column. Without a key, that is one that was destroyed, personal fields can never be read."""
+        return self._shape(tag).encode(event, tenant, stream, name, key)
+
+    def read(self, rows: Sequence[Stored]) -> tuple[list[Any], set[Place]]:
+        """The rows half read, and the keys (tenant, name) that `finish` needs."""
+        half, needed = [], set()
+        for row in rows:
+            shape = self._shapes.get(row.type) or self._shape(row.type)
+            read = shape.read(row.data)
+            half.append(read)
+            if shape.fields:
+                for name in shape.names(read):
+                    needed.add((row.tenant, name))
+        return half, needed
+
+    def finish(self, rows: Sequence[Stored], half: Sequence[Any], keys: Keys) -> list[Recorded[Event]]:
+        """The facts, opened and in today's words."""
+        facts = []
+        for row, read in zip(rows, half, strict=True):
+            event = self._shapes[row.type].open(read, row, keys)
+            if isinstance(event, Retired):
+                event = current(event)
+            meta = _meta.decode(row.meta)
+            facts.append(
+                Recorded(
+                    event,
+                    Envelope(
+                        id=row.event_id,
+                        type=row.type,
+                        source=meta.source,
+                        stream=row.stream,
+                        version=row.version,
+                        pos=row.pos,
+                        tenant=row.tenant,
+                        correlation_id=row.correlation_id,
+                        occurred_at=row.occurred_at,
+                        recorded_at=row.recorded_at,
+                        subject=meta.subject,
+                        causation_id=row.causation_id,
+                        traceparent=meta.traceparent,
+                        actor=meta.actor,
+                        config=meta.config,
+                    ),
+                )
+            )
+        return facts
+
+    def _shape(self, tag: str) -> _Plain | _Sealed:
+        shape = self._shapes.get(tag)
+        if shape is None:
+            raise UnknownFact(tag)
+        return shape
+
+
+def _twin_field(info: msgspec.structs.FieldInfo, *, sealed: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if sealed:
+        return info.name, str | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=info.encode_name)
+    if info.default is not msgspec.NODEFAULT:
+        return info.name, info.type, msgspec.field(default=info.default, name=info.encode_name)
+    if info.default_factory is not msgspec.NODEFAULT:
+        return info.name, info.type, msgspec.field(default_factory=info.default_factory, name=info.encode_name)
+    return info.name, info.type, msgspec.field(name=info.encode_name)
+
+
+def _equals_default(info: msgspec.structs.FieldInfo) -> Callable[[Any], bool]:
+    if info.default is not msgspec.NODEFAULT:
+        default = info.default
+        return lambda value: value is default or value == default
+    if info.default_factory is not msgspec.NODEFAULT:
+        empty = info.default_factory()
+        return lambda value: value == empty
+    return lambda value: False

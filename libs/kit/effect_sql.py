@@ -1,0 +1,33 @@
+"""The ledger's statements, one file each under libs/kit/sql, for the schema of one service."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+Ledger = Literal["orchestrator", "gateways", "backend_sync"]
+"""The schemas that have an effect ledger (infra/postgres/migrations/0050_effects_ledger.pre.sql)."""
+
+_FOLDER = Path(__file__).parent / "sql"
+
+_CLOSED = "(g.closed_at_pos > e.pos OR (g.lasting AND g.closed_at_pos > coalesce(g.opened_at_pos, 0)))"
+_WHY = """coalesce(
+    a.killed,
+    (
+        SELECT 'the gate ' || g.scope || ' is closed' FROM {ledger}.gate g
+        WHERE g.tenant = e.tenant AND g.scope = ANY (e.gates) AND {closed}
+        ORDER BY g.closed_at_pos DESC
+        LIMIT 1
+    )
+)"""
+
+
+@cache
+def statement(name: str, ledger: Ledger) -> str:
+    """The text of `libs/kit/sql/<name>.sql` for one ledger."""
+    text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace("{why}", _WHY).replace("{closed}", _CLOSED).replace("{ledger}", ledger)
+
+
+def channel(ledger: Ledger) -> str:
+    """The name that Postgres notifies when a ledger has something new; the payload `gate` tells of a gate."""
+    return f"effects_{ledger}"

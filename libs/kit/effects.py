@@ -1,0 +1,363 @@
+"""The outside world, exactly once where the provider allows it and never silently twice: claim, commit, call, tell.
+
+The acting service opens a row beside its watermark (effect_rows.open_row). Workers on every replica claim rows, **commit
+the claim, then call, then append the outcome and close the row in one transaction**. A claim whose lease has run out is of
+unknown outcome: repeated where the kind allows it, otherwise told as a fact and left to the evidence that may come.
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import structlog
+
+from events.base import Cause, Draft, Event, Recorded
+from libs.kit import buckets, ids, telemetry
+from libs.kit.clock import Clock
+from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
+from libs.kit.effect_sql import Ledger, channel, statement
+from libs.kit.store import ANY, Append, Overloaded, Store, Unavailable
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.5
+CENSUS_S = 5.0
+PRUNE_S = 3600.0
+KEPT_DAYS = 30
+SWEPT_AT_ONCE = 100
+SETTLE_FOR = timedelta(seconds=30)
+
+TOO_LATE = "its time was over before it could be done"
+
+_CHANCE = random.SystemRandom().random
+
+_OUTCOMES = telemetry.counter("effects", "Effects by how a claim on them ended.", "ledger", "kind", "outcome")
+_CALL_SECONDS = telemetry.histogram(
+    "effect_call_seconds", "Seconds that performing an effect took.", "ledger", "kind", buckets=telemetry.SLOW_BUCKETS
+)
+_WAIT_SECONDS = telemetry.histogram(
+    "effect_wait_seconds", "Seconds from opening to the first claim.", "ledger", "kind", buckets=telemetry.SLOW_BUCKETS
+)
+_ROWS = telemetry.gauge("effect_rows", "Effects that are not closed.", "ledger", "kind", "state")
+
+
+class EffectLedger:
+    """The worker of one service's ledger in this process; any number of them may run, here and on other replicas.
+
+    `slots` bounds how many effects this worker performs at once. `source` is the service that tells the outcomes.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        kinds: Mapping[str, Kind],
+        *,
+        store: Store,
+        clock: Clock,
+        source: str,
+        slots: int = 32,
+        chance: Callable[[], float] = _CHANCE,
+    ) -> None:
+        self.ledger = ledger
+        self._kinds = dict(kinds)
+        self._store = store
+        self._clock = clock
+        self._source = source
+        self._slots = slots
+        self._chance = chance
+        self._wake = asyncio.Event()
+        self._sweep_now = True
+        self._running: set[asyncio.Task[None]] = set()
+        self._next_census = self._next_prune = 0.0
+
+    async def run(self) -> None:
+        """Work until cancelled; then finish what is claimed, and end."""
+        next_sweep = 0.0
+        undo = self._store.listener.on(channel(self.ledger), self._notified)
+        try:
+            while True:
+                self._wake.clear()
+                if self._sweep_now or time.monotonic() >= next_sweep:
+                    self._sweep_now = False
+                    await self.sweep()
+                    next_sweep = time.monotonic() + POLL_S
+                if await self.claim_and_start() == 0:
+                    await self._pause(next_sweep)
+        finally:
+            undo()
+            await self.idle()
+
+    async def claim_and_start(self) -> int:
+        """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
+        claims = await self._claim(self._slots - len(self._running))
+        for claim in claims:
+            task = asyncio.create_task(self._work(claim), name=f"{claim.kind} {claim.id}")
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return len(claims)
+
+    async def idle(self) -> None:
+        """Return when nothing that this worker has claimed is running."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def sweep(self) -> None:
+        """Withhold what a gate or kill switch forbids, and look after claims and unknown outcomes whose time is up."""
+        for record in await self._list("effect_withheld"):
+            await self._withhold(self._claim_of(record), str(record["reason"]))
+        for record in await self._list("effect_expired"):
+            await self._expire(self._claim_of(record))
+        for record in await self._list("effect_overdue"):
+            await self._give_up(self._claim_of(record))
+        if time.monotonic() >= self._next_census:
+            self._next_census = time.monotonic() + CENSUS_S
+            await self._count_rows()
+        if time.monotonic() >= self._next_prune:
+            self._next_prune = time.monotonic() + PRUNE_S
+            await self._store.pool.execute(self._sql("effect_prune"), KEPT_DAYS)
+
+    def _sql(self, name: str) -> str:
+        return statement(name, self.ledger)
+
+    def _notified(self, payload: str | None) -> None:
+        if payload != "":
+            self._sweep_now = True
+        self._wake.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the outcome of an effect could not be told; its claim will expire", exc_info=error)
+
+    async def _pause(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.01, until - time.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    # claiming
+
+    async def _claim(self, limit: int) -> list[Claim]:
+        if limit <= 0:
+            return []
+        began = time.monotonic()
+        leases = {name: kind.lease.total_seconds() for name, kind in self._kinds.items()}
+        claims: list[Claim] = []
+        for lease in sorted(set(leases.values())):
+            kinds = [name for name, its in leases.items() if its == lease]
+            records = await self._claim_kinds(kinds, limit - len(claims), lease)
+            claims += [self._claim_of(record, began, lease) for record in records]
+        for claim in claims:
+            if claim.attempt == 1:
+                waited = (self._clock.machine() - claim.opened_at).total_seconds()
+                _WAIT_SECONDS.labels(self.ledger, claim.kind).observe(max(0.0, waited))
+        return claims
+
+    async def _claim_kinds(self, kinds: list[str], limit: int, lease: float) -> list[asyncpg.Record]:
+        if limit <= 0:
+            return []
+        try:
+            async with self._store.pool.acquire() as connection, connection.transaction():
+                accounts = await connection.fetch(self._sql("effect_accounts"), kinds)
+                if not accounts:
+                    return []
+                records: list[asyncpg.Record] = await connection.fetch(
+                    self._sql("effect_claim"),
+                    ids.fresh(),
+                    limit,
+                    lease,
+                    [row["tenant"] for row in accounts],
+                    [row["account"] for row in accounts],
+                    buckets.TROUBLE,
+                    kinds,
+                )
+                return sorted(records, key=lambda record: record["pos"])
+        except asyncpg.LockNotAvailableError:
+            return []
+
+    def _claim_of(self, record: asyncpg.Record, began: float = 0.0, lease: float = 0.0) -> Claim:
+        return Claim(
+            id=record["id"],
+            tenant=record["tenant"],
+            kind=record["kind"],
+            account=record["account"],
+            attempt=record["attempt"],
+            token=record["claim"],
+            stream=record["stream"],
+            version=record["version"],
+            pos=record["pos"],
+            opened_at=record["opened_at"],
+            claimed_at=began,
+            lease=lease,
+        )
+
+    # performing
+
+    async def _work(self, claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(effect=str(claim.id), kind=claim.kind, tenant=claim.tenant):
+            kind = self._kinds[claim.kind]
+            outcome = await self._perform(claim, kind)
+            await self._settle_surely(claim, kind, outcome)
+
+    async def _perform(self, claim: Claim, kind: Kind) -> Outcome:
+        began = time.monotonic()
+        try:
+            claim.intent = await self._intent(claim)
+            if self._clock.machine() - claim.opened_at > kind.max_age:
+                return Retry(TOO_LATE, timedelta(0), trouble=False)
+            with telemetry.span(claim.kind, claim.intent.envelope.traceparent, effect=str(claim.id)):
+                async with asyncio.timeout(kind.timeout.total_seconds()):
+                    return await kind.perform(claim)
+        except ClaimExpired:
+            log.warning("the lease was too old for the first byte")
+            return Retry("the lease was too old for the first byte", timedelta(0), trouble=False)
+        except Exception as error:
+            if isinstance(error, TimeoutError):
+                log.warning("performing took too long", began=claim.begun)
+            else:
+                log.exception("performing failed", began=claim.begun)
+            reason = f"{type(error).__name__} while performing"
+            return Unknown(reason) if claim.begun else Retry(reason)
+        finally:
+            _CALL_SECONDS.labels(self.ledger, claim.kind).observe(time.monotonic() - began)
+
+    async def _intent(self, claim: Claim) -> Recorded[Event]:
+        facts = await self._store.read_stream(
+            claim.tenant, claim.stream, after_version=claim.version - 1, upto_pos=claim.pos
+        )
+        return facts[0]
+
+    # telling
+
+    async def _settle_surely(self, claim: Claim, kind: Kind, outcome: Outcome) -> None:
+        deadline = time.monotonic() + SETTLE_FOR.total_seconds()
+        pause = 0.05
+        while True:
+            try:
+                await self._settle(claim, kind, outcome)
+                return
+            except (Unavailable, Overloaded, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("the outcome could not be written yet", after_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _settle(self, claim: Claim, kind: Kind, outcome: Outcome) -> None:
+        match outcome:
+            case Done(drafts):
+                await self._close(claim, "done", drafts)
+            case Refused(drafts):
+                await self._close(claim, "refused", drafts)
+            case Withheld(reason):
+                await self._close(claim, "withheld", kind.withheld(claim.intent, reason))
+            case Retry(reason, after):
+                await self._again(claim, kind, reason, after)
+            case Unknown(reason) if kind.after_unknown == "repeat":
+                await self._again(claim, kind, reason, None)
+            case Unknown(reason):
+                await self._wait(claim, kind, reason, expired=False)
+        if isinstance(outcome, Unknown) or (isinstance(outcome, Retry) and outcome.trouble):
+            await buckets.trouble(self._store.pool, self.ledger, claim.tenant, claim.account)
+        elif isinstance(outcome, Done | Refused):
+            await buckets.well(self._store.pool, self.ledger, claim.tenant, claim.account)
+
+    async def _close(self, claim: Claim, label: str, drafts: Sequence[Draft]) -> None:
+        told = await self._tell(claim, label, drafts, "effect_settle", claim.id, claim.token, label)
+        if not told:
+            log.warning("the claim was no longer ours: its outcome is not told", outcome=label)
+
+    async def _again(self, claim: Claim, kind: Kind, reason: str, after: timedelta | None) -> None:
+        unbegun = not claim.begun and reason.startswith("the lease")
+        pause = after if after is not None else kind.pause(claim.attempt, self._chance())
+        spent = not unbegun and claim.attempt >= kind.attempts
+        if spent or self._clock.machine() + pause - claim.opened_at > kind.max_age:
+            await self._close(claim, "dead", kind.dead(claim.intent, reason))
+            return
+        log.info("to be tried again", reason=reason, after_s=pause.total_seconds(), attempt=claim.attempt)
+        await self._store.pool.execute(
+            self._sql("effect_again"), claim.id, claim.token, pause.total_seconds(), int(unbegun)
+        )
+        _OUTCOMES.labels(self.ledger, claim.kind, "retry").inc()
+
+    async def _wait(self, claim: Claim, kind: Kind, reason: str, *, expired: bool) -> None:
+        log.warning("nobody knows whether it was done", reason=reason)
+        await self._tell(
+            claim,
+            "unknown",
+            kind.unknown(claim.intent, reason),
+            "effect_unknown",
+            claim.id,
+            claim.token,
+            kind.wait.total_seconds(),
+            expired,
+        )
+
+    async def _tell(self, claim: Claim, label: str, drafts: Sequence[Draft], name: str, *args: Any) -> bool:
+        """Change the row and append the facts in one transaction; nothing at all if the row is not as it must be."""
+        async with self._store.transaction(await self._store.shard_of(claim.tenant)) as unit:
+            if await unit.connection.fetchval(self._sql(name), *args) is None:
+                return False
+            await unit.commit(appends=self._appends(claim, label, drafts))
+        _OUTCOMES.labels(self.ledger, claim.kind, label).inc()
+        return True
+
+    def _appends(self, claim: Claim, label: str, drafts: Sequence[Draft]) -> list[Append]:
+        envelope = claim.intent.envelope
+        cause = Cause(
+            id=envelope.id,
+            correlation_id=envelope.correlation_id,
+            occurred_at=self._clock.now(),
+            source=self._source,
+            config=envelope.config,
+            traceparent=telemetry.traceparent() or envelope.traceparent,
+        )
+        streams: dict[str, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            streams[draft.stream].append(draft)
+        consumer = f"{self.ledger}.{label}.{claim.attempt}"
+        return [Append(claim.tenant, stream, ANY, its, cause, consumer) for stream, its in streams.items()]
+
+    # sweeping
+
+    async def _list(self, name: str) -> list[asyncpg.Record]:
+        records: list[asyncpg.Record] = await self._store.pool.fetch(self._sql(name), SWEPT_AT_ONCE, list(self._kinds))
+        return records
+
+    async def _withhold(self, claim: Claim, reason: str) -> None:
+        claim.intent = await self._intent(claim)
+        drafts = self._kinds[claim.kind].withheld(claim.intent, reason)
+        if await self._tell(claim, "withheld", drafts, "effect_withhold", claim.id):
+            log.info("withheld", effect=str(claim.id), reason=reason)
+
+    async def _expire(self, claim: Claim) -> None:
+        kind = self._kinds[claim.kind]
+        claim.intent = await self._intent(claim)
+        if kind.after_unknown == "wait":
+            await self._wait(claim, kind, "the worker's lease ran out", expired=True)
+        elif claim.attempt >= kind.attempts:
+            await self._close(claim, "dead", kind.dead(claim.intent, "the worker's lease ran out"))
+        else:
+            pause = kind.pause(claim.attempt, self._chance()).total_seconds()
+            await self._store.pool.execute(self._sql("effect_repeat"), claim.id, claim.token, pause)
+
+    async def _give_up(self, claim: Claim) -> None:
+        claim.intent = await self._intent(claim)
+        drafts = self._kinds[claim.kind].unresolved(claim.intent, "no evidence came in time")
+        if await self._tell(claim, "unresolved", drafts, "effect_give_up", claim.id):
+            log.warning("no evidence came in time: it counts as done", effect=str(claim.id))
+
+    async def _count_rows(self) -> None:
+        counts = {(kind, state): 0 for kind in self._kinds for state in ("open", "claimed", "unknown")}
+        for record in await self._store.pool.fetch(self._sql("effect_census")):
+            if record["kind"] in self._kinds:
+                counts[record["kind"], record["state"]] = record["effects"]
+        for (kind, state), number in counts.items():
+            _ROWS.labels(self.ledger, kind, state).set(number)

@@ -1,0 +1,150 @@
+"""A server process that lives no longer than the process which started it."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+POLL_S = 0.01
+
+# Reads until the parent's end of the pipe closes, however the parent ended; then asks the server to stop.
+# A parent-death signal would be tied to the thread that forked, and is Linux only.
+GUARD = 'read -r _; kill -INT "$1"; kill -CONT "$1"'
+
+
+class EmbeddedServerError(Exception):
+    """An embedded server could not be started; the message says which, why and what to do."""
+
+
+class Child:
+    """One server process in a session of its own, so that Ctrl-C reaches us first and it last."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        if self._process is None:
+            raise EmbeddedServerError(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def spawn(
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        account: tuple[int, int] | None = None,
+        keep: Sequence[int] = (),
+    ) -> None:
+        """Start the server and its guard. `account` = (uid, gid) to run as; `keep` = file descriptors it inherits."""
+        uid, gid = account or (None, None)
+        with self.log.open("wb") as out:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(os.environ if env is None else env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=uid,
+                group=gid,
+                extra_groups=[] if account else None,
+                pass_fds=keep,
+            )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    async def until(self, ready: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
+        """Wait until `ready()`. Raises with the end of the server's log when it exits or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if not self.running:
+                code = self._process.returncode if self._process else None
+                self._dismiss()
+                raise EmbeddedServerError(f"{self.name} exited with {code} while starting:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"{self.name} was not ready after {timeout_s:.0f} s:\n{self.tail()}")
+            await asyncio.sleep(POLL_S)
+
+    async def stop(self, signals: Sequence[signal.Signals], *, patience_s: float = 20.0) -> None:
+        """Send each signal in turn until the server has gone; the last one should be SIGKILL."""
+        process = self._process
+        if process is None:
+            return
+        for number in signals:
+            if process.poll() is not None:
+                break
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+                process.send_signal(signal.SIGCONT)
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, patience_s)
+        self._dismiss()
+
+    def tail(self, lines: int = 12) -> str:
+        """The last lines of the server's log."""
+        with suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "(no log)"
+
+    def _dismiss(self) -> None:
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.wait()
+            if self._guard.stdin is not None:
+                self._guard.stdin.close()
+            self._guard = None
+        self._process = None
+
+
+class Claim:
+    """An exclusive hold on a folder; the server inherits it, so that it lasts exactly as long as anybody uses the folder."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self._path = folder / "lock"
+        self._what = what
+        self._descriptor: int | None = None
+
+    async def take(self, *, patience_s: float = 15.0) -> int:
+        """The descriptor to inherit. Waits for a former owner that is still shutting down."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise EmbeddedServerError(
+                        f"{self._what} in {self._path.parent} is in use by another process: "
+                        "stop it, or choose another folder with CONVERSE_DATA"
+                    ) from None
+                await asyncio.sleep(POLL_S)
+            else:
+                self._descriptor = descriptor
+                return descriptor
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,204 @@
+"""States folded from streams: kept between batches, seen with what the batch in hand has already decided, forgotten with the lead."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from events.base import Category, Cause, Draft, Event, Recorded
+from libs.kit.store import Append
+
+S = TypeVar("S")
+
+Place = tuple[str, str]  # tenant, stream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold(Generic[S]):
+    """How the facts of a stream become a state. Make one instance a fold, in a module: it is the key of the cache."""
+
+    category: Category
+    initial: Callable[[], S]
+    evolve: Callable[[S, Any], S]
+
+
+class Streams(Protocol):
+    """Where streams are read; the store is one."""
+
+    async def read_stream(
+        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
+    ) -> list[Recorded[Event]]:
+        """The facts of a stream in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded(Generic[S]):
+    """A state, the version it was folded to, and the position up to which the log was considered."""
+
+    state: S
+    version: int
+    pos: int
+
+
+class FoldCache:
+    """The folded states of the streams used last; at most `size` streams."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._states: OrderedDict[Place, dict[Fold[Any], Folded[Any]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, place: Place, fold: Fold[S]) -> Folded[S] | None:
+        """The kept state, if any."""
+        states = self._states.get(place)
+        if states is None:
+            return None
+        self._states.move_to_end(place)
+        return states.get(fold)
+
+    def of(self, place: Place) -> dict[Fold[Any], Folded[Any]]:
+        """Every kept state of a stream."""
+        return self._states.get(place, {})
+
+    def put(self, place: Place, fold: Fold[S], folded: Folded[S]) -> None:
+        """Keep a state; the stream used longest ago makes room."""
+        self._states.setdefault(place, {})[fold] = folded
+        self._states.move_to_end(place)
+        while len(self._states) > self._size:
+            self._states.popitem(last=False)
+
+    def drop(self, place: Place) -> None:
+        """Forget a stream."""
+        self._states.pop(place, None)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the batch adds to a stream: facts after version `base` (None: not known yet)."""
+
+    base: int | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+class Overlay:
+    """The streams as one batch sees them: the cache, what was read, and what the batch itself has decided so far.
+
+    Nothing reaches the cache before `keep`, which is for after the commit.
+    """
+
+    def __init__(self, cache: FoldCache, streams: Streams, own: Collection[str]) -> None:
+        self._cache = cache
+        self._streams = streams
+        self._own = own
+        self._folded: dict[Place, dict[Fold[Any], Folded[Any]]] = {}
+        self._pending: dict[Place, _Pending] = {}
+        self._appends: list[tuple[Place, int, Sequence[Draft], Cause, int]] = []
+
+    async def fold(self, fold: Fold[S], stream: str, fact: Recorded[Any]) -> S:
+        """The state of `stream`: of a family of one's own the newest, of another the one at the position of `fact`."""
+        place = (fact.tenant, stream)
+        if fold.category.name in self._own:
+            folded = await self._newest(fold, place)
+        else:
+            folded = await self._at(fold, place, fact)
+        self._folded.setdefault(place, {})[fold] = folded
+        return folded.state
+
+    async def _newest(self, fold: Fold[S], place: Place) -> Folded[S]:
+        folded = self._known(fold, place)
+        if folded is None:
+            folded = _evolve(fold, Folded(fold.initial(), 0, 0), await self._streams.read_stream(*place))
+        pending = self._pending.get(place)
+        return folded if pending is None else _with_pending(fold, folded, pending)
+
+    async def _at(self, fold: Fold[S], place: Place, fact: Recorded[Any]) -> Folded[S]:
+        folded = self._known(fold, place)
+        if folded is None or folded.pos > fact.pos:
+            folded = Folded(fold.initial(), 0, 0)
+        if folded.pos == fact.pos:
+            return folded
+        if place[1] == fact.stream and folded.version == fact.version - 1:
+            return Folded(fold.evolve(folded.state, fact.event), fact.version, fact.pos)
+        facts = await self._streams.read_stream(*place, folded.version, fact.pos)
+        folded = _evolve(fold, folded, facts)
+        return Folded(folded.state, folded.version, fact.pos)
+
+    def _known(self, fold: Fold[S], place: Place) -> Folded[S] | None:
+        return self._folded.get(place, {}).get(fold) or self._cache.get(place, fold)
+
+    def add(self, tenant: str, drafts: Sequence[Draft], cause: Cause) -> None:
+        """Take up what a handler decided, in its order."""
+        counts: dict[str, int] = {}
+        start = 0
+        for end in range(1, len(drafts) + 1):
+            stream = drafts[start].stream
+            if end < len(drafts) and drafts[end].stream == stream:
+                continue
+            run = drafts[start:end]
+            place = (tenant, stream)
+            pending = self._pending.setdefault(place, _Pending())
+            first = counts.get(stream, 0)
+            self._appends.append((place, len(pending.events), run, cause, first))
+            pending.events.extend(draft.event for draft in run)
+            counts[stream] = first + len(run)
+            start = end
+
+    def unversioned(self) -> list[Place]:
+        """Streams that get facts and whose version nobody has looked at."""
+        for place, pending in self._pending.items():
+            if pending.base is None:
+                states = self._folded.get(place) or self._cache.of(place)
+                pending.base = next((s.version for f, s in states.items() if f.category.name in self._own), None)
+        return [place for place, pending in self._pending.items() if pending.base is None]
+
+    def start_at(self, place: Place, version: int) -> None:
+        """State the version of a stream in the log."""
+        self._pending[place].base = version
+
+    def appends(self, consumer: str) -> list[Append]:
+        """Everything decided, with the versions that it follows."""
+        return [
+            Append(
+                tenant=place[0],
+                stream=place[1],
+                expected=(self._pending[place].base or 0) + offset,
+                drafts=tuple(drafts),
+                cause=cause,
+                consumer=consumer,
+                first=first,
+            )
+            for place, offset, drafts, cause, first in self._appends
+        ]
+
+    def keep(self) -> None:
+        """Remember the states in the cache: what was decided is now in the log."""
+        for place, pending in self._pending.items():
+            for fold, folded in {**self._cache.of(place), **self._folded.get(place, {})}.items():
+                if fold.category.name in self._own:
+                    self._folded.setdefault(place, {})[fold] = _with_pending(fold, folded, pending)
+        for place, states in self._folded.items():
+            for fold, folded in states.items():
+                self._cache.put(place, fold, folded)
+
+    def forget(self) -> None:
+        """Drop the streams that this batch wanted to write: another writer was there."""
+        for place in self._pending:
+            self._cache.drop(place)
+
+
+def _evolve(fold: Fold[S], folded: Folded[S], facts: Sequence[Recorded[Any]]) -> Folded[S]:
+    state = folded.state
+    for fact in facts:
+        state = fold.evolve(state, fact.event)
+    return Folded(state, facts[-1].version, facts[-1].pos) if facts else folded
+
+
+def _with_pending(fold: Fold[S], folded: Folded[S], pending: _Pending) -> Folded[S]:
+    if pending.base is None:
+        pending.base = folded.version
+    state = folded.state
+    for event in pending.events[folded.version - pending.base :]:
+        state = fold.evolve(state, event)
+    return Folded(state, pending.base + len(pending.events), folded.pos)

@@ -1,0 +1,169 @@
+"""Group commit: the appends of a process to one shard that are ready go in one call, one transaction, one flush."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import asyncpg
+import structlog
+
+from libs.kit import postgres, telemetry
+from libs.kit.appends import Appended, Overloaded, Request, StreamMoved, Unavailable, send
+
+log = structlog.get_logger(__name__)
+
+BATCH_FACTS = 1024
+BATCH_BYTES = 4 * 1024 * 1024
+WAITING = 10_000
+WAITING_BYTES = 64 * 1024 * 1024
+PATIENCE_S = 5.0
+PAUSE_S = 0.05
+
+BATCH = telemetry.histogram(
+    "append_batch_facts",
+    "Facts that one transaction appended",
+    "shard",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+FACTS = telemetry.counter("append_facts", "Facts appended", "shard")
+CONFLICTS = telemetry.counter("append_conflicts", "Appends refused because their stream had moved", "shard")
+REPEATS = telemetry.counter("append_repeats", "Batches sent again because their outcome was unknown", "shard")
+
+Outcome = Appended | StreamMoved
+
+Ticket = tuple[Request, "asyncio.Future[Appended]"]
+
+
+class Lane:
+    """The queue of one shard. `width` batches may be on their way at once: one is prepared while the other is flushed."""
+
+    def __init__(self, pool: asyncpg.Pool, shard: int, *, width: int = 2) -> None:
+        self._pool = pool
+        self._shard = shard
+        self._width = width
+        self._queue: deque[Ticket] = deque()
+        self._bytes = 0
+        self._drivers: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._batch = BATCH.labels(shard)
+        self._facts = FACTS.labels(shard)
+        self._conflicts = CONFLICTS.labels(shard)
+
+    def submit(self, request: Request) -> "asyncio.Future[Appended]":
+        """What becomes of the request. Raises Overloaded, when nothing will."""
+        if self._closed or len(self._queue) >= WAITING or self._bytes + request.size > WAITING_BYTES:
+            raise Overloaded(self._shard)
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Appended] = loop.create_future()
+        self._queue.append((request, outcome))
+        self._bytes += request.size
+        # No await stands between a driver's finding the queue empty and its leaving the set, so none is missed here.
+        if len(self._drivers) < self._width:
+            driver = loop.create_task(self._drive())
+            self._drivers.add(driver)
+        return outcome
+
+    async def close(self) -> None:
+        """Take no more, and return once everything that waits has been answered."""
+        self._closed = True
+        while self._drivers:
+            await asyncio.wait(self._drivers)
+
+    async def _drive(self) -> None:
+        connection: asyncpg.Connection | None = None
+        me = asyncio.current_task()
+        try:
+            while batch := self._take():
+                connection = await self._append(connection, batch, time.monotonic() + PATIENCE_S)
+        finally:
+            if me is not None:
+                self._drivers.discard(me)
+            if connection is not None:
+                await self._pool.release(connection)
+
+    def _take(self) -> list[Ticket]:
+        """The requests to go next: no stream twice, for each is checked against what the log holds before the batch."""
+        batch: list[Ticket] = []
+        later: list[Ticket] = []
+        streams: set[tuple[str, str]] = set()
+        facts = size = 0
+        while self._queue and facts < BATCH_FACTS and size < BATCH_BYTES:
+            ticket = self._queue.popleft()
+            request, outcome = ticket
+            if outcome.done():
+                self._bytes -= request.size
+                continue
+            place = (request.tenant, request.stream)
+            if place in streams:
+                later.append(ticket)
+                continue
+            streams.add(place)
+            batch.append(ticket)
+            facts += len(request.ids)
+            size += request.size
+        self._queue.extendleft(reversed(later))
+        self._bytes -= size
+        return batch
+
+    async def _append(
+        self, connection: asyncpg.Connection | None, batch: Sequence[Ticket], deadline: float
+    ) -> asyncpg.Connection | None:
+        """Settle the batch and return the connection, if it is still good."""
+        requests = [request for request, _ in batch]
+        while True:
+            try:
+                if connection is None:
+                    connection = await self._pool.acquire(timeout=max(0.1, deadline - time.monotonic()))
+                self._settle(batch, await send(connection, self._shard, requests))
+                return connection
+            except Exception as error:
+                if connection is not None and (connection.is_closed() or connection.is_in_transaction()):
+                    connection.terminate()
+                    await self._pool.release(connection)
+                    connection = None
+                if not postgres.is_away(error):
+                    return await self._isolate(connection, batch, deadline, error)
+                if time.monotonic() > deadline:
+                    _fail(batch, Unavailable(f"Postgres did not answer in time: {type(error).__name__}"), error)
+                    return connection
+                # Facts that were written after all are found by their ids.
+                log.warning(
+                    "append will be repeated", shard=self._shard, error=type(error).__name__, requests=len(batch)
+                )
+                REPEATS.labels(self._shard).inc()
+                await asyncio.sleep(PAUSE_S)
+
+    async def _isolate(
+        self, connection: asyncpg.Connection | None, batch: Sequence[Ticket], deadline: float, error: Exception
+    ) -> asyncpg.Connection | None:
+        """One bad request must not disturb the others: halve until it stands alone."""
+        if len(batch) == 1:
+            _fail(batch, error, None)
+            return connection
+        middle = len(batch) // 2
+        connection = await self._append(connection, batch[:middle], deadline)
+        return await self._append(connection, batch[middle:], deadline)
+
+    def _settle(self, batch: Sequence[Ticket], outcomes: Sequence[Outcome]) -> None:
+        written = 0
+        for (request, future), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, StreamMoved):
+                self._conflicts.inc()
+                if not future.done():
+                    future.set_exception(outcome)
+                continue
+            if not outcome.duplicate:
+                written += len(request.ids)
+            if not future.done():
+                future.set_result(outcome)
+        self._batch.observe(written)
+        self._facts.inc(written)
+
+
+def _fail(batch: Sequence[Ticket], error: Exception, cause: Exception | None) -> None:
+    for _, future in batch:
+        if not future.done():
+            failure = type(error)(*error.args) if isinstance(error, Unavailable) else error
+            failure.__cause__ = cause
+            future.set_exception(failure)

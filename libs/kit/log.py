@@ -1,0 +1,64 @@
+"""Structured logging: JSON lines in production, readable ones in a terminal, and never a contact's words."""
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+Format = Literal["json", "console"]
+
+
+def configure(form: Format = "json", level: str = "info", *, pii: bool = False, stream: TextIO | None = None) -> None:
+    """Send our log and that of the libraries to `stream` (standard error by default).
+
+    Personal text may only be logged under keys that start with `pii.`; they are dropped unless `pii` is true.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    target = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        *(() if pii else (_drop_personal,)),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(number)
+    for noisy in ("httpx", "httpcore", "uvicorn.access"):  # they log full URLs, which may hold an address
+        logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
+
+
+def _renderers(form: Format) -> list[Processor]:
+    if form == "json":
+        tracebacks = structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        )
+        return [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _drop_personal(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    for key in [key for key in event if key.startswith("pii.")]:
+        del event[key]
+    return event

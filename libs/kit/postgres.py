@@ -1,0 +1,81 @@
+"""Connections to Postgres: direct, impatient, and noticed when they die."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+COMMAND_TIMEOUT_S = 10.0
+
+SETTINGS = {
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+    "statement_timeout": "60s",
+    # The server finds a vanished client, and frees its locks, within ten seconds.
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "timezone": "UTC",
+    # Everything here reads by primary key and in batches; compiling such statements costs more than running them.
+    "jit": "off",
+}
+
+# What a dying, starting or vanished server makes a caller see; the same request may be sent again later.
+AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether it is Postgres that failed, and not the request."""
+    # asyncpg says DataError, a kind of InterfaceError, for an argument that it cannot send.
+    return isinstance(error, AWAY) and not isinstance(error, asyncpg.DataError | ValueError)
+
+
+async def connect(url: str, *, role: str | None = None, name: str = "converse") -> asyncpg.Connection:
+    """One connection, for advisory locks and listening. `role` is the group role whose rights it is to have."""
+    return await asyncpg.connect(
+        url, server_settings=_settings(role, name), command_timeout=COMMAND_TIMEOUT_S, timeout=10
+    )
+
+
+async def pool(
+    url: str,
+    *,
+    role: str | None = None,
+    size: int = 8,
+    name: str = "converse",
+    settings: Mapping[str, str] | None = None,
+) -> asyncpg.Pool:
+    """A pool of up to `size` connections. Set nothing on one: it is given to the next as it comes back."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        server_settings=_settings(role, name) | dict(settings or {}),
+        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=10,
+        reset=_reset,
+    )
+
+
+async def _reset(connection: asyncpg.Connection) -> None:
+    # asyncpg's own reset is a round trip on every release.
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
+def _settings(role: str | None, name: str) -> dict[str, Any]:
+    settings = SETTINGS | {"application_name": name}
+    return settings | {"role": role} if role else settings

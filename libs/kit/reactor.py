@@ -1,0 +1,452 @@
+"""Hear, decide, append: one active instance a consumer and shard, one transaction a batch, fenced by its watermark."""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import asyncpg
+import structlog
+
+from events.base import Cause, Event, Recorded, Retired, UnknownFact, family_of, tag_of
+from libs.kit import quarantine, telemetry
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.codec import Stored
+from libs.kit.folds import FoldCache, Overlay, Place
+from libs.kit.hearing import Heard, Hearing
+from libs.kit.leadership import Term, leading
+from libs.kit.quarantine import Target, Ward
+from libs.kit.store import Fenced, Overloaded, Store, StreamMoved, Unavailable, Unit
+from libs.kit.world import Decision, Handler, PrivateRows, World
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+TRIES = 3
+CONFLICTS = 20  # another writer may win that often before the fact counts as poison
+CACHE = 20_000
+WRITE_IDLE_POSITIONS = 1000
+WRITE_IDLE_S = 1.0
+PAUSE_S = 0.2
+
+POSITION = telemetry.gauge("reactor_position", "Position up to which facts have been handled", "consumer", "shard")
+LAG = telemetry.gauge(
+    "reactor_lag_positions", "Positions between the last known head and what is handled", "consumer", "shard"
+)
+LAG_S = telemetry.gauge(
+    "reactor_lag_seconds", "Age of the newest fact when its batch was committed", "consumer", "shard"
+)
+FACTS = telemetry.counter("reactor_facts", "Facts handled", "consumer", "shard")
+BATCH_SIZE = telemetry.histogram(
+    "reactor_batch_facts",
+    "Facts in a committed batch",
+    "consumer",
+    "shard",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
+BATCH_S = telemetry.histogram("reactor_batch_seconds", "From the first handler to the commit", "consumer", "shard")
+LEADING = telemetry.gauge("reactor_leading", "1 while this instance leads", "consumer", "shard")
+STOPPED = telemetry.gauge("reactor_stopped", "1 while a fact of an unknown type stands in the way", "consumer", "shard")
+
+TRANSIENT = (
+    Unavailable,
+    Overloaded,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+_VERSIONS = (
+    "SELECT u.tenant, u.stream, coalesce((SELECT e.version FROM log.event e WHERE e.shard = $1 AND e.tenant = u.tenant"
+    " AND e.stream_id = u.stream ORDER BY e.version DESC LIMIT 1), 0) AS version"
+    " FROM unnest($2::text[], $3::text[]) AS u (tenant, stream)"
+)
+
+
+class _Poison(Exception):
+    """A handler, its rows or its facts failed for a reason that is not the weather's."""
+
+    def __init__(self, at: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.at = at
+        self.error = error
+
+
+class Reactor:
+    """Hears the facts that it has handlers for and appends what they decide.
+
+    Output facts, private rows and the watermark commit together. A handler is called again for the same fact after a
+    crash or a conflict; nothing of the earlier call remains. It decides in microseconds and never waits for the outside.
+    """
+
+    def __init__(
+        self,
+        consumer: str,
+        shard: int,
+        handlers: Mapping[type[Event], Handler],
+        *,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        own_families: Collection[str] = frozenset(),
+        source: str | None = None,
+        target: Callable[[Recorded[Any]], str] = lambda fact: fact.stream,
+        batch: int = BATCH,
+        tries: int = TRIES,
+        cache: int = CACHE,
+    ) -> None:
+        self.consumer = consumer
+        self.shard = shard
+        self.state = "starting"
+        self._handlers = dict(handlers)
+        self._families = frozenset(family_of(tag_of(kind)) for kind in handlers)
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._own = frozenset(own_families)
+        self._source = source or consumer
+        self._target = target
+        self._batch = batch
+        self._tries = tries
+        self._cache_size = cache
+        self._known = dict(store.codec.types)
+        self._wanted = {
+            tag
+            for tag, kind in self._known.items()
+            if kind in self._handlers or (issubclass(kind, Retired) and family_of(tag) in self._families)
+        }
+        self._watermark = 0
+        self._examined = 0
+        self._written_at = 0.0
+        self._cache = FoldCache(cache)
+        self._ward = Ward(consumer, shard)
+        self._hearing: Hearing | None = None
+        self._retry = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._labels = (consumer, str(shard))
+
+    @property
+    def position(self) -> int:
+        """Every fact up to here has been handled and committed."""
+        return self._examined
+
+    @property
+    def leading(self) -> bool:
+        """Whether this instance is the active one."""
+        return self.state == "ok: leading"
+
+    @property
+    def live(self) -> bool:
+        """Whether facts come through JetStream at this moment, not from the log itself."""
+        return self._hearing is not None and self._hearing.live
+
+    def health(self) -> dict[str, str]:
+        """What it is doing, for the readiness answer."""
+        return {f"{self.consumer}-{self.shard}": self.state}
+
+    async def caught_up(self, pos: int) -> None:
+        """Return when every fact up to `pos` has been handled and committed by this instance."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._examined >= pos)
+
+    async def run(self) -> NoReturn:
+        """Work until cancelled: stand by until the lock is free, then lead.
+
+        Raises UnknownFact at a fact of its families that this release does not know: a newer release has to read it.
+        """
+        structlog.contextvars.bind_contextvars(consumer=self.consumer, shard=self.shard)
+        while True:
+            try:
+                self.state = "ok: standby"
+                async with leading(self._store.url, f"reactor {self.consumer}", self.shard) as term:
+                    await self._lead(term)
+            except Fenced:
+                log.warning("another instance has moved the watermark; stepping down")
+            except (*TRANSIENT, asyncpg.InterfaceError) as error:
+                self.state = f"interrupted: {error}"
+                log.warning("interrupted; starts again from the watermark", error=str(error), kind=type(error).__name__)
+            except UnknownFact as error:
+                self.state = f"stopped: {error}"
+                STOPPED.labels(*self._labels).set(1)
+                log.error("stops at a fact that this release does not know", type=error.tag, after=self._examined)
+                raise
+            finally:
+                LEADING.labels(*self._labels).set(0)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _lead(self, term: Term) -> None:
+        self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
+        self._cache = FoldCache(self._cache_size)
+        await self._ward.load(self._store.pool)
+        async with Hearing(
+            self.consumer, self.shard, self._families, after=self._watermark, store=self._store, bus=self._bus
+        ) as hearing:
+            self._hearing = hearing
+
+            def asked(connection: object, pid: int, channel: str, payload: object) -> None:
+                if payload == self.consumer:
+                    self._retry.set()
+                    hearing.wake()
+
+            await term.connection.add_listener(quarantine.CHANNEL, asked)
+            term.connection.add_termination_listener(lambda *_: hearing.wake())
+            self._retry.set()
+            self.state = "ok: leading"
+            LEADING.labels(*self._labels).set(1)
+            STOPPED.labels(*self._labels).set(0)
+            log.info("leads", watermark=self._watermark)
+            while not term.over:
+                if self._retry.is_set():
+                    self._retry.clear()
+                    await self._replay()
+                await self._take(await hearing.next(self._batch))
+                LAG.labels(*self._labels).set(max(0, hearing.head - self._examined))
+        raise Unavailable(f"the connection that holds the lead of {self.consumer} was lost")
+
+    async def _take(self, heard: Heard) -> None:
+        """Handle what was heard; a fact of an unknown type ends it after what stands before."""
+        wanted: list[Stored] = []
+        unknown: Stored | None = None
+        for stored in heard.facts:
+            if stored.type in self._wanted:
+                wanted.append(stored)
+            elif stored.type not in self._known:
+                unknown = stored
+                break
+        facts = (
+            [fact for fact in await self._store.unseal(wanted) if type(fact.event) in self._handlers] if wanted else []
+        )
+        upto = heard.upto if unknown is None else unknown.pos - 1
+        if facts:
+            await self._work(facts, upto)
+        else:
+            await self._idle(upto)
+        if unknown is not None:
+            raise UnknownFact(unknown.type)
+
+    async def _idle(self, upto: int) -> None:
+        """Follow the head without facts of ours; the row is written now and then."""
+        now = asyncio.get_running_loop().time()
+        behind = upto - self._watermark
+        if behind >= WRITE_IDLE_POSITIONS or (behind and now - self._written_at >= WRITE_IDLE_S):
+            async with self._store.transaction(self.shard) as unit:
+                await unit.commit(self.consumer, self._watermark, upto)
+            self._watermark, self._written_at = upto, now
+        await self._advance(upto)
+
+    async def _advance(self, upto: int) -> None:
+        if upto > self._examined:
+            async with self._moved:
+                self._examined = upto
+                self._moved.notify_all()
+            POSITION.labels(*self._labels).set(upto)
+
+    async def _work(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
+        """Commit the facts in batches as large as possible: a conflict halves them, a failure is singled out."""
+        todo, size, tries, conflicts = list(facts), len(facts), 0, 0
+        while todo:
+            part = todo[:size]
+            end = upto if len(part) == len(todo) else part[-1].pos
+            try:
+                await self._commit(part, end)
+            except StreamMoved as error:
+                conflicts += 1
+                size = max(1, len(part) // 2)
+                if len(part) > 1 or conflicts < CONFLICTS:
+                    continue
+                await self._quarantine(part[0], error, conflicts, end)
+            except _Poison as poison:
+                tries = tries + 1 if len(part) == 1 else 0
+                size = max(1, min(poison.at, len(part) - 1))
+                if tries < self._tries:
+                    log.warning(
+                        "a batch failed", error=_describe(poison.error), facts=len(part), pos=part[poison.at].pos
+                    )
+                    continue
+                await self._quarantine(part[0], poison.error, tries, end)
+            todo = todo[len(part) :]
+            size, tries, conflicts = len(todo), 0, 0
+
+    async def _commit(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
+        with BATCH_S.labels(*self._labels).time():
+            async with self._store.transaction(self.shard) as unit:
+                overlay = await self._decide(unit, facts, upto)
+        overlay.keep()
+        self._watermark, self._written_at = upto, asyncio.get_running_loop().time()
+        await self._advance(upto)
+        FACTS.labels(*self._labels).inc(len(facts))
+        BATCH_SIZE.labels(*self._labels).observe(len(facts))
+        age = (self._clock.machine() - facts[-1].envelope.recorded_at).total_seconds()
+        LAG_S.labels(*self._labels).set(max(0.0, age))
+
+    async def _decide(self, unit: Unit, facts: Sequence[Recorded[Any]], upto: int, *, parked: bool = True) -> Overlay:
+        """Run the handlers and commit what they decided together with the watermark `upto`."""
+        overlay = Overlay(self._cache, self._store, self._own)
+        rows = PrivateRows(unit.connection)
+        waiting: list[tuple[Target, int]] = []
+        at = 0
+        try:
+            for at, fact in enumerate(facts):  # noqa: B007 - names the culprit below
+                target = (fact.tenant, self._target(fact))
+                if parked and self._ward.holds(target):
+                    waiting.append((target, fact.pos))
+                    continue
+                structlog.contextvars.bind_contextvars(event=str(fact.id), pos=fact.pos, target=target[1])
+                now = self._clock.now()
+                decision, traceparent = await self._call(fact, World(fact, now, rows, overlay))
+                if decision is not None:
+                    rows.add(decision.rows)
+                    if decision.drafts:
+                        overlay.add(fact.tenant, decision.drafts, self._cause(fact, decision, now, traceparent))
+            at = len(facts) // 2  # what fails from here on may be anyone's
+            await rows.flush()
+            if waiting:
+                await self._ward.park(unit.connection, waiting)
+            await self._versions(unit, overlay)
+            await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
+        except StreamMoved:
+            overlay.forget()
+            raise
+        except (*TRANSIENT, Fenced):
+            raise
+        except asyncpg.InterfaceError as error:
+            # asyncpg's word both for a wrong argument and for a connection that is gone.
+            if unit.connection.is_closed():
+                raise Unavailable(str(error)) from error
+            raise _Poison(at, error) from error
+        except Exception as error:
+            raise _Poison(at, error) from error
+        finally:
+            structlog.contextvars.unbind_contextvars("event", "pos", "target")
+        return overlay
+
+    async def _call(self, fact: Recorded[Any], world: World) -> tuple[Decision | None, str | None]:
+        handler = self._handlers[type(fact.event)]
+        parent = fact.envelope.traceparent
+        if parent is None:
+            return await handler(fact, world), None
+        with telemetry.span(f"{self.consumer} {fact.envelope.type}", parent):
+            return await handler(fact, world), telemetry.traceparent() or parent
+
+    def _cause(self, fact: Recorded[Any], decision: Decision, now: datetime, traceparent: str | None) -> Cause:
+        return Cause(
+            id=fact.id,
+            correlation_id=fact.envelope.correlation_id,
+            occurred_at=now,
+            source=self._source,
+            config=decision.config or fact.envelope.config,
+            traceparent=traceparent,
+        )
+
+    async def _versions(self, unit: Unit, overlay: Overlay) -> None:
+        places: list[Place] = overlay.unversioned()
+        if not places:
+            return
+        tenants, streams = [place[0] for place in places], [place[1] for place in places]
+        for row in await unit.connection.fetch(_VERSIONS, self.shard, tenants, streams):
+            overlay.start_at((row["tenant"], row["stream"]), row["version"])
+
+    async def _quarantine(self, fact: Recorded[Any], error: Exception, attempts: int, upto: int) -> None:
+        """Give the fact up for now; later facts for its target wait behind it."""
+        target = self._target_of(fact)
+        async with self._store.transaction(self.shard) as unit:
+            await self._ward.admit(
+                unit.connection,
+                target,
+                pos=fact.pos,
+                event_id=fact.id,
+                tag=fact.envelope.type,
+                error=_describe(error),
+                attempts=attempts,
+            )
+            await unit.commit(self.consumer, self._watermark, upto)
+        self._ward.close(target)
+        self._watermark = upto
+        await self._advance(upto)
+        log.error(
+            "a fact is in quarantine",
+            pos=fact.pos,
+            target=target[1],
+            error=_describe(error),
+            **{"pii.error": str(error)},
+        )
+
+    def _target_of(self, fact: Recorded[Any]) -> Target:
+        try:
+            return fact.tenant, self._target(fact)
+        except Exception:
+            log.exception("the target of a fact cannot be told; its stream stands for it", pos=fact.pos)
+            return fact.tenant, fact.stream
+
+    async def _replay(self) -> None:
+        """Try again what a person asked for, then what was parked behind it, in order."""
+        for entry, target, pos in await self._ward.to_retry(self._store.pool):
+            error = await self._again(pos, entry=entry)
+            if error is not None:
+                async with self._store.transaction(self.shard) as unit:
+                    await self._ward.failed_again(unit.connection, entry, _describe(error))
+                    await unit.commit(self.consumer, self._watermark, self._watermark)
+                log.error("a retry failed", quarantine=entry, pos=pos, error=_describe(error))
+                continue
+            await self._drain(target)
+
+    async def _drain(self, target: Target) -> None:
+        while (pos := await self._ward.next_parked(self._store.pool, target)) is not None:
+            error = await self._again(pos)
+            if error is None:
+                continue
+            [fact] = await self._facts_at(pos)
+            async with self._store.transaction(self.shard) as unit:
+                await self._ward.unpark(unit.connection, pos)
+                await self._ward.admit(
+                    unit.connection,
+                    target,
+                    pos=pos,
+                    event_id=fact.id,
+                    tag=fact.envelope.type,
+                    error=_describe(error),
+                    attempts=1,
+                )
+                await unit.commit(self.consumer, self._watermark, self._watermark)
+            log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=_describe(error))
+            return
+        self._ward.release(target)
+
+    async def _again(self, pos: int, *, entry: int | None = None) -> Exception | None:
+        """Handle one fact of the past; the watermark stays. Returns what went wrong."""
+        facts = await self._facts_at(pos)
+        for _ in range(CONFLICTS):
+            try:
+                async with self._store.transaction(self.shard) as unit:
+                    if entry is None:
+                        await self._ward.unpark(unit.connection, pos)
+                    else:
+                        await self._ward.resolve(unit.connection, entry)
+                    overlay = await self._decide(unit, facts, self._watermark, parked=False)
+            except StreamMoved:
+                continue
+            except _Poison as poison:
+                return poison.error
+            overlay.keep()
+            return None
+        return RuntimeError(f"other writers moved the streams {CONFLICTS} times in a row")
+
+    async def _facts_at(self, pos: int) -> list[Recorded[Any]]:
+        facts: list[Recorded[Any]] = await self._store.unseal(await self._store.read_sealed(self.shard, pos - 1, 1))
+        return facts
+
+
+def _describe(error: BaseException) -> str:
+    """What failed and where. Messages may quote personal text and stay out of rows and logs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    code = f" {error.sqlstate}" if isinstance(error, asyncpg.PostgresError) else ""
+    return f"{type(error).__name__}{code}{where}"

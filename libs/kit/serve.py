@@ -1,0 +1,299 @@
+"""One Litestar application on one port for any number of services, their loops supervised, their connections drained."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+from litestar import Litestar, MediaType, Response, get
+from litestar.enums import ScopeType
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from libs.kit import problems, telemetry
+from libs.kit.serve_docs import PlainPage
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY = 1024 * 1024  # bytes; an `App`'s own handlers may set `request_max_body_size`
+DRAIN = timedelta(seconds=20)
+LOOP_GRACE = timedelta(seconds=15)
+MAX_BACKOFF_S = 30.0
+TRY_AGAIN_LATER = 1013  # WebSocket close code
+
+_REQUESTS = telemetry.counter("http_requests", "Requests answered.", "method", "route", "status")
+_SECONDS = telemetry.histogram("http_seconds", "Seconds until a request was answered.", "method", "route")
+_RESTARTS = telemetry.counter("loop_restarts", "Times that a loop crashed and was started again.", "app", "loop")
+_RUNNING = telemetry.gauge("loop_running", "1 while a loop runs, 0 while it waits to be started again.", "app", "loop")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work that goes on as long as the process: started again with backoff when it crashes, over when it returns."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+async def always_ready() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A service as `serve` takes it.
+
+    `ready` names what the service depends on, each `ok` (or `ok: …`) or a sentence why not. `close` runs after the loops
+    have ended.
+    """
+
+    name: str
+    routes: Sequence[ControllerRouterHandler] = ()
+    loops: Sequence[Loop] = ()
+    ready: Callable[[], Awaitable[Mapping[str, str]]] = always_ready
+    close: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(slots=True)
+class Draining:
+    """Whether this process is on its way out, and the WebSockets that it still lets finish."""
+
+    began: float | None = None
+    sockets: int = 0
+
+    @property
+    def yes(self) -> bool:
+        return self.began is not None
+
+    def begin(self) -> None:
+        if self.began is None:
+            self.began = time.monotonic()
+            log.info("draining", sockets=self.sockets)
+
+    def over(self, longest: timedelta) -> bool:
+        """Nothing is open any more, or we have waited long enough."""
+        if self.began is None:
+            return False
+        return self.sockets == 0 or time.monotonic() - self.began > longest.total_seconds()
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps the loops of the applications running."""
+
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self, app: App) -> None:
+        for loop in app.loops:
+            self.tasks.append(asyncio.create_task(keep_running(app.name, loop), name=f"{app.name}.{loop.name}"))
+
+    async def stop(self, grace: timedelta = LOOP_GRACE) -> None:
+        """Cancel every loop and wait until what it has begun is finished, at most `grace`."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            _, late = await asyncio.wait(self.tasks, timeout=grace.total_seconds())
+            for task in late:
+                log.error("a loop did not end in time", loop=task.get_name())
+
+
+async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> None:
+    """Run `loop` until it returns or is cancelled; after a crash again, after 0.2 s, 0.4 s … at most 30 s."""
+    backoff = first_backoff
+    running = _RUNNING.labels(app, loop.name)
+    with structlog.contextvars.bound_contextvars(app=app, loop=loop.name):
+        while True:
+            began = time.monotonic()
+            running.set(1)
+            try:
+                await loop.run()
+                return
+            except Exception:
+                log.exception("a loop crashed and is started again", after_s=backoff)
+            finally:
+                running.set(0)
+            _RESTARTS.labels(app, loop.name).inc()
+            if time.monotonic() - began > MAX_BACKOFF_S:
+                backoff = first_backoff
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, MAX_BACKOFF_S)
+
+
+def application(apps: Sequence[App], draining: Draining | None = None, *, version: str = "0.1.0") -> Litestar:
+    """The one ASGI application of `apps`; its lifespan starts and ends their loops."""
+    state = draining or Draining()
+
+    @get("/health/live", include_in_schema=False)
+    async def live() -> dict[str, str]:
+        """The process turns its loop; says nothing of what it depends on."""
+        return {"status": "ok"}
+
+    @get("/health/ready", include_in_schema=False)
+    async def ready() -> Response[dict[str, Any]]:
+        """200 while every service can work, 503 otherwise and while draining."""
+        checks = dict(zip([app.name for app in apps], await asyncio.gather(*map(_readiness, apps)), strict=True))
+        well = all(text == "ok" or text.startswith("ok:") for parts in checks.values() for text in parts.values())
+        status = "draining" if state.yes else "ok" if well else "not ready"
+        return Response({"status": status, "checks": checks}, status_code=200 if status == "ok" else 503)
+
+    @get("/metrics", include_in_schema=False)
+    async def metrics() -> Response[bytes]:
+        return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST}, media_type=MediaType.TEXT)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        supervisor = Supervisor()
+        for app in apps:
+            supervisor.start(app)
+        try:
+            yield
+        finally:
+            await supervisor.stop()
+            for app in apps:
+                if app.close is not None:
+                    await app.close()
+
+    return Litestar(
+        [live, ready, metrics, *(route for app in apps for route in app.routes)],
+        lifespan=[lifespan],
+        middleware=[_drain_sockets(state), _measure],
+        exception_handlers=problems.HANDLERS,
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="ConverseAgent",
+            version=version,
+            description="Events in, conversations out. Errors are RFC 9457 problem details.",
+            path="/api/docs",
+            render_plugins=[PlainPage(), JsonRenderPlugin()],
+        ),
+    )
+
+
+async def _readiness(app: App) -> Mapping[str, str]:
+    try:
+        async with asyncio.timeout(2):
+            return await app.ready()
+    except Exception as error:
+        return {"ready": f"{type(error).__name__}: {error}"}
+
+
+async def serve(
+    apps: Sequence[App],
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    on_ready: Callable[[int], object] | None = None,
+    *,
+    drain: timedelta = DRAIN,
+) -> None:
+    """Serve until SIGTERM or SIGINT (or until cancelled), then drain.
+
+    `on_ready` is called with the port once it is open (port 0 takes a free one). While draining, `/health/ready` says 503,
+    new WebSockets are refused, open ones may finish for `drain`, requests are answered; then the loops end. A second
+    signal ends it at once.
+    """
+    draining = Draining()
+    config = uvicorn.Config(
+        application(apps, draining),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        server_header=False,
+        lifespan="on",
+    )
+    server = DrainingServer(config, draining, drain, on_ready)
+    serving = asyncio.create_task(server.serve(), name="http")
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn cuts open WebSockets as soon as it is told to end; this one lets them finish."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        draining: Draining,
+        longest: timedelta,
+        on_ready: Callable[[int], object] | None,
+    ) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._longest = longest
+        self._on_ready = on_ready
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining.yes:
+            self.force_exit = sig == signal.SIGINT
+            self.should_exit = True
+        self._draining.begin()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._draining.over(self._longest):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _drain_sockets(draining: Draining) -> Callable[[ASGIApp], ASGIApp]:
+    def middleware(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.WEBSOCKET:
+                await app(scope, receive, send)
+                return
+            if draining.yes:
+                await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "draining"})
+                return
+            draining.sockets += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                draining.sockets -= 1
+
+        return call
+
+    return middleware
+
+
+def _measure(app: ASGIApp) -> ASGIApp:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def listen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, listen)
+        finally:
+            method, route = str(scope["method"]), scope.get("path_template") or "(none)"
+            _REQUESTS.labels(method, route, status).inc()
+            _SECONDS.labels(method, route).observe(time.perf_counter() - began)
+
+    return call

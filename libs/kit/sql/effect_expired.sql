@@ -1,0 +1,6 @@
+-- Claims whose lease has run out.
+SELECT id, tenant, kind, account, stream, version, pos, attempt, opened_at, claim
+FROM {ledger}.effect
+WHERE state = 'claimed' AND lease_until < now() AND kind = ANY ($2)
+ORDER BY pos
+LIMIT $1

@@ -1,0 +1,6 @@
+-- Unknown effects whose evidence has not come in time.
+SELECT id, tenant, kind, account, stream, version, pos, attempt, opened_at, claim
+FROM {ledger}.effect
+WHERE state = 'unknown' AND waits_until < now() AND kind = ANY ($2)
+ORDER BY pos
+LIMIT $1

@@ -1,0 +1,2 @@
+-- When the next timer is due.
+SELECT min(due_at) FROM orchestrator.timer

@@ -1,0 +1,2 @@
+-- Who has timers that are due at $1.
+SELECT DISTINCT tenant FROM orchestrator.timer WHERE due_at <= $1

@@ -1,0 +1,301 @@
+"""The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from events import CATEGORIES
+from events.base import Category, Cause, Draft, Event, Recorded
+from libs.kit import postgres, telemetry
+from libs.kit.appends import (
+    ANY,
+    Append,
+    Appended,
+    FactTooLarge,
+    Fenced,
+    Overloaded,
+    Request,
+    StreamMoved,
+    Unavailable,
+    asking_postgres,
+    keys_of,
+    seal,
+    send,
+)
+from libs.kit.codec import COLUMNS, Codec, Row, Stored
+from libs.kit.crypto import CHANNEL, Keyring, Keys
+from libs.kit.lane import Lane
+from libs.kit.listen import Listener
+from libs.kit.tenants import Tenants, UnknownTenant
+
+__all__ = [
+    "ANY",
+    "Append",
+    "Appended",
+    "FactTooLarge",
+    "Fenced",
+    "Overloaded",
+    "Store",
+    "StreamMoved",
+    "Unavailable",
+    "Unit",
+    "UnknownTenant",
+]
+
+LATENCY = telemetry.histogram("append_seconds", "From an append's call to its answer")
+
+READ_STREAM = (
+    f"SELECT {COLUMNS} FROM log.event WHERE shard = $1 AND tenant = $2 AND stream_id = $3 AND version > $4"  # noqa: S608
+    " AND ($5::bigint IS NULL OR pos <= $5) ORDER BY version"
+)
+READ_LOG = f"SELECT {COLUMNS} FROM log.event WHERE shard = $1 AND pos > $2"  # noqa: S608 - constant column names
+HEAD = "SELECT pos FROM log.log_head WHERE shard = $1"
+VERSION = (
+    "SELECT version FROM log.event WHERE shard = $1 AND tenant = $2 AND stream_id = $3 ORDER BY version DESC LIMIT 1"
+)
+
+
+class Store:
+    """The log of all shards, through one pool of connections. Raises Unavailable where Postgres is away."""
+
+    def __init__(
+        self, url: str, pool: asyncpg.Pool, codec: Codec, keyring: Keyring, tenants: Tenants, listener: Listener
+    ) -> None:
+        self.url = url
+        self.pool = pool
+        self.codec = codec
+        self.keyring = keyring
+        self.tenants = tenants
+        self.listener = listener
+        self._lanes: dict[int, Lane] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        *,
+        master: bytes,
+        categories: Iterable[Category] = CATEGORIES,
+        role: str | None = None,
+        name: str = "converse",
+        connections: int = 8,
+    ) -> AsyncIterator["Store"]:
+        """A store with connections of its own. `role`: the group role whose rights are enough for its service."""
+        async with AsyncExitStack() as stack:
+            pool = await postgres.pool(url, role=role, size=connections, name=name)
+            stack.push_async_callback(_close, pool)
+            key_pool = await postgres.pool(
+                url, role=role, size=2, name=f"{name}-keys", settings={"synchronous_commit": "off"}
+            )
+            stack.push_async_callback(_close, key_pool)
+            listener = await stack.enter_async_context(Listener(url, role=role, name=f"{name}-listen"))
+            keyring = Keyring(key_pool, master)
+            stack.callback(listener.on(CHANNEL, keyring.forget))
+            store = cls(url, pool, Codec(categories), keyring, Tenants(pool), listener)
+            stack.push_async_callback(store.drain)
+            yield store
+
+    async def drain(self) -> None:
+        """Take no more appends, and return once all that wait are answered."""
+        for lane in self._lanes.values():
+            await lane.close()
+
+    async def append(
+        self,
+        tenant: str,
+        stream: str,
+        expected: int,
+        drafts: Sequence[Draft],
+        cause: Cause,
+        *,
+        consumer: str = "",
+        first: int = 0,
+    ) -> Appended:
+        """Add facts to a stream that is at version `expected` (or ANY); durable when this returns.
+
+        The same facts for the same cause again: `duplicate`, and nothing is written. Safe to repeat after any failure.
+        Raises StreamMoved, Overloaded, Unavailable, FactTooLarge, UnknownTenant.
+        """
+        began = time.perf_counter()
+        append = Append(tenant, stream, expected, drafts, cause, consumer, first)
+        shard = await self.shard_of(tenant)
+        (request,) = await self._sealed([append])
+        lane = self._lanes.get(shard)
+        if lane is None:
+            lane = self._lanes[shard] = Lane(self.pool, shard)
+        appended = await lane.submit(request)
+        LATENCY.observe(time.perf_counter() - began)
+        return appended
+
+    async def append_any(
+        self, tenant: str, stream: str, drafts: Sequence[Draft], cause: Cause, *, consumer: str = "", first: int = 0
+    ) -> Appended:
+        """Add facts wherever the stream ends; `duplicate` if it already holds them. Never raises StreamMoved."""
+        return await self.append(tenant, stream, ANY, drafts, cause, consumer=consumer, first=first)
+
+    @asynccontextmanager
+    async def transaction(self, shard: int, *, connection: asyncpg.Connection | None = None) -> AsyncIterator["Unit"]:
+        """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back."""
+        async with AsyncExitStack() as stack:
+            with asking_postgres():
+                if connection is None:
+                    connection = await self.pool.acquire(timeout=5)
+                    stack.push_async_callback(self.pool.release, connection)
+                transaction = connection.transaction()
+                await transaction.start()
+            unit = Unit(self, shard, connection, transaction)
+            try:
+                yield unit
+            finally:
+                if not unit.committed and not connection.is_closed() and connection.is_in_transaction():
+                    try:
+                        await transaction.rollback()
+                    except postgres.AWAY:
+                        connection.terminate()
+
+    async def read_stream(
+        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
+    ) -> list[Recorded[Event]]:
+        """The facts of a stream in order, up to a position of the log."""
+        shard = await self.shard_of(tenant)
+        return await self.unseal(_rows(await self._fetch(READ_STREAM, shard, tenant, stream, after_version, upto_pos)))
+
+    async def read_log(
+        self,
+        shard: int,
+        after_pos: int,
+        limit: int,
+        families: Collection[str] | None = None,
+        upto_pos: int | None = None,
+    ) -> list[Recorded[Event]]:
+        """At most `limit` facts of a shard, or of some families, in order of position.
+
+        Fewer than `limit` mean: all up to `upto_pos`, or up to the head at the time of reading.
+        """
+        return await self.unseal(await self.read_sealed(shard, after_pos, limit, families, upto_pos))
+
+    async def read_sealed(
+        self,
+        shard: int,
+        after_pos: int,
+        limit: int,
+        families: Collection[str] | None = None,
+        upto_pos: int | None = None,
+    ) -> list[Row]:
+        """As `read_log`, still sealed."""
+        sql: str = READ_LOG
+        args: list[Any] = [shard, after_pos]
+        if families is not None:
+            args.append(list(families))
+            sql += f" AND category = ANY(${len(args)})"
+        if upto_pos is not None:
+            args.append(upto_pos)
+            sql += f" AND pos <= ${len(args)}"
+        args.append(limit)
+        return _rows(await self._fetch(f"{sql} ORDER BY pos LIMIT ${len(args)}", *args))
+
+    async def unseal(self, rows: Sequence[Stored]) -> list[Recorded[Event]]:
+        """Facts out of rows of the log, or of what the bus carried. Raises UnknownFact."""
+        half, needed = self.codec.read(rows)
+        keys: Keys = {}
+        if needed:
+            by_tenant: dict[str, list[str]] = {}
+            for tenant, name in needed:
+                by_tenant.setdefault(tenant, []).append(name)
+            with asking_postgres():
+                for tenant, names in by_tenant.items():
+                    keys |= await self.keyring.open(tenant, names)
+        return self.codec.finish(rows, half, keys)
+
+    async def version(self, tenant: str, stream: str) -> int:
+        """How many facts a stream holds."""
+        rows = await self._fetch(VERSION, await self.shard_of(tenant), tenant, stream)
+        return int(rows[0][0]) if rows else 0
+
+    async def head(self, shard: int) -> int:
+        """The position of a shard's last fact; 0 before the first."""
+        rows = await self._fetch(HEAD, shard)
+        return int(rows[0][0]) if rows else 0
+
+    async def last_heads(self) -> dict[int, int]:
+        """The head of every shard."""
+        return dict(await self._fetch("SELECT shard, pos FROM log.log_head ORDER BY shard"))
+
+    async def watermark(self, consumer: str, shard: int) -> int:
+        """The last position that a consumer has examined; 0 where it has not begun."""
+        rows = await self._fetch("SELECT pos FROM log.checkpoint WHERE consumer = $1 AND shard = $2", consumer, shard)
+        return int(rows[0][0]) if rows else 0
+
+    async def shard_of(self, tenant: str) -> int:
+        """The shard that a tenant lives in. Raises UnknownTenant."""
+        with asking_postgres():
+            return await self.tenants.shard_of(tenant)
+
+    async def _sealed(self, appends: Sequence[Append]) -> list[Request]:
+        needed: dict[str, set[str]] = {}
+        for append in appends:
+            if names := keys_of(append, self.codec):
+                needed.setdefault(append.tenant, set()).update(names)
+        keys: Keys = {}
+        with asking_postgres():
+            for tenant, names in needed.items():
+                keys |= await self.keyring.ensure(tenant, names)
+        return [seal(append, self.codec, keys) for append in appends]
+
+    async def _fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        with asking_postgres():
+            rows: list[asyncpg.Record] = await self.pool.fetch(sql, *args)
+        return rows
+
+
+class Unit:
+    """One transaction: private rows through `connection`, then `commit`, once and last."""
+
+    def __init__(self, store: Store, shard: int, connection: asyncpg.Connection, transaction: Any) -> None:
+        self.connection = connection
+        self.shard = shard
+        self.committed = False
+        self._store = store
+        self._transaction = transaction
+
+    async def commit(
+        self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()
+    ) -> list[Appended]:
+        """Write all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
+
+        Several appends to one stream follow each other. Without a consumer there is no watermark and no fence.
+        Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
+        """
+        with asking_postgres():
+            requests = await self._store._sealed(appends)
+            outcomes: list[Appended | StreamMoved] = []
+            if requests or consumer is not None:
+                outcomes = await send(
+                    self.connection,
+                    self.shard,
+                    requests,
+                    whole=True,
+                    consumer=consumer,
+                    from_pos=from_pos,
+                    upto_pos=upto_pos,
+                )
+            await self._transaction.commit()
+        self.committed = True
+        return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
+
+
+def _rows(records: Iterable[asyncpg.Record]) -> list[Row]:
+    return [Row(*record) for record in records]
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

@@ -1,0 +1,110 @@
+"""What a handler is given and what it gives back: the fact's world in, a decision out."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+
+from events.base import Draft, Recorded
+from libs.kit.folds import Fold, Overlay
+
+S = TypeVar("S")
+
+
+class Row(NamedTuple):
+    """A statement for a private row of the service; runs in the transaction of the facts that were decided with it."""
+
+    sql: str
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a handler agrees to: facts to append and private rows to write, both or neither.
+
+    `config` is the bundle that decided, where it is not the one of the fact in hand.
+    """
+
+    drafts: Sequence[Draft] = ()
+    rows: Sequence[Row] = ()
+    config: str | None = None
+
+
+class PrivateRows:
+    """The service's own tables inside the reactor's transaction; a read sees every row decided before it."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._waiting: list[Row] = []
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows of a query."""
+        await self.flush()
+        rows: list[asyncpg.Record] = await self._connection.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of a query."""
+        await self.flush()
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row of a query."""
+        await self.flush()
+        return await self._connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run a statement now; prefer `Decision.rows`, which travel together."""
+        await self.flush()
+        status: str = await self._connection.execute(sql, *args)
+        return status
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take rows to be written before the next read and before the commit."""
+        self._waiting.extend(rows)
+
+    async def flush(self) -> None:
+        """Write what waits; neighbours with the same statement go in one round trip."""
+        waiting, self._waiting = self._waiting, []
+        start = 0
+        for end in range(1, len(waiting) + 1):
+            if end < len(waiting) and waiting[end].sql == waiting[start].sql:
+                continue
+            if end - start == 1:
+                await self._connection.execute(waiting[start].sql, *waiting[start].args)
+            else:
+                await self._connection.executemany(waiting[start].sql, [row.args for row in waiting[start:end]])
+            start = end
+
+
+class World:
+    """Everything that one handler call may know besides the fact itself."""
+
+    def __init__(self, fact: Recorded[Any], now: datetime, rows: PrivateRows, overlay: Overlay) -> None:
+        self.fact = fact
+        self.db = rows
+        self._now = now
+        self._overlay = overlay
+
+    @property
+    def tenant(self) -> str:
+        """Whose fact this is; drafts go to the same tenant."""
+        return self.fact.tenant
+
+    def now(self) -> datetime:
+        """The business now: the same through one call, and `occurred_at` of what is decided."""
+        return self._now
+
+    async def fold(self, fold: Fold[S], stream: str) -> S:
+        """The state of a stream.
+
+        A family that this service writes is folded to its newest fact, with what this batch has decided already; any
+        other up to the position of the fact in hand, so that a replay decides the same.
+        """
+        return await self._overlay.fold(fold, stream, self.fact)
+
+
+Handler = Callable[[Any, World], Awaitable[Decision | None]]
+"""`async def on_x(fact: Recorded[X], world: World) -> Decision | None`"""

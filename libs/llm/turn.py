@@ -1,0 +1,223 @@
+"""One LLM turn as data: what is asked of Claude, and what came back, checked."""
+
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+Wants = Literal["understand", "draft", "both"]
+Kind = Literal["date", "datetime", "amount", "number", "reference", "phone", "email", "text"]
+Sentiment = Literal["positive", "neutral", "negative", "angry"]
+Confidence = Literal["low", "medium", "high"]
+
+
+class IntentOffer(msgspec.Struct, frozen=True):
+    """An intent that the process knows, as the state map names and describes it."""
+
+    name: str
+    description: str = ""
+
+
+class FactWanted(msgspec.Struct, frozen=True):
+    """A fact that the process can use; it becomes `extracted_info.<name>`."""
+
+    name: str
+    kind: Kind
+    description: str = ""
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was said in the conversation; `at` is aware."""
+
+    role: Literal["contact", "agent", "operator"]
+    text: str
+    channel: str | None = None
+    at: datetime | None = None
+
+
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What Claude is asked in one turn.
+
+    `now` is the aware business time; `timezone` (IANA) is the contact's, in which "kal" is resolved. `persona` is stable
+    per tenant and process (it is cached); `instructions` is the rendered prompt of the flow step. `context` is a JSON
+    object of what is known (entity, business context, contact name). `unread` are the contact's messages that no turn
+    has read yet, oldest first. `model`, `fallback_model` and `max_tokens` override those of the client.
+    """
+
+    wants: Wants
+    now: datetime
+    timezone: str = "Asia/Kolkata"
+    instructions: str = ""
+    persona: str = ""
+    intents: tuple[IntentOffer, ...] = ()
+    facts: tuple[FactWanted, ...] | None = None
+    context: dict[str, Any] = {}
+    history: tuple[Utterance, ...] = ()
+    unread: tuple[Utterance, ...] = ()
+    channel: str | None = None
+    language: str | None = None
+    max_words: int = 60
+    model: str | None = None
+    fallback_model: str | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise ValueError(f"now must be zone-aware, got {self.now.isoformat()}")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"timezone must be an IANA name such as Asia/Kolkata, got {self.timezone!r}") from error
+        if self.wants == "understand" and not self.unread:
+            raise ValueError("a turn that only understands needs at least one unread message")
+
+    @property
+    def wanted_facts(self) -> tuple[FactWanted, ...]:
+        """The facts to look for: those given, else the common ones."""
+        return COMMON_FACTS if self.facts is None else self.facts
+
+    @property
+    def local_now(self) -> datetime:
+        """Business time on the contact's wall clock."""
+        return self.now.astimezone(ZoneInfo(self.timezone))
+
+
+class IntentFound(msgspec.Struct, frozen=True):
+    """An intent that the unread messages express, and the contact's words that say so."""
+
+    name: str
+    confidence: Confidence
+    words: str
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A fact that the contact stated.
+
+    `value` is JSON: an ISO date (`date`), an ISO date-time with offset (`datetime`), a whole number as int or else a
+    decimal string (`amount`, `number`: rupees as said, not paise), E.164 where it can be told (`phone`), else text.
+    `grounded` is true when `words` stand literally in an unread message.
+    """
+
+    name: str
+    value: str | int
+    words: str
+    grounded: bool
+
+
+class Understanding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the unread messages mean; `intents` are ordered, the most important first; `dropped` says what was refused."""
+
+    intents: tuple[IntentFound, ...]
+    facts: tuple[Fact, ...]
+    language: str
+    sentiment: Sentiment
+    opt_out: bool
+    opt_out_words: str | None
+    dropped: tuple[str, ...]
+
+    @property
+    def intent_names(self) -> list[str]:
+        """The intents' names, the most important first."""
+        return [intent.name for intent in self.intents]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The contact's words by fact name: where each value came from."""
+        return {fact.name: fact.words for fact in self.facts}
+
+    @property
+    def extracted_info(self) -> dict[str, str | int]:
+        """Values by fact name, as conditions and templates read them."""
+        return {fact.name: fact.value for fact in self.facts}
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens; `input` excludes those that were read from or written to the cache."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+        )
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to the Messages API, as needed for its price: failed ones count too where they were billed."""
+
+    model: str
+    usage: Usage
+    stop_reason: str | None
+    request_id: str | None
+    first_token_ms: int | None
+    total_ms: int
+    emulated: bool = False
+
+
+class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that succeeded: `understanding` and `reply` as asked for, and the calls it took, failed ones first."""
+
+    understanding: Understanding | None
+    reply: str | None
+    reply_language: str | None
+    calls: tuple[ModelCall, ...]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls together (prices differ by model: for money go by `calls`)."""
+        return sum((call.usage for call in self.calls), Usage())
+
+    @property
+    def model(self) -> str:
+        """The model that answered last."""
+        return self.calls[-1].model
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the last call stopped."""
+        return self.calls[-1].stop_reason
+
+    @property
+    def emulated(self) -> bool:
+        """True when an emulator answered: such a result is never called Claude's."""
+        return any(call.emulated for call in self.calls)
+
+
+COMMON_FACTS: tuple[FactWanted, ...] = (
+    FactWanted("payment_date", "date", "the date on which they will pay, or paid"),
+    FactWanted("delivery_date", "date", "the date of a delivery or dispatch"),
+    FactWanted("callback_at", "datetime", "when they want to be called or contacted again"),
+    FactWanted("amount", "amount", "an amount of money"),
+    FactWanted("quantity", "number", "a number of goods or units"),
+    FactWanted("reference", "reference", "a reference of a payment or shipment, such as a UTR or AWB number"),
+    FactWanted("phone", "phone", "another telephone number to use"),
+    FactWanted("email", "email", "an email address to use"),
+    FactWanted("reason", "text", "the reason that they give, in a few words"),
+)
+
+_COMMON = {fact.name: fact for fact in COMMON_FACTS}
+_KINDS_BY_ENDING: tuple[tuple[tuple[str, ...], Kind], ...] = (
+    (("date", "day", "by", "on"), "date"),
+    (("at", "time", "datetime"), "datetime"),
+    (("amount", "price", "total", "due", "balance"), "amount"),
+    (("quantity", "count", "units", "qty"), "number"),
+    (("reference", "ref", "utr", "awb", "id", "number", "no"), "reference"),
+    (("phone", "mobile"), "phone"),
+    (("email", "mail"), "email"),
+)
+
+
+def fact_named(name: str) -> FactWanted:
+    """The wanted fact for a bare `extracted_info.<name>` of a state map: a common one, else its kind by the name's last word."""
+    if name in _COMMON:
+        return _COMMON[name]
+    last = name.rsplit("_", 1)[-1]
+    kind: Kind = next((kind for endings, kind in _KINDS_BY_ENDING if last in endings), "text")
+    return FactWanted(name, kind, name.replace("_", " "))

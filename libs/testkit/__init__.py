@@ -1,0 +1,1 @@
+"""What tests share: given/when/then, the cast of nouns, and the conformance suites."""

@@ -1,0 +1,45 @@
+"""What backend-sync hears: intents for the ERP become rows of its ledger, in the order of each conversation."""
+
+from typing import Any
+
+from events.base import Event, Recorded
+from events.conversation import SenderUnknown, ToolRequested, WritebackRequested
+from events.followup import ContactRequested
+from libs.kit import effect_rows
+from libs.kit.effect_sql import Ledger
+from libs.kit.world import Decision, World
+
+LEDGER: Ledger = "backend_sync"
+ACCOUNT = "erp"
+
+
+async def on_tool_requested(fact: Recorded[ToolRequested], world: World) -> Decision:
+    """A flow asks the ERP something."""
+    return _open(fact, "backend.tool", f"{fact.stream}/tool")
+
+
+async def on_writeback_requested(fact: Recorded[WritebackRequested], world: World) -> Decision:
+    """The ERP is to be told; what belongs to one conversation is told in order."""
+    return _open(fact, "backend.write", f"{fact.stream}/write")
+
+
+async def on_contact_requested(fact: Recorded[ContactRequested], world: World) -> Decision:
+    """The ERP is asked who a contact is."""
+    return _open(fact, "contact.fetch", f"contact-{fact.event.contact_id}")
+
+
+async def on_sender_unknown(fact: Recorded[SenderUnknown], world: World) -> Decision:
+    """The ERP is asked whose address this is."""
+    return _open(fact, "contact.search", fact.stream)
+
+
+def _open(fact: Recorded[Any], kind: str, order_key: str) -> Decision:
+    return Decision(rows=[effect_rows.open_row(LEDGER, fact, kind=kind, account=ACCOUNT, order_key=order_key)])
+
+
+HANDLERS: dict[type[Event], Any] = {
+    ToolRequested: on_tool_requested,
+    WritebackRequested: on_writeback_requested,
+    ContactRequested: on_contact_requested,
+    SenderUnknown: on_sender_unknown,
+}

@@ -1,0 +1,208 @@
+"""The REST connector: performs what the ledger holds, each write under one idempotency key until the ERP confirms."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import httpx
+import structlog
+
+from events.base import Draft, Recorded
+from events.contact import Linked, Lookup, NotFound, Profile, Registered
+from events.conversation import SenderUnknown, ToolRequested, WritebackRequested
+from events.followup import ContactRequested
+from libs.config.bundle import Bundle
+from libs.kit.bundles import Bundles
+from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
+from libs.kit.effect_kinds import Refused as RefusedEffect
+from libs.kit.store import Store
+from services.backend_sync import decide
+from services.backend_sync.decide import Answered, Later, Refused, Request
+from services.backend_sync.settings import NoBackend, Settings, door
+
+log = structlog.get_logger(__name__)
+
+CALL_TIMEOUT = timedelta(seconds=12)
+TOOL_AGE = timedelta(minutes=10)
+"""How long a flow waits for an answer before it goes on without."""
+WRITE_AGE = timedelta(days=3)
+"""How long the ERP is told again before an operator must look at it."""
+WRITE_ATTEMPTS = 60
+TOOL_ATTEMPTS = 6
+
+
+class Rest:
+    """Calls the ERP."""
+
+    def __init__(self, settings: Settings, store: Store, bundles: Bundles[Bundle], client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._store = store
+        self._bundles = bundles
+        self._client = client
+
+    def kinds(self) -> dict[str, Kind]:
+        """The protocol of each kind; asking twice does no harm, telling twice has one key."""
+        return {
+            "backend.tool": self._kind(self.ask, _tool_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "backend.write": self._kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.fetch": self._kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.search": self._kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
+        }
+
+    def _kind(self, perform: Any, dead: Any, age: timedelta, attempts: int) -> Kind:
+        return Kind(
+            perform=perform,
+            withheld=dead,
+            dead=dead,
+            after_unknown="repeat",
+            timeout=CALL_TIMEOUT,
+            max_age=age,
+            attempts=attempts,
+        )
+
+    async def ask(self, claim: Claim) -> Outcome:
+        """A flow's tool call."""
+        asked: ToolRequested = claim.intent.event
+        return await self._answer(claim, "tool", asked.endpoint, asked.payload)
+
+    async def tell(self, claim: Claim) -> Outcome:
+        """A writeback."""
+        told: WritebackRequested = claim.intent.event
+        return await self._answer(claim, "write", told.endpoint, told.payload)
+
+    async def fetch(self, claim: Claim) -> Outcome:
+        """Who a contact is."""
+        asked: ContactRequested = claim.intent.event
+        bundle = await self._bundles.current(claim.tenant)
+        answer = await self._call(claim, bundle, "get_contact", {"contact_id": asked.contact_id}, writes=False)
+        if isinstance(answer, Later):
+            return _retry(answer)
+        if isinstance(answer, Refused):
+            return RefusedEffect(_contact_failed(claim.intent, answer.reason))
+        try:
+            _, profile = decide.profile_of(answer.result)
+        except decide.Impossible as wrong:
+            return RefusedEffect(_contact_failed(claim.intent, str(wrong)))
+        return Done([await self._known(claim.tenant, asked.contact_id, profile)])
+
+    async def search(self, claim: Claim) -> Outcome:
+        """Whose address this is; a sender whom the ERP does not know becomes a contact of its own."""
+        asked: SenderUnknown = claim.intent.event
+        bundle = await self._bundles.current(claim.tenant)
+        payload = {"channel": asked.channel, "address": asked.address}
+        answer = await self._call(claim, bundle, "search_contacts", payload, writes=False)
+        if isinstance(answer, Later):
+            return _retry(answer)
+        if isinstance(answer, Refused):
+            return Done(_search_failed(claim.intent, answer.reason))
+        found = answer.result if isinstance(answer.result, list) else [answer.result]
+        for candidate in found:
+            try:
+                contact_id, profile = decide.profile_of(candidate)
+            except decide.Impossible:
+                continue
+            linked = Linked(contact_id=contact_id, channel=asked.channel, digest=asked.digest)
+            return Done(
+                [await self._known(claim.tenant, contact_id, profile), decide.about_contact(contact_id, linked)]
+            )
+        return Done(_search_failed(claim.intent, "the ERP names nobody"))
+
+    async def pending(self, tenant: str) -> list[Any]:
+        """The ERP's pending follow-ups, as facts to be stored under its ids."""
+        bundle = await self._bundles.current(tenant)
+        if "get_followups" not in bundle.settings.backend.endpoints:
+            return []
+        answer = await self._send(
+            bundle, "get_followups", decide.request(bundle, "get_followups", {}, writes=False), {}
+        )
+        if not isinstance(answer, Answered):
+            log.warning("the ERP could not be polled", reason=answer.reason)
+            return []
+        taken, wrong = decide.discovered(answer.result)
+        for finding in wrong:
+            log.warning("a pending follow-up cannot be taken", finding=finding)
+        return list(taken)
+
+    async def _answer(
+        self, claim: Claim, kind: Literal["tool", "write"], endpoint: str, payload: dict[str, Any]
+    ) -> Outcome:
+        bundle = await self._bundles.get(claim.intent.envelope.config or "")
+        answer = await self._call(claim, bundle, endpoint, payload, writes=kind == "write")
+        match answer:
+            case Answered():
+                return Done([decide.completed(claim.intent, kind, endpoint, answer)])
+            case Refused(status, reason):
+                return RefusedEffect([decide.failed(claim.intent, kind, endpoint, reason, status)])
+            case Later():
+                return _retry(answer)
+
+    async def _call(
+        self, claim: Claim, bundle: Bundle, endpoint: str, payload: dict[str, Any], *, writes: bool
+    ) -> Answered | Refused | Later:
+        try:
+            request = decide.request(bundle, endpoint, payload, writes=writes)
+        except decide.Impossible as wrong:
+            return Refused(None, str(wrong))
+        headers = {"idempotency-key": str(claim.intent.id)} if request.method != "GET" else {}
+        return await self._send(bundle, endpoint, request, headers, claim)
+
+    async def _send(
+        self, bundle: Bundle, endpoint: str, request: Request, headers: dict[str, str], claim: Claim | None = None
+    ) -> Answered | Refused | Later:
+        try:
+            way = door(bundle, self._settings)
+        except NoBackend as nowhere:
+            return Later(str(nowhere))
+        if request.body is not None:
+            headers = {**headers, "content-type": "application/json"}
+        if claim is not None:
+            claim.begin_call()
+        try:
+            answer = await self._client.request(
+                request.method,
+                way.base_url + request.path,
+                params=dict(request.query),
+                content=request.body,
+                headers={**way.headers, **headers},
+            )
+        except httpx.RequestError as error:
+            return Later(f"no answer: {type(error).__name__}")
+        retry_after = answer.headers.get("retry-after", "")
+        seconds = float(retry_after) if retry_after.isdigit() else None
+        return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
+
+    async def _known(self, tenant: str, contact_id: str, profile: Profile) -> Draft:
+        lookups = [
+            Lookup(
+                channel=entry.channel,
+                digest=(await self._store.keyring.lookup(tenant, entry.channel, entry.address)).hex(),
+            )
+            for entry in profile.channels
+        ]
+        known = await self._store.read_stream(tenant, f"contact-{contact_id}")
+        registered = any(isinstance(fact.event, Registered) for fact in known)
+        return decide.about_contact(contact_id, decide.contact_fact(contact_id, profile, lookups, registered))
+
+
+def _retry(later: Later) -> Retry:
+    return Retry(later.reason, None if later.after_s is None else timedelta(seconds=later.after_s))
+
+
+def _tool_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.failed(intent, "tool", intent.event.endpoint, reason)]
+
+
+def _write_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.failed(intent, "write", intent.event.endpoint, reason)]
+
+
+def _contact_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    contact_id = intent.event.contact_id
+    return [decide.about_contact(contact_id, NotFound(contact_id=contact_id, reason=reason))]
+
+
+def _search_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    """Nobody can say who it is: a contact of its own, so that nothing that was written is lost."""
+    asked: SenderUnknown = intent.event
+    contact_id = f"unknown-{asked.digest[:32]}"
+    return [decide.about_contact(contact_id, decide.stranger(contact_id, asked))]

@@ -1,0 +1,143 @@
+"""`converse`: run the system, look into it, and repair it."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from libs.config import report
+from libs.config.load import load_bundle
+from libs.kit import log
+from services.cli import admin, demo, doctor, trace, up
+from services.cli.settings import TENANT, Settings, from_environment
+from services.cli.system import BundleRefused
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgent on the command line.")
+config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
+clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
+dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(config_app, name="config")
+app.add_typer(clock_app, name="clock")
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(keys_app, name="keys")
+
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
+
+
+def _run(work: Callable[[Settings, Console], Coroutine[Any, Any, int]], settings: Settings) -> None:
+    """Run a command's work; what a user can mend is told without a traceback."""
+    console = Console(highlight=False)
+    try:
+        code = up.run_loop(work(settings, console))
+    except BundleRefused as refused:
+        sys.stderr.write(report.as_text(refused.findings))
+        code = 1
+    except admin.UserError as error:
+        console.print(f"[bold red]{error}")
+        code = 1
+    raise typer.Exit(code)
+
+
+@app.command("up")
+def up_command(port: Port = None) -> None:
+    """Run everything in one process until Ctrl-C, and keep the data."""
+    log.configure("console", level="warning")
+    _run(up.run, up.with_port(from_environment(), port))
+
+
+@app.command("demo")
+def demo_command(port: Port = None) -> None:
+    """Show the main job, from an ERP event to a settled follow-up."""
+    log.configure("console", level="error")
+    _run(demo.run, up.with_port(from_environment(), port, any_port=True))
+
+
+@app.command("doctor")
+def doctor_command(json: Json = False) -> None:
+    """Say what works here and what does not, and what to do about it."""
+    _run(lambda settings, console: doctor.run(settings, console, as_json=json), from_environment())
+
+
+@app.command("trace")
+def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -> None:
+    """Print a conversation as a causal trace."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        async with admin.connected(settings) as (store, _):
+            try:
+                facts = await trace.facts_of(store, tenant, conversation)
+            except trace.UnknownConversation as unknown:
+                raise admin.UserError(str(unknown)) from unknown
+        if json:
+            sys.stdout.write(trace.as_json(facts).decode() + "\n")
+        else:
+            console.print(trace.tree_of(facts, f"conversation {conversation}"))
+        return 0
+
+    _run(work, from_environment())
+
+
+@config_app.command("check")
+def config_check(
+    folder: Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")] = None,
+    json: Json = False,
+) -> None:
+    """Check a bundle: every finding with file, line, path, and what would be right."""
+    settings = from_environment()
+    loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
+    sys.stdout.write(report.as_json(loaded.findings).decode() + "\n" if json else report.as_text(loaded.findings))
+    raise typer.Exit(0 if loaded.bundle is not None else 1)
+
+
+@clock_app.command("advance")
+def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")]) -> None:
+    """Move business time forward: timers fire, hours and windows follow."""
+    step: timedelta = admin.duration(by)
+
+    async def work(settings: Settings, console: Console) -> int:
+        return await admin.advance_clock(settings, console, step)
+
+    _run(work, from_environment())
+
+
+@dlq_app.command("list")
+def dlq_list(json: Json = False) -> None:
+    """List the facts that a consumer could not take in."""
+    _run(lambda settings, console: admin.list_quarantine(settings, console, as_json=json), from_environment())
+
+
+@dlq_app.command("retry")
+def dlq_retry(entry: int) -> None:
+    """Give a fact to its consumer again, and then what was parked behind it."""
+    _run(lambda settings, console: admin.retry_quarantine(settings, console, entry), from_environment())
+
+
+@keys_app.command("create")
+def keys_create(
+    name: str,
+    scope: Annotated[list[str], typer.Option(help="Repeat for several.")],
+    tenant: str = TENANT,
+) -> None:
+    """Make an API key; it is shown once."""
+    _run(lambda settings, console: admin.create_key(settings, console, tenant, name, scope), from_environment())
+
+
+@keys_app.command("revoke")
+def keys_revoke(key: str) -> None:
+    """Make an API key useless."""
+    _run(lambda settings, console: admin.revoke_key(settings, console, key), from_environment())
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Looking into a system and repairing it, whether it runs or not."""
+
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import get_args
+from uuid import UUID
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from libs.kit import auth, embedded, quarantine
+from libs.kit.clock import Clock
+from libs.kit.crypto import master_key
+from libs.kit.store import Store
+from services.cli.settings import Settings
+from services.cli.up import running_database
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+class UserError(Exception):
+    """Something that the user can mend; the message says how."""
+
+
+def duration(text: str) -> timedelta:
+    """`3d`, `12h`, `30m` or `90s`; several add up (`1d12h`). Raises UserError."""
+    parts = re.findall(r"(\d+)([dhms])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UserError(f"{text!r} is no duration: write 3d, 12h, 30m, 90s, or 1d12h")
+    return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Store, Clock]]:
+    """The log and the clock: of the running system, else of its data folder, whose Postgres is started meanwhile."""
+    url = settings.database_url or running_database(settings.data)
+    folder = settings.data / "postgres"
+    if url is None and not folder.exists():
+        raise UserError(f"there is no system at {settings.data}: run `make up` first, or set CONVERSE_DATABASE_URL")
+    async with embedded.postgres(url, folder) as address:
+        key = master_key(settings.master_key, settings.data / "master.key")
+        async with (
+            Store.open(address, master=key, name="converse-cli", connections=2) as store,
+            Clock.open(store.pool, store.listener) as clock,
+        ):
+            yield store, clock
+
+
+async def advance_clock(settings: Settings, console: Console, by: timedelta) -> int:
+    """Move business time; refused outside the development profile."""
+    if settings.profile != "development":
+        raise UserError("business time is moved in the development profile only (CONVERSE_PROFILE=development)")
+    async with connected(settings) as (_, clock):
+        now = await clock.advance(by)
+    console.print(f"business time is {now.isoformat(timespec='seconds')}")
+    return 0
+
+
+async def list_quarantine(settings: Settings, console: Console, *, as_json: bool) -> int:
+    """Facts in quarantine, with the error and what they were for."""
+    async with connected(settings) as (store, _):
+        entries = await quarantine.entries(store.pool)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(entries).decode() + "\n")
+        return 0
+    if not entries:
+        console.print("nothing is in quarantine")
+        return 0
+    table = Table("id", "consumer", "fact", "position", "for", "error")
+    for entry in entries:
+        table.add_row(str(entry.id), entry.consumer, entry.type, str(entry.pos), entry.target, entry.error)
+    console.print(table)
+    return 0
+
+
+async def retry_quarantine(settings: Settings, console: Console, entry: int) -> int:
+    """The consumer that leads takes the fact again."""
+    async with connected(settings) as (store, _), store.pool.acquire() as connection:
+        await quarantine.retry(connection, entry)
+    console.print(f"{entry} is given to its consumer again")
+    return 0
+
+
+async def create_key(settings: Settings, console: Console, tenant: str, name: str, scopes: list[str]) -> int:
+    """The token is shown here and nowhere else; its hash is stored."""
+    known = get_args(auth.Scope)
+    unknown = [scope for scope in scopes if scope not in known]
+    if unknown:
+        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(known)}")
+    async with connected(settings) as (store, _):
+        key, token = await store.tenants.create_key(tenant, name, scopes)
+    console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
+    console.print(f"[bold]{token}[/]  (shown once)")
+    return 0
+
+
+async def revoke_key(settings: Settings, console: Console, key: str) -> int:
+    """From now on the key opens nothing."""
+    try:
+        key_id = UUID(key)
+    except ValueError:
+        raise UserError(f"{key!r} is no key id: `converse keys create` printed one") from None
+    async with connected(settings) as (store, _):
+        if not await store.tenants.revoke_key(key_id):
+            raise UserError(f"there is no key {key}, or it was revoked before")
+    console.print(f"{key} is revoked")
+    return 0

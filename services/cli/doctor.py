@@ -1,0 +1,107 @@
+"""`converse doctor`: what works on this machine, what does not, and what to do about it."""
+
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import msgspec
+from rich.console import Console
+
+from libs.config.load import load_bundle
+from libs.kit import embedded_nats, embedded_postgres
+from libs.kit.bus import Bus
+from libs.kit.embedded import EmbeddedServerError
+from services.cli.settings import Settings
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at; `advice` says what to do where it is not well."""
+
+    name: str
+    well: bool
+    found: str
+    advice: str = ""
+
+
+async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
+    """1 when something is not well."""
+    looks: list[Callable[[Settings], Awaitable[Check]]] = [_python, _bundle, _postgres, _nats, _data, _providers]
+    checks = [await look(settings) for look in looks]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
+    else:
+        for check in checks:
+            mark = "[green]✔[/]" if check.well else "[bold red]✘[/]"
+            console.print(f"{mark} {check.name}: {check.found}" + (f"\n    {check.advice}" if check.advice else ""))
+    return 0 if all(check.well for check in checks) else 1
+
+
+async def _python(settings: Settings) -> Check:
+    well = sys.version_info >= (3, 11)
+    return Check("Python", well, platform.python_version(), "" if well else "install Python 3.11 or newer")
+
+
+async def _bundle(settings: Settings) -> Check:
+    loaded = load_bundle(settings.config, settings.environment, settings.profile)
+    if loaded.bundle is None:
+        errors = sum(finding.severity == "error" for finding in loaded.findings)
+        return Check("configuration", False, f"{errors} errors in {settings.config}", "see `converse config check`")
+    return Check("configuration", True, f"{settings.config.name}, {loaded.bundle.hash[:12]}")
+
+
+async def _postgres(settings: Settings) -> Check:
+    if settings.database_url is None:
+        try:
+            found = embedded_postgres.find_binaries()
+        except EmbeddedServerError as missing:
+            return Check("PostgreSQL", False, "no server is configured or embedded", str(missing))
+        return Check("PostgreSQL", True, f"embedded, from {found.parent.name}")
+    try:
+        connection = await asyncpg.connect(settings.database_url, timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        return Check("PostgreSQL", False, f"{type(error).__name__}", "see CONVERSE_DATABASE_URL")
+    try:
+        version = connection.get_server_version()
+        well = version.major >= embedded_postgres.OLDEST
+        advice = "" if well else f"PostgreSQL {embedded_postgres.OLDEST} or newer is needed"
+        return Check("PostgreSQL", well, f"yours, version {version.major}.{version.minor}", advice)
+    finally:
+        await connection.close()
+
+
+async def _nats(settings: Settings) -> Check:
+    if settings.nats_url is None:
+        try:
+            found = embedded_nats.find_nats_server()
+        except EmbeddedServerError as missing:
+            return Check("NATS", False, "no server is configured or embedded", str(missing))
+        return Check("NATS", True, f"embedded, {found.name}")
+    bus = await Bus.connect(settings.nats_url, name="doctor")
+    try:
+        return Check("NATS", bus.connected, "yours", "" if bus.connected else "see CONVERSE_NATS_URL")
+    finally:
+        await bus.close()
+
+
+async def _data(settings: Settings) -> Check:
+    well = os.access(_nearest(settings.data), os.W_OK)
+    return Check("data folder", well, settings.data.name, "" if well else "set CONVERSE_DATA to a folder of yours")
+
+
+def _nearest(place: Path) -> Path:
+    return place if place.exists() else _nearest(place.parent)
+
+
+async def _providers(settings: Settings) -> Check:
+    loaded = load_bundle(settings.config, settings.environment, settings.profile)
+    if loaded.bundle is None:
+        return Check("providers", False, "unknown", "mend the configuration first")
+    modes = {name: loaded.bundle.channel_mode(name, settings.environment) for name in loaded.bundle.settings.channels}
+    modes |= {
+        "claude": loaded.bundle.llm_mode(settings.environment),
+        "erp": loaded.bundle.backend_mode(settings.environment),
+    }
+    return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))

@@ -1,0 +1,138 @@
+"""Facts in words: one readable line a fact, for the demo and the trace."""
+
+from collections.abc import Callable
+from typing import Any
+
+from events import backend, business, consent, contact, conversation, followup, inbound, message, operator, rules, turn
+from events.base import Event, Recorded
+from events.values import PolicyDecision
+
+Teller = Callable[[Any], str]
+
+
+def line(fact: Recorded[Any]) -> str:
+    """What a fact says, in one line."""
+    teller = TELLERS.get(type(fact.event))
+    return teller(fact.event) if teller else ""
+
+
+def quoted(text: str, at_most: int = 140) -> str:
+    """A text on one line, in quotes."""
+    flat = " ".join(text.split())
+    return f"“{flat if len(flat) <= at_most else flat[: at_most - 1] + '…'}”"
+
+
+def _evaluated(event: rules.Evaluated) -> str:
+    said = [f"{each.rule_id} matched ({'; '.join(each.why) or 'no conditions'})" for each in event.matched]
+    said += [f"{each.rule_id} did not ({'; '.join(each.reasons)})" for each in event.rejected]
+    return "; ".join(said) or "no rule listens to this event"
+
+
+def _decision(decision: PolicyDecision) -> str:
+    return "; ".join(f"{check.rule}: {check.detail}" for check in decision.checks)
+
+
+def _attempt(event: followup.AttemptStarted) -> str:
+    return f"attempt {event.number} on {event.channel}; allowed because {_decision(event.allowed_by)}"
+
+
+def _deferred(event: followup.Deferred) -> str:
+    return f"not before {event.until.isoformat()}: {'; '.join(each.reason for each in event.skipped)}"
+
+
+def _message(event: conversation.MessageRequested) -> str:
+    how = f"template {event.body.template}" if event.body.template else "text"
+    return f"{event.purpose} on {event.channel} ({how}): {quoted(event.body.text)}"
+
+
+def _facts(found: dict[str, Any], words: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} = {value}" + (f" (from {quoted(str(words[name]))})" if name in words else "")
+        for name, value in found.items()
+    )
+
+
+def _understood(event: conversation.Understood | turn.Completed) -> str:
+    parts = [f"intents: {', '.join(event.intents) or 'none'}"]
+    if event.extracted_info:
+        parts.append(_facts(event.extracted_info, event.words))
+    if event.language:
+        parts.append(f"language {event.language}")
+    if event.opt_out:
+        parts.append("wants to hear no more")
+    return "; ".join(parts)
+
+
+def _completed(event: turn.Completed) -> str:
+    drafted = f"; draft {quoted(event.draft)}" if event.draft else ""
+    cost = f"; {event.cost.micros / 1e6:.6f} {event.cost.currency}" if event.cost else ""
+    tokens = event.usage.input + event.usage.cache_read + event.usage.cache_write
+    return f"{_understood(event)}{drafted} [{event.model}, {tokens} in, {event.usage.output} out{cost}]"
+
+
+def _moved(event: conversation.ProcessMoved) -> str:
+    return f"{event.from_state} → {event.to_state} by {event.trigger.type} {event.trigger.value}"
+
+
+def _timer(event: conversation.TimerSet) -> str:
+    name = f" {event.name}" if event.purpose == "check" and event.name else ""
+    return f"{event.purpose}{name} at {event.due_at.isoformat()}"
+
+
+def _accepted(event: message.Accepted) -> str:
+    cost = f", {event.cost.micros / 1e6:.3f} {event.cost.currency}" if event.cost else ""
+    return f"{event.channel} took it ({event.provider_ref[:24]}…{cost})"
+
+
+TELLERS: dict[type[Event], Teller] = {
+    business.EventReceived: lambda event: f"{event.event_name} as {event.external_id}",
+    operator.FollowupTriggered: lambda event: f"by hand: {quoted(event.reason)}",
+    operator.TriggerGiven: lambda event: f"by hand: {event.trigger_type} {event.trigger_value}",
+    operator.TakeoverRequested: lambda event: f"by {event.operator}",
+    operator.ReplyGiven: lambda event: f"{event.operator}: {quoted(event.content)}",
+    operator.Released: lambda event: f"by {event.operator}",
+    rules.Evaluated: _evaluated,
+    contact.Registered: lambda event: f"{event.profile.name}, {event.profile.organization or 'no organization'}",
+    contact.NotFound: lambda event: event.reason,
+    consent.Withdrawn: lambda event: f"stop ({event.how})",
+    followup.Opened: lambda event: f"{event.reason} [{event.origin}, {event.priority}, {event.dedupe_key or 'no key'}]",
+    followup.ContactRequested: lambda event: f"who is {event.contact_id}?",
+    followup.AttemptStarted: _attempt,
+    followup.AttemptUnanswered: lambda event: f"attempt {event.number} on {event.channel}: {event.reason}",
+    followup.Deferred: _deferred,
+    followup.Resolved: lambda event: f"{event.outcome}" + (f" ({event.state})" if event.state else ""),
+    followup.Exhausted: lambda event: event.reason,
+    followup.Cancelled: lambda event: event.reason,
+    conversation.ProcessBound: lambda event: f"{event.process_type or 'no process'} {event.entity_id or ''}",
+    conversation.FlowStarted: lambda event: event.flow,
+    conversation.StepEntered: lambda event: f"{event.flow}.{event.step}",
+    conversation.FlowEnded: lambda event: event.flow,
+    conversation.ToolRequested: lambda event: f"{event.endpoint} for {event.result_key}",
+    conversation.ToolAnswered: lambda event: f"{event.result_key} {'answered' if event.ok else 'failed'}",
+    conversation.ContactSaid: lambda event: f"on {event.channel}: {quoted(event.text)}",
+    conversation.TurnRequested: lambda event: f"{event.wants}, for step {event.step or '-'}",
+    conversation.Understood: _understood,
+    conversation.DraftDropped: lambda event: event.reason,
+    conversation.ProcessMoved: _moved,
+    conversation.OutcomeHeard: lambda event: event.outcome,
+    conversation.MatterSettled: lambda event: event.how,
+    conversation.GateClosed: lambda event: f"{event.scope}: {event.reason}",
+    conversation.Escalated: lambda event: event.reason,
+    conversation.TimerSet: _timer,
+    conversation.MessageRequested: _message,
+    conversation.WritebackRequested: lambda event: f"{event.endpoint} ({event.why})",
+    conversation.Closed: lambda event: event.reason,
+    turn.Completed: _completed,
+    turn.Failed: lambda event: event.reason,
+    message.Accepted: _accepted,
+    message.Rejected: lambda event: f"{event.code}: {event.reason}",
+    message.Withheld: lambda event: event.reason,
+    message.OutcomeUnknown: lambda event: event.reason,
+    message.Failed: lambda event: f"{event.code}: {event.reason}",
+    inbound.Received: lambda event: f"on {event.channel}: {quoted(event.text)}",
+    inbound.StatusReceived: lambda event: f"{event.channel} says {event.status}",
+    backend.FollowupDiscovered: lambda event: f"{event.erp_id}: {quoted(event.reason)}",
+    backend.CallCompleted: lambda event: f"{event.endpoint}: HTTP {event.status}",
+    backend.CallFailed: lambda event: f"{event.endpoint}: {event.reason}",
+}
+"""How each fact is told; a fact without a teller is told by its name alone."""

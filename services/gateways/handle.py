@@ -1,0 +1,187 @@
+"""Hears what is to be said and what the providers tell; opens effects, keeps gates, follows each message's state."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from asyncpg import Record
+
+from events import conversation, inbound, message
+from events.base import Event, Recorded
+from libs.config.bundle import Bundle
+from libs.kit import effect_rows, gates
+from libs.kit.effect_sql import Ledger
+from libs.kit.world import Decision, Handler, Row, World
+from services.gateways import decide
+from services.gateways.decide import Message
+from services.gateways.settings import Settings
+
+LEDGER: Ledger = "gateways"
+CONSUMER = "gateways"
+
+_REQUESTED = """INSERT INTO gateways.message (tenant, message, channel, conversation, template)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
+_MESSAGE = """SELECT message, channel, conversation, template, state FROM gateways.message
+WHERE tenant = $1 AND message = $2"""
+_BY_REF = """SELECT message, channel, conversation, template, state FROM gateways.message
+WHERE tenant = $1 AND channel = $2 AND provider_ref = $3"""
+_STATE = "UPDATE gateways.message SET state = $3 WHERE tenant = $1 AND message = $2"
+_ACCEPTED = """UPDATE gateways.message
+SET provider_ref = coalesce(provider_ref, $3), state = CASE WHEN state IN ('requested', 'unknown') THEN 'accepted' ELSE state END
+WHERE tenant = $1 AND message = $2"""
+_WAIT = """INSERT INTO gateways.waiting_status (tenant, channel, provider_ref, status, reference, at, code, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
+_WAITING_BY_REF = """DELETE FROM gateways.waiting_status WHERE tenant = $1 AND channel = $2 AND provider_ref = $3
+RETURNING channel, provider_ref, status, at, reference::text, code, reason"""
+_REF_OF = """SELECT provider_ref FROM gateways.waiting_status
+WHERE tenant = $1 AND channel = $2 AND reference = $3 LIMIT 1"""
+
+
+class Bundles(Protocol):
+    """Where the published bundles are."""
+
+    async def current(self, tenant: str) -> Bundle: ...
+
+
+class Handlers:
+    """The reactor's handlers. Effects are named `<channel>.send`; each channel of a tenant is one account."""
+
+    def __init__(self, settings: Settings, bundles: Bundles) -> None:
+        self._settings = settings
+        self._bundles = bundles
+
+    def table(self) -> Mapping[type[Event], Handler]:
+        """Which fact goes to which handler."""
+        return {
+            conversation.MessageRequested: self.on_message_requested,
+            conversation.GateClosed: self.on_gate_closed,
+            conversation.GateOpened: self.on_gate_opened,
+            message.Accepted: self.on_accepted,
+            message.OutcomeUnknown: self.on_outcome_unknown,
+            inbound.StatusReceived: self.on_status,
+        }
+
+    async def on_message_requested(
+        self, fact: Recorded[conversation.MessageRequested], world: World
+    ) -> Decision | None:
+        """Somebody wants something said on a channel of ours: it becomes an effect."""
+        event = fact.event
+        if event.channel not in self._settings.channels:
+            return None
+        asked = decide.message_of(fact)
+        known = Row(_REQUESTED, (fact.tenant, asked.id, asked.channel, asked.conversation, asked.template))
+        work = effect_rows.open_row(
+            LEDGER,
+            fact,
+            kind=f"{event.channel}.send",
+            account=event.channel,
+            order_key=f"{fact.subject_id}/{event.channel}",
+            gates=event.gates,
+        )
+        return Decision(rows=[known, work])
+
+    async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
+        return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
+
+    async def on_gate_opened(self, fact: Recorded[conversation.GateOpened], world: World) -> Decision:
+        return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
+
+    async def on_accepted(self, fact: Recorded[message.Accepted], world: World) -> Decision | None:
+        """The provider's id is known now: statuses that came before it are joined."""
+        event = fact.event
+        id_ = UUID(fact.subject_id)
+        await world.db.execute(_ACCEPTED, fact.tenant, id_, event.provider_ref)
+        known = await world.db.fetchrow(_MESSAGE, fact.tenant, id_)
+        if known is None:
+            return None
+        return await self._join(world, _message(known), event.provider_ref)
+
+    async def on_outcome_unknown(self, fact: Recorded[message.OutcomeUnknown], world: World) -> Decision | None:
+        """Nobody knows whether it was sent, unless a status that carries our id has come already."""
+        id_ = UUID(fact.subject_id)
+        known = await world.db.fetchrow(_MESSAGE, fact.tenant, id_)
+        if known is None or known["state"] not in ("requested", "unknown"):
+            return None
+        await world.db.execute(_STATE, fact.tenant, id_, "unknown")
+        ref = await world.db.fetchval(_REF_OF, fact.tenant, fact.event.channel, id_)
+        return await self._resolve(world, _message(known), ref) if ref is not None else None
+
+    async def on_status(self, fact: Recorded[inbound.StatusReceived], world: World) -> Decision | None:
+        """A provider tells a state: it moves the message that it names, or waits until that is known."""
+        event = fact.event
+        known = await world.db.fetchrow(_BY_REF, fact.tenant, event.channel, event.provider_ref)
+        if known is not None:
+            state, drafts = decide.progress(_message(known), [event])
+            return Decision(drafts, [Row(_STATE, (fact.tenant, known["message"], state))])
+        reference = _uuid(event.reference)
+        await world.db.execute(
+            _WAIT,
+            fact.tenant,
+            event.channel,
+            event.provider_ref,
+            event.status,
+            reference,
+            event.at,
+            event.code,
+            event.reason,
+        )
+        if reference is None:
+            return None
+        named = await world.db.fetchrow(_MESSAGE, fact.tenant, reference)
+        if named is None or named["state"] != "unknown":
+            return None
+        return await self._resolve(world, _message(named), event.provider_ref)
+
+    async def _resolve(self, world: World, unknown: Message, provider_ref: str) -> Decision | None:
+        """A status is evidence that the provider took a message whose outcome nobody knew."""
+        if not await effect_rows.awaits_evidence(LEDGER, world.db, unknown.id):
+            return None
+        await world.db.execute(_ACCEPTED, world.tenant, unknown.id, provider_ref)
+        price = decide.cost(await self._bundles.current(world.tenant), unknown, world.now())
+        taken = decide.accepted(unknown, provider_ref, price)
+        joined = await self._join(world, unknown, provider_ref)
+        settled = effect_rows.resolve_row(LEDGER, unknown.id, "resolved")
+        return Decision([taken, *joined.drafts], [*joined.rows, settled])
+
+    async def _join(self, world: World, taken: Message, provider_ref: str) -> Decision:
+        """Apply the statuses that waited for `provider_ref`."""
+        waiting = await world.db.fetch(_WAITING_BY_REF, world.tenant, taken.channel, provider_ref)
+        state = "accepted" if taken.state in ("requested", "unknown") else taken.state
+        current = Message(
+            id=taken.id,
+            conversation=taken.conversation,
+            channel=taken.channel,
+            state=state,
+            template=taken.template,
+        )
+        reached, drafts = decide.progress(current, [inbound.StatusReceived(**dict(each)) for each in waiting])
+        return Decision(drafts, [Row(_STATE, (world.tenant, taken.id, reached))])
+
+
+def target(fact: Recorded[Any]) -> str:
+    """What a fact that cannot be handled holds up: the message or conversation that it is about."""
+    match fact.event:
+        case inbound.StatusReceived(reference=str(reference)):
+            return f"message-{reference}"
+        case inbound.StatusReceived(provider_ref=ref):
+            return ref
+        case _:
+            return fact.stream
+
+
+def _message(record: Record) -> Message:
+    return Message(
+        id=record["message"],
+        conversation=record["conversation"],
+        channel=record["channel"],
+        state=record["state"],
+        template=record["template"],
+    )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    """Our message id, where it is one: what a provider echoes may be anything."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,143 @@
+"""What a request means: its identity, whether it is well-formed, and what a trigger by hand would do. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from libs.config.bundle import Bundle
+from libs.config.model import CHANNELS
+from libs.domain import statemap
+from libs.domain.contact import Contact
+from libs.domain.conversation import Conversation, Matter
+from libs.domain.scope import names_of, zone_of
+from libs.domain.statemap import Accepted, Fired, Moved
+
+MAX_DATA = 256 * 1024
+"""Bytes of an event's data as JSON."""
+MAX_ID = 200
+
+
+class EventIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An event in the plain form (spec/api.md)."""
+
+    event_name: str
+    data: dict[str, Any]
+    event_id: str | None = None
+    source: str | None = None
+    occurred_at: datetime | None = None
+
+
+class FollowupIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A follow-up that somebody asks for by hand."""
+
+    contact_id: str
+    reason: str
+    channel_priority: list[str] = []
+    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    process_type: str | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    business_context: dict[str, Any] = {}
+    flow: str | None = None
+
+
+class TriggerIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A trigger for a state map, given by hand."""
+
+    conversation_id: str
+    trigger_type: Literal["intent", "event", "outcome", "timer", "manual"]
+    trigger_value: str
+    extra_data: dict[str, Any] = {}
+    process_type: str | None = None
+    entity_id: str | None = None
+
+
+class Wrong(Exception):
+    """A field that is well-formed JSON and still cannot be meant. `path` is where, the message what would be right."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.message = message
+
+
+def check_id(path: str, value: str | None) -> None:
+    """Ids have 1 to 200 characters, none of them a control character. Raises Wrong."""
+    if value is None:
+        return
+    if not 1 <= len(value) <= MAX_ID:
+        raise Wrong(path, f"1 to {MAX_ID} characters are allowed, this has {len(value)}")
+    if not value.isprintable():
+        raise Wrong(path, "control characters are not allowed")
+
+
+def check_event(event: EventIn) -> None:
+    """Raises Wrong for an event that cannot be meant."""
+    check_id("$.event_name", event.event_name)
+    check_id("$.event_id", event.event_id)
+    check_id("$.source", event.source)
+    if event.occurred_at is not None and event.occurred_at.tzinfo is None:
+        raise Wrong("$.occurred_at", "a time needs its zone, such as 2026-02-16T10:30:00+05:30")
+
+
+def check_followup(asked: FollowupIn, bundle: Bundle) -> None:
+    """Raises Wrong for a follow-up that the bundle could not lead."""
+    check_id("$.contact_id", asked.contact_id)
+    check_id("$.entity_id", asked.entity_id)
+    for place, channel in enumerate(asked.channel_priority):
+        if channel not in CHANNELS:
+            raise Wrong(f"$.channel_priority[{place}]", f"{channel!r} is no channel; there are {', '.join(CHANNELS)}")
+    if asked.process_type is not None and asked.process_type not in bundle.state_maps:
+        raise Wrong("$.process_type", f"the bundle has {', '.join(sorted(bundle.state_maps)) or 'no process'}")
+    if asked.process_type is not None and asked.entity_id is None:
+        raise Wrong("$.entity_id", "a process needs the entity that it is about")
+    if asked.process_type is not None and asked.flow is None:
+        raise Wrong("$.flow", f"a process needs a flow; the bundle has {', '.join(sorted(bundle.flows))}")
+    if asked.flow is not None and asked.flow not in bundle.flows:
+        raise Wrong("$.flow", f"the bundle has {', '.join(sorted(bundle.flows)) or 'no flow'}")
+
+
+def canonical(content: Any) -> bytes:
+    """The same bytes for content that is equal as decoded JSON: keys sorted, 52400.0 written as 52400."""
+    return msgspec.json.encode(_plain(content), order="sorted")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def accepted_triggers(
+    given: TriggerIn, conversation: Conversation, contact: Contact, bundles: Mapping[str, Bundle], now: datetime
+) -> tuple[Accepted, ...] | None:
+    """None when a matter would take the trigger; else the triggers that would be taken now."""
+    accepted: list[Accepted] = []
+    for matter in conversation.live if conversation.open else ():
+        if given.process_type not in (None, matter.process_type) or given.entity_id not in (None, matter.entity_id):
+            continue
+        bundle = bundles[matter.bundle]
+        state_map = bundle.state_maps.get(matter.process_type or "")
+        if state_map is None or matter.state is None:
+            continue
+        informed = _informed(matter, given.extra_data)
+        names = names_of(contact, informed, now=now, zone=zone_of(contact, bundle.policy.timezone))
+        fired = Fired(given.trigger_type, given.trigger_value, given.extra_data)
+        if isinstance(statemap.step(state_map, matter.state, fired, names), Moved):
+            return None
+        accepted.extend(statemap.accepted_triggers(state_map, matter.state))
+    return tuple(dict.fromkeys(accepted))
+
+
+def _informed(matter: Matter, extra: Mapping[str, Any]) -> Matter:
+    extracted = extra.get("extracted_info")
+    if not isinstance(extracted, dict):
+        return matter
+    return replace(matter, extracted_info={**matter.extracted_info, **extracted})

@@ -1,0 +1,16 @@
+"""The orchestrator in a process of its own: `python -m services.orchestrator`."""
+
+from libs.kit import process
+from libs.kit.process import Kit
+from libs.kit.serve import App
+from services.orchestrator.app import build
+from services.orchestrator.settings import from_environment
+
+
+async def built(kit: Kit) -> App:
+    """The service on its own connections."""
+    return await build(from_environment(), store=kit.store, bus=kit.bus, clock=kit.clock)
+
+
+if __name__ == "__main__":
+    process.main("orchestrator", built)

@@ -1,0 +1,205 @@
+"""The orchestrator's table of contents: one reactor that decides, one that hands turns to Claude, timers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from events.base import Recorded
+from events.conversation import GateClosed, GateOpened, TimerSet, TurnRequested
+from libs.config.bundle import Bundle
+from libs.config.model import LLM_API_KEY
+from libs.config.secrets import resolve
+from libs.domain import conversation as talk
+from libs.domain.conversation import Conversation
+from libs.domain.zones import contact_zone
+from libs.kit import effect_rows, gates, ids, timers
+from libs.kit.bundles import Bundles
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.effect_kinds import Claim, Done, Kind, Outcome
+from libs.kit.effect_sql import Ledger
+from libs.kit.effects import EffectLedger
+from libs.kit.reactor import Reactor
+from libs.kit.serve import App, Loop
+from libs.kit.store import Store
+from libs.kit.world import Decision, Row, World
+from libs.llm.claude import Claude
+from libs.llm.failures import TurnFailed
+from services.orchestrator import claude
+from services.orchestrator.gather import Gatherer
+from services.orchestrator.handle import CONSUMER, Orchestrator
+from services.orchestrator.settings import Settings
+from services.orchestrator.story import Door
+
+log = structlog.get_logger(__name__)
+
+LEDGER: Ledger = "orchestrator"
+ACCOUNT = "anthropic"
+SANDBOX_KEY = "sandbox"
+ANTHROPIC = "https://api.anthropic.com"
+TURN_TIMEOUT = timedelta(seconds=30)
+OWN_FAMILIES = frozenset({"followup", "conversation", "consent"})
+
+
+def target_of(fact: Recorded[Any]) -> str:
+    """What a fact is for: its conversation where it names one, so that a poisoned one parks nothing else."""
+    conversation = getattr(fact.event, "conversation", None)
+    return f"conversation-{conversation}" if isinstance(conversation, str) else fact.stream
+
+
+class KitShell:
+    """Ids and rows as the kit makes them."""
+
+    def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
+        return ids.event_id(cause, CONSUMER, stream, n)
+
+    def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet) -> Row:
+        return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream)
+
+    def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:
+        return [Row("SELECT keys.bind($1, $2, $3)", (tenant, list(keys), contact))]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The channels as the bundle and the environment leave them."""
+
+    settings: Settings
+
+    def __call__(self, bundle: Bundle) -> Mapping[str, Door]:
+        doors: dict[str, Door] = {}
+        for channel, chosen in bundle.settings.channels.items():
+            mode = bundle.channel_mode(channel, self.settings.environment)
+            bound = mode == "live" and self.settings.profile == "development"
+            doors[channel] = Door(mode, chosen.test_recipients if bound else ())
+        return doors
+
+
+class TurnWorker:
+    """Takes turns with Claude: the effect `llm.turn`."""
+
+    def __init__(self, settings: Settings, *, store: Store, clock: Clock, bundles: Bundles[Bundle]) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._bundles = bundles
+        self._clients: dict[tuple[str, str], Claude] = {}
+
+    async def perform(self, claim: Claim) -> Outcome:
+        """Ask Claude; both models failing is an outcome too."""
+        intent = claim.intent
+        asked: TurnRequested = intent.event
+        bundle = await self._bundles.current(claim.tenant)
+        state = Conversation()
+        for fact in await self._store.read_stream(claim.tenant, intent.stream, upto_pos=intent.pos):
+            state = talk.evolve(state, fact.event)
+        now = self._clock.now()
+        request = claude.request_for(asked, state, bundle, now=now, zone=contact_zone(None, bundle.policy.timezone))
+        claim.begin_call()
+        try:
+            result = await self._client(bundle).settle(request)
+        except TurnFailed as failure:
+            log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
+            return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}"))
+        return Done(claude.completed(intent, result, bundle, now))
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+    def _client(self, bundle: Bundle) -> Claude:
+        key = resolve(LLM_API_KEY, self._settings.environment)
+        base_url = resolve(bundle.settings.llm.base_url, self._settings.environment)
+        if base_url is None:
+            base_url = ANTHROPIC if key else self._settings.sandbox_url
+        if base_url is None:
+            raise RuntimeError("no CONVERSE_LLM_API_KEY is set and there is no sandbox: set the key, or llm.base_url")
+        known = (base_url, key or SANDBOX_KEY)
+        if known not in self._clients:
+            self._clients[known] = Claude(
+                api_key=known[1],
+                base_url=base_url,
+                model=bundle.settings.llm.model,
+                fallback_model=bundle.settings.llm.fallback_model,
+                max_tokens=bundle.settings.llm.max_tokens,
+            )
+        return self._clients[known]
+
+
+async def on_turn_requested(fact: Recorded[TurnRequested], world: World) -> Decision:
+    """A turn is work for the ledger; one conversation has one turn at a time."""
+    return Decision(
+        rows=[
+            effect_rows.open_row(
+                LEDGER, fact, kind="llm.turn", account=ACCOUNT, order_key=fact.stream, gates=fact.event.gates
+            )
+        ]
+    )
+
+
+async def on_gate_closed(fact: Recorded[GateClosed], world: World) -> Decision:
+    return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
+
+
+async def on_gate_opened(fact: Recorded[GateOpened], world: World) -> Decision:
+    return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
+
+
+async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock) -> App:
+    """Wire the orchestrator."""
+    bundles = Bundles(store, Bundle.from_json)
+    shell = KitShell()
+    decides = Reactor(
+        CONSUMER,
+        settings.shard,
+        Orchestrator(Gatherer(bundles, shell, Doors(settings)), shell).handlers(),
+        store=store,
+        bus=bus,
+        clock=clock,
+        own_families=OWN_FAMILIES,
+        target=target_of,
+    )
+    turns = Reactor(
+        "orchestrator-llm",
+        settings.shard,
+        {TurnRequested: on_turn_requested, GateClosed: on_gate_closed, GateOpened: on_gate_opened},
+        store=store,
+        bus=bus,
+        clock=clock,
+        source=CONSUMER,
+    )
+    worker = TurnWorker(settings, store=store, clock=clock, bundles=bundles)
+    ledger = EffectLedger(
+        LEDGER,
+        {
+            "llm.turn": Kind(
+                perform=worker.perform,
+                withheld=claude.withheld,
+                dead=claude.failed,
+                after_unknown="repeat",
+                timeout=TURN_TIMEOUT,
+            )
+        },
+        store=store,
+        clock=clock,
+        source=CONSUMER,
+    )
+
+    async def ready() -> dict[str, str]:
+        return {**decides.health(), **turns.health()}
+
+    return App(
+        name=CONSUMER,
+        loops=[
+            Loop("orchestrator", decides.run),
+            Loop("orchestrator-llm", turns.run),
+            Loop("llm worker", ledger.run),
+            Loop("timers", timers.DueLoop(store, clock).run),
+        ],
+        ready=ready,
+        close=worker.close,
+    )

@@ -1,0 +1,163 @@
+"""Gathering what a decision reads: folds, index rows, bundles, and what the world looks like now."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from events import business, conversation
+from events.base import Recorded
+from events.business import BUSINESS
+from events.consent import CONSENT
+from events.contact import CONTACT
+from events.conversation import CONVERSATION
+from events.followup import FOLLOWUP
+from libs.config.bundle import Bundle
+from libs.domain import contact as people
+from libs.domain import conversation as talk
+from libs.domain import followup as matters
+from libs.domain.contact import Consent, Contact
+from libs.domain.conversation import Conversation
+from libs.domain.followup import Followup
+from libs.domain.rules import Cancel, cancelled_by, rendered_match
+from libs.domain.statemap import event_entities
+from libs.kit.folds import Fold
+from libs.kit.world import Row, World
+from services.orchestrator.index import Binding, Index
+from services.orchestrator.story import Door, Known, Story
+
+CONTACTS: Fold[Contact] = Fold(CONTACT, Contact, people.evolve)
+CONSENTS: Fold[Consent] = Fold(CONSENT, Consent, people.evolve_consent)
+FOLLOWUPS: Fold[Followup] = Fold(FOLLOWUP, Followup, matters.evolve)
+CONVERSATIONS: Fold[Conversation] = Fold(CONVERSATION, Conversation, talk.evolve)
+BUSINESS_FACTS: Fold[business.EventReceived | None] = Fold(BUSINESS, lambda: None, lambda _, event: event)
+
+
+class Bundles(Protocol):
+    """Where the published bundles are."""
+
+    async def current(self, tenant: str) -> Bundle:
+        """The bundle that decides for new matters."""
+
+    async def get(self, bundle: str) -> Bundle:
+        """A bundle by its hash."""
+
+
+class Shell(Protocol):
+    """What decisions need of the outside: ids, and rows that are not the index's."""
+
+    def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
+        """The id of the n-th fact that a cause writes into a stream."""
+
+    def timer_row(self, fact: Recorded[Any], stream: str, timer: conversation.TimerSet) -> Row:
+        """The row that wakes us."""
+
+    def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:
+        """Bind data keys to the contact whose erasure destroys them."""
+
+
+class Gatherer:
+    """Makes stories out of a reactor's world."""
+
+    def __init__(self, bundles: Bundles, shell: Shell, doors: Callable[[Bundle], Mapping[str, Door]]) -> None:
+        self._bundles = bundles
+        self._shell = shell
+        self._doors = doors
+
+    async def story(self, world: World, stories: dict[str, Story], conversation_id: str) -> Story | None:
+        """A conversation as it stands, made once in `stories`; None for one that never began."""
+        if conversation_id not in stories:
+            state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
+            if not state.contact_id:
+                return None
+            stories[conversation_id] = await self._gather(world, state.contact_id, conversation_id, state, [])
+        return stories[conversation_id]
+
+    async def story_of_contact(
+        self, world: World, contact_id: str, followups: Iterable[str]
+    ) -> tuple[Story, str | None]:
+        """The contact's open conversation, else a new one; and the one before it."""
+        now, last = await Index(world.db, world.tenant).conversation_of(contact_id)
+        conversation_id = now or str(self._shell.fact_id(world.fact.id, "conversation", 0))
+        state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
+        return await self._gather(world, contact_id, conversation_id, state, followups), last
+
+    async def _gather(
+        self, world: World, contact_id: str, conversation_id: str, state: Conversation, more: Iterable[str]
+    ) -> Story:
+        followup_ids = [*(matter.id for matter in state.matters.values()), *more]
+        followups = {each: await world.fold(FOLLOWUPS, f"followup-{each}") for each in dict.fromkeys(followup_ids)}
+        for each in more:
+            followups[each] = await self._with_context(world, followups[each])
+        current = await self._bundles.current(world.tenant)
+        pinned = {matter.bundle for matter in state.live} - {current.hash}
+        contact_state = await world.fold(CONTACTS, f"contact-{contact_id}")
+        return Story(
+            Known(
+                now=world.now(),
+                fact_id=lambda stream, n: self._shell.fact_id(world.fact.id, stream, n),
+                current=current,
+                contact=contact_state if contact_state.id else Contact(id=contact_id),
+                id=conversation_id,
+                conversation=state,
+                consent=await world.fold(CONSENTS, f"consent-{contact_id}"),
+                followups=followups,
+                bundles={current.hash: current} | {each: await self._bundles.get(each) for each in pinned},
+                doors=self._doors(current),
+                approaches=await Index(world.db, world.tenant).approaches(contact_id, world.now()),
+            )
+        )
+
+    async def _with_context(self, world: World, state: Followup) -> Followup:
+        """A follow-up that means its event's whole data gets it here."""
+        opened = state.opened
+        if opened is None or opened.business_context is not None or opened.business_stream is None:
+            return state
+        told = await world.fold(BUSINESS_FACTS, opened.business_stream)
+        data = told.data if told is not None else {}
+        return replace(state, opened=msgspec.structs.replace(opened, business_context=data))
+
+    async def bindings(self, world: World, asked: Index, event: business.EventReceived) -> list[Binding]:
+        """The open processes whose own bundle says that this event is about their entity."""
+        current = await self._bundles.current(world.tenant)
+        found: dict[str, Binding] = {}
+        for bundle_hash in await asked.bundles():
+            bundle = current if bundle_hash == current.hash else await self._bundles.get(bundle_hash)
+            for state_map in bundle.state_maps.values():
+                for match in event_entities(state_map, event.event_name, event.data):
+                    entity_id = match.get("entity_id")
+                    if entity_id is None:
+                        continue
+                    for binding in await asked.bindings([state_map.process_type], [str(entity_id)]):
+                        if binding.bundle == bundle_hash:
+                            found[binding.matter] = binding
+        return list(found.values())
+
+    async def cancelled(self, world: World, asked: Index, event: business.EventReceived) -> list[str]:
+        """The open follow-ups that this event makes pointless."""
+        found: list[str] = []
+        for match in await asked.matches(event.event_name):
+            expected = rendered_match(msgspec.json.decode(match, type=dict[str, str]), event.data)
+            if expected is None:
+                continue
+            entity_id = expected.get("entity_id")
+            candidates = await asked.cancelled_by(
+                event.event_name, match, None if entity_id is None else str(entity_id)
+            )
+            for candidate in candidates:
+                opened = (await world.fold(FOLLOWUPS, f"followup-{candidate}")).opened
+                if opened is None:
+                    continue
+                facts = {
+                    "entity_id": opened.entity_id,
+                    "entity_type": opened.entity_type,
+                    "contact_id": opened.contact_id,
+                    "process_type": opened.process_type,
+                    "business_context": opened.business_context or {},
+                }
+                cancels = [Cancel(event=each.event, match=each.match) for each in opened.cancel_on]
+                if cancelled_by(cancels, facts, event.event_name, event.data):
+                    found.append(candidate)
+        return found

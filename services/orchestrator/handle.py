@@ -1,0 +1,363 @@
+"""What the orchestrator hears: each handler gathers what is known, lets `decide` speak, and keeps the index rows."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from events import backend, business, contact, conversation, followup, inbound, message, operator, rules, timer, turn
+from events.base import Draft, Event, Recorded
+from libs.kit.folds import Fold
+from libs.kit.world import Decision, Row, World
+from services.orchestrator import decide, index, process, turns
+from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
+from services.orchestrator.index import Index
+from services.orchestrator.story import Story
+
+CONSUMER = "orchestrator"
+
+
+class Orchestrator:
+    """Handlers by the fact that they hear."""
+
+    def __init__(self, gather: Gatherer, shell: Shell) -> None:
+        self._gather = gather
+        self._shell = shell
+
+    def handlers(self) -> dict[type[Event], Any]:
+        """Which handler hears which fact."""
+        return {
+            rules.Evaluated: self.on_evaluated,
+            operator.FollowupTriggered: self.on_followup_triggered,
+            operator.TriggerGiven: self.on_trigger_given,
+            operator.TakeoverRequested: self.on_takeover_requested,
+            operator.ReplyGiven: self.on_reply_given,
+            operator.Released: self.on_released,
+            backend.FollowupDiscovered: self.on_followup_discovered,
+            backend.CallCompleted: self.on_call_answered,
+            backend.CallFailed: self.on_call_answered,
+            business.EventReceived: self.on_business_event,
+            followup.Opened: self.on_followup_opened,
+            contact.Registered: self.on_contact_known,
+            contact.Changed: self.on_contact_known,
+            contact.NotFound: self.on_contact_not_found,
+            contact.Linked: self.on_contact_linked,
+            inbound.Received: self.on_inbound,
+            turn.Completed: self.on_turn_completed,
+            turn.Failed: self.on_turn_failed,
+            turn.Withheld: self.on_turn_withheld,
+            message.Accepted: self.on_message,
+            message.Rejected: self.on_message,
+            message.Withheld: self.on_message,
+            message.OutcomeUnknown: self.on_message,
+            message.Delivered: self.on_message,
+            message.Read: self.on_message,
+            message.Failed: self.on_message,
+            message.Bounced: self.on_message,
+            timer.Fired: self.on_timer_fired,
+        }
+
+    async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
+        """Rules asked for follow-ups: each is opened once per key."""
+        asked = Index(world.db, world.tenant)
+        drafts: list[Draft] = []
+        keys: set[str] = set()
+        for place, matched in enumerate(fact.event.matched):
+            key = matched.dedupe_key
+            if key in keys or await asked.is_duplicate(key, matched.cooldown_s, world.now()):
+                continue
+            keys.add(key)
+            opened = followup.Opened(
+                contact_id=matched.contact_id,
+                reason=matched.reason,
+                origin="rule",
+                priority=matched.priority,
+                channel_priority=matched.channel_priority,
+                process_type=matched.process_type,
+                entity_type=matched.entity_type,
+                entity_id=matched.entity_id,
+                flow=matched.flow,
+                business_context=matched.business_context,
+                business_stream=fact.event.business_stream,
+                rule_id=matched.rule_id,
+                dedupe_key=key,
+                cancel_on=matched.cancel_on,
+            )
+            drafts.append(self._opening(fact, str(self._shell.fact_id(fact.id, "followup", place)), opened))
+        keys_of = [fact.stream, fact.event.business_stream]
+        contacts = {draft.subject for draft in drafts if draft.subject}
+        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, keys_of, each)]
+        return self._decision(world, drafts, bound)
+
+    async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
+        """Somebody asked for a follow-up by hand."""
+        event = fact.event
+        opened = followup.Opened(
+            contact_id=event.contact_id,
+            reason=event.reason,
+            origin="operator",
+            priority=event.priority,
+            channel_priority=event.channel_priority,
+            process_type=event.process_type,
+            entity_type=event.entity_type,
+            entity_id=event.entity_id,
+            flow=event.flow,
+            business_context=event.business_context,
+        )
+        bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
+        return self._decision(world, [self._opening(fact, event.followup, opened)], bound)
+
+    async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
+        """The ERP holds a pending follow-up; the same id is taken up once."""
+        event = fact.event
+        key = f"erp:{event.erp_id}"
+        if await Index(world.db, world.tenant).is_duplicate(key, 0, world.now()):
+            return None
+        opened = followup.Opened(
+            contact_id=event.contact_id,
+            reason=event.reason,
+            origin="erp",
+            priority=event.priority,
+            channel_priority=event.channel_priority,
+            process_type=event.process_type,
+            entity_type=event.entity_type,
+            entity_id=event.entity_id,
+            business_context=event.business_context,
+            dedupe_key=key,
+            erp_id=event.erp_id,
+        )
+        bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
+        followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
+        return self._decision(world, [self._opening(fact, followup_id, opened)], bound)
+
+    async def on_followup_opened(self, fact: Recorded[followup.Opened], world: World) -> Decision | None:
+        """A matter is ours: it joins the contact's conversation, once the ERP has said who the contact is."""
+        contact_id = fact.event.contact_id
+        known = await world.fold(CONTACTS, f"contact-{contact_id}")
+        followup_id = fact.subject_id
+        if known.profile is None:
+            waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
+            rows = [index.wait_for_contact(world.tenant, contact_id, followup_id)]
+            if waiting:
+                return Decision(rows=rows)
+            request = followup.ContactRequested(contact_id=contact_id)
+            return Decision([Draft(fact.stream, request, f"contact-{contact_id}", contact_id)], rows)
+        story, follows = await self._gather.story_of_contact(world, contact_id, [followup_id])
+        decide.take_up(story, followup_id, follows)
+        return self._told(world, [story])
+
+    async def on_contact_known(
+        self, fact: Recorded[contact.Registered | contact.Changed], world: World
+    ) -> Decision | None:
+        """We know who it is now: what waited for this contact goes on."""
+        event = fact.event
+        asked = Index(world.db, world.tenant)
+        rows = [
+            index.know_address(world.tenant, lookup.channel, lookup.digest, event.contact_id)
+            for lookup in event.lookups
+        ]
+        waiting = await asked.waiting_for(event.contact_id)
+        messages = [
+            stream for lookup in event.lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
+        ]
+        if not waiting and not messages:
+            return Decision(rows=rows)
+        story, follows = await self._gather.story_of_contact(world, event.contact_id, waiting)
+        for followup_id in waiting:
+            decide.take_up(story, followup_id, follows)
+        rows.append(index.contact_is_known(world.tenant, event.contact_id))
+        for lookup in event.lookups:
+            rows.append(index.sender_is_known(world.tenant, lookup.channel, lookup.digest))
+        rows += await self._hear_waiting(world, story, messages, follows)
+        return self._told(world, [story], rows)
+
+    async def on_contact_not_found(self, fact: Recorded[contact.NotFound], world: World) -> Decision | None:
+        """The ERP does not know the contact: nobody can be approached, a person must look at it."""
+        contact_id = fact.event.contact_id
+        waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
+        reason = f"the contact is not known: {fact.event.reason}"
+        drafts = [
+            Draft(f"followup-{each}", followup.Exhausted(reason=reason), f"contact-{contact_id}", contact_id)
+            for each in waiting
+        ]
+        return self._decision(world, drafts, [index.contact_is_known(world.tenant, contact_id)])
+
+    async def on_contact_linked(self, fact: Recorded[contact.Linked], world: World) -> Decision | None:
+        """An unknown sender turned out to be this contact: what they wrote is heard now."""
+        event = fact.event
+        rows = [
+            index.know_address(world.tenant, event.channel, event.digest, event.contact_id),
+            index.sender_is_known(world.tenant, event.channel, event.digest),
+        ]
+        messages = await Index(world.db, world.tenant).waiting_messages(event.channel, event.digest)
+        if not messages:
+            return Decision(rows=rows)
+        story, follows = await self._gather.story_of_contact(world, event.contact_id, [])
+        rows += await self._hear_waiting(world, story, messages, follows)
+        return self._told(world, [story], rows)
+
+    async def on_inbound(self, fact: Recorded[inbound.Received], world: World) -> Decision | None:
+        """A contact wrote: the message finds its conversation by the sender's address."""
+        event = fact.event
+        asked = Index(world.db, world.tenant)
+        contact_id = await asked.contact_by_address(event.channel, event.digest)
+        if contact_id is None:
+            waiting = await asked.waiting_messages(event.channel, event.digest)
+            rows = [index.wait_for_sender(world.tenant, event.channel, event.digest, fact.stream)]
+            if waiting:
+                return Decision(rows=rows)
+            unknown = conversation.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
+            return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
+        story, follows = await self._gather.story_of_contact(world, contact_id, [])
+        decide.hear(story, event, fact.stream, follows)
+        return self._told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+
+    async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
+        """Claude has understood and written; the state map moves and the conversation answers."""
+        return await self._tell(
+            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id)
+        )
+
+    async def on_turn_failed(self, fact: Recorded[turn.Failed], world: World) -> Decision | None:
+        """Claude could not; the contact still gets an answer, or a person gets the conversation."""
+        event = fact.event
+        return await self._tell(
+            world, event.conversation, lambda story: turns.after_failed_turn(story, fact.subject_id, event.reason)
+        )
+
+    async def on_turn_withheld(self, fact: Recorded[turn.Withheld], world: World) -> Decision | None:
+        return await self._tell(
+            world, fact.event.conversation, lambda story: turns.after_withheld_turn(story, fact.subject_id)
+        )
+
+    async def on_call_answered(
+        self, fact: Recorded[backend.CallCompleted | backend.CallFailed], world: World
+    ) -> Decision | None:
+        """The ERP answered a flow's question, or confirmed what it was told."""
+        event = fact.event
+
+        def answered(story: Story) -> None:
+            asked = story.conversation.calls.get(fact.subject_id)
+            if asked is not None:
+                decide.after_tool(story, fact.subject_id, asked, event)
+            elif fact.subject_id in story.conversation.awaited:
+                decide.after_writeback(story, fact.subject_id, event)
+
+        return await self._tell(world, event.conversation, answered)
+
+    async def on_message(self, fact: Recorded[Any], world: World) -> Decision | None:
+        """What became of something that we said."""
+        outcome = OUTCOMES[type(fact.event)]
+        return await self._tell(
+            world, fact.event.conversation, lambda story: decide.after_message(story, fact.subject_id, outcome)
+        )
+
+    async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
+        """Business time has come."""
+
+        def due(story: Story) -> None:
+            known = story.conversation.timers.get(fact.event.timer)
+            if known is not None:
+                decide.after_timer(story, known)
+
+        return await self._tell(world, fact.event.stream.partition("-")[2], due)
+
+    async def on_business_event(self, fact: Recorded[business.EventReceived], world: World) -> Decision | None:
+        """The ERP says what happened: open processes of that entity hear it, pointless follow-ups end."""
+        event = fact.event
+        asked = Index(world.db, world.tenant)
+        stories: dict[str, Story] = {}
+        for binding in await self._gather.bindings(world, asked, event):
+            story = await self._gather.story(world, stories, binding.conversation)
+            if story is not None and binding.matter in story.conversation.matters:
+                decide.on_business_event(story, binding.matter, event)
+        drafts: list[Draft] = []
+        for followup_id in await self._gather.cancelled(world, asked, event):
+            state = await world.fold(FOLLOWUPS, f"followup-{followup_id}")
+            if state.opened is None or state.settled:
+                continue
+            reason = f"{event.event_name} made it pointless"
+            story = await self._gather.story(world, stories, state.conversation) if state.conversation else None
+            if story is not None:
+                if not story.followups[followup_id].settled:
+                    decide.withdraw(story, followup_id, reason)
+            else:
+                contact_id = state.opened.contact_id
+                cancelled = followup.Cancelled(reason=reason)
+                drafts.append(Draft(f"followup-{followup_id}", cancelled, f"contact-{contact_id}", contact_id))
+        return self._told(world, stories.values(), (), drafts)
+
+    async def on_trigger_given(self, fact: Recorded[operator.TriggerGiven], world: World) -> Decision | None:
+        """Somebody moves a process by hand."""
+        given = fact.event
+
+        def moved(story: Story) -> None:
+            for matter in process.in_focus(story):
+                if given.process_type not in (None, matter.process_type):
+                    continue
+                if given.entity_id in (None, matter.entity_id):
+                    decide.by_hand(story, given, fact.stream, matter.id)
+                    return
+
+        return await self._tell(world, given.conversation, moved)
+
+    async def on_takeover_requested(self, fact: Recorded[operator.TakeoverRequested], world: World) -> Decision | None:
+        event = fact.event
+        return await self._tell(world, event.conversation, lambda story: decide.take_over(story, event.operator))
+
+    async def on_reply_given(self, fact: Recorded[operator.ReplyGiven], world: World) -> Decision | None:
+        return await self._tell(world, fact.event.conversation, lambda story: decide.reply(story, fact.event))
+
+    async def on_released(self, fact: Recorded[operator.Released], world: World) -> Decision | None:
+        event = fact.event
+        return await self._tell(world, event.conversation, lambda story: decide.release(story, event.operator))
+
+    async def _tell(self, world: World, conversation_id: str, verb: Callable[[Story], None]) -> Decision | None:
+        """One conversation hears the fact in hand; None for one that never began."""
+        story = await self._gather.story(world, {}, conversation_id)
+        if story is None:
+            return None
+        verb(story)
+        return self._told(world, [story])
+
+    async def _hear_waiting(self, world: World, story: Story, streams: list[str], follows: str | None) -> list[Row]:
+        rows: list[Row] = []
+        for stream in streams:
+            said = await world.fold(INBOUND_FACTS, stream)
+            if said is not None:
+                decide.hear(story, said, stream, follows)
+                rows += self._shell.bind_rows(world.tenant, [stream], story.contact.id)
+        return rows
+
+    def _opening(self, fact: Recorded[Any], followup_id: str, opened: followup.Opened) -> Draft:
+        return Draft(f"followup-{followup_id}", opened, f"contact-{opened.contact_id}", opened.contact_id)
+
+    def _told(
+        self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()
+    ) -> Decision | None:
+        told = [draft for story in stories for draft in story.drafts]
+        config = next((story.known.current.hash for story in stories), None)
+        return self._decision(world, [*told, *drafts], rows, config)
+
+    def _decision(
+        self, world: World, drafts: list[Draft], rows: Iterable[Row] = (), config: str | None = None
+    ) -> Decision | None:
+        """The facts with the rows that go with them; None when there is neither."""
+        own = list(rows)
+        for draft in drafts:
+            own.extend(index.rows_of(world.tenant, draft, world.now()))
+            if isinstance(draft.event, conversation.TimerSet):
+                own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
+        return Decision(drafts, own, config) if drafts or own else None
+
+
+INBOUND_FACTS: Fold[inbound.Received | None] = Fold(inbound.INBOUND, lambda: None, lambda _, event: event)
+OUTCOMES: dict[type[Event], Any] = {
+    message.Accepted: "accepted",
+    message.OutcomeUnknown: "unknown",
+    message.Delivered: "delivered",
+    message.Read: "read",
+    message.Withheld: "withheld",
+    message.Rejected: "failed",
+    message.Failed: "failed",
+    message.Bounced: "failed",
+}
+"""What each state of a message means for the conversation."""

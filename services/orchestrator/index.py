@@ -1,0 +1,236 @@
+"""The orchestrator's index rows: what each of its own facts changes in them, and how they are asked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from events.base import Draft, Event
+from events.conversation import Closed, MatterSettled, MessageRequested, Opened, ProcessBound
+from events.followup import Cancelled, Exhausted, Joined, Resolved
+from events.followup import Opened as FollowupOpened
+from libs.kit.world import Row
+
+RECENT = timedelta(days=2)
+"""How far back approaches are looked at; the policy counts those of the contact's day."""
+
+
+class Rows(Protocol):
+    """The service's private rows inside the reactor's transaction."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]: ...
+
+    async def fetchrow(self, sql: str, *args: Any) -> Any: ...
+
+    async def fetchval(self, sql: str, *args: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where an entity's process runs."""
+
+    process_type: str
+    conversation: str
+    matter: str
+    bundle: str
+
+
+class Index:
+    """The index rows of one tenant."""
+
+    def __init__(self, rows: Rows, tenant: str) -> None:
+        self._rows = rows
+        self._tenant = tenant
+
+    async def contact_by_address(self, channel: str, digest: str) -> str | None:
+        contact: str | None = await self._rows.fetchval(
+            "SELECT contact FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3",
+            self._tenant,
+            channel,
+            digest,
+        )
+        return contact
+
+    async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
+        """A contact's open conversation, and the last one."""
+        row = await self._rows.fetchrow(
+            "SELECT conversation, last FROM orchestrator.contact_conversation WHERE tenant = $1 AND contact = $2",
+            self._tenant,
+            contact,
+        )
+        return (row["conversation"], row["last"]) if row else (None, None)
+
+    async def bindings(self, process_types: Sequence[str], entity_ids: Sequence[str]) -> list[Binding]:
+        """The open processes of these entities."""
+        rows = await self._rows.fetch(
+            "SELECT process_type, conversation, matter, bundle FROM orchestrator.binding"
+            " WHERE tenant = $1 AND process_type = ANY($2) AND entity_id = ANY($3)",
+            self._tenant,
+            list(process_types),
+            list(entity_ids),
+        )
+        return [Binding(*row) for row in rows]
+
+    async def bundles(self) -> list[str]:
+        """The bundles that open processes are pinned to."""
+        rows = await self._rows.fetch(
+            "SELECT DISTINCT bundle FROM orchestrator.binding WHERE tenant = $1", self._tenant
+        )
+        return [row["bundle"] for row in rows]
+
+    async def is_duplicate(self, key: str, cooldown_s: int, now: datetime) -> bool:
+        """Whether a follow-up of this key is open, or was opened within its cooldown."""
+        row = await self._rows.fetchrow(
+            "SELECT opened_at, settled FROM orchestrator.dedupe WHERE tenant = $1 AND key = $2", self._tenant, key
+        )
+        return row is not None and (not row["settled"] or now - row["opened_at"] < timedelta(seconds=cooldown_s))
+
+    async def waiting_for(self, contact: str) -> list[str]:
+        """The follow-ups that wait for a contact."""
+        rows = await self._rows.fetch(
+            "SELECT followup FROM orchestrator.waiting WHERE tenant = $1 AND contact = $2 ORDER BY followup",
+            self._tenant,
+            contact,
+        )
+        return [row["followup"] for row in rows]
+
+    async def waiting_messages(self, channel: str, digest: str) -> list[str]:
+        """The streams of the messages that wait for their sender's name."""
+        rows = await self._rows.fetch(
+            "SELECT stream FROM orchestrator.waiting_sender WHERE tenant = $1 AND channel = $2 AND digest = $3"
+            " ORDER BY stream",
+            self._tenant,
+            channel,
+            digest,
+        )
+        return [row["stream"] for row in rows]
+
+    async def matches(self, event: str) -> list[str]:
+        """The different ways (JSON) in which open follow-ups name what this event is about."""
+        rows = await self._rows.fetch(
+            "SELECT DISTINCT match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2", self._tenant, event
+        )
+        return [row["match"] for row in rows]
+
+    async def cancelled_by(self, event: str, match: str, entity_id: str | None) -> list[str]:
+        """The open follow-ups that this event may make pointless."""
+        rows = await self._rows.fetch(
+            "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
+            " AND ($4::text IS NULL OR entity_id = $4) ORDER BY followup",
+            self._tenant,
+            event,
+            match,
+            entity_id,
+        )
+        return [row["followup"] for row in rows]
+
+    async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:
+        """When we approached this contact lately."""
+        rows = await self._rows.fetch(
+            "SELECT at FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND at > $3 ORDER BY at",
+            self._tenant,
+            contact,
+            now - RECENT,
+        )
+        return tuple(row["at"] for row in rows)
+
+
+def know_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+    return Row(
+        "INSERT INTO orchestrator.address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (tenant, channel, digest) DO UPDATE SET contact = excluded.contact",
+        (tenant, channel, digest, contact),
+    )
+
+
+def wait_for_contact(tenant: str, contact: str, followup: str) -> Row:
+    return Row(
+        "INSERT INTO orchestrator.waiting (tenant, contact, followup) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        (tenant, contact, followup),
+    )
+
+
+def contact_is_known(tenant: str, contact: str) -> Row:
+    return Row("DELETE FROM orchestrator.waiting WHERE tenant = $1 AND contact = $2", (tenant, contact))
+
+
+def wait_for_sender(tenant: str, channel: str, digest: str, stream: str) -> Row:
+    return Row(
+        "INSERT INTO orchestrator.waiting_sender (tenant, channel, digest, stream) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING",
+        (tenant, channel, digest, stream),
+    )
+
+
+def sender_is_known(tenant: str, channel: str, digest: str) -> Row:
+    return Row(
+        "DELETE FROM orchestrator.waiting_sender WHERE tenant = $1 AND channel = $2 AND digest = $3",
+        (tenant, channel, digest),
+    )
+
+
+def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
+    """What one of our own facts changes in the index."""
+    stream_id = draft.stream.partition("-")[2]
+    event: Event = draft.event
+    match event:
+        case FollowupOpened():
+            yield from _opened(tenant, stream_id, event, now)
+        case Joined():
+            yield Row(
+                "DELETE FROM orchestrator.waiting WHERE tenant = $1 AND contact = $2 AND followup = $3",
+                (tenant, draft.subject, stream_id),
+            )
+        case Resolved() | Exhausted() | Cancelled():
+            yield Row(
+                "UPDATE orchestrator.dedupe SET settled = true WHERE tenant = $1 AND followup = $2", (tenant, stream_id)
+            )
+            yield Row("DELETE FROM orchestrator.cancellation WHERE tenant = $1 AND followup = $2", (tenant, stream_id))
+        case Opened():
+            yield Row(
+                "INSERT INTO orchestrator.contact_conversation (tenant, contact, conversation, last)"
+                " VALUES ($1, $2, $3, $3) ON CONFLICT (tenant, contact)"
+                " DO UPDATE SET conversation = excluded.conversation, last = excluded.last",
+                (tenant, event.contact_id, stream_id),
+            )
+        case Closed():
+            yield Row(
+                "UPDATE orchestrator.contact_conversation SET conversation = NULL"
+                " WHERE tenant = $1 AND contact = $2 AND conversation = $3",
+                (tenant, draft.subject, stream_id),
+            )
+        case ProcessBound(process_type=str(process_type), entity_id=str(entity_id)):
+            yield Row(
+                "INSERT INTO orchestrator.binding (tenant, process_type, entity_id, conversation, matter, bundle)"
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, process_type, entity_id) DO UPDATE"
+                " SET conversation = excluded.conversation, matter = excluded.matter, bundle = excluded.bundle",
+                (tenant, process_type, entity_id, stream_id, event.matter, event.bundle),
+            )
+        case MatterSettled():
+            yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))
+        case MessageRequested(purpose="approach"):
+            yield Row(
+                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
+                (tenant, draft.subject, event.message, now),
+            )
+        case _:
+            return
+
+
+def _opened(tenant: str, followup: str, event: FollowupOpened, now: datetime) -> Iterator[Row]:
+    if event.dedupe_key is not None:
+        yield Row(
+            "INSERT INTO orchestrator.dedupe (tenant, key, followup, opened_at) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (tenant, key) DO UPDATE"
+            " SET followup = excluded.followup, opened_at = excluded.opened_at, settled = false",
+            (tenant, event.dedupe_key, followup, now),
+        )
+    for cancel in event.cancel_on:
+        match = msgspec.json.encode(cancel.match, order="sorted").decode()
+        yield Row(
+            "INSERT INTO orchestrator.cancellation (tenant, event, followup, match, entity_id, contact)"
+            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            (tenant, cancel.event, followup, match, event.entity_id, event.contact_id),
+        )

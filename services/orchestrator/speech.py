@@ -1,0 +1,166 @@
+"""Speaking: free text or a registered template, by ourselves or by Claude; and what becomes of what cannot be said."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from events.conversation import ChannelSwitched, Escalated, MessageRequested, TurnRequested
+from events.followup import AttemptStarted, Deferred, Exhausted
+from events.values import Body, Skipped
+from libs.domain.conversation import Matter
+from libs.domain.flow import Generate, Say
+from libs.domain.templates import TemplateFailed, render, render_strict
+from services.orchestrator.approach import NoWay, Purpose, Way, find_way
+from services.orchestrator.story import Story
+
+PERSONA = (
+    "You write for a company that follows up with a business contact. Be brief and polite, answer in the contact's "
+    "language, promise nothing that you were not told, and say that a colleague will help where you cannot."
+)
+
+
+def ask_claude(
+    story: Story,
+    matter: Matter | None,
+    step: Generate | None,
+    wants: Literal["understand", "draft", "both"],
+    intents: dict[str, str],
+) -> None:
+    """Ask for a turn: understand what was said so far, and write for this step."""
+    names = story.names(matter)
+    prompt = render(step.system_prompt if step else PERSONA, names)
+    context = {
+        "contact_name": names.contact_name,
+        "entity_type": names.entity_type,
+        "entity_id": names.entity_id,
+        "process_type": names.process_type,
+        "state": names.state,
+        "business_context": dict(names.business_context or {}),
+        "extracted_info": dict(names.extracted_info or {}),
+        "tool_results": dict(names.tool_results or {}),
+    }
+    story.tell(
+        TurnRequested(
+            turn=story.next_id(),
+            upto=story.conversation.version,
+            instructions=prompt.text,
+            wants=wants,
+            matter=matter.id if matter else None,
+            flow=matter.flow if matter and step else None,
+            step=step.id if step else None,
+            intents=intents,
+            context={name: value for name, value in context.items() if value not in (None, {})},
+            undefined=list(prompt.undefined),
+            max_words=step.max_words if step else None,
+            gates=story.gates(matter.id if matter else None),
+        )
+    )
+
+
+def say(
+    story: Story,
+    matter: Matter | None,
+    way: Way,
+    body: Body,
+    *,
+    purpose: Purpose,
+    step: str | None = None,
+    answers: int | None = None,
+    skipped: Iterable[Skipped] = (),
+) -> None:
+    """Ask for a message; an approach for an open matter counts as an attempt."""
+    if story.conversation.channel not in (None, way.channel):
+        story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
+    followup = story.followups.get(matter.id) if matter else None
+    if matter and followup and not followup.settled and purpose == "approach" and step:
+        story.tell_of(
+            matter.id,
+            AttemptStarted(
+                number=followup.attempts + 1, channel=way.channel, allowed_by=way.decision, skipped=list(skipped)
+            ),
+        )
+    if purpose == "approach":
+        story.approaches.append(story.now)
+    story.tell(
+        MessageRequested(
+            message=story.next_id(),
+            channel=way.channel,
+            to=way.address,
+            body=body,
+            allowed_by=way.decision,
+            purpose=purpose,
+            answers=story.conversation.version if answers is None else answers,
+            matter=matter.id if matter else None,
+            step=step,
+            gates=story.gates(matter.id if matter else None),
+        )
+    )
+
+
+def template_body(story: Story, matter: Matter | None, channel: str, template: str) -> Body:
+    """A registered template with its variables filled. Raises TemplateFailed where a name is not defined."""
+    registered = story.bundle(matter).templates[channel][template]
+    names = story.names(matter)
+    return Body(
+        text=render_strict(registered.body, names),
+        template=registered.id,
+        template_name=registered.name,
+        language=registered.language,
+        variables={variable.name: render_strict(variable.source, names) for variable in registered.variables},
+    )
+
+
+def text_body(story: Story, matter: Matter | None, text: str) -> Body:
+    """A text of the bundle, rendered. Raises TemplateFailed where a name is not defined."""
+    return Body(text=render_strict(text, story.names(matter)))
+
+
+def step_body(story: Story, matter: Matter, way: Way, step: Say | Generate) -> Body | None:
+    """What a step says on this way without asking Claude; None where Claude is to write."""
+    if not way.free_text and way.template:
+        return template_body(story, matter, way.channel, way.template)
+    return text_body(story, matter, step.text) if isinstance(step, Say) else None
+
+
+def send(story: Story, matter: str, *, text: str | None, template: str | None, channel: str | None = None) -> None:
+    """Say a line that a state map asks for; at a forbidden hour it waits for the next allowed minute."""
+    now = story.matter(matter)
+    texts = story.bundle(now).templates
+    templates = {name: template for name, known in texts.items() if template and template in known}
+    purpose: Purpose = "answer" if story.conversation.unread else "approach"
+    only = channel or (next(iter(templates)) if template and len(templates) == 1 else None)
+    way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only)
+    if isinstance(way, NoWay):
+        if way.until is not None:
+            story.set_timer("deferred", way.until, matter=matter, text=text, template=template, channel=channel)
+        else:
+            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
+            story.tell(Escalated(reason=f"a line of the state map could not be said ({reasons})", matter=matter))
+        return
+    try:
+        if way.template and (template or not way.free_text):
+            body = template_body(story, now, way.channel, way.template)
+        else:
+            body = text_body(story, now, text or "")
+    except TemplateFailed as failure:
+        story.tell(Escalated(reason=f"a line of the state map could not be said: {failure}", matter=matter))
+        return
+    say(story, now, way, body, purpose=purpose, skipped=skipped)
+
+
+def defer(story: Story, matter: Matter, way: NoWay) -> None:
+    """Not now: come back in the next allowed minute. Never: a person must look at it."""
+    followup = story.followups.get(matter.id)
+    if way.until is not None:
+        if followup and not followup.settled:
+            story.tell_of(matter.id, Deferred(until=way.until, decisions=way.decisions, skipped=way.skipped))
+        story.set_timer("deferred", way.until, matter=matter.id, step=matter.step)
+        return
+    exhaust(story, matter, "no channel is left on which this contact may be approached", way.skipped)
+
+
+def exhaust(story: Story, matter: Matter, reason: str, skipped: Iterable[Skipped] = ()) -> None:
+    """Nothing more may or can be tried: hand the matter to a person."""
+    followup = story.followups.get(matter.id)
+    if followup and not followup.settled:
+        story.tell_of(matter.id, Exhausted(reason=reason, skipped=list(skipped)))
+    story.tell(Escalated(reason=reason, matter=matter.id))

@@ -1,0 +1,128 @@
+"""What one fact makes of a conversation: everything that a decision reads, and the facts that it has led to so far."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from events.base import Draft, Event
+from events.conversation import GateClosed, GateOpened, TimerSet
+from libs.config.bundle import Bundle
+from libs.config.model import ChannelMode
+from libs.domain import conversation as talk
+from libs.domain import followup as matters
+from libs.domain.contact import Consent, Contact
+from libs.domain.conversation import Conversation, Matter
+from libs.domain.followup import Followup
+from libs.domain.names import Names
+from libs.domain.scope import names_of, zone_of
+
+FactId = Callable[[str, int], UUID]
+"""The id of the n-th fact that the fact in hand writes into a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A channel as it stands now: is it on, and does a list of test recipients bind it."""
+
+    mode: ChannelMode
+    test_recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now."""
+
+    now: datetime
+    fact_id: FactId
+    current: Bundle
+    contact: Contact
+    id: str
+    conversation: Conversation = field(default_factory=Conversation)
+    consent: Consent = field(default_factory=Consent)
+    followups: Mapping[str, Followup] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    doors: Mapping[str, Door] = field(default_factory=dict)
+    approaches: tuple[datetime, ...] = ()
+
+
+class Story:
+    """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.conversation = known.conversation
+        self.followups = dict(known.followups)
+        self.approaches = list(known.approaches)
+        self.drafts: list[Draft] = []
+        self._counts: dict[str, int] = {}
+
+    @property
+    def now(self) -> datetime:
+        return self.known.now
+
+    @property
+    def contact(self) -> Contact:
+        return self.known.contact
+
+    @property
+    def zone(self) -> str:
+        """The contact's time zone (IANA): by the phone number, else the policy's."""
+        return zone_of(self.contact, self.known.current.policy.timezone)
+
+    @property
+    def stream(self) -> str:
+        return f"conversation-{self.known.id}"
+
+    def matter(self, matter: str) -> Matter:
+        return self.conversation.matters[matter]
+
+    def bundle(self, matter: Matter | None) -> Bundle:
+        """The bundle that a matter is pinned to; the current one for what belongs to no matter."""
+        return self.known.bundles.get(matter.bundle, self.known.current) if matter else self.known.current
+
+    def tell(self, event: Event) -> None:
+        """A fact of this conversation."""
+        self._draft(self.stream, event)
+        self.conversation = talk.evolve(self.conversation, event)
+
+    def tell_of(self, matter: str, event: Event) -> None:
+        """A fact of a follow-up."""
+        self._draft(f"followup-{matter}", event)
+        self.followups[matter] = matters.evolve(self.followups.get(matter, Followup()), event)
+
+    def tell_consent(self, event: Event) -> None:
+        self._draft(f"consent-{self.contact.id}", event)
+
+    def next_id(self) -> str:
+        """The id of the next fact of this conversation: what an intent calls itself."""
+        return str(self.known.fact_id(self.stream, self._counts.get(self.stream, 0)))
+
+    def new_id(self, kind: str) -> str:
+        """An id for something else that begins here, such as a follow-up."""
+        return str(self.known.fact_id(kind, len(self.drafts)))
+
+    def gates(self, matter: str | None = None) -> list[str]:
+        """The scopes that may still withhold what is asked for now."""
+        scopes = [f"contact:{self.contact.id}", f"conversation:{self.known.id}"]
+        return [*scopes, f"matter:{matter}"] if matter else scopes
+
+    def close_gate(self, scope: str, reason: str, *, lasting: bool = False) -> None:
+        self.tell(GateClosed(scope=scope, reason=reason, lasting=lasting))
+
+    def open_gate(self, scope: str) -> None:
+        self.tell(GateOpened(scope=scope))
+
+    def set_timer(self, purpose: Any, due_at: datetime, **about: Any) -> None:
+        """Come back at `due_at` (business time)."""
+        timer = self.next_id()
+        self.tell(TimerSet(timer=timer, purpose=purpose, due_at=due_at, **about))
+
+    def names(self, matter: Matter | None) -> Names:
+        """What templates and conditions may name for a matter."""
+        return names_of(self.contact, matter, now=self.now, zone=self.zone)
+
+    def _draft(self, stream: str, event: Event) -> None:
+        self._counts[stream] = self._counts.get(stream, 0) + 1
+        self.drafts.append(Draft(stream, event, key=f"contact-{self.contact.id}", subject=self.contact.id))

@@ -1,0 +1,176 @@
+"""Turns: what Claude understood moves the state map, and what Claude wrote is sent where it still fits."""
+
+from datetime import timedelta
+from typing import Literal
+
+from events import turn
+from events.consent import Withdrawn
+from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested, Understood
+from events.values import Body
+from libs.domain.conversation import Turn
+from libs.domain.flow import Generate
+from libs.domain.statemap import Fired
+from services.orchestrator import process, speech
+from services.orchestrator.approach import NoWay, Purpose, find_way
+from services.orchestrator.story import Story
+
+QUIET = timedelta(seconds=1.5)
+"""How long the contact must be silent before we answer several messages at once."""
+SUPPRESSED_AT_MOST = 2
+"""How often in a row a newer message may make us drop a draft."""
+
+
+def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
+    """Claude has understood and written: the state map moves, and the conversation answers once."""
+    asked = story.conversation.turn
+    if asked is None or asked.id != turn_id:
+        story.tell(OutcomeHeard(intent=turn_id, outcome="late"))
+        return
+    matter = story.conversation.matters.get(asked.matter or "")
+    newer = story.conversation.last_heard > asked.upto
+    if asked.wants == "draft":
+        story.tell(OutcomeHeard(intent=turn_id, outcome="completed"))
+    else:
+        story.tell(
+            Understood(
+                turn=turn_id,
+                intents=done.intents,
+                matter=matter.id if matter else None,
+                extracted_info=done.extracted_info,
+                words=done.words,
+                language=done.language,
+                sentiment=done.sentiment,
+                opt_out=done.opt_out,
+            )
+        )
+    if done.opt_out:
+        words = [line.text for line in story.conversation.lines if line.role == "contact"]
+        stop(story, "understood", words[-1] if words else "")
+        return
+    if story.conversation.status != "open":
+        _drop(story, done, turn_id, "taken_over" if story.conversation.open else "closed")
+        return
+    if newer and story.conversation.suppressed < SUPPRESSED_AT_MOST:
+        _drop(story, done, turn_id, "newer_message")
+        story.set_timer("quiet", story.now + QUIET)
+        return
+    if asked.wants != "draft" and _move(story, done.intents):
+        if story.conversation.unread and not _speaking(story):
+            _answer(story, asked, done, turn_id)
+        else:
+            _drop(story, done, turn_id, "moved_on")
+    else:
+        _answer(story, asked, done, turn_id)
+        if matter is not None and matter.process_type is None and asked.wants != "draft":
+            process.go_on(story, matter.id)
+    process.close_if_done(story)
+
+
+def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
+    """Claude could not: say the step's registered text where there is one, and call a person; never silence."""
+    asked = story.conversation.turn
+    story.tell(OutcomeHeard(intent=turn_id, outcome="failed"))
+    if asked is None or asked.id != turn_id or story.conversation.status != "open":
+        return
+    matter = story.conversation.matters.get(asked.matter or "")
+    step = _generate(story, asked)
+    way, skipped = find_way(story, matter, purpose=_purpose(story), templates=dict(step.templates) if step else {})
+    if not isinstance(way, NoWay) and way.template:
+        body = speech.template_body(story, matter, way.channel, way.template)
+        speech.say(story, matter, way, body, purpose=_purpose(story), step=asked.step, skipped=skipped)
+    story.tell(Escalated(reason=f"Claude could not answer: {reason}", matter=matter.id if matter else None))
+
+
+def after_withheld_turn(story: Story, turn_id: str) -> None:
+    """The turn was no longer wanted; whoever closed the gate has decided what comes next."""
+    story.tell(OutcomeHeard(intent=turn_id, outcome="withheld"))
+    process.close_if_done(story)
+
+
+def understand(story: Story) -> None:
+    """Ask Claude what the unread messages mean, at the step that waits for them."""
+    matter = next(iter(process.in_focus(story)), None)
+    step = process.here(story, matter.id)[1] if matter else None
+    speech.ask_claude(story, matter, step if isinstance(step, Generate) else None, "both", process.intents(story))
+
+
+def _move(story: Story, intents: list[str]) -> bool:
+    """Give each intent to the matters, the one in focus first; the flow that was answered goes on."""
+    any_moved = False
+    for intent in intents:
+        for matter in process.in_focus(story):
+            before = story.matter(matter.id)
+            moved = process.fire(story, matter.id, Fired("intent", intent))
+            if moved is None:
+                continue
+            any_moved = True
+            after = story.matter(matter.id)
+            if after.settled is None and (before.flow, before.step) == (after.flow, after.step) and before.asked:
+                process.go_on(story, matter.id)
+            break
+    return any_moved
+
+
+def _speaking(story: Story) -> bool:
+    """Whether somebody is about to answer what is unread: Claude for the next step, or a tool before it."""
+    now = story.conversation
+    return now.turn is not None or any(isinstance(draft.event, ToolRequested) for draft in story.drafts)
+
+
+def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> None:
+    """Send Claude's draft, if it still fits the step that it was written for."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    if matter is not None and asked.step is not None and matter.step != asked.step and asked.wants == "draft":
+        _drop(story, done, turn_id, "moved_on")
+        return
+    if not done.draft:
+        if story.conversation.unread:
+            reason = "Claude wrote no answer to what the contact said"
+            story.tell(Escalated(reason=reason, matter=matter.id if matter else None))
+        return
+    step = _generate(story, asked)
+    purpose = _purpose(story)
+    way, skipped = find_way(story, matter, purpose=purpose, templates=dict(step.templates) if step else {})
+    if isinstance(way, NoWay):
+        _drop(story, done, turn_id, "moved_on")
+        if matter is not None and matter.settled is None:
+            speech.defer(story, matter, way)
+        return
+    body = Body(text=done.draft)
+    if not way.free_text and way.template:
+        body = speech.template_body(story, matter, way.channel, way.template)
+    speech.say(story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, skipped=skipped)
+
+
+def _drop(
+    story: Story,
+    done: turn.Completed,
+    turn_id: str,
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over"],
+) -> None:
+    if done.draft or reason == "newer_message":
+        story.tell(DraftDropped(turn=turn_id, reason=reason))
+
+
+def _generate(story: Story, asked: Turn) -> Generate | None:
+    if asked.matter is None or asked.step is None:
+        return None
+    matter = story.conversation.matters.get(asked.matter)
+    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    step = next((each for each in flow.steps if each.id == asked.step), None) if flow else None
+    return step if isinstance(step, Generate) else None
+
+
+def _purpose(story: Story) -> Purpose:
+    return "answer" if story.conversation.unread else "approach"
+
+
+def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:
+    """The contact wants to hear nothing more: at once, on every channel."""
+    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
+    story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
+    for matter in story.conversation.live:
+        process.cancel(story, matter.id, "the contact said stop")
+    for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
+        process.cancel(story, matter_id, "the contact said stop")
+    story.tell(Closed(reason="opted_out"))

@@ -1,0 +1,1 @@
+"""Copies the log into JetStream, position for position."""

@@ -1,0 +1,56 @@
+"""The relay in a process of its own: `python -m services.relay`; after a restore, `python -m services.relay new-epoch 0`."""
+
+import asyncio
+import sys
+
+from libs.kit import epoch, log, postgres
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.epoch import EpochAgrees, NewEpoch
+from libs.kit.serve import serve
+from services.relay.app import NAME, build
+from services.relay.settings import Process, from_environment
+
+
+async def run(process: Process) -> None:
+    """Serve until told to end."""
+    bus = await Bus.connect(process.nats_url, name=NAME)
+    try:
+        app = await build(process.settings, database_url=process.database_url, bus=bus, clock=Clock())
+        await serve([app], process.host, process.port)
+    finally:
+        await bus.close()
+
+
+async def begin_epoch(process: Process, shard: int) -> NewEpoch:
+    """Begin a new epoch of a shard, once; see the README for when. Raises EpochAgrees where there is no need."""
+    bus = await Bus.connect(process.nats_url, name=NAME)
+    connection = await postgres.connect(process.database_url, role=process.settings.role, name="new-epoch")
+    try:
+        await bus.until_connected()
+        return await epoch.new_epoch(bus.jetstream, connection, shard, replicas=process.settings.replicas)
+    finally:
+        await connection.close()
+        await bus.close()
+
+
+def main() -> None:
+    log.configure()
+    match sys.argv[1:]:
+        case []:
+            asyncio.run(run(from_environment()))
+        case ["new-epoch", shard] if shard.isdecimal():
+            try:
+                begun = asyncio.run(begin_epoch(from_environment(), int(shard)))
+            except EpochAgrees as refusal:
+                sys.exit(str(refusal))
+            sys.stdout.write(
+                f"epoch {begun.epoch} has begun after position {begun.fork}; positions {begun.fork + 1} to {begun.last} of "
+                f"the old one are in the stream {begun.evidence}\n"
+            )
+        case _:
+            sys.exit("usage: python -m services.relay [new-epoch SHARD]")
+
+
+if __name__ == "__main__":
+    main()

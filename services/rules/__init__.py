@@ -1,0 +1,1 @@
+"""Which follow-ups a business event asks for."""

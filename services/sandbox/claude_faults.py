@@ -1,0 +1,39 @@
+"""Faults that the emulated Messages API can be told to have."""
+
+from typing import Literal
+
+import msgspec
+
+FaultKind = Literal[
+    "overloaded",
+    "rate_limit",
+    "server_error",
+    "unauthorized",
+    "mid_stream_error",
+    "refusal",
+    "max_tokens",
+    "slow_first_token",
+    "connection_reset",
+    "bad_json",
+    "only_first_tool",
+    "leading_thinking",
+]
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fault for each of the next `times` requests (of `model`, where one is named).
+
+    `retry_after` (seconds) goes with overloaded and rate_limit; `delay_ms` is the pause of slow_first_token, during
+    which pings flow. mid_stream_error is an overloaded_error event after a part of the answer; connection_reset cuts
+    the socket there. max_tokens cuts inside the last tool call; bad_json is what an unstrict tool may get.
+    """
+
+    kind: FaultKind
+    times: int = 1
+    model: str | None = None
+    retry_after: float | None = None
+    delay_ms: int = 1_000
+
+    def fits(self, model: str) -> bool:
+        """Whether a request of this model has it."""
+        return self.model in (None, model)

@@ -1,0 +1,241 @@
+"""Which tools the emulated Claude calls, and how it fills any tool's input by its schema."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from services.sandbox.claude_prompt import Prompt
+from services.sandbox.claude_reply import Reply, compose
+from services.sandbox.claude_text import folded, stems
+from services.sandbox.understanding import (
+    Message,
+    Offer,
+    facts_of,
+    intents_of,
+    language,
+    opt_out,
+    read,
+    sentiment,
+)
+
+Schema = Mapping[str, Any]
+
+_DESCRIBED = re.compile(
+    r"^\s*[-*]?\s*[`\"']?(?P<name>[\w.-]+)[`\"']?\s*(?:\((?P<kind>[\w -]+)\))?\s*[:=–-]\s*(?P<text>.+)$", re.MULTILINE
+)
+_WORDS = {"words", "evidence", "quote", "quotes", "provenance", "span", "source_text"}
+_REPLY = {"text", "reply", "message", "body", "content", "answer", "response", "draft"}
+_LANGUAGE = {"language", "lang", "locale", "reply_language"}
+_KINDS = (
+    ("datetime", ("datetime", "time", "callback", "at")),
+    ("date", ("date", "day", "when", "deadline")),
+    ("amount", ("amount", "price", "rupee", "inr", "money", "balance", "total")),
+    ("number", ("quantity", "qty", "count", "unit", "number+of")),
+    ("phone", ("phone", "mobile", "telephone")),
+    ("email", ("email",)),
+    ("reference", ("reference", "utr", "awb", "transaction", "tracking", "ref")),
+)
+
+
+@dataclass(frozen=True)
+class Mind:
+    """A request with what the emulated Claude makes of it; everything follows from the request alone."""
+
+    prompt: Prompt
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """The messages that wait for an answer, read."""
+        return [read(text, self.prompt.now.replace(tzinfo=None)) for text in self.prompt.unread]
+
+    @cached_property
+    def language(self) -> str:
+        """That of the contact: of the unread messages, else the hint, else what the contact wrote before."""
+        before = [
+            read(t.text, self.prompt.now.replace(tzinfo=None)) for t in self.prompt.history if t.role == "contact"
+        ]
+        hint = self.prompt.language if self.prompt.language in ("en", "hi", "hi-Latn") else None
+        return language(self.messages, hint or language(before, self.prompt.language or "en"))
+
+    @cached_property
+    def reply(self) -> Reply:
+        """The next message to the contact."""
+        return compose(self.prompt, self.messages, self.language)
+
+    def tool_calls(self, choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The tools to call, in order: the forced one; else those that the task names; else the one that fits best."""
+        tools = self.prompt.tools
+        kind = choice.get("type", "auto")
+        if not tools or kind == "none":
+            return []
+        if kind == "tool":
+            return [tool for tool in tools if tool["name"] == choice.get("name")]
+        places = [re.search(rf"(?<!\w){re.escape(tool['name'])}(?!\w)", self.prompt.task) for tool in tools]
+        chosen = [tools[n] for _, n in sorted((m.start(), n) for n, m in enumerate(places) if m)]
+        if not chosen:
+            fits = [(self._fit(tool), -n) for n, tool in enumerate(tools)]
+            best, n = max(fits)
+            chosen = [tools[-n]] if best > 0 or kind == "any" else []
+        return chosen[:1] if choice.get("disable_parallel_tool_use") else chosen
+
+    def _fit(self, tool: Mapping[str, Any]) -> float:
+        offer = Offer(tool["name"], tool.get("description") or "")
+        found = intents_of(self.messages, [offer])
+        return {"high": 3.0, "medium": 2.0, "low": 1.0}[found[0].confidence] if found else 0.0
+
+    def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
+        """An input that fits the tool's schema."""
+        value = self._value("", tool.get("input_schema") or {"type": "object"}, {})
+        return value if isinstance(value, dict) else {}
+
+    def _value(self, name: str, schema: Schema, item: Mapping[str, Any]) -> Any:
+        options = schema.get("anyOf") or schema.get("oneOf")
+        types = schema.get("type")
+        nullable = False
+        if options:
+            nullable = any(option.get("type") == "null" for option in options)
+            real: Schema = next((option for option in options if option.get("type") != "null"), {})
+            schema = {**real, "description": schema.get("description") or real.get("description", "")}
+        elif isinstance(types, list):
+            nullable = "null" in types
+            schema = {**schema, "type": next((t for t in types if t != "null"), "null")}
+        value = self._found(name, schema, item)
+        if value is None and not nullable:
+            return _nothing(schema)
+        return value
+
+    def _found(self, name: str, schema: Schema, item: Mapping[str, Any]) -> Any:
+        """The value that the schema asks for; None where neither the messages nor the facts have one."""
+        if "const" in schema:
+            return schema["const"]
+        if name in item:
+            return _typed(item[name], schema)
+        kind = schema.get("type")
+        if kind == "object" or "properties" in schema:
+            return {key: self._value(key, inner, item) for key, inner in schema.get("properties", {}).items()}
+        if kind == "array":
+            return self._items(name, schema)
+        if "enum" in schema:
+            return self._choice(name, schema)
+        if kind == "boolean":
+            return self._truth(name, schema)
+        return self._scalar(name, schema)
+
+    def _items(self, name: str, schema: Schema) -> list[Any]:
+        inner: Schema = schema.get("items") or {"type": "string"}
+        if "properties" not in inner:
+            if "enum" in inner:
+                return [intent.name for intent in intents_of(self.messages, _offers(inner))]
+            value = self._stated(name, inner)
+            return [] if value is None else [value]
+        key = next((k for k, s in inner["properties"].items() if "enum" in s), None)
+        if key is None:
+            return []
+        offers = _offers(inner["properties"][key])
+        if "value" in inner["properties"]:
+            kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
+            stated = facts_of(self.messages, offers, kinds)
+            entries: list[dict[str, Any]] = [{key: s.name, "value": s.value, "words": s.words} for s in stated]
+        else:
+            intended = intents_of(self.messages, offers)
+            entries = [{key: i.name, "confidence": i.confidence, "words": i.words} for i in intended]
+        for entry in entries:
+            entry |= dict.fromkeys(_WORDS & inner["properties"].keys(), entry["words"])
+        return [self._value("", inner, entry) for entry in entries]
+
+    def _choice(self, name: str, schema: Schema) -> Any:
+        choices = list(schema["enum"])
+        mood = sentiment(self.messages)
+        if "sentiment" in name or {"positive", "negative"} <= set(choices):
+            return mood if mood in choices else "negative" if mood == "angry" and "negative" in choices else choices[0]
+        if name in _LANGUAGE and self.language in choices:
+            return self.language
+        found = intents_of(self.messages, _offers(schema))
+        if found:
+            return found[0].name
+        known = self.prompt.known(name)
+        return known if known in choices else None
+
+    def _truth(self, name: str, schema: Schema) -> bool | None:
+        if set(stems(name)) & {"opt", "stop", "unsubscribe", "optout"}:
+            return opt_out(self.messages) is not None
+        known = self.prompt.known(name)
+        if isinstance(known, bool):
+            return known
+        return bool(intents_of(self.messages, [Offer(name, str(schema.get("description") or ""))])) or None
+
+    def _scalar(self, name: str, schema: Schema) -> Any:
+        described = str(schema.get("description") or "")
+        if name in _LANGUAGE:
+            return self.reply.language if "message" in described and "unread" not in described else self.language
+        if "opt_out" in name or "optout" in name:
+            return opt_out(self.messages)
+        if name in _REPLY:
+            return self.reply.text
+        value = self._stated(name, schema)
+        if (
+            value is None
+            and schema.get("type") == "string"
+            and self.messages
+            and self._asked_kind(name, schema) == "text"
+        ):
+            return " ".join(m.text for m in self.messages)
+        return value
+
+    def _stated(self, name: str, schema: Schema) -> Any:
+        """What the contact stated under this name, else what the facts say."""
+        described = str(schema.get("description") or "")
+        stated = facts_of(self.messages, [Offer(name, described)], {name: self._asked_kind(name, schema)})
+        if stated:
+            return _typed(stated[0].value, schema)
+        known = self.prompt.known_like(folded(name))
+        return None if known is None else _typed(known, schema)
+
+    @staticmethod
+    def _asked_kind(name: str, schema: Schema) -> str:
+        formatted = {"date": "date", "date-time": "datetime", "email": "email"}.get(str(schema.get("format")))
+        kind = formatted or _kind(name, str(schema.get("description") or ""))
+        return "number" if kind == "text" and schema.get("type") in ("number", "integer") else kind
+
+
+def _offers(schema: Schema) -> list[Offer]:
+    """The names of an enum, each with its line of the description."""
+    lines = {
+        m["name"]: f"{m['kind'] or ''} {m['text']}".strip()
+        for m in _DESCRIBED.finditer(str(schema.get("description") or ""))
+    }
+    return [Offer(str(name), lines.get(str(name), "")) for name in schema["enum"]]
+
+
+def _kind(name: str, description: str) -> str:
+    """What kind of value a name asks for: by a kind in the description's first word, else by the words of the name."""
+    first = folded(description).split(" ", 1)[0]
+    if first in ("date", "datetime", "amount", "number", "reference", "phone", "email", "text"):
+        return first
+    for words in (stems(name), stems(description)):
+        for kind, signs in _KINDS:
+            if any(set(sign.split("+")) <= set(words) for sign in signs if sign != "at" or words[-1:] == ["at"]):
+                return "date" if kind == "datetime" and "date" in words else kind
+    return "text"
+
+
+def _typed(value: Any, schema: Schema) -> Any:
+    kind = schema.get("type")
+    try:
+        if kind == "integer":
+            return int(float(str(value).replace(",", "")))
+        if kind == "number":
+            number = float(str(value).replace(",", ""))
+            return int(number) if number.is_integer() else number
+    except ValueError:
+        return None
+    return str(value) if kind == "string" else value
+
+
+def _nothing(schema: Schema) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    empty: dict[str, Any] = {"string": "", "boolean": False, "integer": 0, "number": 0, "array": [], "object": {}}
+    return empty.get(str(schema.get("type")))

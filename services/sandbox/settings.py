@@ -1,0 +1,96 @@
+"""What the emulators know when they start; everything can be changed later over `/_sandbox`."""
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+ANYONE = "*"
+"""The script of contacts that have none of their own."""
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A template that Meta approved. With a `body`, the number of its `{{parameters}}` is checked."""
+
+    name: str
+    language: str
+    body: str = ""
+    category: str = "utility"
+
+
+class MetaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Meta's Graph API. None for a token, a phone id or the templates accepts any; waits are in seconds."""
+
+    callback_url: str | None = None
+    app_secret: str = "sandbox-app-secret"  # noqa: S105 - the emulator's own, known to everybody
+    access_token: str | None = None
+    phone_id: str | None = None
+    display_number: str = "918047491899"
+    templates: tuple[Template, ...] | None = None
+    delivered_after: float = 0.2
+    read_after: float = 0.3
+    pair_rate: float | None = None
+    """Least seconds of business time between two messages to one contact, else 131056; the real one is 6."""
+    webhook_attempts: int = 12
+    webhook_backoff: float = 0.1
+    """Before the second attempt; doubled each time, at most 5 s. The real Meta goes on for 7 days."""
+    webhook_timeout: float = 5.0
+
+
+class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ERP. None for the token lets everybody in."""
+
+    token: str | None = None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contact says after a message whose text or template's name matches the expression `when` (None: any)."""
+
+    say: tuple[str, ...]
+    when: str | None = None
+    after_seconds: float = 0.5
+    once: bool = False
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """How a contact behaves: the first line that fits speaks, and where none fits the contact stays silent."""
+
+    name: str = ""
+    lines: tuple[Line, ...] = ()
+
+
+PRIYA = Script(
+    name="Priya Sharma",
+    lines=(
+        Line(
+            when=r"payment[_ ]?reminder|overdue|INV-2026-0042",
+            say=("Haan ji, 20 February tak kar denge",),
+            once=True,
+        ),
+    ),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole sandbox. `scripts` by phone in E.164, or `*` for everybody else."""
+
+    meta: MetaSettings = MetaSettings()
+    erp: ErpSettings = ErpSettings()
+    scripts: Mapping[str, Script] = msgspec.field(default_factory=lambda: {"+919876543210": PRIYA})
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_CALLBACK_URL`."""
+
+    def given(name: str) -> str | None:
+        return environment.get(name) or None
+
+    return Settings(
+        meta=MetaSettings(
+            callback_url=given("SANDBOX_CALLBACK_URL"),
+            app_secret=given("WHATSAPP_APP_SECRET") or MetaSettings().app_secret,
+            access_token=given("WHATSAPP_ACCESS_TOKEN"),
+            phone_id=given("WHATSAPP_PHONE_ID"),
+        ),
+        erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
+    )

@@ -1,0 +1,294 @@
+"""What WhatsApp's webhook tells us."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.channels.whatsapp import Malformed, Other, Preference, read
+from libs.channels.whatsapp_items import (
+    ButtonPress,
+    Choice,
+    Content,
+    Inbound,
+    Location,
+    Media,
+    Problem,
+    Reaction,
+    Status,
+    System,
+    Text,
+    Unread,
+)
+from tests.libs.channels.webhooks import (
+    ACCOUNT,
+    BUSINESS,
+    METADATA,
+    PRIYA_USER_ID,
+    PRIYA_WA_ID,
+    SECONDS,
+    message,
+    messages,
+    status,
+    statuses,
+    webhook,
+)
+
+AT = datetime(2025, 11, 27, 10, 14, 13, tzinfo=UTC)
+MEDIA = {"id": "1003383421387256", "mime_type": "image/jpeg", "sha256": "SfIn="}
+
+SAID: dict[str, tuple[dict[str, Any], Content, str | None]] = {
+    "text": (message("text", text={"body": "kal tak kar dunga"}), Text("kal tak kar dunga"), "kal tak kar dunga"),
+    "hindi": (message("text", text={"body": "हाँ जी 👍"}), Text("हाँ जी 👍"), "हाँ जी 👍"),
+    "template button": (
+        message("button", button={"payload": "PAY_LATER:INV-1042", "text": "Pay later"}),
+        ButtonPress("Pay later", "PAY_LATER:INV-1042"),
+        "Pay later",
+    ),
+    "button reply": (
+        message(
+            "interactive", interactive={"type": "button_reply", "button_reply": {"id": "ptp:f", "title": "Friday"}}
+        ),
+        Choice("ptp:f", "Friday", None),
+        "Friday",
+    ),
+    "list reply": (
+        message(
+            "interactive",
+            interactive={"type": "list_reply", "list_reply": {"id": "i:1", "title": "INV-1", "description": "₹12,500"}},
+        ),
+        Choice("i:1", "INV-1", "₹12,500"),
+        "INV-1",
+    ),
+    "reaction": (
+        message("reaction", reaction={"message_id": "wamid.ours", "emoji": "👍"}),
+        Reaction("wamid.ours", "👍"),
+        "👍",
+    ),
+    "reaction withdrawn": (
+        message("reaction", reaction={"message_id": "wamid.ours", "emoji": ""}),
+        Reaction("wamid.ours", None),
+        None,
+    ),
+    "image": (
+        message("image", image={**MEDIA, "caption": "receipt"}),
+        Media("image", "1003383421387256", "image/jpeg", "SfIn=", "receipt", None, False),
+        "receipt",
+    ),
+    "voice note": (
+        message("audio", audio={"id": "7", "mime_type": "audio/ogg; codecs=opus", "voice": True}),
+        Media("audio", "7", "audio/ogg; codecs=opus", None, None, None, True),
+        None,
+    ),
+    "document": (
+        message("document", document={"id": "1", "mime_type": "application/pdf", "filename": "utr.pdf"}),
+        Media("document", "1", "application/pdf", None, None, "utr.pdf", False),
+        None,
+    ),
+    "video": (message("video", video={"id": 5}), Media("video", "5", None, None, None, None, False), None),
+    "sticker": (message("sticker", sticker={"id": "6"}), Media("sticker", "6", None, None, None, None, False), None),
+    "location": (
+        message("location", location={"latitude": 19, "longitude": 72.87, "name": "Shop", "address": "Mumbai"}),
+        Location(19.0, 72.87, "Shop", "Mumbai"),
+        None,
+    ),
+    "number changed": (
+        message("system", system={"type": "user_changed_number", "body": "User changed", "wa_id": "919999999999"}),
+        System("user_changed_number", "User changed", "919999999999"),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SAID)
+def test_each_type_of_message_is_read_with_all_that_it_says(shape: str):
+    body, content, words = SAID[shape]
+    (said,) = read(webhook(messages(body)))
+    assert isinstance(said, Inbound)
+    assert said.content == content
+    assert said.words == words
+    assert (said.account, said.id, said.at) == (ACCOUNT, "wamid.said", AT)
+    assert said.sender.number == "+919876543210"
+    assert (said.sender.wa_id, said.sender.user_id, said.sender.name) == (PRIYA_WA_ID, PRIYA_USER_ID, "Priya Sharma")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "named"),
+    [
+        ("contacts", {"contacts": [{"name": {"formatted_name": "Lucía"}}]}, "contacts"),
+        ("order", {"order": {"catalog_id": "1"}}, "order"),
+        ("request_welcome", {}, "request_welcome"),
+        ("unsupported", {"errors": [{"code": 131051, "title": "Message type unknown"}]}, "unsupported"),
+        ("interactive", {"interactive": {"type": "nfm_reply", "nfm_reply": {"body": "Sent"}}}, "interactive.nfm_reply"),
+        ("hologram", {"hologram": {"depth": 3}}, "hologram"),
+    ],
+)
+def test_a_message_of_another_type_is_kept_whole(kind: str, content: dict[str, Any], named: str):
+    body = message(kind, **content)
+    (said,) = read(webhook(messages(body)))
+    assert isinstance(said, Inbound)
+    assert isinstance(said.content, Unread)
+    assert said.content.kind == named
+    assert json.loads(said.content.raw) == body
+
+
+def test_a_quoted_message_is_named():
+    (said,) = read(webhook(messages(message("text", text={"body": "yes"}, context={"id": "wamid.ours", "from": "91"}))))
+    assert isinstance(said, Inbound)
+    assert said.quoted == "wamid.ours"
+
+
+def test_a_person_who_hides_the_phone_is_known_by_the_user_id():
+    body = message("text", text={"body": "hello"})
+    del body["from"]
+    contact = {"user_id": PRIYA_USER_ID, "profile": {"name": "Priya", "username": "priya.s"}}
+    (said,) = read(webhook(messages(body, contacts=(contact,))))
+    assert isinstance(said, Inbound)
+    assert (said.sender.number, said.sender.wa_id, said.sender.user_id) == (None, None, PRIYA_USER_ID)
+    assert said.sender.name == "Priya"
+
+
+def test_ids_that_come_as_numbers_read_like_ids_that_come_as_text():
+    numeric = message("text", text={"body": "hello"})
+    numeric |= {"from": int(PRIYA_WA_ID), "timestamp": int(SECONDS), "id": 77}
+    change = messages(numeric, contacts=({"wa_id": int(PRIYA_WA_ID), "profile": {"name": "Priya Sharma"}},))
+    change["value"]["metadata"] = {"phone_number_id": int(ACCOUNT)}
+    (said,) = read(webhook(change))
+    assert isinstance(said, Inbound)
+    assert (said.account, said.id, said.sender.number, said.at) == (ACCOUNT, "77", "+919876543210", AT)
+    assert said.sender.name == "Priya Sharma"
+
+
+@pytest.mark.parametrize("state", ["sent", "delivered", "read", "played", "failed"])
+def test_a_status_says_how_far_which_message_got(state: str):
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
+    assert read(webhook(statuses(status(state, pricing=pricing)))) == [
+        Status(ACCOUNT, "wamid.ours", state, AT, PRIYA_WA_ID, "msg_01", (), True, "utility")  # type: ignore[arg-type]  # a parameter is any str
+    ]
+
+
+def test_a_failure_says_why():
+    error = {
+        "code": 131047,
+        "title": "Re-engagement message",
+        "message": "Re-engagement message",
+        "error_data": {"details": "more than 24 hours have passed"},
+        "href": "https://developers.facebook.com/",
+    }
+    (failed,) = read(webhook(statuses(status("failed", errors=[error]))))
+    assert isinstance(failed, Status)
+    assert failed.problems == (Problem(131047, "Re-engagement message", "more than 24 hours have passed"),)
+
+
+def test_a_status_with_an_unheard_word_is_kept_whole():
+    body = status("teleported")
+    (other,) = read(webhook(statuses(body)))
+    assert isinstance(other, Other)
+    assert (other.business, other.field) == (BUSINESS, "statuses")
+    assert json.loads(other.raw) == body
+
+
+def test_a_stop_in_whatsapps_own_settings_is_read():
+    preference = {"wa_id": PRIYA_WA_ID, "user_id": PRIYA_USER_ID, "detail": "User requested to stop marketing messages"}
+    preference |= {"category": "marketing_messages", "value": "stop", "timestamp": int(SECONDS)}  # type: ignore[dict-item]  # Meta mixes them
+    value = {"messaging_product": "whatsapp", "metadata": METADATA, "user_preferences": [preference]}
+    (stop,) = read(webhook({"field": "user_preferences", "value": value}))
+    assert isinstance(stop, Preference)
+    assert (stop.account, stop.sender.number, stop.category, stop.value, stop.at) == (
+        ACCOUNT,
+        "+919876543210",
+        "marketing_messages",
+        "stop",
+        AT,
+    )
+
+
+def test_changes_that_concern_no_message_are_kept_whole():
+    value = {"event": "PAUSED", "message_template_id": 1689556908129832, "message_template_name": "payment_reminder_v3"}
+    (other,) = read(webhook({"field": "message_template_status_update", "value": value}))
+    assert isinstance(other, Other)
+    assert (other.business, other.field) == (BUSINESS, "message_template_status_update")
+    assert json.loads(other.raw) == value
+
+
+def test_an_error_beside_the_messages_is_kept():
+    change = statuses(status("sent"))
+    change["value"]["errors"] = [{"code": 131000, "title": "Something went wrong"}]
+    first, second = read(webhook(change))
+    assert isinstance(first, Status)
+    assert second == Other(BUSINESS, "errors", b'{"code": 131000, "title": "Something went wrong"}')
+
+
+def test_all_three_levels_of_a_batch_are_read_in_order():
+    one, two = message("text", text={"body": "one"}), message("text", text={"body": "two"})
+    body = json.loads(webhook(messages(one, two), statuses(status("sent"), status("read"))))
+    body["entry"].append(json.loads(webhook(messages(one)))["entry"][0])
+    items = read(json.dumps(body).encode())
+    assert [i.words if isinstance(i, Inbound) else i.state for i in items if not isinstance(i, Other | Preference)] == [
+        "one",
+        "two",
+        "sent",
+        "read",
+        "one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "at $: must be JSON"),
+        (b"\xff{}", "at $: must be JSON in UTF-8"),
+        (b"[]", "at $: Expected `object`"),
+        (b'{"entry": []}', "required field `object`"),
+        (b'{"object": "page", "entry": []}', "at $.object"),
+        (b'{"object": "whatsapp_business_account", "entry": {}}', "at $.entry: Expected `array`"),
+        (webhook({"field": "x", "value": 0}).replace(b"0}", b"[" * 9999 + b"]" * 9999 + b"}"), "nested this deep"),
+        (webhook({"field": "messages", "value": {"messages": []}}), "at $.entry[0].changes[0].value: Object missing"),
+        (webhook(messages({"id": "1"})), "at $.entry[0].changes[0].value.messages[0]: Object missing required field"),
+        (webhook(messages(message("text"))), "a message of type 'text' must have an object 'text'"),
+        (webhook(messages(message("text", text={"body": 5}))), "messages[0].text.body: Expected `str`"),
+        (webhook(statuses(status("sent", timestamp="noon"))), "statuses[0].timestamp: must be seconds"),
+        (webhook(statuses(status("sent", timestamp=10**30))), "statuses[0].timestamp: must be seconds"),
+        (webhook(messages({"id": "1", "timestamp": "1", "type": "text"})), "must say who wrote it"),
+    ],
+)
+def test_a_body_of_the_wrong_shape_is_refused_with_the_place_and_what_would_be_right(body: bytes, says: str):
+    with pytest.raises(Malformed) as refused:
+        read(body)
+    assert says in str(refused.value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def damaged_webhooks(draw: st.DrawFn) -> bytes:
+    """A real body in which one value somewhere is replaced by any other."""
+    body = json.loads(
+        webhook(draw(st.sampled_from([messages(said) for said, _, _ in SAID.values()] + [statuses(status("sent"))])))
+    )
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            places.append((node, key))
+            walk(node[key])
+
+    walk(body)
+    node, key = draw(st.sampled_from(places))
+    node[key] = draw(json_values)
+    return json.dumps(body).encode()
+
+
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()) | damaged_webhooks())
+def test_no_body_whatever_raises_anything_but_malformed(body: bytes):
+    with contextlib.suppress(Malformed):
+        assert all(isinstance(item, Inbound | Status | Preference | Other) for item in read(body))

@@ -1,0 +1,39 @@
+"""The shipped bundle as texts, and what changing a few words of it makes the check say."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from libs.config.compile import Loaded, compile_bundle
+from libs.config.findings import Finding
+
+FOLDER = Path(__file__).parents[3] / "infra" / "config"
+TEXTS: Mapping[str, str] = {
+    path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.yaml"))
+}
+CREDENTIALS = {
+    "WHATSAPP_PHONE_ID": "106540352242922",
+    "WHATSAPP_ACCESS_TOKEN": "a-token",
+    "WHATSAPP_VERIFY_TOKEN": "a-word",
+    "WHATSAPP_APP_SECRET": "a-secret",
+    "BACKEND_API_TOKEN": "another-token",
+    "CONVERSE_LLM_API_KEY": "a-key",
+}
+
+
+def check(
+    texts: Mapping[str, str] = TEXTS, env: Mapping[str, str] | None = None, profile: str = "development"
+) -> Loaded:
+    return compile_bundle(texts, env or {}, profile)
+
+
+def changed(file: str, old: str, new: str) -> tuple[dict[str, str], int]:
+    """The shipped texts with the first `old` of a file replaced, and the line where that stands."""
+    text = TEXTS[file]
+    place = text.index(old)
+    return {**TEXTS, file: text[:place] + new + text[place + len(old) :]}, text.count("\n", 0, place) + 1
+
+
+def added(texts: Mapping[str, str]) -> list[Finding]:
+    """The findings that the shipped bundle does not have."""
+    known = {(each.file, each.path, each.message) for each in check(env=CREDENTIALS).findings}
+    return [each for each in check(texts, CREDENTIALS).findings if (each.file, each.path, each.message) not in known]

@@ -1,0 +1,210 @@
+"""Which follow-ups an event asks for, which it cancels, and why."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.domain.conditions import AllOf, Check, Not
+from libs.domain.names import Names
+from libs.domain.rules import (
+    Cancel,
+    Evaluation,
+    FollowupSpec,
+    Rule,
+    Schedule,
+    cancelled_by,
+    evaluate_rules,
+    render_spec,
+    rendered_match,
+    same_facts,
+)
+from libs.domain.templates import TemplateFailed
+from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, IST, NOON, PAYMENT_RECEIVED, PRIYA
+
+SPEC = FollowupSpec(
+    contact_id="{{contact_id}}",
+    reason="Payment overdue {{days_overdue}} days",
+    priority="high",
+    channel_priority=("voice", "whatsapp"),
+    process_type="payment_collection",
+    entity_type="invoice",
+    entity_id="{{invoice_number}}",
+    flow="payment_reminder",
+    business_context={"invoice_number": "{{invoice_number}}", "amount": "{{amount}}"},
+)
+PAID = Cancel(event="payment_received", match={"entity_id": "{{invoice_number}}"})
+REMINDER = Rule(
+    id="overdue_reminder",
+    on="invoice_overdue",
+    conditions=AllOf((Check("days_overdue", "gte", 3), Not(Check("disputed", "eq", True)))),
+    create_followup=SPEC,
+    dedupe_key="payment:{{invoice_number}}",
+    cooldown_s=86_400,
+    cancel_on=(PAID,),
+)
+
+
+def evaluated(rule: Rule = REMINDER, event: str = "invoice_overdue", **data: Any) -> Evaluation:
+    return evaluate_rules([rule], event, {**INVOICE_OVERDUE, **data}, now=NOON)
+
+
+def changed(**fields: Any) -> Rule:
+    return msgspec.structs.replace(REMINDER, **fields)
+
+
+def spec(**fields: Any) -> FollowupSpec:
+    return msgspec.structs.replace(SPEC, **fields)
+
+
+def test_a_matching_rule_asks_for_its_follow_up_with_every_template_filled_in():
+    [matched] = evaluated().matched
+    assert matched.rule_id == "overdue_reminder"
+    assert matched.spec == FollowupSpec(
+        contact_id=PRIYA,
+        reason="Payment overdue 17 days",
+        priority="high",
+        channel_priority=("voice", "whatsapp"),
+        process_type="payment_collection",
+        entity_type="invoice",
+        entity_id=INVOICE,
+        flow="payment_reminder",
+        business_context={"invoice_number": INVOICE, "amount": 52400},
+    )
+    assert matched.dedupe_key == f"payment:{INVOICE}"
+    assert matched.cooldown_s == 86_400
+    assert matched.cancel_on == (PAID,)
+    assert matched.reasons == ("days_overdue 17 is >= 3", "disputed is missing")
+
+
+def test_a_rule_whose_conditions_fail_says_which():
+    evaluation = evaluated(days_overdue=2, disputed=True)
+    assert evaluation.matched == ()
+    assert evaluation.rejected[0].reasons == ("days_overdue 2 is not >= 3", "must not hold: disputed true is = true")
+
+
+def test_a_rule_for_another_event_says_what_it_hears():
+    evaluation = evaluated(event="order_delayed")
+    assert evaluation.rejected[0].reasons == ("hears invoice_overdue, not order_delayed",)
+
+
+def test_a_rule_that_names_what_the_event_lacks_is_rejected_with_the_name():
+    evaluation = evaluated(changed(create_followup=spec(reason="Call {{nickname}}")))
+    assert evaluation.matched == ()
+    assert "nickname is undefined" in evaluation.rejected[0].reasons[-1]
+
+
+@pytest.mark.parametrize("contact", ["", "  ", None])
+def test_a_follow_up_of_nobody_is_rejected(contact: Any):
+    assert evaluated(contact_id=contact).rejected[0].rule_id == "overdue_reminder"
+
+
+def test_a_contacts_id_that_is_a_number_becomes_text():
+    assert evaluated(contact_id=123).matched[0].spec.contact_id == "123"
+
+
+def test_without_a_business_context_the_whole_event_is_meant():
+    assert evaluated(changed(create_followup=spec(business_context=None))).matched[0].spec.business_context is None
+
+
+def test_without_a_dedupe_key_a_rule_follows_up_an_entity_once():
+    assert evaluated(changed(dedupe_key=None)).matched[0].dedupe_key == f"overdue_reminder:invoice:{INVOICE}"
+
+
+def test_without_an_entity_a_rule_follows_up_a_contact_once():
+    rule = changed(dedupe_key=None, create_followup=spec(entity_id=None, entity_type=None))
+    assert evaluated(rule).matched[0].dedupe_key == f"overdue_reminder:contact:{PRIYA}"
+
+
+def test_a_schedule_names_the_day_and_the_hour_in_the_policys_zone():
+    rule = changed(schedule=Schedule(field="due_date", offset_s=-3 * 86_400, at="10:00"))
+    assert evaluated(rule).matched[0].not_before == datetime(2026, 1, 27, 10, tzinfo=IST)
+
+
+def test_a_schedule_on_no_date_is_rejected():
+    assert "currency is not a date" in evaluated(changed(schedule=Schedule(field="currency"))).rejected[0].reasons[-1]
+
+
+def test_every_rule_is_either_matched_or_rejected():
+    rules = [
+        REMINDER,
+        changed(id="other", on="order_delayed"),
+        changed(id="strict", conditions=Check("vip", "eq", True)),
+    ]
+    evaluation = evaluate_rules(rules, "invoice_overdue", INVOICE_OVERDUE)
+    assert [one.rule_id for one in evaluation.matched] == ["overdue_reminder"]
+    assert [one.rule_id for one in evaluation.rejected] == ["other", "strict"]
+
+
+def test_an_event_that_makes_a_rules_follow_ups_pointless_names_them():
+    evaluation = evaluate_rules([REMINDER], "payment_received", PAYMENT_RECEIVED)
+    [cancelling] = evaluation.cancels
+    assert (cancelling.rule_id, cancelling.match) == ("overdue_reminder", {"entity_id": INVOICE})
+
+
+OPEN = {"entity_id": INVOICE, "entity_type": "invoice", "contact_id": PRIYA, "business_context": {"amount": 52400}}
+
+
+def test_a_payment_cancels_the_reminder_of_its_invoice():
+    assert cancelled_by([PAID], OPEN, "payment_received", PAYMENT_RECEIVED) == PAID
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("payment_received", {**PAYMENT_RECEIVED, "invoice_number": "INV-2026-0043"}),
+        ("payment_received", {"amount": 1}),
+        ("payment_received", {"invoice_number": None}),
+        ("payment_announced", PAYMENT_RECEIVED),
+    ],
+)
+def test_any_other_event_cancels_nothing(event: str, data: dict[str, Any]):
+    assert cancelled_by([PAID], OPEN, event, data) is None
+
+
+def test_a_match_without_a_word_cancels_nothing():
+    assert (
+        cancelled_by([Cancel(event="payment_received", match={})], OPEN, "payment_received", PAYMENT_RECEIVED) is None
+    )
+
+
+def test_a_match_may_look_into_the_business_context():
+    cancel = Cancel(
+        event="payment_received", match={"contact_id": "{{contact_id}}", "business_context.amount": "{{amount}}"}
+    )
+    assert cancelled_by([cancel], OPEN, "payment_received", PAYMENT_RECEIVED) == cancel
+    assert cancelled_by([cancel], OPEN, "payment_received", {**PAYMENT_RECEIVED, "amount": 1}) is None
+
+
+def test_ids_are_the_same_as_text_and_as_number():
+    assert same_facts({"entity_id": 42}, {"entity_id": "42"})
+    assert same_facts({"entity_id": "42"}, {"entity_id": 42})
+    assert not same_facts({"entity_id": "0042"}, {"entity_id": "42"})
+    assert not same_facts({"entity_id": None}, {"entity_id": None})
+    assert not same_facts({"entity_id": True}, {"entity_id": "True"})
+
+
+def test_a_match_over_data_without_its_name_comes_to_nothing():
+    assert rendered_match({"entity_id": "{{invoice_number}}"}, {}) is None
+
+
+def test_an_action_renders_a_follow_up_from_the_conversations_names():
+    names = Names(contact={"id": PRIYA}, entity_id=INVOICE, business_context=INVOICE_OVERDUE)
+    rendered = render_spec(spec(contact_id="{{contact.id}}", entity_id="{{entity_id}}"), names)
+    assert (rendered.contact_id, rendered.entity_id) == (PRIYA, INVOICE)
+    with pytest.raises(TemplateFailed):
+        render_spec(spec(contact_id="{{contact.id}}"), replace(names, contact=None))
+
+
+@given(st.dictionaries(st.sampled_from([*INVOICE_OVERDUE, "disputed"]), st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+                       | st.lists(st.integers(), max_size=2) | st.datetimes(timezones=st.just(UTC))))  # fmt: skip
+def test_whatever_the_erp_sends_evaluation_answers(data: dict[str, Any]):
+    rules = [REMINDER, changed(id="dated", schedule=Schedule(field="due_date", offset_s=10**9, at="10:00"))]
+    evaluation = evaluate_rules(rules, "invoice_overdue", data, now=NOON)
+    assert len(evaluation.matched) + len(evaluation.rejected) == 2
+    assert all(one.reasons for one in evaluation.matched)
+    assert all(one.reasons for one in evaluation.rejected)

@@ -1,0 +1,172 @@
+"""The bus: every right is as small as it can be, and no error is silent."""
+
+import asyncio
+import json
+
+import pytest
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from libs.kit import nats_config
+from libs.kit.bus import Bus, BusAway
+from libs.kit.embedded import NatsServer
+from tests.libs.kit.jetstream import CONSUMER, PASSWORDS, USERS, until, within
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with NatsServer(tmp_path / "nats", config=nats_config.authorization(USERS, PASSWORDS)) as server:
+        yield server
+
+
+@pytest.fixture
+async def bus_of(server):
+    opened: list[Bus] = []
+
+    async def bus(name: str, password: str | None = None) -> Bus:
+        opened.append(await Bus.connect(server.url, name=name, user=name, password=password or PASSWORDS[name]))
+        return opened[-1]
+
+    yield bus
+    for one in opened:
+        await one.close()
+
+
+FORBIDDEN_TO_PUBLISH = [
+    pytest.param("service", "ev.0.default.ask.asked.v1", id="a fact"),
+    pytest.param("service", "sig.head.0", id="a head"),
+    pytest.param("service", "$JS.API.STREAM.DELETE.EV_0", id="delete the stream"),
+    pytest.param("service", "$JS.API.STREAM.PURGE.EV_0", id="purge the stream"),
+    pytest.param("service", "$JS.API.STREAM.MSG.DELETE.EV_0", id="delete a message"),
+    pytest.param("service", "$JS.API.STREAM.CREATE.MINE", id="make a stream"),
+    pytest.param("service", f"$JS.API.CONSUMER.CREATE.EV_0.{CONSUMER}", id="make its consumer"),
+    pytest.param("service", f"$JS.API.CONSUMER.DELETE.EV_0.{CONSUMER}", id="delete its consumer"),
+    pytest.param("service", "$JS.API.CONSUMER.MSG.NEXT.EV_0.other", id="pull another's consumer"),
+    pytest.param("service", "$JS.API.CONSUMER.RESET.EV_0.other", id="reset another's consumer"),
+    pytest.param("service", "ask.consumer.0.other", id="ask for another's consumer"),
+    pytest.param("stranger", "sig.chat.1", id="a signal that is not its"),
+    pytest.param("relay", "sig.chat.1", id="the relay chats"),
+]
+
+FORBIDDEN_TO_HEAR = [
+    pytest.param("service", "ev.>", id="facts past JetStream"),
+    pytest.param("service", "_INBOX_stranger.>", id="another's inbox"),
+    pytest.param("service", "_INBOX.>", id="the common inbox"),
+    pytest.param("service", "ask.consumer.0.*", id="what others ask"),
+    pytest.param("stranger", "sig.chat.>", id="chats"),
+    pytest.param("relay", "_INBOX_service.>", id="the relay in an inbox"),
+]
+
+
+@pytest.mark.parametrize(("name", "subject"), FORBIDDEN_TO_PUBLISH)
+async def test_a_forbidden_message_is_refused_and_reported(bus_of, name, subject):
+    bus = await bus_of(name)
+    await bus.publish(subject, b"")
+    await within(until(lambda: bus.errors))
+    assert f'permissions violation for publish to "{subject.lower()}"' in bus.errors[0].lower()
+
+
+@pytest.mark.parametrize(("name", "subject"), FORBIDDEN_TO_HEAR)
+async def test_a_forbidden_subscription_is_refused_and_reported(bus_of, name, subject):
+    bus = await bus_of(name)
+    await bus.take(subject, lambda data, headers: None)
+    await within(until(lambda: bus.errors))
+    assert "permissions violation for subscription" in bus.errors[0].lower()
+
+
+async def test_a_service_may_pull_reset_and_inspect_its_own_consumer(bus_of):
+    relay, service = await bus_of("relay"), await bus_of("service")
+    await relay.jetstream.add_stream(name="EV_0", subjects=["ev.0.>"])
+    await relay.jetstream.add_consumer("EV_0", durable_name=CONSUMER, ack_policy="none")
+    await relay.jetstream.publish("ev.0.default.ask.asked.v1", b"1")
+    await service.jetstream.reset_consumer("EV_0", CONSUMER, seq=1)
+    assert (await service.jetstream.consumer_info("EV_0", CONSUMER)).num_pending == 1
+    inbox = service.new_inbox()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    await service.take(inbox, lambda data, headers: heard.put_nowait(data))
+    body = json.dumps({"batch": 1, "expires": 10**10}).encode()
+    await service.publish(f"$JS.API.CONSUMER.MSG.NEXT.EV_0.{CONSUMER}", body, reply=inbox)
+    assert await within(heard.get()) == b"1"
+    assert service.errors == []
+
+
+async def test_only_the_relay_is_answered_by_and_answers(bus_of):
+    relay, service = await bus_of("relay"), await bus_of("service")
+
+    async def reply(subject: str, body: bytes) -> bytes:
+        return subject.encode() + b" " + body
+
+    with pytest.raises((NoRespondersError, NatsTimeout)):
+        await service.request(f"ask.consumer.0.{CONSUMER}", b"?")
+    await relay.answer("ask.consumer.0.*", reply)
+    await relay.flush()
+    answer = await service.request(f"ask.consumer.0.{CONSUMER}", b"?")
+    assert answer == f"ask.consumer.0.{CONSUMER} ?".encode()
+
+
+async def test_a_signal_is_heard_in_the_trace_that_it_was_sent_in(bus_of):
+    sender, listener = await bus_of("service"), await bus_of("service")
+    heard: asyncio.Queue[tuple[str, bytes, int]] = asyncio.Queue()
+
+    def hear(subject: str, body: bytes) -> None:
+        heard.put_nowait((subject, body, trace.get_current_span().get_span_context().trace_id))
+
+    await listener.listen("sig.chat.>", hear)
+    await listener.flush()
+    span = NonRecordingSpan(SpanContext(7 << 64, 8, is_remote=False, trace_flags=TraceFlags(1)))
+    with trace.use_span(span):
+        await sender.signal("sig.chat.1", b"typing")
+    assert await within(heard.get()) == ("sig.chat.1", b"typing", 7 << 64)
+
+
+async def test_it_comes_back_when_nats_does_and_drops_signals_meanwhile(server, bus_of):
+    bus = await bus_of("service")
+    changes: asyncio.Queue[bool] = asyncio.Queue()
+    bus.watch(changes.put_nowait)
+    await server.kill()
+    assert await within(changes.get()) is False
+    await bus.signal("sig.chat.1", b"lost")
+    with pytest.raises(BusAway):
+        await bus.publish("sig.chat.1", b"refused")
+    await server.start()
+    assert await within(changes.get()) is True
+    assert bus.connected
+
+
+async def test_a_bus_is_handed_out_while_nats_is_still_away(server):
+    url = server.url
+    await server.kill()
+    bus = await Bus.connect(url, name="service", user="service", password="s", patience=0.05)
+    assert not bus.connected
+    await server.start()
+    await within(bus.until_connected())
+    await bus.close()
+
+
+def test_the_shipped_users_have_no_right_to_send_facts_but_the_relay():
+    for user in nats_config.users():
+        assert any(right.startswith("ev.") for right in user.may_publish) == (user.name == "relay")
+        assert any("API.>" in right for right in user.may_publish) == (user.name == "relay")
+        assert user.may_subscribe[0] == f"_INBOX_{user.name}.>"
+
+
+async def test_the_shipped_configuration_is_what_a_server_accepts(tmp_path):
+    from libs.kit.embedded_nats import find_nats_server
+
+    users = nats_config.users()
+    file = tmp_path / "nats.conf"
+    file.write_text(nats_config.render(users, nats_config.passwords(users), store=tmp_path, ports_file_dir=tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        find_nats_server(), "-t", "-c", file, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert "sync_interval: always" in file.read_text()
+
+
+def test_production_passwords_come_from_the_servers_environment():
+    users = nats_config.users()
+    text = nats_config.authorization(users, nats_config.from_environment(users))
+    assert 'user: "backend-sync", password: $NATS_PASSWORD_BACKEND_SYNC' in text

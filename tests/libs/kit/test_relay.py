@@ -1,0 +1,253 @@
+"""The relay: JetStream's sequence is the log's position, whatever dies."""
+
+import asyncio
+import shutil
+
+import pytest
+from nats.js.api import StreamSource
+
+from libs.kit import epoch, wire
+from libs.kit.epoch import EpochAgrees, EpochDiffers
+from libs.kit.relay import Relay
+from libs.testkit.nouns import TENANT
+from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, within
+
+
+@pytest.fixture
+async def house(store_of, tmp_path):
+    store = await store_of(ASK, ANSWER, NOTE)
+    async with House.open(store, tmp_path / "nats") as house:
+        yield house
+
+
+async def carried(house: House) -> list[wire.Wire]:
+    """Every message of the stream, in order; its sequence has been compared with its position."""
+    js = (await house.bus("relay")).jetstream
+    state = (await js.stream_info("EV_0")).state
+    messages = []
+    for seq in range(state.first_seq, state.last_seq + 1):
+        message = wire.decode((await js.get_msg("EV_0", seq)).data or b"")
+        assert message.pos == seq
+        messages.append(message)
+    return messages
+
+
+async def same_as_the_log(house: House) -> bool:
+    rows = await house.store.read_sealed(0, 0, 10_000)
+    kept = {row.pos: (row.event_id, bytes(row.data)) for row in rows}
+    messages = await carried(house)
+    assert messages[-1].pos == rows[-1].pos
+    return all(kept[message.pos] == (message.event_id, bytes(message.data)) for message in messages)
+
+
+async def test_a_sequence_equals_its_position(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2, 3)))
+    assert [message.pos for message in await carried(house)] == [1, 2, 3]
+    assert await same_as_the_log(house)
+
+
+async def test_facts_from_before_the_relay_travel_in_batches(house):
+    last = await house.ask(*range(30))
+    relay = await house.relay()
+    await within(relay.caught_up(last))
+    js = (await house.bus("relay")).jetstream
+    assert (await js.get_msg("EV_0", 30)).headers["Nats-Batch-Commit"] == "1"
+    assert await same_as_the_log(house)
+
+
+async def test_each_fact_names_the_previous_one_of_its_family_and_the_others_between(house):
+    await house.ask(1)
+    await house.note()
+    await house.note()
+    await house.ask(2)
+    relay = await house.relay()
+    await within(relay.caught_up(4))
+    assert [(m.prev, dict(m.between)) for m in await carried(house)] == [
+        (0, {}),
+        (0, {"ask": 1}),
+        (2, {}),
+        (1, {"note": 3}),
+    ]
+
+
+async def test_subjects_name_tenant_type_and_channel(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1)))
+    js = (await house.bus("relay")).jetstream
+    assert (await js.get_msg("EV_0", 1)).subject == f"ev.0.{TENANT}.ask.asked.v1"
+    assert wire.subject(0, "a.b c", "message.accepted.v1", "whatsapp") == "ev.0.a=2Eb=20c.message.accepted.v1.whatsapp"
+
+
+async def test_a_killed_nats_is_continued_where_it_stopped(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2)))
+    await house.nats.kill()
+    last = await house.ask(3, 4)
+    await house.nats.start()
+    await within(relay.caught_up(last))
+    assert await same_as_the_log(house)
+
+
+async def test_a_deleted_store_is_filled_again(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2)))
+    await house.nats.kill()
+    shutil.rmtree(house.nats.store)
+    last = await house.ask(3)
+    await house.nats.start()
+    await within(relay.caught_up(last))
+    assert len(await carried(house)) == 3
+    assert await same_as_the_log(house)
+
+
+async def test_a_stream_deleted_under_a_working_relay_is_made_anew(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1)))
+    await (await house.bus("relay")).jetstream.delete_stream("EV_0")
+    await within(relay.caught_up(await house.ask(2)))
+    assert await same_as_the_log(house)
+
+
+async def test_a_new_stream_of_a_long_log_begins_near_its_head(house, monkeypatch):
+    monkeypatch.setattr(epoch, "RESENT", 3)
+    last = await house.ask(*range(10))
+    relay = await house.relay()
+    await within(relay.caught_up(last))
+    assert [message.pos for message in await carried(house)] == [8, 9, 10]
+    assert (await carried(house))[0].prev == 7
+
+
+async def test_an_older_store_gets_its_lost_tail_again(house, tmp_path):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2)))
+    await house.nats.kill()
+    shutil.copytree(house.nats.store, tmp_path / "backup")
+    await house.nats.start()
+    await within(relay.caught_up(await house.ask(3, 4)))
+    await house.nats.kill()
+    shutil.rmtree(house.nats.store)
+    shutil.copytree(tmp_path / "backup", house.nats.store)
+    await house.nats.start()
+    last = await house.ask(5)
+    await within(relay.caught_up(last))
+    assert await same_as_the_log(house)
+
+
+async def test_a_second_relay_stands_by_and_takes_over(house):
+    first = await house.relay()
+    await within(first.caught_up(await house.ask(1)))
+    second = await house.relay()
+    await house.end_session("relay")
+    last = await house.ask(2, 3)
+    await within(race(first.caught_up(last), second.caught_up(last)))
+    assert {first.state[:2], second.state[:2]} <= {"ok", "wa"}
+    assert await same_as_the_log(house)
+
+
+async def race(*waits):
+    """Return when the first of them is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        await stop(task)
+
+
+async def test_a_stale_relay_is_refused_and_finds_its_place(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1)))
+    # As a relay that slept: it believes that the stream is shorter than it is.
+    relay.sent = 0
+    await within(relay.caught_up(await house.ask(2)))
+    assert await same_as_the_log(house)
+
+
+async def test_a_fact_too_large_for_a_message_travels_as_a_stub(house, monkeypatch):
+    monkeypatch.setattr("libs.kit.frames.HEADER_ROOM", 2 * 1024 * 1024 - 2000)
+    relay = await house.relay()
+    await house.ask(1)
+    await within(relay.caught_up(await house.ask(2, text="x" * 4000)))
+    small, large = await carried(house)
+    assert (small.is_stub, large.is_stub) == (False, True)
+
+
+async def test_an_older_log_stops_the_relay_until_a_new_epoch(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2, 3)))
+    js = (await house.bus("relay")).jetstream
+    await house.end_session("relay")
+    await pretend_backup(house, upto=2)
+    await house.ask(4, stream="ask-other")
+    await house.ask(5, stream="ask-other")
+
+    again = Relay(0, url=house.store.url, bus=await house.bus("relay"), clock=house.clock)
+    with pytest.raises(EpochDiffers, match="older backup"):
+        await within(again.run())
+    assert again.health()["relay-0"].startswith("stopped")
+
+    begun = await epoch.new_epoch(js, house.store.pool, 0)
+    assert (begun.epoch, begun.fork, begun.last) == (2, 2, 3)
+    lost = wire.decode((await js.get_msg(begun.evidence, 3)).data)
+    assert lost.stream == "ask-1"
+    assert (await js.stream_info(begun.evidence)).config.sources is None
+
+    third = await house.relay()
+    await within(third.caught_up(4))
+    assert third.epoch == 2
+    assert await same_as_the_log(house)
+    with pytest.raises(EpochAgrees):
+        await epoch.new_epoch(js, house.store.pool, 0)
+
+
+async def test_a_shorter_log_stops_the_relay(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2, 3)))
+    await pretend_backup(house, upto=1)
+    await house.end_session("relay")
+    again = Relay(0, url=house.store.url, bus=await house.bus("relay"), clock=house.clock)
+    with pytest.raises(EpochDiffers, match="position 3"):
+        await within(again.run())
+
+
+async def test_a_new_epoch_that_was_interrupted_is_finished(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2, 3)))
+    await pretend_backup(house, upto=1)
+    await house.end_session("relay")
+    js = (await house.bus("relay")).jetstream
+    await js.add_stream(
+        name=wire.evidence_name(0, 1), first_seq=2, sources=[StreamSource(name="EV_0", opt_start_seq=2)]
+    )
+    begun = await epoch.new_epoch(js, house.store.pool, 0)
+    assert (await js.stream_info(begun.evidence)).state.messages == 2
+    assert (begun.fork, begun.last) == (1, 3)
+
+
+async def pretend_backup(house: House, *, upto: int) -> None:
+    """What restoring an older backup of Postgres does to the log."""
+    async with house.store.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("DELETE FROM log.event WHERE pos > $1", upto)
+        await connection.execute("UPDATE log.log_head SET pos = $1", upto)
+
+
+async def test_heads_tell_the_last_position_of_each_family(house):
+    bus = await house.bus("service")
+    heads: asyncio.Queue[wire.Head] = asyncio.Queue()
+    await bus.take("sig.head.0", lambda data, headers: heads.put_nowait(wire.decode_head(data)))
+    relay = await house.relay()
+    await house.note()
+    last = await house.ask(1)
+    await within(relay.caught_up(last))
+    while (head := await within(heads.get())).pos < last:
+        pass
+    assert (head.pos, head.epoch, dict(head.families)) == (2, 1, {"note": 1, "ask": 2})
+    assert head.last_of({"ask"}) == 2
+    assert head.last_of({"never"}) == 0
+
+
+async def test_asked_facts_keep_their_text(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(7, text="नमस्ते")))
+    [fact] = await house.store.unseal(await carried(house))
+    assert fact.event == Asked(number=7, text="नमस्ते")

@@ -1,0 +1,161 @@
+"""What a message becomes for Meta, what it costs, when it is too late, and how far it has got."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.base import Envelope, Recorded
+from events.conversation import MessageRequested
+from events.inbound import StatusReceived
+from events.values import Body, Cost, PolicyDecision
+from libs.channels.outcome import Refused
+from libs.testkit.nouns import EVENING, INVOICE, NOON, PRIYA_PHONE, TENANT
+from services.gateways import decide
+from services.gateways.decide import Message
+from services.gateways.settings import ChannelOff, Settings, WhatsAppDoor, sandbox_door, whatsapp_door
+from tests.services.gateways.conftest import REMINDER, bundle_of
+
+ID = UUID(int=7)
+DOOR = sandbox_door("http://sandbox.test")
+LIVE = {"PHONE": "1065", "TOKEN": "t0ken", "VERIFY": "v", "SECRET": "s"}
+LIVE_SETTINGS = """channels:
+  whatsapp:
+    enabled: true
+    provider: meta
+    credentials: {phone_id: "${PHONE}", access_token: "${TOKEN}", verify_token: "${VERIFY}", app_secret: "${SECRET}"}
+    test_recipients: ["+91987651*"]
+"""
+
+
+def asked(**changes: Any) -> Recorded[MessageRequested]:
+    decision = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=NOON)
+    fields: dict[str, Any] = {
+        "message": str(ID),
+        "channel": "whatsapp",
+        "to": PRIYA_PHONE,
+        "body": REMINDER,
+        "allowed_by": decision,
+    }
+    envelope = Envelope(
+        id=ID,
+        type="conversation.message_requested.v1",
+        source="orchestrator",
+        stream="conversation-1",
+        version=4,
+        pos=10,
+        tenant=TENANT,
+        correlation_id=ID,
+        occurred_at=NOON,
+        recorded_at=NOON,
+    )
+    return Recorded(MessageRequested(**(fields | changes)), envelope)
+
+
+def test_a_template_goes_out_with_its_variables_by_name_and_our_id():
+    request = decide.request(asked(), DOOR)
+    assert not isinstance(request, Refused)
+    assert request.path == "/v26.0/106540352242922/messages"
+    assert request.body["biz_opaque_callback_data"] == str(ID)
+    assert request.body["template"] == {
+        "name": "payment_reminder_v1",
+        "language": {"code": "en"},
+        "components": [
+            {
+                "type": "body",
+                "parameters": [{"type": "text", "parameter_name": "invoice_number", "text": INVOICE}],
+            }
+        ],
+    }
+
+
+def test_variables_named_by_digits_are_positional():
+    body = Body(text="x", template="t", template_name="t_v1", language="hi", variables={"1": "Priya", "2": "₹52,400"})
+    request = decide.request(asked(body=body), DOOR)
+    assert not isinstance(request, Refused)
+    [component] = request.body["template"]["components"]
+    assert [parameter["text"] for parameter in component["parameters"]] == ["Priya", "₹52,400"]
+    assert not any("parameter_name" in parameter for parameter in component["parameters"])
+
+
+def test_what_was_erased_cannot_be_sent():
+    assert isinstance(decide.request(asked(to="[erased]", body=Body(text="[erased]")), DOOR), Refused)
+
+
+def test_a_template_costs_what_its_category_does_and_free_text_what_service_does():
+    bundle = bundle_of()
+    assert decide.cost(bundle, decide.message_of(asked()), NOON) == Cost(currency="INR", micros=115_000)
+    free = decide.message_of(asked(body=Body(text="hello")))
+    assert decide.cost(bundle, free, NOON) == Cost(currency="INR", micros=0)
+    assert decide.cost(bundle, free, datetime(2025, 1, 1, tzinfo=UTC)) is None
+
+
+def test_a_fresh_decision_stands_and_an_old_one_is_looked_at_again():
+    bundle = bundle_of()
+    night = EVENING + timedelta(hours=3)
+    assert decide.veto(asked(), DOOR, bundle, NOON + timedelta(hours=5)) is None
+    assert decide.veto(asked(), DOOR, bundle, night) == "the hours in which it was allowed are over"
+    just_now = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=night)
+    assert decide.veto(asked(allowed_by=just_now), DOOR, bundle, night + timedelta(minutes=10)) is None
+    assert decide.veto(asked(purpose="answer"), DOOR, bundle, night) is None
+
+
+def test_a_live_channel_in_development_writes_to_test_recipients_only():
+    bundle = bundle_of(settings=LIVE_SETTINGS)
+    door = whatsapp_door(bundle, Settings(environment=LIVE, profile="development"))
+    assert (door.mode, door.base_url, door.phone_id) == ("live", "https://graph.facebook.com", "1065")
+    assert door.may_write_to("+919876512345")
+    assert not door.may_write_to("+919999999999")
+    assert decide.veto(asked(to="+919999999999"), door, bundle, NOON)
+    production = whatsapp_door(bundle, Settings(environment=LIVE, profile="production"))
+    assert production.may_write_to("+919999999999")
+
+
+def test_without_credentials_it_is_the_sandbox_or_off():
+    bundle = bundle_of(settings=LIVE_SETTINGS)
+    door = whatsapp_door(bundle, Settings(sandbox_base_url="http://sandbox.test"))
+    assert (door.mode, door.base_url, door.test_recipients) == ("sandbox", "http://sandbox.test", None)
+    with pytest.raises(ChannelOff):
+        whatsapp_door(bundle, Settings())
+
+
+def test_a_door_does_not_show_its_secrets():
+    door = WhatsAppDoor("live", "https://graph.facebook.com", "1065", "t0ken", "v3rify", "s3cret")
+    assert not any(secret in repr(door) for secret in ("t0ken", "v3rify", "s3cret"))
+
+
+def status(name: str) -> StatusReceived:
+    return StatusReceived(channel="whatsapp", provider_ref="wamid.1", status=name, at=NOON)
+
+
+def follow(names: list[str], *, at_once: bool = False) -> tuple[str, list[str]]:
+    """The state after statuses one by one (or joined all at once), and the facts that were told."""
+    message = Message(id=ID, conversation="1", channel="whatsapp", state="accepted")
+    told: list[str] = []
+    for part in [names] if at_once else [[name] for name in names]:
+        state, drafts = decide.progress(message, [status(name) for name in part])
+        message = Message(id=ID, conversation="1", channel="whatsapp", state=state)
+        told += [type(draft.event).__name__ for draft in drafts]
+    return message.state, told
+
+
+@given(st.lists(st.sampled_from(["sent", "delivered", "read", "played", "failed"]), max_size=8))
+def test_no_fact_is_told_twice_and_none_goes_back(names: list[str]):
+    state, told = follow(names)
+    assert len(told) == len(set(told))
+    order = ["Failed", "Delivered", "Read"]
+    assert [order.index(name) for name in told] == sorted(order.index(name) for name in told)
+    assert follow(names + names) == (state, told)
+
+
+def test_the_state_does_not_depend_on_the_order_of_arrival():
+    for names in permutations(["sent", "delivered", "read"]):
+        assert follow(list(names))[0] == "read"
+    assert follow(["read", "sent", "delivered"], at_once=True) == ("read", ["Delivered", "Read"])
+    assert follow(["sent", "failed"]) == ("failed", ["Failed"])
+    assert follow(["delivered", "failed"]) == ("delivered", ["Delivered"])
+    assert follow(["played"]) == ("played", ["Read"])
