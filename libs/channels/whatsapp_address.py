@@ -1,7 +1,6 @@
 """How a person is named on WhatsApp: a wa_id (digits only), a phone in E.164, or a business-scoped user id (BSUID)."""
 
 import re
-from collections.abc import Callable
 
 import phonenumbers
 
@@ -21,18 +20,27 @@ def e164(address: str, region: str = "IN") -> str | None:
     countries open new series before the tables know them.
     """
     text = address.strip()
-    if text.startswith("+"):
-        return _parsed(text, None, phonenumbers.is_possible_number)
-    valid = phonenumbers.is_valid_number
-    return _parsed(text, region, valid) or _parsed(f"+{text}", None, valid)
+    if not text.startswith("+"):
+        return _valid(text, region) or _valid(f"+{text}", None)
+    return _valid(text, None) or _possible(text)
 
 
-def _parsed(text: str, region: str | None, fits: Callable[[phonenumbers.PhoneNumber], bool]) -> str | None:
+def _valid(text: str, region: str | None) -> str | None:
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if fits(number) else None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _possible(text: str) -> str | None:
+    try:
+        possible = phonenumbers.is_possible_number(phonenumbers.parse(text, None))
+    except phonenumbers.NumberParseException:
+        return None
+    return "+" + "".join(character for character in text if character in "0123456789") if possible else None
 
 
 def wa_id(address: str, region: str = "IN") -> str | None:

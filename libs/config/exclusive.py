@@ -9,14 +9,14 @@ from libs.domain.conditions import AllOf, AnyOf, Check, Condition, Not
 def exclude_each_other(one: Condition, other: Condition) -> bool:
     """True only when it is certain; conditions on different fields are taken to be independent."""
     match one, other:
-        case AllOf(parts=parts), _:
-            return any(exclude_each_other(part, other) for part in parts)
-        case _, AllOf(parts=parts):
-            return any(exclude_each_other(one, part) for part in parts)
         case AnyOf(parts=parts), _:
             return bool(parts) and all(exclude_each_other(part, other) for part in parts)
         case _, AnyOf(parts=parts):
             return bool(parts) and all(exclude_each_other(one, part) for part in parts)
+        case AllOf(parts=parts), _:
+            return any(exclude_each_other(part, other) for part in parts)
+        case _, AllOf(parts=parts):
+            return any(exclude_each_other(one, part) for part in parts)
         case Not(part=part), _:
             return _implies(other, part)
         case _, Not(part=part):
@@ -43,7 +43,20 @@ def _implies(one: Condition, other: Condition) -> bool:
 
 def _defined(check: Check) -> bool:
     """Whether a check can hold for a field that exists only."""
-    return check.operator not in ("ne", "not_in") and not (check.operator == "exists" and check.value is False)
+    match check.operator:
+        case "ne" | "not_in" | "contains" | "matches":  # which may hold for a blank text, and that does not exist
+            return False
+        case "exists":
+            return check.value is not False
+        case "eq":
+            return not _blank(check.value)
+        case "in":
+            return not any(_blank(value) for value in _list(check.value))
+    return True
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _contradict(one: Check, other: Check) -> bool:

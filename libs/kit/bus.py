@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -131,7 +132,12 @@ class Bus:
     def watch(self, watcher: Callable[[bool], None]) -> Callable[[], None]:
         """Call `watcher` with True after each connect and with False after each disconnect; returns how to stop."""
         self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+
+        def stop() -> None:
+            with suppress(ValueError):  # the bus may have been closed meanwhile
+                self._watchers.remove(watcher)
+
+        return stop
 
     def new_inbox(self) -> str:
         """A fresh subject that only this service may listen to."""

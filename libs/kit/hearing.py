@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 import structlog
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError
 
 from libs.kit import telemetry, wire
@@ -26,6 +27,7 @@ POLL_S = 0.2  # how often the log is read while JetStream is not heard
 SILENCE_S = 2.0  # without a word of the relay
 LATE_S = 0.5  # for facts that the relay says JetStream holds
 REOPEN_S = 1.0
+REFUSED_S = 10.0  # nobody answers in time: a request that NATS refuses looks like that
 IDLE_S = 1.0
 
 DIRECT = telemetry.gauge("reactor_direct", "1 while the log is read directly instead of JetStream", "consumer", "shard")
@@ -164,7 +166,7 @@ class Hearing:
         try:
             ask = wire.consumer_subject(self._shard, self._consumer)
             body = msgspec.json.encode({"families": sorted(self._families)})
-            provided = msgspec.json.decode(await self._bus.request(ask, body), type=_Provided)
+            provided = msgspec.json.decode(await self._bus.request(ask, body, timeout=1.0), type=_Provided)
             if provided.error:
                 log.error("the relay provides no consumer", consumer=self._consumer, reason=provided.error)
                 return
@@ -177,6 +179,13 @@ class Hearing:
             js = self._bus.jetstream
             await js.reset_consumer(wire.stream_name(self._shard), self._consumer, seq=self.examined + 1)
             await self._pull()
+        except NatsTimeout:
+            log.warning(
+                "no consumer: the relay does not answer, or users.toml does not list it", consumer=self._consumer
+            )
+            self._reopen_at = self._time() + REFUSED_S
+            await self._leave()
+            return
         except (BusAway, NatsError, APIError, msgspec.MsgspecError) as error:
             log.debug("jetstream is not heard yet", consumer=self._consumer, reason=str(error) or type(error).__name__)
             await self._leave()

@@ -22,6 +22,7 @@ from services.cli.system import System, surroundings, system
 
 IST = timezone(timedelta(hours=5, minutes=30))
 START = datetime(2026, 2, 16, 10, 30, tzinfo=IST)
+PAYDAY = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
 INVOICE = "INV-2026-0042"
 OVERDUE = {
     "event_name": "invoice_overdue",
@@ -53,7 +54,7 @@ class Step:
     sees: Sees
 
 
-def _is(kind: type[Any], **about: Any) -> Sees:
+def _is(kind: type[Any], /, **about: Any) -> Sees:
     def sees(event: Any) -> bool:
         return isinstance(event, kind) and all(getattr(event, name) == value for name, value in about.items())
 
@@ -69,8 +70,9 @@ def _asks_for(purpose: str) -> Sees:
 
 
 def _promises(event: Any) -> bool:
-    found = isinstance(event, turn.Completed) and "promise_to_pay" in event.intents
-    return found and event.extracted_info.get("payment_date") == "2026-02-20"
+    if not isinstance(event, turn.Completed) or not {"promise_to_pay", "will_pay"}.intersection(event.intents):
+        return False
+    return event.extracted_info.get("payment_date") == "2026-02-20"
 
 
 def _confirms(endpoint: str) -> Sees:
@@ -100,6 +102,7 @@ AFTERWARDS = (
     Step("the process moved: promised → confirmed", _moves("promised", "confirmed")),
     Step("the follow-up is resolved", _is(followup.Resolved)),
     Step("the ERP was told, and confirmed", _confirms("record_outcome")),
+    Step("Priya is thanked", _asks_for("approach")),
     Step("the conversation is closed", _is(conversation.Closed, reason="resolved")),
 )
 
@@ -201,9 +204,9 @@ async def _story(running: System, console: Console, narrator: Narrator, client: 
     answer = await client.post(f"{running.origin}/api/v1/events", json=OVERDUE)
     console.print(f"  POST /api/v1/events → {answer.status_code} {answer.text}")
     await narrator.see(MORNING)
-    console.rule("[bold]three days later: the invoice is paid, and the check is due")
+    console.rule("[bold]20 February, the day of the promise: the invoice is paid, and the check is due")
     await client.post(f"{running.origin}/_sandbox/erp/pay", json={"invoice_id": INVOICE})
-    moved = await running.clock.advance(timedelta(days=3, minutes=5))
+    moved = await running.clock.advance(PAYDAY - running.clock.now())
     console.print(f"  the business clock says {moved.astimezone(IST):%d %B %Y, %H:%M} IST")
     await narrator.see(AFTERWARDS)
 

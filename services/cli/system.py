@@ -33,7 +33,6 @@ from services.relay import app as relay
 from services.relay.settings import Settings as RelaySettings
 from services.rules import app as rules
 from services.rules.settings import Settings as RulesSettings
-from services.sandbox import anthropic as sandbox_claude
 from services.sandbox import app as sandbox
 from services.sandbox import settings as sandbox_settings
 
@@ -160,15 +159,13 @@ async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock:
     emulators = sandbox.base_urls(origin)
     ingest_kit = await wiring.kit("ingest")
     return [
-        await relay.build(RelaySettings(database_url=where.database_url), bus=await wiring.bus("relay"), clock=clock),
+        await relay.build(RelaySettings(), database_url=where.database_url, bus=await wiring.bus("relay"), clock=clock),
         await ingest.build(
             IngestSettings(profile=settings.profile), store=ingest_kit["store"], clock=ingest_kit["clock"]
         ),
         await rules.build(RulesSettings(), **await wiring.kit("rules")),
         await orchestrator.build(
-            OrchestratorSettings(
-                environment=environment, sandbox_url=origin + sandbox_claude.BASE, profile=settings.profile
-            ),
+            OrchestratorSettings(environment=environment, sandbox_url=emulators["llm"], profile=settings.profile),
             **await wiring.kit("orchestrator"),
         ),
         await gateways.build(
@@ -185,6 +182,5 @@ async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock:
         sandbox.build(
             sandbox_settings.from_environment({**environment, "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}),
             now=clock.now,
-            claude=sandbox_claude.routes(sandbox_claude.AnthropicSandbox(now=clock.now)),
         ),
     ]

@@ -7,64 +7,11 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from services.sandbox.claude_phrases import ANSWERS, ENGLISH_MONTHS, GREETINGS, HINDI_MONTHS
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_text import folded, stems
 from services.sandbox.understanding import Message, opt_out
 
-_HINDI_MONTHS = "जनवरी फरवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"
-_ENGLISH_MONTHS = "January February March April May June July August September October November December"
-
-# What answers each notion. {date}, {amount} and {reference} are filled; a part in [ ] needs what it names.
-_ANSWERS: dict[str, tuple[str, str, str]] = {
-    "wrong_person": ("Sorry for the trouble, we will correct our records.", "Maaf kijiye, hum apne records theek kar lenge.", "क्षमा कीजिए, हम अपने रिकॉर्ड ठीक कर लेंगे।"),
-    "refuse": ("We have noted that you will not pay at this time.", "Humne note kar liya hai ki aap abhi payment nahi karenge.", "हमने नोट कर लिया है कि आप अभी भुगतान नहीं करेंगे।"),
-    "not_received": ("Sorry that it has not reached you; we are checking.", "Maaf kijiye ki aapko abhi tak nahi mila; hum check kar rahe hain.", "क्षमा कीजिए कि आपको अभी तक नहीं मिला; हम जाँच कर रहे हैं।"),
-    "already_paid": ("Thank you for telling us that you have paid[ {amount}][ (reference {reference})][ on {date}]; we will check it and confirm.", "Batane ke liye dhanyavaad, aapka[ {amount} ka] payment[ (reference {reference})][ {date} ko] note kar liya hai; check karke confirm karenge.", "बताने के लिए धन्यवाद, आपका[ {amount} का] भुगतान[ (संदर्भ {reference})][ {date} को] नोट कर लिया है; जाँच कर पुष्टि करेंगे।"),
-    "dispute": ("We have noted your objection and our team will look into it.", "Aapki aapatti note kar li hai, hamari team ise dekhegi.", "आपकी आपत्ति नोट कर ली है, हमारी टीम इसे देखेगी।"),
-    "damaged": ("Sorry about the problem with the goods; it has been noted.", "Maal ki dikkat ke liye maaf kijiye; yeh note kar liya hai.", "माल की समस्या के लिए क्षमा कीजिए; यह नोट कर लिया है।"),
-    "return_goods": ("Your request to return or replace has been noted.", "Aapki return ya replacement ki request note kar li hai.", "आपका वापसी या बदलने का अनुरोध नोट कर लिया है।"),
-    "partial": ("We have noted that you would pay in part[: {amount}][ by {date}].", "Aap[ {date} tak][ {amount}] part payment karenge, yeh note kar liya hai.", "आप[ {date} तक][ {amount} का] आंशिक भुगतान करेंगे, यह नोट कर लिया है।"),
-    "more_time": ("We understand that you need more time[ until {date}].", "Samajh gaye, aapko[ {date} tak] thoda aur samay chahiye.", "समझ गए, आपको[ {date} तक] थोड़ा और समय चाहिए।"),
-    "hardship": ("We understand that this is a difficult time.", "Hum aapki dikkat samajhte hain.", "हम आपकी कठिनाई समझते हैं।"),
-    "promise": ("Noted: you will pay[ {amount}][ by {date}].", "Note kar liya hai: aap[ {date} tak][ {amount} ka] payment kar denge.", "नोट कर लिया है: आप[ {date} तक][ {amount} का] भुगतान कर देंगे।"),
-    "call_later": ("Sure, we will contact you again[ on {date}].", "Theek hai, hum[ {date} ko] aapse phir baat karenge.", "ठीक है, हम[ {date} को] आपसे फिर बात करेंगे।"),
-    "busy": ("Understood, we will contact you at a better time.", "Theek hai, hum aapse baad mein baat karenge.", "ठीक है, हम आपसे बाद में बात करेंगे।"),
-    "ask_document": ("We are arranging the document that you asked for.", "Aapne jo document maanga hai, uska intezaam kar rahe hain.", "आपने जो दस्तावेज़ माँगा है, उसका इंतज़ाम कर रहे हैं।"),
-    "ask_link": ("We are arranging the payment details for you.", "Payment details ka intezaam kar rahe hain.", "भुगतान विवरण का इंतज़ाम कर रहे हैं।"),
-    "ask_amount": ("The amount is {known_amount}.", "Amount {known_amount} hai.", "राशि {known_amount} है।"),
-    "track": ("We are checking the status[ of {entity}] for you.", "Hum[ {entity} ka] status check kar rahe hain.", "हम[ {entity} की] स्थिति देख रहे हैं।"),
-    "cancel": ("Your request to cancel[ {entity}] has been noted.", "Aapki[ {entity}] cancel karne ki request note kar li hai.", "आपका[ {entity}] रद्द करने का अनुरोध नोट कर लिया है।"),
-    "received": ("Good to hear that it has reached you.", "Achha laga ki aapko mil gaya.", "अच्छा लगा कि आपको मिल गया।"),
-    "reschedule": ("Your new date[ {date}] has been noted.", "Aapki nayi tarikh[ {date}] note kar li hai.", "आपकी नई तारीख[ {date}] नोट कर ली है।"),
-    "change_address": ("The change of address has been noted.", "Pate ka badlav note kar liya hai.", "पते का बदलाव नोट कर लिया है।"),
-    "order": ("Your order request has been noted.", "Aapki order request note kar li hai.", "आपका ऑर्डर अनुरोध नोट कर लिया है।"),
-    "ask_discount": ("We have noted your request; a colleague has to decide on it.", "Aapki request note kar li hai; iska faisla hamare sahyogi karenge.", "आपका अनुरोध नोट कर लिया है; इसका निर्णय हमारे सहयोगी करेंगे।"),
-    "ask_person": ("We are passing this on to a colleague.", "Hum aapki baat apne sahyogi tak pahucha rahe hain.", "हम आपकी बात अपने सहयोगी तक पहुँचा रहे हैं।"),
-    "who_are_you": ("I am an automated assistant.", "Main ek automated assistant hoon.", "मैं एक स्वचालित सहायक हूँ।"),
-    "confirm": ("Thank you for confirming.", "Confirm karne ke liye dhanyavaad.", "पुष्टि करने के लिए धन्यवाद।"),
-    "acknowledge": ("Thank you, please let us know.", "Dhanyavaad, humein bata dijiye.", "धन्यवाद, हमें बता दीजिए।"),
-    "thanks": ("You are welcome.", "Aapka swagat hai.", "आपका स्वागत है।"),
-    "greeting": ("Thank you for your message.", "Aapke message ke liye dhanyavaad.", "आपके संदेश के लिए धन्यवाद।"),
-    "no": ("Understood.", "Theek hai, samajh gaye.", "ठीक है, समझ गए।"),
-    "yes": ("Thank you.", "Dhanyavaad.", "धन्यवाद।"),
-    "opt_out": ("You will not be contacted any more.", "Ab aapse sampark nahi kiya jayega.", "अब आपसे संपर्क नहीं किया जाएगा।"),
-    "values": ("Noted:[ {date}][ {amount}][ {reference}].", "Note kar liya:[ {date}][ {amount}][ {reference}].", "नोट कर लिया:[ {date}][ {amount}][ {reference}]।"),
-    "unclear": ("Thank you for your message.", "Aapka message mil gaya.", "आपका संदेश मिल गया।"),
-    "subject": ("this is about {entity}[ of {known_amount}][, due on {due}].", "yeh {entity}[ ({known_amount})] ke baare mein hai[, jiski due date {due} thi].", "यह {entity}[ ({known_amount})] के बारे में है[, जिसकी नियत तारीख {due} थी]।"),
-    "proof": ("Thank you for the reference[ {reference}]; we will check it.", "Reference[ {reference}] ke liye dhanyavaad; hum check karenge.", "संदर्भ[ {reference}] के लिए धन्यवाद; हम जाँच करेंगे।"),
-    "all_fine": ("Good to hear.", "Jaankar achha laga.", "जानकर अच्छा लगा।"),
-    "apologise": ("We are sorry for the trouble.", "Asuvidha ke liye maaf kijiye.", "असुविधा के लिए क्षमा कीजिए।"),
-    "thank": ("Thank you very much.", "Aapka bahut dhanyavaad.", "आपका बहुत धन्यवाद।"),
-    "ask_date": ("By which date will it be done?", "Kis tarikh tak ho jayega, kripya batayein?", "किस तारीख तक हो जाएगा, कृपया बताएँ?"),
-    "ask_payment_date": ("By which date will you pay?", "Aap kis tarikh tak payment kar denge?", "आप किस तारीख तक भुगतान कर देंगे?"),
-    "ask_amount_of": ("How much will it be?", "Kitna amount hoga, kripya batayein?", "कितनी राशि होगी, कृपया बताएँ?"),
-    "ask_reference": ("Could you share the reference number?", "Kripya reference number bhej dijiye.", "कृपया संदर्भ संख्या भेज दीजिए।"),
-    "ask_reason": ("May we know the reason?", "Kya hum karan jaan sakte hain?", "क्या हम कारण जान सकते हैं?"),
-    "ask_confirm": ("Could you please confirm?", "Kripya confirm kar dijiye.", "कृपया पुष्टि कर दीजिए।"),
-    "ask_that": ("Could you tell us: {topic}?", "Kripya batayein: {topic}?", "कृपया बताएँ: {topic}?"),
-    "tell": ("{topic}.", "{topic}.", "{topic}।"),
-}  # fmt: skip
-_GREETINGS = ("Hello{name},", "Namaste{name},", "नमस्ते{name},")
 _ENDS_TALK = {"wrong_person", "refuse", "cancel", "ask_person", "dispute", "call_later", "busy"}
 _VERB = (
     "ask|request|find out|get|tell|inform|let|remind|confirm|thank|mention|say|apologi[sz]e|agree|give|answer|write|be"
@@ -104,16 +51,16 @@ def compose(prompt: Prompt, messages: Sequence[Message], language: str) -> Reply
     column = ("en", "hi-Latn", "hi").index(tag)
     values = _values(prompt, messages, tag)
     answered = _answers(messages, prompt)
-    sentences = [_fill(_ANSWERS[key][column], values | own) for key, own in _said(answered, messages, tag)]
+    sentences = [_fill(ANSWERS[key][column], values | own) for key, own in _said(answered, messages, tag)]
     stop = opt_out(messages) is not None
     if not stop and not _ENDS_TALK.intersection(answered):
         sentences += _step(prompt, messages, answered, values, column)
     if not sentences:
-        sentences = [_fill(_ANSWERS["unclear"][column], values)]
+        sentences = [_fill(ANSWERS["unclear"][column], values)]
     name = _first_name(prompt, messages, tag)
     opening = not messages and not any(turn.role == "agent" for turn in prompt.history)
     if opening or name:
-        greeting = _GREETINGS[column].format(name=f" {name}" if name else "")
+        greeting = GREETINGS[column].format(name=f" {name}" if name else "")
         if not messages or opening:
             sentences[0] = f"{greeting} {_lower(sentences[0])}"
         else:
@@ -123,7 +70,7 @@ def compose(prompt: Prompt, messages: Sequence[Message], language: str) -> Reply
 
 
 def _answers(messages: Sequence[Message], prompt: Prompt) -> list[str]:
-    """One key of _ANSWERS a message and notion, in the order of the messages."""
+    """One key of ANSWERS a message and notion, in the order of the messages."""
     keys: list[str] = []
     for message in messages:
         if opt_out([message]) is not None:
@@ -134,11 +81,11 @@ def _answers(messages: Sequence[Message], prompt: Prompt) -> list[str]:
         if not strong and message.dates and "pay" in stems(prompt.instructions):
             strong = ["promise"]
         told = message.dates or any(value.kind in ("amount", "reference") for value in message.values)
-        known = [key for key in strong if key in _ANSWERS]
-        keys += known or (["values"] if told else [key for key in notions if key in _ANSWERS][:1] or ["unclear"])
+        known = [key for key in strong if key in ANSWERS]
+        keys += known or (["values"] if told else [key for key in notions if key in ANSWERS][:1] or ["unclear"])
     if "already_paid" in keys:
         keys = [key for key in keys if key != "proof"]
-    return [key for key in dict.fromkeys(keys) if key != "ask_amount" or _amount(prompt.known("amount"))]
+    return [key for key in dict.fromkeys(keys) if key != "ask_amount" or prompt.known("amount") is not None]
 
 
 def _said(keys: Sequence[str], messages: Sequence[Message], tag: str) -> list[tuple[str, dict[str, str]]]:
@@ -157,6 +104,7 @@ def _values(prompt: Prompt, messages: Sequence[Message], tag: str) -> dict[str, 
     info = prompt.facts.get("extracted_info")
     known = {str(k): v for k, v in info.items()} if isinstance(info, dict) else {}
     dated = next((_day(v) for k, v in known.items() if k.endswith(("date", "_at")) and _day(v)), None)
+    business = prompt.facts.get("business_context")
     due = _day(prompt.known("due_date"))
     entity_type, entity = prompt.known("entity_type"), prompt.known("entity_id")
     for kind in ("invoice", "order", "shipment", "contract"):
@@ -166,7 +114,7 @@ def _values(prompt: Prompt, messages: Sequence[Message], tag: str) -> dict[str, 
         "date": _date_in(dated, tag) if dated else "",
         "reference": str(known.get("reference", "")),
         "amount": _amount(known.get("amount")),
-        "known_amount": _amount(prompt.known("amount")),
+        "known_amount": _amount(business.get("amount") if isinstance(business, dict) else prompt.known("amount")),
         "due": _date_in(due, tag) if due else "",
         "entity": f"{str(entity_type or '').replace('_', ' ')} {entity}".strip() if entity is not None else "",
     }
@@ -201,7 +149,7 @@ def _step(
             wanted.append((key, topic))
     if not messages and values["entity"] and (opening or not {key for key, _ in wanted} & {"thank", "promise"}):
         wanted.insert(0, ("subject", ""))
-    return [_fill(_ANSWERS[key][column], values | {"topic": topic}) for key, topic in wanted]
+    return [_fill(ANSWERS[key][column], values | {"topic": topic}) for key, topic in wanted]
 
 
 def _orders(prompt: Prompt) -> Iterator[tuple[str, str]]:
@@ -300,7 +248,7 @@ def _day(value: Any) -> date | None:
 
 
 def _date_in(day: date, tag: str) -> str:
-    months = (_HINDI_MONTHS if tag == "hi" else _ENGLISH_MONTHS).split()
+    months = (HINDI_MONTHS if tag == "hi" else ENGLISH_MONTHS).split()
     return f"{day.day} {months[day.month - 1]} {day.year}"
 
 

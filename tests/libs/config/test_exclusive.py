@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.config.exclusive import exclude_each_other
@@ -70,6 +70,7 @@ CONDITIONS = st.recursive(
 DATA = st.dictionaries(st.sampled_from(["x", "y"]), VALUES)
 
 
+@settings(max_examples=1500, deadline=None)
 @given(CONDITIONS, CONDITIONS, DATA)
 def test_what_is_said_to_exclude_each_other_never_holds_together(
     one: Condition, other: Condition, data: dict[str, Any]

@@ -134,9 +134,13 @@ class House:
 
     async def relay(self, bus: Bus | None = None) -> Relay:
         """A relay at work."""
-        relay = Relay(0, url=self.store.url, bus=bus or await self.bus("relay"), clock=self.clock)
+        relay = self.relay_alone(bus or await self.bus("relay"))
         _ = await self.start(relay.run)
         return relay
+
+    def relay_alone(self, bus: Bus) -> Relay:
+        """A relay, not yet at work."""
+        return Relay(0, url=self.store.url, bus=bus, clock=self.clock)
 
     def reactor(self, bus: Bus, handlers: Mapping[type[Event], Any] | None = None, **more: Any) -> Reactor:
         """A reactor that counts, not yet at work."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from events.conversation import CONVERSATION
 from events.message import MESSAGE
@@ -12,9 +13,10 @@ from libs.kit import buckets, effect_rows
 from libs.kit.buckets import Limits
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Refused, Retry
+from libs.kit.effects import EffectLedger
 from libs.kit.store import Store
 from libs.testkit.nouns import TENANT
-from tests.libs.kit.effects_world import LedgerWorld, Provider, dead, kind, until
+from tests.libs.kit.effects_world import KIND, LedgerWorld, Provider, dead, kind, until
 
 
 @pytest.fixture
@@ -295,3 +297,46 @@ def test_the_backoff_doubles_and_has_a_bound():
     promise = kind(Provider(), backoff=timedelta(seconds=1), backoff_at_most=timedelta(seconds=10))
     assert [promise.pause(attempt, 1.0).total_seconds() for attempt in (1, 2, 3, 9)] == [1, 2, 4, 10]
     assert promise.pause(3, 0.0) == timedelta(seconds=2)
+
+
+async def test_an_effect_that_is_claimed_too_late_is_given_up_without_a_call(world: LedgerWorld):
+    intent = await world.ask()
+    await world.store.pool.execute("UPDATE gateways.effect SET opened_at = now() - interval '2 hours'")
+    await world.work(world.worker(max_age=timedelta(hours=1)))
+    assert world.provider.calls == []
+    assert await world.outcomes(intent) == ["rejected"]
+
+
+async def test_the_kinds_of_another_worker_are_left_alone(world: LedgerWorld):
+    intent = await world.ask()
+    other = EffectLedger("gateways", {"email.send": kind(Provider())}, store=world.store, clock=world.clock, source="x")
+    await world.close_gate("matter:7")
+    await world.work(other)
+    assert (await world.row(intent))["state"] == "open"
+    await world.work(world.worker())
+    assert await world.outcomes(intent) == ["accepted"]
+
+
+async def test_what_is_open_and_how_it_ended_is_counted(world: LedgerWorld):
+    def done() -> float:
+        labels = {"ledger": "gateways", "kind": KIND, "outcome": "done"}
+        return REGISTRY.get_sample_value("converse_effects_total", labels) or 0
+
+    before = done()
+    await world.ask()
+    worker = world.worker()
+    await worker.sweep()
+    labels = {"ledger": "gateways", "kind": KIND, "state": "open"}
+    assert REGISTRY.get_sample_value("converse_effect_rows", labels) == 1
+    await world.work(worker)
+    assert done() == before + 1
+
+
+async def test_closed_effects_are_forgotten_after_a_month(world: LedgerWorld):
+    old, new = await world.ask(), await world.ask()
+    await world.work(world.worker())
+    await world.store.pool.execute(
+        "UPDATE gateways.effect SET closed_at = now() - interval '31 days' WHERE id = $1", old.id
+    )
+    await world.worker().sweep()
+    assert [row["id"] for row in await world.store.pool.fetch("SELECT id FROM gateways.effect")] == [new.id]

@@ -364,3 +364,25 @@ async def test_users_of_the_shipped_configuration_can_do_their_work(house, tmp_p
         await within(reactor.caught_up(last))
         await hears_jetstream(reactor)
         assert relay_bus.errors == []
+
+
+async def test_a_consumer_that_nobody_listed_is_served_by_the_log(house):
+    await house.relay()
+    bus = await house.bus("service")
+    reactor = house.reactor(bus, consumer="unlisted")
+    await house.start(reactor.run)
+    await within(reactor.caught_up(await house.ask(1, 2)))
+    assert totals(await house.answers()) == [1, 3]
+    await within(until(lambda: bus.errors))
+    assert "unlisted" in bus.errors[0]
+
+
+async def test_a_silent_relay_is_not_waited_for(house):
+    relay = house.relay_alone(await house.bus("relay"))
+    running = await house.start(relay.run)
+    reactor = house.reactor(await house.bus("service"))
+    await house.start(reactor.run)
+    await hears_jetstream(reactor)
+    await stop(running)
+    await within(reactor.caught_up(await house.ask(4)))
+    assert totals(await house.answers()) == [4]

@@ -8,7 +8,6 @@ from nats.js.api import StreamSource
 
 from libs.kit import epoch, wire
 from libs.kit.epoch import EpochAgrees, EpochDiffers
-from libs.kit.relay import Relay
 from libs.testkit.nouns import TENANT
 from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, within
 
@@ -180,7 +179,7 @@ async def test_an_older_log_stops_the_relay_until_a_new_epoch(house):
     await house.ask(4, stream="ask-other")
     await house.ask(5, stream="ask-other")
 
-    again = Relay(0, url=house.store.url, bus=await house.bus("relay"), clock=house.clock)
+    again = house.relay_alone(await house.bus("relay"))
     with pytest.raises(EpochDiffers, match="older backup"):
         await within(again.run())
     assert again.health()["relay-0"].startswith("stopped")
@@ -204,7 +203,7 @@ async def test_a_shorter_log_stops_the_relay(house):
     await within(relay.caught_up(await house.ask(1, 2, 3)))
     await pretend_backup(house, upto=1)
     await house.end_session("relay")
-    again = Relay(0, url=house.store.url, bus=await house.bus("relay"), clock=house.clock)
+    again = house.relay_alone(await house.bus("relay"))
     with pytest.raises(EpochDiffers, match="position 3"):
         await within(again.run())
 
