@@ -56,9 +56,12 @@ schemas: $(INSTALLED) ## Generate JSON Schema, AsyncAPI and missing samples from
 prove-guards: $(INSTALLED) ## Break each architecture guard on purpose and see it fail
 	@$(BIN)/python -m tools.prove_guards
 
-lock: $(INSTALLED) ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
+lock: ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	test -x "$$uv" || $(BIN)/python -m pip install --quiet uv; \
+	if ! test -x "$$uv"; then \
+		test -x $(BIN)/python || $(MAKE) install; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	fi; \
 	UV_SYSTEM_CERTS=1 "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-package converse-agent $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"

@@ -30,6 +30,7 @@ from libs.kit.world import Decision, Row, World
 Report = Callable[..., None]
 """`report(name, value, unit, bar=…, ok=…)`."""
 
+ROOT = Path(__file__).resolve().parents[1]
 MASTER = bytes(range(32))
 TENANT = "default"
 CONSUMER = "projections"
@@ -57,7 +58,7 @@ async def run(report: Report) -> None:
     """Measure with real servers that sync to disk, and report each figure beside its bar."""
     with tempfile.TemporaryDirectory(prefix="bench-relay-") as name:
         folder = Path(name)
-        folder.chmod(0o711)
+        os.chmod(folder, 0o711)
         async with servers(folder) as where:
             fsync_ms = measure_fsync(folder)
             report("fsync", fsync_ms, "ms")
@@ -109,7 +110,7 @@ async def process(role: str, where: dict[str, str], *args: str) -> AsyncIterator
     """One of the roles below in a process of its own, once it says that it is ready."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.relay", role, json.dumps(where), *args,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).resolve().parents[1],
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     try:
         assert child.stdout

@@ -190,11 +190,17 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _spoke(now, event)
         case TimerSet():
             timed = replace(now, timers=_and(now.timers, event.timer, event))
-            return _awaiting(timed, event.timer) if event.text or event.template else timed
+            if event.text or event.template:
+                return _awaiting(timed, event.timer)
+            if event.purpose in ("deferred", "pending") and event.matter:
+                return _matter(timed, event.matter, asked=False)
+            return timed
         case OutcomeHeard():
             sent = now.messages.get(event.intent)
             if sent is not None:
                 now = replace(now, messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome)))
+                if event.outcome == "withheld" and sent.matter and sent.step:
+                    now = _matter(now, sent.matter, asked=False)
             return _settled(now, event.intent)
         case ChannelSwitched():
             return replace(now, channel=event.channel)

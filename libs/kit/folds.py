@@ -5,12 +5,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import asyncpg
+
 from events.base import Category, Cause, Draft, Event, Recorded
 from libs.kit.store import Append
 
 S = TypeVar("S")
 
 Place = tuple[str, str]  # tenant, stream
+
+
+_VERSIONS = (
+    "SELECT u.tenant, u.stream, coalesce((SELECT e.version FROM log.event e WHERE e.shard = $1 AND e.tenant = u.tenant"
+    " AND e.stream_id = u.stream ORDER BY e.version DESC LIMIT 1), 0) AS version"
+    " FROM unnest($2::text[], $3::text[]) AS u (tenant, stream)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,3 +211,12 @@ def _with_pending(fold: Fold[S], folded: Folded[S], pending: _Pending) -> Folded
     for event in pending.events[folded.version - pending.base :]:
         state = fold.evolve(state, event)
     return Folded(state, pending.base + len(pending.events), folded.pos)
+
+
+async def versions(connection: asyncpg.Connection, shard: int, places: Sequence[Place]) -> list[tuple[Place, int]]:
+    """How many facts each stream holds in the log."""
+    if not places:
+        return []
+    tenants, streams = [place[0] for place in places], [place[1] for place in places]
+    rows = await connection.fetch(_VERSIONS, shard, tenants, streams)
+    return [((row["tenant"], row["stream"]), row["version"]) for row in rows]

@@ -263,7 +263,7 @@ class Hearing:
         now = self._time()
         if not self._late():
             self._late_since = 0.0
-        elif not self._queue and self._late_since and now - self._late_since > LATE_S:
+        if self._late_since and not self._queue and now - self._late_since > LATE_S:
             self._break("late", examined=self.examined)
         elif now - self._word_at > SILENCE_S:
             self._break("silent")

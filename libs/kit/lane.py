@@ -73,9 +73,14 @@ class Lane:
     async def _drive(self) -> None:
         connection: asyncpg.Connection | None = None
         me = asyncio.current_task()
+        batch: list[Ticket] = []
         try:
             while batch := self._take():
                 connection = await self._append(connection, batch, time.monotonic() + PATIENCE_S)
+        except BaseException as error:
+            # Nobody waits for this task, but callers wait for their requests.
+            _fail(batch, Unavailable(f"appending was broken off ({type(error).__name__}); try again later"), error)
+            raise
         finally:
             if me is not None:
                 self._drivers.discard(me)
@@ -118,8 +123,7 @@ class Lane:
                 self._settle(batch, await send(connection, self._shard, requests))
                 return connection
             except Exception as error:
-                if connection is not None and (connection.is_closed() or connection.is_in_transaction()):
-                    connection.terminate()
+                if connection is not None and postgres.is_lost(connection):
                     await self._pool.release(connection)
                     connection = None
                 if not postgres.is_away(error):
@@ -161,7 +165,7 @@ class Lane:
         self._facts.inc(written)
 
 
-def _fail(batch: Sequence[Ticket], error: Exception, cause: Exception | None) -> None:
+def _fail(batch: Sequence[Ticket], error: Exception, cause: BaseException | None) -> None:
     for _, future in batch:
         if not future.done():
             failure = type(error)(*error.args) if isinstance(error, Unavailable) else error

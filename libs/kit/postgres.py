@@ -43,6 +43,14 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, AWAY) and not isinstance(error, asyncpg.DataError | ValueError)
 
 
+def is_lost(connection: asyncpg.Connection) -> bool:
+    """Whether a connection has died, a pool's too."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken the dead connection back already
+
+
 async def connect(url: str, *, role: str | None = None, name: str = "converse") -> asyncpg.Connection:
     """One connection, for advisory locks and listening. `role` is the group role whose rights it is to have."""
     return await asyncpg.connect(
@@ -61,7 +69,7 @@ async def pool(
     """A pool of up to `size` connections. Set nothing on one: it is given to the next as it comes back."""
     return await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # else the pool reconnects by itself, and fills the log while Postgres is away
         max_size=size,
         server_settings=_settings(role, name) | dict(settings or {}),
         command_timeout=COMMAND_TIMEOUT_S,

@@ -1,10 +1,8 @@
 """Hear, decide, append: one active instance a consumer and shard, one transaction a batch, fenced by its watermark."""
 
 import asyncio
-import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 import asyncpg
@@ -15,11 +13,12 @@ from libs.kit import quarantine, telemetry
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.codec import Stored
-from libs.kit.folds import FoldCache, Overlay, Place
+from libs.kit.failures import TRANSIENT, Poison, describe
+from libs.kit.folds import FoldCache, Overlay, versions
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.quarantine import Target, Ward
-from libs.kit.store import Fenced, Overloaded, Store, StreamMoved, Unavailable, Unit
+from libs.kit.store import Fenced, Store, StreamMoved, Unavailable, Unit
 from libs.kit.world import Decision, Handler, PrivateRows, World
 
 log = structlog.get_logger(__name__)
@@ -50,34 +49,6 @@ BATCH_SIZE = telemetry.histogram(
 BATCH_S = telemetry.histogram("reactor_batch_seconds", "From the first handler to the commit", "consumer", "shard")
 LEADING = telemetry.gauge("reactor_leading", "1 while this instance leads", "consumer", "shard")
 STOPPED = telemetry.gauge("reactor_stopped", "1 while a fact of an unknown type stands in the way", "consumer", "shard")
-
-TRANSIENT = (
-    Unavailable,
-    Overloaded,
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-
-_VERSIONS = (
-    "SELECT u.tenant, u.stream, coalesce((SELECT e.version FROM log.event e WHERE e.shard = $1 AND e.tenant = u.tenant"
-    " AND e.stream_id = u.stream ORDER BY e.version DESC LIMIT 1), 0) AS version"
-    " FROM unnest($2::text[], $3::text[]) AS u (tenant, stream)"
-)
-
-
-class _Poison(Exception):
-    """A handler, its rows or its facts failed for a reason that is not the weather's."""
-
-    def __init__(self, at: int, error: Exception) -> None:
-        super().__init__(str(error))
-        self.at = at
-        self.error = error
 
 
 class Reactor:
@@ -263,12 +234,12 @@ class Reactor:
                 if len(part) > 1 or conflicts < CONFLICTS:
                     continue
                 await self._quarantine(part[0], error, conflicts, end)
-            except _Poison as poison:
+            except Poison as poison:
                 tries = tries + 1 if len(part) == 1 else 0
                 size = max(1, min(poison.at, len(part) - 1))
                 if tries < self._tries:
                     log.warning(
-                        "a batch failed", error=_describe(poison.error), facts=len(part), pos=part[poison.at].pos
+                        "a batch failed", error=describe(poison.error), facts=len(part), pos=part[poison.at].pos
                     )
                     continue
                 await self._quarantine(part[0], poison.error, tries, end)
@@ -310,7 +281,8 @@ class Reactor:
             await rows.flush()
             if waiting:
                 await self._ward.park(unit.connection, waiting)
-            await self._versions(unit, overlay)
+            for place, version in await versions(unit.connection, self.shard, overlay.unversioned()):
+                overlay.start_at(place, version)
             await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
         except StreamMoved:
             overlay.forget()
@@ -321,9 +293,9 @@ class Reactor:
             # asyncpg's word both for a wrong argument and for a connection that is gone.
             if unit.connection.is_closed():
                 raise Unavailable(str(error)) from error
-            raise _Poison(at, error) from error
+            raise Poison(at, error) from error
         except Exception as error:
-            raise _Poison(at, error) from error
+            raise Poison(at, error) from error
         finally:
             structlog.contextvars.unbind_contextvars("event", "pos", "target")
         return overlay
@@ -346,14 +318,6 @@ class Reactor:
             traceparent=traceparent,
         )
 
-    async def _versions(self, unit: Unit, overlay: Overlay) -> None:
-        places: list[Place] = overlay.unversioned()
-        if not places:
-            return
-        tenants, streams = [place[0] for place in places], [place[1] for place in places]
-        for row in await unit.connection.fetch(_VERSIONS, self.shard, tenants, streams):
-            overlay.start_at((row["tenant"], row["stream"]), row["version"])
-
     async def _quarantine(self, fact: Recorded[Any], error: Exception, attempts: int, upto: int) -> None:
         """Give the fact up for now; later facts for its target wait behind it."""
         target = self._target_of(fact)
@@ -364,7 +328,7 @@ class Reactor:
                 pos=fact.pos,
                 event_id=fact.id,
                 tag=fact.envelope.type,
-                error=_describe(error),
+                error=describe(error),
                 attempts=attempts,
             )
             await unit.commit(self.consumer, self._watermark, upto)
@@ -375,7 +339,7 @@ class Reactor:
             "a fact is in quarantine",
             pos=fact.pos,
             target=target[1],
-            error=_describe(error),
+            error=describe(error),
             **{"pii.error": str(error)},
         )
 
@@ -392,9 +356,9 @@ class Reactor:
             error = await self._again(pos, entry=entry)
             if error is not None:
                 async with self._store.transaction(self.shard) as unit:
-                    await self._ward.failed_again(unit.connection, entry, _describe(error))
+                    await self._ward.failed_again(unit.connection, entry, describe(error))
                     await unit.commit(self.consumer, self._watermark, self._watermark)
-                log.error("a retry failed", quarantine=entry, pos=pos, error=_describe(error))
+                log.error("a retry failed", quarantine=entry, pos=pos, error=describe(error))
                 continue
             await self._drain(target)
 
@@ -412,11 +376,11 @@ class Reactor:
                     pos=pos,
                     event_id=fact.id,
                     tag=fact.envelope.type,
-                    error=_describe(error),
+                    error=describe(error),
                     attempts=1,
                 )
                 await unit.commit(self.consumer, self._watermark, self._watermark)
-            log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=_describe(error))
+            log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=describe(error))
             return
         self._ward.release(target)
 
@@ -433,7 +397,7 @@ class Reactor:
                     overlay = await self._decide(unit, facts, self._watermark, parked=False)
             except StreamMoved:
                 continue
-            except _Poison as poison:
+            except Poison as poison:
                 return poison.error
             overlay.keep()
             return None
@@ -442,11 +406,3 @@ class Reactor:
     async def _facts_at(self, pos: int) -> list[Recorded[Any]]:
         facts: list[Recorded[Any]] = await self._store.unseal(await self._store.read_sealed(self.shard, pos - 1, 1))
         return facts
-
-
-def _describe(error: BaseException) -> str:
-    """What failed and where. Messages may quote personal text and stay out of rows and logs."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    code = f" {error.sqlstate}" if isinstance(error, asyncpg.PostgresError) else ""
-    return f"{type(error).__name__}{code}{where}"

@@ -152,11 +152,12 @@ class Store:
             try:
                 yield unit
             finally:
-                if not unit.committed and not connection.is_closed() and connection.is_in_transaction():
+                if not unit.committed and not unit.lost and connection.is_in_transaction():
                     try:
                         await transaction.rollback()
                     except postgres.AWAY:
-                        connection.terminate()
+                        if not unit.lost:
+                            connection.terminate()
 
     async def read_stream(
         self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
@@ -262,6 +263,11 @@ class Unit:
         self.committed = False
         self._store = store
         self._transaction = transaction
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has died, and with it what was not committed."""
+        return postgres.is_lost(self.connection)
 
     async def commit(
         self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()

@@ -75,7 +75,12 @@ def find_way(
 def switch(story: Story, matter: str, channel: str) -> None:
     """Go on elsewhere: on the channel named, or on the next of the ladder."""
     if channel == "next":
-        ladder = [each for each in story.matter(matter).channels if each != story.conversation.channel]
+        doors = story.known.doors
+        ladder = [
+            each
+            for each in story.matter(matter).channels
+            if each != story.conversation.channel and each in doors and doors[each].mode != "off"
+        ]
         if not ladder:
             return
         channel = ladder[0]

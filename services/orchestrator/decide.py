@@ -30,6 +30,8 @@ from services.orchestrator import process, speech, turns
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
+OPERATOR_PATIENCE = timedelta(minutes=15)
+"""How long a timer that comes due while an operator has the conversation waits before it asks again."""
 
 
 def take_up(story: Story, followup: str, follows: str | None) -> None:
@@ -112,7 +114,6 @@ def after_tool(
     still_here = story.matter(matter.id).step == asked.step and story.matter(matter.id).flow is not None
     if still_here and not (moved and process.started_flow(moved)):
         process.go_on(story, matter.id)
-    process.close_if_done(story)
 
 
 def after_writeback(story: Story, call: str, answer: backend.CallCompleted | backend.CallFailed) -> None:
@@ -122,7 +123,6 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
     else:
         story.tell(OutcomeHeard(intent=call, outcome="refused"))
         story.tell(Escalated(reason=f"the ERP refused {answer.endpoint}: {answer.reason}", queue="backend"))
-    process.close_if_done(story)
 
 
 def after_message(
@@ -141,7 +141,6 @@ def after_message(
             process.fire(story, sent.matter, Fired("outcome", outcome))
         if outcome in ("failed", "withheld") and sent.heard != outcome:
             _not_sent(story, sent, outcome)
-    process.close_if_done(story)
 
 
 def after_timer(story: Story, timer: TimerSet) -> None:
@@ -155,21 +154,21 @@ def after_timer(story: Story, timer: TimerSet) -> None:
     elif timer.purpose == "quiet":
         if now.status == "open" and now.turn is None and now.unread:
             turns.understand(story)
+    elif matter is not None and matter.settled is None and now.status == "with_operator":
+        again = {"matter": matter.id, "name": timer.name, "state": timer.state, "step": timer.step, "mark": timer.mark}
+        story.set_timer(timer.purpose, story.now + OPERATOR_PATIENCE, **again)
     elif matter is not None and matter.settled is None and now.status == "open":
         _due(story, matter, timer)
-    process.close_if_done(story)
 
 
 def on_business_event(story: Story, matter: str, event: business.EventReceived) -> None:
     """The ERP says something about this matter's entity."""
     process.fire(story, matter, Fired("event", event.event_name, event.data))
-    process.close_if_done(story)
 
 
 def withdraw(story: Story, matter: str, reason: str) -> None:
     """The matter became pointless."""
     process.cancel(story, matter, reason)
-    process.close_if_done(story)
 
 
 def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str) -> None:
@@ -183,7 +182,6 @@ def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str
     after = story.matter(matter)
     if moved and after.settled is None and (before.flow, before.step) == (after.flow, after.step):
         process.go_on(story, matter)
-    process.close_if_done(story)
 
 
 def take_over(story: Story, who: str) -> None:
@@ -231,7 +229,8 @@ def release(story: Story, who: str) -> None:
     story.open_gate(f"conversation:{story.known.id}")
     if story.conversation.unread and story.conversation.turn is None:
         turns.understand(story)
-    process.close_if_done(story)
+    else:
+        process.resume_all(story)
 
 
 def _open(story: Story, follows: str | None) -> None:
@@ -258,6 +257,8 @@ def _not_sent(story: Story, sent: Sent, outcome: str) -> None:
     matter = story.conversation.matters.get(sent.matter or "")
     if matter is None or matter.settled is not None:
         return
+    if outcome == "withheld" and story.conversation.status == "with_operator":
+        return
     followup = story.followups.get(matter.id)
     if followup is not None and not followup.settled and sent.purpose == "approach":
         story.tell_of(
@@ -279,7 +280,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
             if timer.state in (None, matter.state):
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" | "pending":
-            if timer.step == matter.step:
+            if timer.step == matter.step and not matter.asked:
                 process.resume(story, matter.id)
         case "wait":
             flow, step = process.here(story, matter.id)

@@ -333,8 +333,12 @@ class Orchestrator:
     def _told(
         self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()
     ) -> Decision | None:
-        told = [draft for story in stories for draft in story.drafts]
-        config = next((story.known.current.hash for story in stories), None)
+        told: list[Draft] = []
+        config = None
+        for story in stories:
+            process.close_if_done(story)
+            told += story.drafts
+            config = story.known.current.hash
         return self._decision(world, [*told, *drafts], rows, config)
 
     def _decision(

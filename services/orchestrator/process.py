@@ -114,6 +114,8 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
 def speak(story: Story, matter: str, flow: Flow, step: Say | Generate) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
+    if story.conversation.status == "with_operator":
+        return False
     purpose: approach.Purpose = "answer" if story.conversation.unread else "approach"
     way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
     if isinstance(way, approach.NoWay):
@@ -145,6 +147,14 @@ def resume(story: Story, matter: str) -> None:
         speak(story, matter, flow, step)
     elif isinstance(step, Say) and speak(story, matter, flow, step):
         run(story, matter, flow, dialogue.next_step(flow, step))
+
+
+def resume_all(story: Story) -> None:
+    """Say what could not be said while an operator had the conversation."""
+    for matter in in_focus(story):
+        _, step = here(story, matter.id)
+        if isinstance(step, Say | Generate) and not story.matter(matter.id).asked:
+            resume(story, matter.id)
 
 
 def fail(story: Story, matter: str, flow: Flow, on_error: str | None, reason: str) -> None:

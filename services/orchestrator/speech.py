@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from events.conversation import ChannelSwitched, Escalated, MessageRequested, TurnRequested
+from events.conversation import (
+    ChannelSwitched,
+    Escalated,
+    FlowEnded,
+    MatterSettled,
+    MessageRequested,
+    TurnRequested,
+)
 from events.followup import AttemptStarted, Deferred, Exhausted
 from events.values import Body, Skipped
 from libs.domain.conversation import Matter
@@ -164,3 +171,8 @@ def exhaust(story: Story, matter: Matter, reason: str, skipped: Iterable[Skipped
     if followup and not followup.settled:
         story.tell_of(matter.id, Exhausted(reason=reason, skipped=list(skipped)))
     story.tell(Escalated(reason=reason, matter=matter.id))
+    if story.matter(matter.id).settled is None:
+        story.tell(MatterSettled(matter=matter.id, how="handed_over"))
+    flow = story.matter(matter.id).flow
+    if flow is not None:
+        story.tell(FlowEnded(matter=matter.id, flow=flow))

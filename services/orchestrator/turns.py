@@ -63,7 +63,6 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _answer(story, asked, done, turn_id)
         if matter is not None and matter.process_type is None and asked.wants != "draft":
             process.go_on(story, matter.id)
-    process.close_if_done(story)
 
 
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
@@ -82,14 +81,17 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
 
 
 def after_withheld_turn(story: Story, turn_id: str) -> None:
-    """The turn was no longer wanted; whoever closed the gate has decided what comes next."""
+    """The turn was no longer wanted; what the contact said meanwhile still wants an answer."""
     story.tell(OutcomeHeard(intent=turn_id, outcome="withheld"))
-    process.close_if_done(story)
+    if story.conversation.status == "open" and story.conversation.unread and story.conversation.turn is None:
+        understand(story)
 
 
 def understand(story: Story) -> None:
     """Ask Claude what the unread messages mean, at the step that waits for them."""
     matter = next(iter(process.in_focus(story)), None)
+    if matter is None and len(story.conversation.unread) == 1:
+        story.tell(Escalated(reason="the contact wrote, and no matter is open with them"))
     step = process.here(story, matter.id)[1] if matter else None
     speech.ask_claude(story, matter, step if isinstance(step, Generate) else None, "both", process.intents(story))
 

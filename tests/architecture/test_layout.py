@@ -9,9 +9,11 @@ def test_a_file_of_400_lines_is_short_enough_and_one_more_is_not(tmp_path):
 
 
 def test_a_file_of_a_services_own_is_explained_in_its_readme(tmp_path):
-    names = ("__init__.py", "__main__.py", "app.py", "settings.py", "schedule.py", "helpers.py")
+    names = ("__init__.py", "__main__.py", "app.py", "settings.py", "schedule.py", "due_dates.py", "helpers.py")
     tree(tmp_path, {f"services/rules/{name}": "" for name in names})
-    (tmp_path / "services/rules/README.md").write_text("`schedule.py`: when a rule fires on a date.", encoding="utf-8")
+    (tmp_path / "services/rules/README.md").write_text(
+        "`schedule.py`: when a rule fires; `due_*.py`: on which date.", encoding="utf-8"
+    )
     assert [one.path for one in misplaced_service_files(tmp_path)] == ["services/rules/helpers.py"]
 
 

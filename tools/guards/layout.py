@@ -1,6 +1,8 @@
 """The import path is the file path: packages lie in the repository, services share their file names, files stay short."""
 
 import importlib.util
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tools.guards.tree import PACKAGES, Finding, files, inside
@@ -46,7 +48,7 @@ def packages_elsewhere(root: Path) -> list[Finding]:
 
 
 def misplaced_service_files(root: Path) -> list[Finding]:
-    """Files that a service lacks, and files with a name of its own that its README.md does not explain (`name.py`)."""
+    """Files that a service lacks, and files of its own that its README.md does not name (`name.py`, `stem_*.py`)."""
     found = []
     present: dict[str, set[str]] = {}
     for path in files(root):
@@ -58,9 +60,10 @@ def misplaced_service_files(root: Path) -> list[Finding]:
         needed = NEEDED_BY_CLI if service == "cli" else NEEDED
         found += [Finding(f"services/{service}/{name}", 0, "is missing") for name in needed if name not in names]
         readme = (home / "README.md").read_text(encoding="utf-8") if "README.md" in names else ""
+        explained = re.findall(r"[\w*]+(?:\.\w+|/)", readme)
         for name in sorted(names - SHARED_NAMES):
             shown = f"{name}/" if (home / name).is_dir() else name
-            if f"`{shown}`" not in readme:
+            if not any(fnmatchcase(shown, pattern) for pattern in explained):
                 words = f"is no name that services share: use one, or say in its README.md which noun `{shown}` is"
                 found.append(Finding(f"services/{service}/{shown}", 0, words))
     return found

@@ -107,8 +107,9 @@ class LedgerWorld:
         self.asked += 1
         cause_id = ids.cause_id(TENANT, "test", str(self.asked))
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="orchestrator")
-        await self.store.append_any(TENANT, stream, [Draft(stream, event)], cause)
-        return (await self.store.read_stream(TENANT, stream))[-1]
+        appended = await self.store.append_any(TENANT, stream, [Draft(stream, event)], cause)
+        [fact] = await self.store.read_stream(TENANT, stream, after_version=appended.version - 1)
+        return fact
 
     async def ask(
         self,

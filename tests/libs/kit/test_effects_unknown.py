@@ -6,15 +6,20 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from events.base import Recorded
 from events.conversation import CONVERSATION
 from events.message import MESSAGE
 from libs.kit import effect_rows
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Unknown
-from libs.kit.store import Store
-from tests.libs.kit.effects_world import LedgerWorld, Provider, kind
+from libs.kit.embedded import PostgresServer
+from libs.kit.serve import Loop, keep_running
+from libs.kit.store import Store, Unavailable
+from libs.testkit.servers import MASTER
+from tests.libs.kit.effects_world import LedgerWorld, Provider, kind, until
 
 
 @pytest.fixture
@@ -207,3 +212,54 @@ async def test_an_outcome_that_cannot_be_written_yet_is_written_later(
 def test_the_timeout_is_under_half_the_lease():
     promise = kind(Provider(), timeout=timedelta(seconds=60))
     assert promise.timeout < promise.lease / 2
+
+
+async def commit_durably(url: str) -> None:
+    """Servers of tests commit in the background, and forget the last commits when they are killed: not here."""
+    connection = await asyncpg.connect(url)
+    database = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f'ALTER DATABASE "{database}" SET synchronous_commit = on')
+    await connection.close()
+
+
+async def test_postgres_dies_during_a_call_and_the_outcome_is_written_when_it_is_back(
+    embedded_postgres: PostgresServer,
+):
+    await commit_durably(embedded_postgres.url)
+    async with Store.open(embedded_postgres.url, categories=(CONVERSATION, MESSAGE), master=MASTER) as store:
+        world = LedgerWorld(store, Clock())
+        world.provider.hold = asyncio.Event()
+        intent = await world.ask()
+        worker = world.worker()
+        await worker.claim_and_start()
+        await world.provider.began.wait()
+        await embedded_postgres.kill()
+        world.provider.hold.set()
+        await embedded_postgres.start()
+        await worker.idle()
+        assert await world.outcomes(intent) == ["accepted"]
+        assert len(world.provider.calls) == 1
+
+
+async def test_a_running_worker_outlives_a_restart_of_postgres(embedded_postgres: PostgresServer):
+    async with Store.open(embedded_postgres.url, categories=(CONVERSATION, MESSAGE), master=MASTER) as store:
+        world = LedgerWorld(store, Clock())
+        task = asyncio.create_task(keep_running("test", Loop("effects", world.worker().run)))
+        await embedded_postgres.kill()
+        await embedded_postgres.start()
+
+        async def asked() -> Recorded[Any] | None:
+            try:
+                return await world.ask()
+            except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return None
+
+        intent = await until(asked)
+        assert intent is not None
+
+        async def told() -> bool:
+            return await world.outcomes(intent) == ["accepted"]
+
+        await until(told)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

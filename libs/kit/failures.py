@@ -1,0 +1,38 @@
+"""How work on facts fails: for a reason that passes by itself, or for one that a person has to see."""
+
+import traceback
+from pathlib import Path
+
+import asyncpg
+
+from libs.kit.store import Overloaded, Unavailable
+
+TRANSIENT = (
+    Unavailable,
+    Overloaded,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+class Poison(Exception):
+    """A handler, its rows or its facts failed for a reason that is not the weather's."""
+
+    def __init__(self, at: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.at = at
+        self.error = error
+
+
+def describe(error: BaseException) -> str:
+    """What failed and where. Messages may quote personal text and stay out of rows and logs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    code = f" {error.sqlstate}" if isinstance(error, asyncpg.PostgresError) else ""
+    return f"{type(error).__name__}{code}{where}"
