@@ -21,7 +21,7 @@ from libs.kit import buckets, ids, telemetry
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
-from libs.kit.store import ANY, Append, Overloaded, Store, Unavailable
+from libs.kit.store import ANY, Append, Store
 
 log = structlog.get_logger(__name__)
 
@@ -243,10 +243,10 @@ class EffectLedger:
             try:
                 await self._settle(claim, kind, outcome)
                 return
-            except (Unavailable, Overloaded, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except Exception as error:  # whatever it is: the row says whether it was written, so trying again is safe
                 if time.monotonic() > deadline:
                     raise
-                log.warning("the outcome could not be written yet", after_s=pause)
+                log.warning("the outcome could not be written yet", after_s=pause, error=type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 

@@ -22,9 +22,9 @@ SHARED_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only as a parent of a fo
 STOP = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
 DURABLE = {"max_connections": "200", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+# Committing still writes (only fsync is left out), so that killing the server loses nothing.
 THROW_AWAY = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
     "shared_buffers": "64MB",

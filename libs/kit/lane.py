@@ -38,10 +38,11 @@ Ticket = tuple[Request, "asyncio.Future[Appended]"]
 class Lane:
     """The queue of one shard. `width` batches may be on their way at once: one is prepared while the other is flushed."""
 
-    def __init__(self, pool: asyncpg.Pool, shard: int, *, width: int = 2) -> None:
+    def __init__(self, pool: asyncpg.Pool, shard: int, *, width: int = 2, patience_s: float = PATIENCE_S) -> None:
         self._pool = pool
         self._shard = shard
         self._width = width
+        self._patience_s = patience_s
         self._queue: deque[Ticket] = deque()
         self._bytes = 0
         self._drivers: set[asyncio.Task[None]] = set()
@@ -76,7 +77,7 @@ class Lane:
         batch: list[Ticket] = []
         try:
             while batch := self._take():
-                connection = await self._append(connection, batch, time.monotonic() + PATIENCE_S)
+                connection = await self._append(connection, batch, time.monotonic() + self._patience_s)
         except BaseException as error:
             # Nobody waits for this task, but callers wait for their requests.
             _fail(batch, Unavailable(f"appending was broken off ({type(error).__name__}); try again later"), error)
@@ -116,6 +117,7 @@ class Lane:
     ) -> asyncpg.Connection | None:
         """Settle the batch and return the connection, if it is still good."""
         requests = [request for request, _ in batch]
+        told = False
         while True:
             try:
                 if connection is None:
@@ -123,18 +125,19 @@ class Lane:
                 self._settle(batch, await send(connection, self._shard, requests))
                 return connection
             except Exception as error:
-                if connection is not None and postgres.is_lost(connection):
-                    await self._pool.release(connection)
-                    connection = None
                 if not postgres.is_away(error):
                     return await self._isolate(connection, batch, deadline, error)
+                if connection is not None and not isinstance(error, asyncpg.LockNotAvailableError):
+                    postgres.end(connection)
+                    await self._pool.release(connection)
+                    connection = None
                 if time.monotonic() > deadline:
                     _fail(batch, Unavailable(f"Postgres did not answer in time: {type(error).__name__}"), error)
                     return connection
                 # Facts that were written after all are found by their ids.
-                log.warning(
-                    "append will be repeated", shard=self._shard, error=type(error).__name__, requests=len(batch)
-                )
+                if not told:
+                    told = True
+                    log.warning("append is repeated", shard=self._shard, error=type(error).__name__, facts=len(batch))
                 REPEATS.labels(self._shard).inc()
                 await asyncio.sleep(PAUSE_S)
 

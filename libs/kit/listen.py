@@ -31,6 +31,7 @@ class Listener:
         self._callbacks: dict[str, list[Callback]] = {}
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
+        self._interrupted = False
         self._task: asyncio.Task[None] | None = None
 
     def on(self, channel: str, callback: Callback) -> Callable[[], None]:
@@ -62,7 +63,9 @@ class Listener:
                     connection = await postgres.connect(self._url, role=self._role, name=self._name)
                 await self._listen(connection)
             except postgres.AWAY as error:
-                log.warning("listening was interrupted", error=type(error).__name__)
+                if not self._interrupted:
+                    log.warning("listening was interrupted", error=type(error).__name__)
+                self._interrupted = True
             finally:
                 self._ready.clear()
                 if connection is not None:
@@ -80,6 +83,7 @@ class Listener:
                 heard.add(channel)
                 self._tell(channel, None)
             self._ready.set()
+            self._interrupted = False
             try:
                 async with asyncio.timeout(PING_S):
                     await self._changed.wait()

@@ -27,6 +27,7 @@ AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg loses count when the server dies in mid-answer
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -49,6 +50,12 @@ def is_lost(connection: asyncpg.Connection) -> bool:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
         return True  # the pool has taken the dead connection back already
+
+
+def end(connection: asyncpg.Connection) -> None:
+    """Close a connection at once, if it has not died yet."""
+    if not is_lost(connection):
+        connection.terminate()
 
 
 async def connect(url: str, *, role: str | None = None, name: str = "converse") -> asyncpg.Connection:

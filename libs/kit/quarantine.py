@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from events.base import Recorded
 from libs.kit import telemetry
 
 CHANNEL = "quarantine"  # NOTIFY payload: the consumer
@@ -96,22 +98,14 @@ class Ward:
         )
 
     async def admit(
-        self,
-        connection: asyncpg.Connection,
-        target: Target,
-        *,
-        pos: int,
-        event_id: UUID,
-        tag: str,
-        error: str,
-        attempts: int,
+        self, connection: asyncpg.Connection, target: Target, fact: Recorded[Any], *, error: str, attempts: int
     ) -> None:
         """Put a fact into quarantine."""
         await connection.execute(
             "INSERT INTO ops.quarantine (consumer, shard, tenant, target, pos, event_id, type, error, attempts)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (consumer, shard, pos) DO UPDATE SET"
             " state = 'open', resolved_at = NULL, error = EXCLUDED.error, attempts = quarantine.attempts + EXCLUDED.attempts",
-            *(self._consumer, self._shard, *target, pos, event_id, tag, error, attempts),
+            *(self._consumer, self._shard, *target, fact.pos, fact.id, fact.envelope.type, error, attempts),
         )
 
     def close(self, target: Target) -> None:

@@ -322,15 +322,7 @@ class Reactor:
         """Give the fact up for now; later facts for its target wait behind it."""
         target = self._target_of(fact)
         async with self._store.transaction(self.shard) as unit:
-            await self._ward.admit(
-                unit.connection,
-                target,
-                pos=fact.pos,
-                event_id=fact.id,
-                tag=fact.envelope.type,
-                error=describe(error),
-                attempts=attempts,
-            )
+            await self._ward.admit(unit.connection, target, fact, error=describe(error), attempts=attempts)
             await unit.commit(self.consumer, self._watermark, upto)
         self._ward.close(target)
         self._watermark = upto
@@ -370,15 +362,7 @@ class Reactor:
             [fact] = await self._facts_at(pos)
             async with self._store.transaction(self.shard) as unit:
                 await self._ward.unpark(unit.connection, pos)
-                await self._ward.admit(
-                    unit.connection,
-                    target,
-                    pos=pos,
-                    event_id=fact.id,
-                    tag=fact.envelope.type,
-                    error=describe(error),
-                    attempts=1,
-                )
+                await self._ward.admit(unit.connection, target, fact, error=describe(error), attempts=1)
                 await unit.commit(self.consumer, self._watermark, self._watermark)
             log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=describe(error))
             return
@@ -404,5 +388,4 @@ class Reactor:
         return RuntimeError(f"other writers moved the streams {CONFLICTS} times in a row")
 
     async def _facts_at(self, pos: int) -> list[Recorded[Any]]:
-        facts: list[Recorded[Any]] = await self._store.unseal(await self._store.read_sealed(self.shard, pos - 1, 1))
-        return facts
+        return await self._store.read_log(self.shard, pos - 1, 1)

@@ -173,7 +173,8 @@ class Relay:
             info = await epoch.create(js, self.shard, head=head, replicas=self._replicas)
             log.warning("the stream was made anew", shard=self.shard, first=info.state.first_seq)
         await epoch.check(js, connection, self.shard, info)
-        self.sent, self.epoch = info.state.last_seq, epoch.epoch_of(info)
+        self.epoch = epoch.epoch_of(info)
+        await self._arrive(info.state.last_seq)
         floor = max(0, self.sent - epoch.RESENT)
         rows = await connection.fetch(_FAMILIES, self.shard, floor, self.sent)
         self._stamps = Stamps(floor, {row[0]: row[1] for row in rows})
@@ -234,13 +235,16 @@ class Relay:
         if reply.error or reply.seq != batch.last:
             raise _Resync(reply.error or f"JetStream holds {reply.seq}, not {batch.last}")
         self._stamps = batch.stamps
-        async with self._moved:
-            self.sent = batch.last
-            self._moved.notify_all()
-        POSITION.labels(self._label).set(self.sent)
+        await self._arrive(batch.last)
         BATCHES.labels(self._label).inc()
         FACTS.labels(self._label).inc(batch.count)
         await self._tell_head()
+
+    async def _arrive(self, pos: int) -> None:
+        async with self._moved:
+            self.sent = pos
+            self._moved.notify_all()
+        POSITION.labels(self._label).set(pos)
 
     async def _idle(self, term: Term) -> None:
         LAG.labels(self._label).set(0)

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
+from opentelemetry import context
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.kit import problems, telemetry
@@ -290,10 +291,25 @@ def _measure(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         try:
-            await app(scope, receive, listen)
+            with _trace_of(scope):
+                await app(scope, receive, listen)
         finally:
             method, route = str(scope["method"]), scope.get("path_template") or "(none)"
             _REQUESTS.labels(method, route, status).inc()
             _SECONDS.labels(method, route).observe(time.perf_counter() - began)
 
     return call
+
+
+@contextmanager
+def _trace_of(scope: Scope) -> Iterator[None]:
+    """Go on with the caller's trace, where the request carries one."""
+    parent = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
+    if parent is None:
+        yield
+        return
+    token = context.attach(telemetry.extract({"traceparent": parent.decode("latin-1")}))
+    try:
+        yield
+    finally:
+        context.detach(token)

@@ -28,7 +28,7 @@ from libs.kit.appends import (
 )
 from libs.kit.codec import COLUMNS, Codec, Row, Stored
 from libs.kit.crypto import CHANNEL, Keyring, Keys
-from libs.kit.lane import Lane
+from libs.kit.lane import PATIENCE_S, Lane
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
 
@@ -63,7 +63,15 @@ class Store:
     """The log of all shards, through one pool of connections. Raises Unavailable where Postgres is away."""
 
     def __init__(
-        self, url: str, pool: asyncpg.Pool, codec: Codec, keyring: Keyring, tenants: Tenants, listener: Listener
+        self,
+        url: str,
+        pool: asyncpg.Pool,
+        codec: Codec,
+        keyring: Keyring,
+        tenants: Tenants,
+        listener: Listener,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.url = url
         self.pool = pool
@@ -71,6 +79,7 @@ class Store:
         self.keyring = keyring
         self.tenants = tenants
         self.listener = listener
+        self._patience_s = patience_s
         self._lanes: dict[int, Lane] = {}
 
     @classmethod
@@ -84,8 +93,12 @@ class Store:
         role: str | None = None,
         name: str = "converse",
         connections: int = 8,
+        patience_s: float = PATIENCE_S,
     ) -> AsyncIterator["Store"]:
-        """A store with connections of its own. `role`: the group role whose rights are enough for its service."""
+        """A store with connections of its own. `role`: the group role whose rights are enough for its service.
+
+        An append that Postgres does not take is repeated for `patience_s` before it fails.
+        """
         async with AsyncExitStack() as stack:
             pool = await postgres.pool(url, role=role, size=connections, name=name)
             stack.push_async_callback(_close, pool)
@@ -96,7 +109,7 @@ class Store:
             listener = await stack.enter_async_context(Listener(url, role=role, name=f"{name}-listen"))
             keyring = Keyring(key_pool, master)
             stack.callback(listener.on(CHANNEL, keyring.forget))
-            store = cls(url, pool, Codec(categories), keyring, Tenants(pool), listener)
+            store = cls(url, pool, Codec(categories), keyring, Tenants(pool), listener, patience_s=patience_s)
             stack.push_async_callback(store.drain)
             yield store
 
@@ -127,7 +140,7 @@ class Store:
         (request,) = await self._sealed([append])
         lane = self._lanes.get(shard)
         if lane is None:
-            lane = self._lanes[shard] = Lane(self.pool, shard)
+            lane = self._lanes[shard] = Lane(self.pool, shard, patience_s=self._patience_s)
         appended = await lane.submit(request)
         LATENCY.observe(time.perf_counter() - began)
         return appended
@@ -156,8 +169,7 @@ class Store:
                     try:
                         await transaction.rollback()
                     except postgres.AWAY:
-                        if not unit.lost:
-                            connection.terminate()
+                        postgres.end(connection)
 
     async def read_stream(
         self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None

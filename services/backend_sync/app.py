@@ -1,5 +1,7 @@
 """Backend-sync's table of contents: intents for the ERP, the calls that answer them, and polling."""
 
+from datetime import timedelta
+
 from libs.config.bundle import Bundle
 from libs.kit import http
 from libs.kit.bundles import Bundles
@@ -11,19 +13,19 @@ from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from services.backend_sync.handle import HANDLERS, LEDGER
 from services.backend_sync.poll import SOURCE, Poller
-from services.backend_sync.rest import Rest
+from services.backend_sync.rest import CALL_TIMEOUT, Rest
 from services.backend_sync.settings import Settings
 
 CONSUMER = "backend-sync"
 
 
-async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock) -> App:
-    """Wire backend-sync."""
+async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta = CALL_TIMEOUT) -> App:
+    """Wire backend-sync. `timeout` bounds a call to the ERP."""
     bundles = Bundles(store, Bundle.from_json)
     client = http.client()
     rest = Rest(settings, store, bundles, client)
     reactor = Reactor(CONSUMER, settings.shard, HANDLERS, store=store, bus=bus, clock=clock, source=SOURCE)
-    ledger = EffectLedger(LEDGER, rest.kinds(), store=store, clock=clock, source=SOURCE)
+    ledger = EffectLedger(LEDGER, rest.kinds(timeout), store=store, clock=clock, source=SOURCE)
 
     async def ready() -> dict[str, str]:
         return reactor.health()

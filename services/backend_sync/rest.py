@@ -40,25 +40,26 @@ class Rest:
         self._bundles = bundles
         self._client = client
 
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self, timeout: timedelta = CALL_TIMEOUT) -> dict[str, Kind]:
         """The protocol of each kind; asking twice does no harm, telling twice has one key."""
-        return {
-            "backend.tool": self._kind(self.ask, _tool_failed, TOOL_AGE, TOOL_ATTEMPTS),
-            "backend.write": self._kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
-            "contact.fetch": self._kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
-            "contact.search": self._kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
-        }
 
-    def _kind(self, perform: Any, dead: Any, age: timedelta, attempts: int) -> Kind:
-        return Kind(
-            perform=perform,
-            withheld=dead,
-            dead=dead,
-            after_unknown="repeat",
-            timeout=CALL_TIMEOUT,
-            max_age=age,
-            attempts=attempts,
-        )
+        def kind(perform: Any, dead: Any, age: timedelta, attempts: int) -> Kind:
+            return Kind(
+                perform=perform,
+                withheld=dead,
+                dead=dead,
+                after_unknown="repeat",
+                timeout=timeout,
+                max_age=age,
+                attempts=attempts,
+            )
+
+        return {
+            "backend.tool": kind(self.ask, _tool_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
+        }
 
     async def ask(self, claim: Claim) -> Outcome:
         """A flow's tool call."""

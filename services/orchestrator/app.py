@@ -149,8 +149,8 @@ async def on_gate_opened(fact: Recorded[GateOpened], world: World) -> Decision:
     return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
 
 
-async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock) -> App:
-    """Wire the orchestrator."""
+async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta = TURN_TIMEOUT) -> App:
+    """Wire the orchestrator. `timeout` bounds a turn with Claude."""
     bundles = Bundles(store, Bundle.from_json)
     shell = KitShell()
     decides = Reactor(
@@ -181,7 +181,7 @@ async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock) -> 
                 withheld=claude.withheld,
                 dead=claude.failed,
                 after_unknown="repeat",
-                timeout=TURN_TIMEOUT,
+                timeout=timeout,
             )
         },
         store=store,

@@ -34,7 +34,7 @@ from libs.domain.statemap import (
     SwitchChannel,
     UpdateBackend,
 )
-from libs.domain.templates import TemplateFailed, render_payload
+from libs.domain.templates import TemplateFailed, render, render_payload
 from services.orchestrator import approach, speech
 from services.orchestrator.story import Story
 
@@ -297,7 +297,8 @@ def _perform(story: Story, matter: str, action: Action) -> None:
         case SwitchChannel():
             approach.switch(story, matter, action.channel)
         case Escalate():
-            story.tell(Escalated(reason=action.reason, matter=matter, queue=action.queue))
+            reason = render(action.reason, story.names(story.matter(matter))).text
+            story.tell(Escalated(reason=reason, matter=matter, queue=action.queue))
         case CreateFollowup():
             _create(story, matter, action)
         case Close():

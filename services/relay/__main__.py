@@ -7,28 +7,29 @@ from libs.kit import epoch, log, postgres
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.epoch import EpochAgrees, NewEpoch
+from libs.kit.process import Process, read
 from libs.kit.serve import serve
 from services.relay.app import NAME, build
-from services.relay.settings import Process, from_environment
+from services.relay.settings import Settings, from_environment
 
 
-async def run(process: Process) -> None:
+async def run(process: Process, settings: Settings) -> None:
     """Serve until told to end."""
     bus = await Bus.connect(process.nats_url, name=NAME)
     try:
-        app = await build(process.settings, database_url=process.database_url, bus=bus, clock=Clock())
+        app = await build(settings, database_url=process.database_url, bus=bus, clock=Clock())
         await serve([app], process.host, process.port)
     finally:
         await bus.close()
 
 
-async def begin_epoch(process: Process, shard: int) -> NewEpoch:
+async def begin_epoch(process: Process, settings: Settings, shard: int) -> NewEpoch:
     """Begin a new epoch of a shard, once; see the README for when. Raises EpochAgrees where there is no need."""
     bus = await Bus.connect(process.nats_url, name=NAME)
-    connection = await postgres.connect(process.database_url, role=process.settings.role, name="new-epoch")
+    connection = await postgres.connect(process.database_url, role=settings.role, name="new-epoch")
     try:
         await bus.until_connected()
-        return await epoch.new_epoch(bus.jetstream, connection, shard, replicas=process.settings.replicas)
+        return await epoch.new_epoch(bus.jetstream, connection, shard, replicas=settings.replicas)
     finally:
         await connection.close()
         await bus.close()
@@ -38,10 +39,10 @@ def main() -> None:
     log.configure()
     match sys.argv[1:]:
         case []:
-            asyncio.run(run(from_environment()))
+            asyncio.run(run(read(), from_environment()))
         case ["new-epoch", shard] if shard.isdecimal():
             try:
-                begun = asyncio.run(begin_epoch(from_environment(), int(shard)))
+                begun = asyncio.run(begin_epoch(read(), from_environment(), int(shard)))
             except EpochAgrees as refusal:
                 sys.exit(str(refusal))
             sys.stdout.write(

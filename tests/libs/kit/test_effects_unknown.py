@@ -251,7 +251,7 @@ async def test_a_running_worker_outlives_a_restart_of_postgres(embedded_postgres
         async def asked() -> Recorded[Any] | None:
             try:
                 return await world.ask()
-            except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 return None
 
         intent = await until(asked)

@@ -1,12 +1,14 @@
 """The relay: JetStream's sequence is the log's position, whatever dies."""
 
 import asyncio
+import itertools
 import shutil
 
 import pytest
 from nats.js.api import StreamSource
 
-from libs.kit import epoch, wire
+from libs.kit import epoch, frames, leadership, wire
+from libs.kit.codec import COLUMNS
 from libs.kit.epoch import EpochAgrees, EpochDiffers
 from libs.testkit.nouns import TENANT
 from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, within
@@ -152,13 +154,29 @@ async def race(*waits):
         await stop(task)
 
 
-async def test_a_stale_relay_is_refused_and_finds_its_place(house):
-    relay = await house.relay()
-    await within(relay.caught_up(await house.ask(1)))
-    # As a relay that slept: it believes that the stream is shorter than it is.
-    relay.sent = 0
-    await within(relay.caught_up(await house.ask(2)))
+async def test_two_relays_that_both_believe_to_lead_do_no_harm(house, monkeypatch):
+    keys = itertools.count(1)
+    monkeypatch.setattr(leadership, "lock_key", lambda role: next(keys))
+    first, second = await house.relay(), await house.relay()
+    last = await house.ask(*range(40))
+    await within(first.caught_up(last))
+    await within(second.caught_up(last))
     assert await same_as_the_log(house)
+
+
+async def test_what_a_stale_relay_sends_is_refused(house):
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1, 2)))
+    bus = await house.bus("relay")
+    inbox, answers = bus.new_inbox(), asyncio.Queue[bytes]()
+    await bus.take(inbox, lambda data, headers: answers.put_nowait(data))
+    rows = await house.store.pool.fetch(f"SELECT {COLUMNS} FROM log.event ORDER BY pos")
+    stale = frames.frames(
+        rows, shard=0, stamps=frames.Stamps(0, {}), reply=inbox, batch_id="stale", largest=10**6, size_limit=10**6
+    )
+    await bus.publish_raw(stale.frames)
+    assert "wrong last sequence: 2" in frames.read_answer(await within(answers.get())).error
+    assert len(await carried(house)) == 2
 
 
 async def test_a_fact_too_large_for_a_message_travels_as_a_stub(house, monkeypatch):

@@ -14,6 +14,7 @@ import websockets
 from litestar import WebSocket, get, post, websocket
 from litestar.params import FromPath, JSONBody
 
+from libs.kit import telemetry
 from libs.kit.problems import Problem
 from libs.kit.serve import App, Draining, DrainingServer, Loop, application, keep_running, serve
 
@@ -40,6 +41,11 @@ async def broken() -> None:
     raise RuntimeError("Priya's number is 9876543210")
 
 
+@get("/trace")
+async def trace() -> dict[str, str | None]:
+    return {"traceparent": telemetry.traceparent()}
+
+
 @websocket("/ws/echo")
 async def echo(socket: WebSocket[Any, Any, Any]) -> None:
     await socket.accept()
@@ -49,7 +55,7 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
 
 @asynccontextmanager
 async def browsing(*apps: App) -> AsyncIterator[httpx.AsyncClient]:
-    app: Any = application(apps or [App("shop", [promise, one, broken])])
+    app: Any = application(apps or [App("shop", [promise, one, broken, trace])])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -166,6 +172,14 @@ async def test_metrics_are_told_under_one_prefix():
         await client.get("/promises/7")
         text = (await client.get("/metrics")).text
     assert 'converse_http_requests_total{method="GET",route="/promises/{number}",status="409"}' in text
+
+
+async def test_a_request_goes_on_with_its_callers_trace():
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with browsing() as client:
+        assert (await client.get("/trace", headers={"traceparent": parent})).json() == {"traceparent": parent}
+        assert (await client.get("/trace")).json() == {"traceparent": None}
+        assert (await client.get("/trace", headers={"traceparent": "nonsense"})).json() == {"traceparent": None}
 
 
 async def test_a_crashed_loop_is_started_again_and_ends_when_it_returns():

@@ -165,7 +165,7 @@ async def test_killing_postgres_loses_nothing_that_was_acknowledged(embedded_pos
 
 
 async def test_without_postgres_an_append_fails_and_says_that_it_may_be_repeated(embedded_postgres: PostgresServer):
-    async with Store.open(embedded_postgres.url, master=MASTER, categories=[PARCEL]) as store:
+    async with Store.open(embedded_postgres.url, master=MASTER, categories=[PARCEL], patience_s=0.2) as store:
         await store.append(TENANT, "parcel-0", 0, moved("parcel-0", 1), cause())
         await embedded_postgres.kill()
         with pytest.raises(Unavailable):

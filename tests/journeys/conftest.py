@@ -1,0 +1,60 @@
+"""The whole system in this process, on throw-away servers: one for a file of tests, and fresh ones for those that move time."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from libs.kit import ids
+from libs.kit.embedded import NatsServer
+from tests.journeys.town import Town, settings_of, town_of
+
+FreshTown = Callable[..., Awaitable[Town]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(
+    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """The system at 10:30 IST on Monday, 16 February 2026. Its clock is not moved: tests share it, each with its people."""
+    folder = tmp_path_factory.mktemp("town")
+    async with throw_away(postgres_url, migrated_template, folder) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh_town(postgres_url: str, migrated_template: str, tmp_path: Path) -> AsyncIterator[FreshTown]:
+    """Makes a system of one's own, whose clock may be moved and whose servers may be looked into."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**options: Any) -> Town:
+            return await stack.enter_async_context(throw_away(postgres_url, migrated_template, tmp_path, **options))
+
+        yield make
+
+
+@asynccontextmanager
+async def throw_away(postgres_url: str, template: str, folder: Path, **options: Any) -> AsyncIterator[Town]:
+    """A system on a database and a NATS server that nobody else uses."""
+    async with database_of(postgres_url, template) as database, NatsServer(folder / "nats") as nats:
+        settings = settings_of(folder, database_url=database, nats_url=nats.url, **options)
+        async with town_of(settings) as running:
+            yield running
+
+
+@asynccontextmanager
+async def database_of(postgres_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database of one's own."""
+    name = f"journey_{ids.fresh().hex[:12]}"
+    admin = await asyncpg.connect(postgres_url)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY = file_copy')
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()

@@ -1,0 +1,152 @@
+"""The whole system as its neighbours see it: the ERP and Meta through their emulators, an operator through HTTP, and the log."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from libs.kit import http
+from libs.kit.buckets import Limits, configure
+from libs.kit.effect_sql import Ledger
+from libs.kit.serve import serve
+from libs.testkit.nouns import MORNING, TENANT
+from services.cli.settings import SHIPPED_BUNDLE, Settings
+from services.cli.system import Surroundings, System, surroundings, system
+from tests.journeys.log import Log
+from tests.journeys.people import Person
+
+AS_USUAL = Limits(rate=80, burst=80, concurrency=40)
+NOTHING_GOES_OUT = Limits(rate=80, burst=80, concurrency=0)
+
+
+@dataclass
+class Town:
+    """A running system and everybody around it."""
+
+    running: System
+    where: Surroundings
+    client: httpx.AsyncClient
+    log: Log
+    settings: Settings
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    @property
+    def origin(self) -> str:
+        return self.running.origin
+
+    @property
+    def clock(self) -> Any:
+        return self.running.clock
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        """POST JSON, or `content=` raw bytes."""
+        return await self.client.post(path, json=body, **options) if body is not None else await self.client.post(
+            path, **options
+        )
+
+    async def told(self, path: str, body: Any) -> Any:
+        """Tell an emulator something; it must agree."""
+        answer = await self.client.post(f"/_sandbox/{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def event(self, event_name: str, data: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """The ERP says what happened."""
+        answer = await self.post("/api/v1/events", {"event_name": event_name, "data": data, **more})
+        assert answer.status_code == 202, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def somebody(self, *, consent: bool = True, known: bool = True, amount: int = 52400) -> Person:
+        """A contact of its own with an invoice and an order; not `known`: the ERP has never heard of it."""
+        number = next(self._numbers)
+        person = Person(self, number)
+        if known:
+            agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"} if consent else None
+            address = {"channel": "whatsapp", "address": person.phone, "consent": agreed}
+            await self.told(
+                "erp/contacts",
+                {"id": person.id, "name": person.name, "organization": "Acme Corp", "channels": [address]},
+            )
+        invoice = {"id": person.invoice, "contact_id": person.id, "amount": amount, "due_date": "2026-01-30"}
+        await self.told("erp/invoices", invoice)
+        order = {
+            "id": person.order,
+            "contact_id": person.id,
+            "status": "confirmed",
+            "amount": amount,
+            "promised_date": "2026-02-24",
+        }
+        await self.told("erp/orders", order)
+        return person
+
+    async def writes(self, ending: str) -> list[dict[str, Any]]:
+        """What the ERP took from us on paths that end so."""
+        taken = (await self.client.get("/_sandbox/erp/writes")).json()
+        return [each for each in taken if each["path"].endswith(ending)]
+
+    @asynccontextmanager
+    async def held(self, ledger: Ledger = "gateways", account: str = "whatsapp") -> AsyncIterator[None]:
+        """As long as the context lasts a worker claims nothing: what is asked for stays asked for."""
+        pool = self.running.store.pool
+        await configure(pool, ledger, TENANT, account, NOTHING_GOES_OUT)
+        try:
+            yield
+        finally:
+            await configure(pool, ledger, TENANT, account, AS_USUAL)
+
+
+@asynccontextmanager
+async def town_of(settings: Settings, *, start_at: datetime | None = MORNING) -> AsyncIterator[Town]:
+    """The system of `settings`, served on its port until the context ends."""
+    async with surroundings(settings, lambda _: None) as where, system(settings, where, start_at=start_at) as running:
+        ready = asyncio.Event()
+        serving = asyncio.create_task(
+            serve(running.apps, settings.host, settings.port, on_ready=lambda _: ready.set()), name="serve"
+        )
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            waiting.cancel()
+            serving.result()
+        try:
+            async with http.client(running.origin) as client, Log(running.store).watched() as log:
+                yield Town(running, where, client, log, settings)
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
+
+
+def settings_of(
+    folder: Path,
+    *,
+    database_url: str | None,
+    nats_url: str | None,
+    config: Path = SHIPPED_BUNDLE,
+    environment: Mapping[str, str] | None = None,
+    profile: str = "development",
+) -> Settings:
+    """Settings as `converse up` would read them, on a free port."""
+    return Settings(
+        environment=dict(environment or {}),
+        data=folder,
+        config=config,
+        database_url=database_url,
+        nats_url=nats_url,
+        profile=profile,
+        port=free_port(),
+    )
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

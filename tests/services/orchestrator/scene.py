@@ -1,0 +1,183 @@
+"""A conversation on paper: decisions are taken one after the other, each on what the ones before left behind."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from events import backend, contact, inbound, turn
+from events.base import Event
+from events.consent import Given, Withdrawn
+from events.conversation import MessageRequested, TimerSet, ToolRequested, TurnRequested
+from events.followup import Opened
+from libs.config.bundle import Bundle
+from libs.config.load import load_bundle
+from libs.domain import contact as people
+from libs.domain import conversation as talk
+from libs.domain import followup as matters
+from libs.domain.contact import Consent, Contact
+from libs.domain.conversation import Conversation
+from libs.domain.followup import Followup
+from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_PHONE
+from services.orchestrator import decide, process, turns
+from services.orchestrator.story import Door, Known, Story
+
+SHIPPED = Path(__file__).resolve().parents[3] / "infra" / "config"
+ROOT = UUID("00000000-0000-0000-0000-00000000c0de")
+CONVERSATION = "conv-1"
+MATTER = "matter-1"
+
+PRIYA_IS = contact.Profile(
+    name="Priya Sharma",
+    organization="Acme Corp",
+    channels=[contact.Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="form")],
+)
+OVERDUE = Opened(
+    contact_id=PRIYA,
+    reason="Payment overdue 17 days",
+    origin="rule",
+    channel_priority=["voice", "whatsapp", "email"],
+    process_type="payment_collection",
+    entity_type="invoice",
+    entity_id=INVOICE,
+    flow="payment_reminder",
+    business_context=INVOICE_OVERDUE,
+)
+
+
+def shipped() -> Bundle:
+    """The shipped bundle."""
+    loaded = load_bundle(SHIPPED, {}, "development")
+    assert loaded.bundle is not None, loaded.findings
+    return loaded.bundle
+
+
+class Scene:
+    """Priya's conversation about her overdue invoice, from MORNING on."""
+
+    bundle = shipped()
+
+    def __init__(self, profile: contact.Profile = PRIYA_IS) -> None:
+        self.now: datetime = MORNING
+        self.contact = Contact(id=PRIYA, profile=profile, known_to_erp=True)
+        self.conversation = Conversation()
+        self.consent = Consent()
+        self.followups: dict[str, Followup] = {}
+        self.approaches: list[datetime] = []
+        self.doors = {"whatsapp": Door("sandbox"), "voice": Door("off"), "email": Door("off")}
+        self.told: list[Event] = []
+        self._causes = 0
+
+    def tells(self, verb: Callable[[Story], None]) -> list[Event]:
+        """Let a decision speak; what it said, and the scene goes on from there."""
+        self._causes += 1
+        cause = uuid5(ROOT, str(self._causes))
+        story = Story(
+            Known(
+                now=self.now,
+                fact_id=lambda stream, n: uuid5(cause, f"{stream}/{n}"),
+                current=self.bundle,
+                contact=self.contact,
+                id=CONVERSATION,
+                conversation=self.conversation,
+                consent=self.consent,
+                followups=self.followups,
+                bundles={self.bundle.hash: self.bundle},
+                doors=self.doors,
+                approaches=tuple(self.approaches),
+            )
+        )
+        verb(story)
+        process.close_if_done(story)
+        said: list[Event] = []
+        for draft in story.drafts:
+            self._keep(draft.stream, draft.event)
+            said.append(draft.event)
+        self.told += said
+        return said
+
+    def _keep(self, stream: str, event: Event) -> None:
+        if stream.startswith("conversation-"):
+            self.conversation = talk.evolve(self.conversation, event)
+        elif stream.startswith("followup-"):
+            name = stream.removeprefix("followup-")
+            self.followups[name] = matters.evolve(self.followups.get(name, Followup()), event)
+        elif isinstance(event, Given | Withdrawn):
+            self.consent = people.evolve_consent(self.consent, event)
+        if isinstance(event, MessageRequested) and event.purpose == "approach":
+            self.approaches.append(self.now)
+
+    def later(self, **by: float) -> "Scene":
+        self.now += timedelta(**by)
+        return self
+
+    def last(self, kind: type[Any]) -> Any:
+        """The newest fact of a kind."""
+        found = [event for event in self.told if isinstance(event, kind)]
+        assert found, f"no {kind.__name__} was told; there were {[type(event).__name__ for event in self.told]}"
+        return found[-1]
+
+    def opens(self, opened: Opened = OVERDUE, matter: str = MATTER) -> list[Event]:
+        self.followups[matter] = matters.evolve(Followup(), opened)
+        return self.tells(lambda story: decide.take_up(story, matter, None))
+
+    def erp_answers(self, result: Any) -> list[Event]:
+        asked: ToolRequested = self.last(ToolRequested)
+        answer = backend.CallCompleted(
+            kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, status=200, result=result
+        )
+        return self.tells(lambda story: decide.after_tool(story, asked.call, asked, answer))
+
+    def erp_fails(self, reason: str = "HTTP 500") -> list[Event]:
+        asked: ToolRequested = self.last(ToolRequested)
+        answer = backend.CallFailed(kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, reason=reason)
+        return self.tells(lambda story: decide.after_tool(story, asked.call, asked, answer))
+
+    def message_is(self, outcome: Any) -> list[Event]:
+        asked: MessageRequested = self.last(MessageRequested)
+        return self.tells(lambda story: decide.after_message(story, asked.message, outcome))
+
+    def priya_says(self, text: str) -> list[Event]:
+        received = inbound.Received(
+            channel="whatsapp", account="1", digest="d", sender=PRIYA_PHONE, text=text, provider_ref=f"wamid.{text}"
+        )
+        return self.tells(lambda story: decide.hear(story, received, "inbound-whatsapp-x", None))
+
+    def claude_answers(self, draft: str | None = "Theek hai.", **understood: Any) -> list[Event]:
+        asked: TurnRequested = self.last(TurnRequested)
+        done = turn.Completed(conversation=CONVERSATION, model="m", draft=draft, **understood)
+        return self.tells(lambda story: turns.after_turn(story, done, asked.turn))
+
+    def claude_fails(self) -> list[Event]:
+        asked: TurnRequested = self.last(TurnRequested)
+        return self.tells(lambda story: turns.after_failed_turn(story, asked.turn, "Overloaded"))
+
+    def timer_fires(self, purpose: str) -> list[Event]:
+        timer = next(event for event in reversed(self.told) if isinstance(event, TimerSet) and event.purpose == purpose)
+        self.now = max(self.now, timer.due_at)
+        return self.tells(lambda story: decide.after_timer(story, timer))
+
+    def reminded(self) -> "Scene":
+        """The reminder went out and was accepted."""
+        self.opens()
+        self.erp_answers({"paid": False})
+        self.message_is("accepted")
+        return self
+
+    def promised(self) -> "Scene":
+        """Priya promised a date, and it was confirmed to her."""
+        self.reminded().later(minutes=5)
+        self.priya_says("20 February tak")
+        self.claude_answers(intents=["promise_to_pay"], extracted_info={"payment_date": "2026-02-20"})
+        self.claude_answers("Note kar liya.")
+        self.message_is("accepted")
+        return self
+
+    @property
+    def state(self) -> str | None:
+        return self.conversation.matters[MATTER].state
+
+    @property
+    def followup(self) -> Followup:
+        return self.followups[MATTER]
