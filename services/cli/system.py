@@ -158,7 +158,7 @@ async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock:
     environment = settings.environment
     emulators = sandbox.base_urls(origin)
     ingest_kit = await wiring.kit("ingest")
-    return [
+    apps = [
         await relay.build(RelaySettings(), database_url=where.database_url, bus=await wiring.bus("relay"), clock=clock),
         await ingest.build(
             IngestSettings(profile=settings.profile), store=ingest_kit["store"], clock=ingest_kit["clock"]
@@ -179,8 +179,8 @@ async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock:
         await console.build(
             ConsoleSettings(environment=environment, profile=settings.profile), **await wiring.kit("console")
         ),
-        sandbox.build(
-            sandbox_settings.from_environment({**environment, "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}),
-            now=clock.now,
-        ),
     ]
+    if settings.profile == "development":
+        callback = {**environment, "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}
+        apps.append(sandbox.build(sandbox_settings.from_environment(callback), now=clock.now))
+    return apps

@@ -1,13 +1,12 @@
 """A small vocabulary for tests of the log: a parcel with a receiver, who is a person."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 
-from events.base import Category, Cause, Draft, Event, Personal, Retired, Value
+from events.base import Category, Cause, Draft, Event, Personal, Recorded, Retired, Value
 from libs.kit import ids
 from libs.testkit.nouns import NOON
 
@@ -52,11 +51,15 @@ PARCEL = Category("parcel", current=(Sent, Moved), retired=(SentV1,))
 PRIYAS_STREET = "14 Lavelle Road"
 
 
-def cause(id: UUID | None = None, **changes: Any) -> Cause:
+def cause(**changes: Any) -> Cause:
     """A cause of its own, at noon."""
-    return Cause(
-        **({"correlation_id": ids.fresh(), "occurred_at": NOON, "source": "test", "id": id or ids.fresh()} | changes)
-    )
+    facts: dict[str, Any] = {"correlation_id": ids.fresh(), "occurred_at": NOON, "source": "test", "id": ids.fresh()}
+    return Cause(**(facts | changes))
+
+
+def steps(facts: Sequence[Recorded[Event]]) -> list[int]:
+    """The steps of the facts that are moves."""
+    return [fact.event.step for fact in facts if isinstance(fact.event, Moved)]
 
 
 def moved(stream: str, *steps: int) -> list[Draft]:

@@ -69,7 +69,7 @@ class Scene:
         self.told: list[Event] = []
         self._causes = 0
 
-    def tells(self, verb: Callable[[Story], None]) -> list[Event]:
+    def tells(self, verb: Callable[[Story], None]) -> list[Any]:
         """Let a decision speak; what it said, and the scene goes on from there."""
         self._causes += 1
         cause = uuid5(ROOT, str(self._causes))
@@ -118,42 +118,42 @@ class Scene:
         assert found, f"no {kind.__name__} was told; there were {[type(event).__name__ for event in self.told]}"
         return found[-1]
 
-    def opens(self, opened: Opened = OVERDUE, matter: str = MATTER) -> list[Event]:
+    def opens(self, opened: Opened = OVERDUE, matter: str = MATTER) -> list[Any]:
         self.followups[matter] = matters.evolve(Followup(), opened)
         return self.tells(lambda story: decide.take_up(story, matter, None))
 
-    def erp_answers(self, result: Any) -> list[Event]:
+    def erp_answers(self, result: Any) -> list[Any]:
         asked: ToolRequested = self.last(ToolRequested)
         answer = backend.CallCompleted(
             kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, status=200, result=result
         )
         return self.tells(lambda story: decide.after_tool(story, asked.call, asked, answer))
 
-    def erp_fails(self, reason: str = "HTTP 500") -> list[Event]:
+    def erp_fails(self, reason: str = "HTTP 500") -> list[Any]:
         asked: ToolRequested = self.last(ToolRequested)
         answer = backend.CallFailed(kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, reason=reason)
         return self.tells(lambda story: decide.after_tool(story, asked.call, asked, answer))
 
-    def message_is(self, outcome: Any) -> list[Event]:
+    def message_is(self, outcome: Any) -> list[Any]:
         asked: MessageRequested = self.last(MessageRequested)
         return self.tells(lambda story: decide.after_message(story, asked.message, outcome))
 
-    def priya_says(self, text: str) -> list[Event]:
+    def priya_says(self, text: str) -> list[Any]:
         received = inbound.Received(
             channel="whatsapp", account="1", digest="d", sender=PRIYA_PHONE, text=text, provider_ref=f"wamid.{text}"
         )
         return self.tells(lambda story: decide.hear(story, received, "inbound-whatsapp-x", None))
 
-    def claude_answers(self, draft: str | None = "Theek hai.", **understood: Any) -> list[Event]:
+    def claude_answers(self, draft: str | None = "Theek hai.", **understood: Any) -> list[Any]:
         asked: TurnRequested = self.last(TurnRequested)
         done = turn.Completed(conversation=CONVERSATION, model="m", draft=draft, **understood)
         return self.tells(lambda story: turns.after_turn(story, done, asked.turn))
 
-    def claude_fails(self) -> list[Event]:
+    def claude_fails(self) -> list[Any]:
         asked: TurnRequested = self.last(TurnRequested)
         return self.tells(lambda story: turns.after_failed_turn(story, asked.turn, "Overloaded"))
 
-    def timer_fires(self, purpose: str) -> list[Event]:
+    def timer_fires(self, purpose: str) -> list[Any]:
         timer = next(event for event in reversed(self.told) if isinstance(event, TimerSet) and event.purpose == purpose)
         self.now = max(self.now, timer.due_at)
         return self.tells(lambda story: decide.after_timer(story, timer))

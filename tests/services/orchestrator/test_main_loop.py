@@ -1,5 +1,7 @@
 """The main loop on paper: from a follow-up to its settlement, decision by decision."""
 
+from typing import Any
+
 from events import backend
 from events.contact import Profile
 from events.conversation import (
@@ -22,7 +24,7 @@ from services.orchestrator import decide
 from tests.services.orchestrator.scene import Scene
 
 
-def kinds(facts):
+def kinds(facts: Any) -> list[str]:
     return [type(fact).__name__ for fact in facts]
 
 

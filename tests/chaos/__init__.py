@@ -1,0 +1,1 @@
+"""Everything is killed, paused and restored old at random while events flow; afterwards it is counted what was lost or doubled."""
