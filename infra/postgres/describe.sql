@@ -1,5 +1,6 @@
 -- One line wherever a person would look for a difference between two schemas: tables, columns, constraints, indexes,
 -- triggers, functions, rights; the same lines on every supported PostgreSQL.
+SELECT line FROM (
 SELECT 'schema ' || n.nspname FROM pg_namespace n WHERE n.nspname !~ '^(pg_|information_schema$|public$)'
 UNION ALL
 SELECT format('table %s.%s%s%s', n.nspname, c.relname,
@@ -49,4 +50,4 @@ FROM (
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^(pg_|information_schema$|public$)'
 ) o CROSS JOIN LATERAL aclexplode(o.acl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
 WHERE x.grantee <> o.owner
-ORDER BY 1
+) AS facts (line) ORDER BY line COLLATE "C"

@@ -26,13 +26,16 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(keys_app, name="keys")
 
+WIDE = 160
+"""Columns where the output goes to a file or a pipe."""
+
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
 def _run(work: Callable[[Settings, Console], Coroutine[Any, Any, int]], settings: Settings) -> None:
     """Run a command's work; what a user can mend is told without a traceback."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     try:
         code = up.run_loop(work(settings, console))
     except BundleRefused as refused:

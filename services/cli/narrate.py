@@ -3,7 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from events import backend, business, consent, contact, conversation, followup, inbound, message, operator, rules, turn
+from events import (
+    backend,
+    business,
+    config,
+    consent,
+    contact,
+    conversation,
+    followup,
+    inbound,
+    message,
+    operator,
+    rules,
+    timer,
+    turn,
+)
 from events.base import Event, Recorded
 from events.values import PolicyDecision
 
@@ -103,6 +117,12 @@ TELLERS: dict[type[Event], Teller] = {
     followup.Resolved: lambda event: f"{event.outcome}" + (f" ({event.state})" if event.state else ""),
     followup.Exhausted: lambda event: event.reason,
     followup.Cancelled: lambda event: event.reason,
+    conversation.Opened: lambda event: (
+        f"with {event.contact_id}" + (f", follows {event.follows}" if event.follows else "")
+    ),
+    followup.Joined: lambda event: f"conversation {event.conversation}",
+    config.Published: lambda event: f"bundle {event.bundle[:12]}",
+    timer.Fired: lambda event: f"wakes {event.stream.partition('-')[0]}",
     conversation.ProcessBound: lambda event: f"{event.process_type or 'no process'} {event.entity_id or ''}",
     conversation.FlowStarted: lambda event: event.flow,
     conversation.StepEntered: lambda event: f"{event.flow}.{event.step}",
@@ -128,6 +148,8 @@ TELLERS: dict[type[Event], Teller] = {
     message.Rejected: lambda event: f"{event.code}: {event.reason}",
     message.Withheld: lambda event: event.reason,
     message.OutcomeUnknown: lambda event: event.reason,
+    message.Delivered: lambda event: f"on {event.channel}",
+    message.Read: lambda event: f"on {event.channel}",
     message.Failed: lambda event: f"{event.code}: {event.reason}",
     inbound.Received: lambda event: f"on {event.channel}: {quoted(event.text)}",
     inbound.StatusReceived: lambda event: f"{event.channel} says {event.status}",

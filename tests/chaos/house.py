@@ -252,7 +252,7 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         )
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         client = await stack.enter_async_context(http.client(timeout=timedelta(seconds=5)))
-        environment = _environment(folder, database.url, secret, timeout)
+        environment = _environment(database.url, secret, timeout)
         outside_port = free_port()
         for key, path in (("META", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
@@ -285,10 +285,9 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
                 await watching
 
 
-def _environment(folder: Path, database_url: str, secret: str, timeout: timedelta) -> dict[str, str]:
+def _environment(database_url: str, secret: str, timeout: timedelta) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "PYTHONPYCACHEPREFIX": str(folder / "pycache"),
         "PYTHONUNBUFFERED": "1",
         "CONVERSE_DATABASE_URL": database_url,
         "CONVERSE_MASTER_KEY": secret,

@@ -25,7 +25,7 @@ async def test_a_key_opens_what_it_was_made_for(store: Store):
     assert token.startswith("cvk_")
     found = await store.tenants.verify(token)
     assert found == key
-    assert (key.tenant, key.name, key.scopes) == (TENANT, "the ERP", {"events:write", "read"})
+    assert (key.tenant, key.name, key.scopes) == (TENANT, "the ERP", frozenset({"events:write", "read"}))
 
 
 async def test_a_token_is_not_stored(store: Store):
