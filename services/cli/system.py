@@ -113,7 +113,7 @@ async def system(settings: Settings, where: Surroundings, *, start_at: datetime 
         if start_at is not None:
             await clock.set(start_at)
         await publish(own, clock, bundle)
-        apps = await _apps(settings, where, wiring, clock, origin)
+        apps = await _apps(settings, where, wiring, clock, bundle, origin)
         yield System(apps, own, clock, bundle, origin)
 
 
@@ -154,7 +154,9 @@ class _Wiring:
         return {"store": store, "bus": await self.bus(service), "clock": await self.clock(store)}
 
 
-async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock: Clock, origin: str) -> list[App]:
+async def _apps(
+    settings: Settings, where: Surroundings, wiring: _Wiring, clock: Clock, bundle: Bundle, origin: str
+) -> list[App]:
     environment = settings.environment
     emulators = sandbox.base_urls(origin)
     ingest_kit = await wiring.kit("ingest")
@@ -181,6 +183,19 @@ async def _apps(settings: Settings, where: Surroundings, wiring: _Wiring, clock:
         ),
     ]
     if settings.profile == "development":
-        callback = {**environment, "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}
-        apps.append(sandbox.build(sandbox_settings.from_environment(callback), now=clock.now))
+        told = _told_to_the_sandbox(environment, bundle) | {"SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}
+        apps.append(sandbox.build(sandbox_settings.from_environment(told), now=clock.now))
     return apps
+
+
+def _told_to_the_sandbox(environment: Mapping[str, str], bundle: Bundle) -> dict[str, str]:
+    """The credentials by which the emulators know callers whom the bundle sends to them as live ones."""
+    live = {
+        "WHATSAPP_": bundle.channel_mode("whatsapp", environment) == "live",
+        "BACKEND_": bundle.backend_mode(environment) == "live",
+    }
+    return {
+        name: value
+        for name, value in environment.items()
+        if any(name.startswith(prefix) for prefix, is_live in live.items() if is_live)
+    }

@@ -1,35 +1,16 @@
 """Gateways in a process of its own: `python -m services.gateways`."""
 
-import asyncio
-
-from libs.kit import log
-from libs.kit.bus import Bus
-from libs.kit.clock import Clock
-from libs.kit.crypto import master_key
-from libs.kit.serve import serve
-from libs.kit.store import Store
+from libs.kit import process
+from libs.kit.process import Kit
+from libs.kit.serve import App
 from services.gateways.app import NAME, build
-from services.gateways.settings import Process, from_environment
+from services.gateways.settings import from_environment
 
 
-async def run(process: Process) -> None:
-    """Serve until told to end."""
-    async with Store.open(
-        process.database_url, master=master_key(process.master_key), role="converse_gateways", name=NAME
-    ) as store:
-        bus = await Bus.connect(process.nats_url, name=NAME)
-        try:
-            async with Clock.open(store.pool, store.listener) as clock:
-                app = await build(process.settings, store=store, bus=bus, clock=clock)
-                await serve([app], process.host, process.port)
-        finally:
-            await bus.close()
-
-
-def main() -> None:
-    log.configure()
-    asyncio.run(run(from_environment()))
+async def built(kit: Kit) -> App:
+    """The service on its own connections."""
+    return await build(from_environment(), store=kit.store, bus=kit.bus, clock=kit.clock)
 
 
 if __name__ == "__main__":
-    main()
+    process.main(NAME, built)

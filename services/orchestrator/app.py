@@ -58,7 +58,7 @@ class KitShell:
         return ids.event_id(cause, CONSUMER, stream, n)
 
     def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet) -> Row:
-        return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream)
+        return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream, set_by=UUID(timer.timer))
 
     def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:
         return [Row("SELECT keys.bind($1, $2, $3)", (tenant, list(keys), contact))]

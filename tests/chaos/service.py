@@ -28,7 +28,7 @@ async def _gateways(kit: Kit) -> App:
     from services.gateways.app import build
     from services.gateways.settings import from_environment
 
-    settings = from_environment().settings
+    settings = from_environment()
     return await build(settings, store=kit.store, bus=kit.bus, clock=kit.clock, timeout=TIMEOUT, evidence=EVIDENCE)
 
 

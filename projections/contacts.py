@@ -1,0 +1,95 @@
+"""Who the contacts are, and what they allowed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from events.base import Recorded
+from events.consent import Given, Withdrawn
+from events.contact import Changed, Erased, NotFound, Registered
+from projections.base import Held, Json, Projection, Row, Wanted, changed
+
+
+class Contact(Row):
+    """`missing` says why nothing is known; `consents` holds, by channel, what the contact itself allowed or forbade."""
+
+    TABLE = "contacts"
+    KEY = ("tenant", "id")
+
+    id: str
+    name: str | None
+    role: str | None
+    organization: str | None
+    channels: Json
+    metadata: Json
+    known_to_erp: bool
+    missing: str | None
+    stopped: bool
+    consents: Json
+    created_at: datetime
+    updated_at: datetime
+    first_pos: int
+
+
+def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
+    """The contact that a fact is about."""
+    yield Contact, (fact.tenant, fact.event.contact_id)
+
+
+def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
+    """The contact after one more fact."""
+    event = fact.event
+    row = held.get(Contact, fact.tenant, event.contact_id) or _new(fact)
+    row = changed(row, updated_at=fact.envelope.occurred_at)
+    match event:
+        case Registered() | Changed():
+            profile = event.profile
+            yield changed(
+                row,
+                name=profile.name,
+                role=profile.role,
+                organization=profile.organization,
+                channels=msgspec.to_builtins(profile.channels),
+                metadata=profile.metadata,
+                known_to_erp=event.known_to_erp if isinstance(event, Registered) else row.known_to_erp,
+                missing=None,
+            )
+        case NotFound():
+            yield changed(row, missing=event.reason)
+        case Erased():
+            yield changed(
+                row, name="[erased]", role=None, organization=None, channels=[], metadata={}, missing="erased"
+            )
+        case Withdrawn(channel=None):
+            yield changed(row, stopped=True, consents={})
+        case Withdrawn(channel=str(channel)):
+            yield changed(row, consents={**row.consents, channel: "withdrawn"})
+        case Given(channel=None):
+            yield changed(row, stopped=False, consents={})
+        case Given(channel=str(channel)):
+            yield changed(row, stopped=False, consents={**row.consents, channel: "given"})
+
+
+def _new(fact: Recorded[Any]) -> Contact:
+    at = fact.envelope.occurred_at
+    return Contact(
+        tenant=fact.tenant,
+        id=fact.event.contact_id,
+        name=None,
+        role=None,
+        organization=None,
+        channels=[],
+        metadata={},
+        known_to_erp=False,
+        missing=None,
+        stopped=False,
+        consents={},
+        created_at=at,
+        updated_at=at,
+        first_pos=fact.pos,
+    )
+
+
+CONTACTS = Projection("contacts", (Contact,), (Registered, Changed, NotFound, Erased, Withdrawn, Given), reads, apply)
