@@ -43,10 +43,15 @@ class Held:
         row = self._rows.get(kind, {}).get(key)
         return row if isinstance(row, kind) else None
 
-    def put(self, row: Row) -> None:
+    def put(self, row: Row) -> Key:
         """Keep a row, in place of the one with its key."""
         kind = type(row)
-        self._rows.setdefault(kind, {})[tuple(getattr(row, name) for name in kind.KEY)] = row
+        key = tuple([getattr(row, name) for name in kind.KEY])
+        rows = self._rows.get(kind)
+        if rows is None:
+            rows = self._rows[kind] = {}
+        rows[key] = row
+        return key
 
     def all(self, kind: type[R]) -> list[R]:
         """Every row of a table."""
@@ -77,20 +82,23 @@ class Table:
             Column(each.name, JSONB in getattr(hints[each.name], "__metadata__", ()))
             for each in msgspec.structs.fields(kind)
         )
-        names = [column.name for column in self.columns]
-        places = ", ".join(f"${number}" for number in range(1, len(names) + 1))
-        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in self.key)
-        ids = " AND ".join(f"t.{name} = ${number}" for number, name in enumerate(self.key, 1))
-        # Names of our own structs, never of a request.
-        self.upsert = (
-            f"INSERT INTO read.{self.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
-            f" ON CONFLICT ({', '.join(self.key)}) " + (f"DO UPDATE SET {changes}" if changes else "DO NOTHING")
-        )
-        self.load = f"SELECT to_jsonb(t)::text FROM read.{self.name} t WHERE {ids}"  # noqa: S608
+        self.upsert = self.upsert_into(kind.TABLE)
         self._decode = msgspec.json.Decoder(kind).decode
 
+    def upsert_into(self, name: str) -> str:
+        """The statement that writes a row through the view, or into one generation."""
+        names = [column.name for column in self.columns]
+        places = ", ".join(f"${number}" for number in range(1, len(names) + 1))
+        changes = ", ".join(f'"{each}" = excluded."{each}"' for each in names if each not in self.key)
+        quoted = ", ".join(f'"{each}"' for each in names)
+        # Names of our own structs, never of a request.
+        return (
+            f'INSERT INTO read."{name}" ({quoted}) VALUES ({places})'  # noqa: S608
+            f" ON CONFLICT ({', '.join(self.key)}) " + (f"DO UPDATE SET {changes}" if changes else "DO NOTHING")
+        )
+
     def read(self, text: str) -> Row:
-        """A row as `load` gives it."""
+        """A row from its JSON."""
         return self._decode(text)
 
     def values(self, row: Row) -> tuple[Any, ...]:
@@ -152,7 +160,9 @@ def _plain(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _json(value: Any) -> str:
+def _json(value: Any) -> str | None:
+    if value is None:
+        return None
     text = msgspec.json.encode(value).decode()
     return msgspec.json.encode(_without_nul(msgspec.json.decode(text))).decode() if "\\u0000" in text else text
 

@@ -12,7 +12,7 @@ from events.contact import Changed, Erased, NotFound, Registered
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 
-class Contact(Row):
+class Contact(Row, frozen=True, kw_only=True):
     """`missing` says why nothing is known; `consents` holds, by channel, what the contact itself allowed or forbade."""
 
     TABLE = "contacts"

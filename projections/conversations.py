@@ -22,7 +22,7 @@ from projections.base import Held, Projection, Row, Wanted, changed
 NOT_SENT = ("failed", "withheld")
 
 
-class Conversation(Row):
+class Conversation(Row, frozen=True, kw_only=True):
     """`status`: open, waiting (we have spoken and wait for the contact), with_operator, closed."""
 
     TABLE = "conversations"

@@ -13,7 +13,7 @@ NEXT_ATTEMPT = ("no_reply", "deferred")
 """What a timer must be for, so that the contact is approached again when it is due."""
 
 
-class Followup(Row):
+class Followup(Row, frozen=True, kw_only=True):
     """`status`: open, deferred, resolved, exhausted, cancelled; `outcome` says what came of it, or why not."""
 
     TABLE = "followups"

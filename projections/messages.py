@@ -15,7 +15,7 @@ RANKS = {"requested": 0, "unknown": 1, "accepted": 2, "withheld": 3, "failed": 3
 """States form a lattice: providers tell them out of order, and a later one is never undone by an earlier one."""
 
 
-class Message(Row):
+class Message(Row, frozen=True, kw_only=True):
     """`id` is ours for what goes out, the inbound stream's for what came in. `cost` is {currency, micros}."""
 
     TABLE = "messages"

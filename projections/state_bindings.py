@@ -18,7 +18,7 @@ from events.conversation import (
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 
-class StateBinding(Row):
+class StateBinding(Row, frozen=True, kw_only=True):
     """`id` is the matter's, that is the follow-up's; `state_data` what the process has learnt."""
 
     TABLE = "state_bindings"

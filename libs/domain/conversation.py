@@ -50,10 +50,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that we asked for, and what for."""
+    """A message that we asked for, when (business time), and what for."""
 
     channel: str
     purpose: str
+    at: datetime
     matter: str | None = None
     step: str | None = None
     heard: str | None = None
@@ -201,11 +202,11 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 now = replace(now, messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome)))
                 if event.outcome == "withheld" and sent.matter and sent.step:
                     now = _matter(now, sent.matter, asked=False)
-            return _settled(now, event.intent)
+            return _settled(_unwritten(now, event), event.intent)
         case ChannelSwitched():
             return replace(now, channel=event.channel)
         case TakenOver():
-            return replace(now, status="with_operator")
+            return replace(now, status="with_operator", quiet=False)
         case Released():
             return replace(now, status="open")
         case Closed():
@@ -260,7 +261,7 @@ def _lines(state: Conversation, line: Line) -> tuple[Line, ...]:
 def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
     operator = event.purpose == "operator"
     line = Line("operator" if operator else "agent", event.body.text, event.channel, state.version)
-    sent = Sent(event.channel, event.purpose, event.matter, event.step)
+    sent = Sent(event.channel, event.purpose, event.allowed_by.at, event.matter, event.step)
     recent = dict(list(state.messages.items())[-(HISTORY - 1) :])
     said = replace(
         _awaiting(state, event.message),
@@ -270,7 +271,21 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
         answered=max(state.answered, event.answers),
         suppressed=0,
     )
+    if not said.unread:
+        said = replace(said, quiet=False)
     return _matter(said, event.matter, asked=True) if event.matter and event.step else said
+
+
+def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
+    """A step for which Claude was to write, and whose words cannot be used, has not spoken yet."""
+    turn = state.turn
+    if turn is None or turn.id != event.intent or turn.wants != "draft" or turn.matter is None:
+        return state
+    matter = state.matters.get(turn.matter)
+    unusable = event.outcome == "withheld" or state.status == "with_operator"
+    if matter is None or matter.step != turn.step or not unusable:
+        return state
+    return _matter(state, turn.matter, asked=False)
 
 
 def _understood(state: Conversation, event: Understood) -> Conversation:

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from events.base import Cause, Draft, tag_of
 from libs.kit import ids, postgres
@@ -21,8 +19,7 @@ LARGEST = 512 * 1024
 """Bytes of a stored fact, sealed, with its metadata."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Facts to be added to one stream together, for one cause.
 
     `expected` is the stream's version before them, or ANY. `consumer` is part of their ids (default: the cause's source), and
@@ -38,8 +35,7 @@ class Append:
     first: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """Where the last fact of an append stands. `duplicate`: all of them had been there already."""
 
     pos: int
@@ -98,21 +94,20 @@ class FactTooLarge(Exception):
         self.size = size
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """An append, sealed and ready to be sent."""
 
     tenant: str
     stream: str
     expected: int
-    correlation_id: UUID
-    causation_id: UUID | None
-    occurred_at: datetime
-    size: int = 0
-    types: list[str] = field(default_factory=list)
-    ids: list[UUID] = field(default_factory=list)
-    metas: list[bytes] = field(default_factory=list)
-    datas: list[bytes] = field(default_factory=list)
+    correlation: str
+    causation: str
+    occurred: str
+    size: int
+    types: list[str]
+    ids: list[str]
+    metas: list[bytes]
+    datas: list[bytes]
 
 
 def keys_of(append: Append, codec: Codec) -> set[str]:
@@ -129,7 +124,8 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
         raise ValueError(f"{stream!r} is no stream id")
     root = cause.id or cause.correlation_id
     consumer = append.consumer or cause.source
-    request = Request(tenant, stream, append.expected, cause.correlation_id, cause.id, cause.occurred_at)
+    types, event_ids, metas, datas = [], [], [], []
+    total = 0
     for n, draft in enumerate(append.drafts, append.first):
         if draft.stream != stream:
             raise ValueError(f"a fact for {draft.stream} in an append to {stream}")
@@ -138,20 +134,36 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
         key = keys[tenant, name] if codec.is_personal(tag) else None
         data = codec.encode(draft.event, tag, tenant=tenant, stream=stream, name=name, key=key)
         meta = encode_meta(cause, draft.subject)
-        if (size := len(data) + len(meta)) > LARGEST:
+        size = len(data) + len(meta)
+        if size > LARGEST:
             raise FactTooLarge(tag, size)
-        request.types.append(tag)
-        request.ids.append(ids.event_id(root, consumer, stream, n))
-        request.metas.append(meta)
-        request.datas.append(data)
-        request.size += size
-    return request
+        total += size
+        types.append(tag)
+        event_ids.append(ids.event_hex(root, consumer, stream, n))
+        metas.append(meta)
+        datas.append(data)
+    return Request(
+        tenant,
+        stream,
+        append.expected,
+        cause.correlation_id.hex,
+        cause.id.hex if cause.id else "NULL",
+        cause.occurred_at.isoformat(),
+        total,
+        types,
+        event_ids,
+        metas,
+        datas,
+    )
 
 
+# Numbers, ids and times travel as the text of an array: asyncpg asks of every element of a list whether it is a list itself,
+# which costs more than all the rest unless it is a string or bytes.
 CALL = (
     "SELECT head, pos, version, duplicate FROM log.append_batch("
-    "$1::smallint, $2::text[], $3::text[], $4::int[], $5::int[], $6::uuid[], $7::uuid[], $8::timestamptz[], $9::int[],"
-    " $10::int[], $11::int[], $12::text[], $13::uuid[], $14::bytea[], $15::bytea[], $16, $17, $18, $19)"
+    "$1::smallint, $2::text[], $3::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
+    " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text[], $12::text::uuid[], $13::bytea[],"
+    " $14::bytea[], $15, $16, $17, $18)"
 )
 
 
@@ -170,47 +182,9 @@ async def send(
     Where not `whole`, no two requests may be for the same stream.
     Raises Fenced, and StreamMoved where `whole`; else what asyncpg raises.
     """
-    behind: list[int] = []
-    if whole:
-        reached: dict[tuple[str, str], int] = {}
-        for request in requests:
-            place = (request.tenant, request.stream)
-            behind.append(reached.get(place, 0))
-            reached[place] = behind[-1] + len(request.ids)
-    else:
-        behind = [0] * len(requests)
-    numbers: list[int] = []
-    versions: list[int] = []
-    for number, request in enumerate(requests, 1):
-        count = len(request.ids)
-        if count == 1:
-            numbers.append(number)
-            versions.append(request.expected + 1)
-        else:
-            numbers += [number] * count
-            versions += range(request.expected + 1, request.expected + 1 + count)
     try:
         head, pos, version, duplicate = await connection.fetchrow(
-            CALL,
-            shard,
-            [request.tenant for request in requests],
-            [request.stream for request in requests],
-            [request.expected for request in requests],
-            behind,
-            [request.correlation_id for request in requests],
-            [request.causation_id for request in requests],
-            [request.occurred_at for request in requests],
-            numbers,
-            range(1, len(numbers) + 1),
-            versions,
-            _flat(requests, "types"),
-            _flat(requests, "ids"),
-            _flat(requests, "metas"),
-            _flat(requests, "datas"),
-            whole,
-            consumer,
-            from_pos,
-            upto_pos,
+            CALL, shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos
         )
     except asyncpg.SerializationError as error:
         raise Fenced(consumer or "a batch", shard) from error
@@ -234,7 +208,48 @@ async def send(
     return outcomes
 
 
-def _flat(requests: Sequence[Request], name: str) -> list[Any]:
-    if len(requests) == 1:
-        return list(getattr(requests[0], name))
-    return [value for request in requests for value in getattr(request, name)]
+def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:
+    numbers: list[int] = []
+    versions: list[int] = []
+    types: list[str] = []
+    event_ids: list[str] = []
+    metas: list[bytes] = []
+    datas: list[bytes] = []
+    for number, request in enumerate(requests, 1):
+        count = len(request.ids)
+        numbers += [number] * count
+        versions += range(request.expected + 1, request.expected + 1 + count)
+        types += request.types
+        event_ids += request.ids
+        metas += request.metas
+        datas += request.datas
+    return (
+        [request.tenant for request in requests],
+        [request.stream for request in requests],
+        _array([request.expected for request in requests]),
+        _array(_behind(requests)) if whole else None,
+        _array([request.correlation for request in requests]),
+        _array([request.causation for request in requests]),
+        _array([request.occurred for request in requests]),
+        _array(numbers),
+        _array(versions),
+        types,
+        _array(event_ids),
+        metas,
+        datas,
+    )
+
+
+def _behind(requests: Sequence[Request]) -> list[int]:
+    """How many facts earlier requests append to the stream of each."""
+    reached: dict[tuple[str, str], int] = {}
+    behind = []
+    for request in requests:
+        place = (request.tenant, request.stream)
+        behind.append(reached.get(place, 0))
+        reached[place] = behind[-1] + len(request.ids)
+    return behind
+
+
+def _array(values: Sequence[int] | Sequence[str]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"

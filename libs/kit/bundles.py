@@ -32,16 +32,21 @@ class Bundles(Generic[B]):
         self._parse = parse
         self._parsed: dict[str, B] = {}
         self._current: dict[str, str] = {}
+        self._publications = 0
         store.listener.on("bundle", self._forget)
 
     async def current(self, tenant: str) -> B:
         """The bundle that decides for this tenant now. Raises NothingPublished."""
         known = self._current.get(tenant)
         if known is None:
+            seen = self._publications
             known = await self._store.pool.fetchval("SELECT hash FROM ops.current_bundle WHERE tenant = $1", tenant)
             if known is None:
-                raise NothingPublished(f"no bundle is published for the tenant {tenant!r}; run `converse config publish`")
-            self._current[tenant] = known
+                raise NothingPublished(
+                    f"no bundle is published for the tenant {tenant!r}; run `converse config publish`"
+                )
+            if seen == self._publications:  # else a newer one may have been published while we asked
+                self._current[tenant] = known
         return await self.get(known)
 
     async def get(self, bundle: str) -> B:
@@ -54,6 +59,7 @@ class Bundles(Generic[B]):
         return self._parsed[bundle]
 
     def _forget(self, tenant: str | None) -> None:
+        self._publications += 1
         if tenant is None:
             self._current.clear()
         else:

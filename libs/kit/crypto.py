@@ -132,6 +132,17 @@ class Keyring:
         self._turn = asyncio.Lock()
         self._forgotten = 0
 
+    def at_hand(self, tenant: str, names: Iterable[str]) -> Keys | None:
+        """These keys, if all of them are at hand; None: they have to be asked for."""
+        found: Keys = {}
+        for name in names:
+            place = (tenant, name)
+            if place not in self._keys:
+                return None
+            self._keys.move_to_end(place)
+            found[place] = self._keys[place]
+        return found
+
     async def ensure(self, tenant: str, names: Iterable[str]) -> Keys:
         """These keys, made where they do not exist; None for one that is destroyed, and stays so."""
         return await self._have(tenant, names, make=True)

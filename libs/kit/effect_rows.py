@@ -37,6 +37,7 @@ def open_row(
         where.pos,
         list(gates),
         not_before,
+        where.recorded_at,
     )
     return Row(statement("effect_open", ledger), args)
 

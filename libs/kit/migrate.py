@@ -76,12 +76,14 @@ async def migrate(url: str, *, phase: Phase = "all", folder: Path = SQL) -> list
         await connection.execute(LEDGER)
         known = dict(await connection.fetch("SELECT name, hash FROM ops.migration"))
         to_do = plan(read(folder, "migrations"), read(folder, "functions"), read(folder, "rights"), known, phase)
-        for script in (*to_do.migrations, *to_do.functions):
+        for script in to_do.migrations:
             await _apply(connection, script)
-        if to_do.rights:
-            async with connection.transaction():
-                for script in to_do.rights:
-                    await _renew_rights(connection, script)
+        # Together, so that no service finds a function that it may not call yet.
+        async with connection.transaction():
+            for script in to_do.functions:
+                await _apply(connection, script)
+            for script in to_do.rights:
+                await _renew_rights(connection, script)
         return [script.name for script in (*to_do.migrations, *to_do.functions, *to_do.rights)]
     finally:
         await connection.close()

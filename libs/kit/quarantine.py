@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +18,18 @@ QUARANTINED = telemetry.counter("reactor_quarantined", "Facts put into quarantin
 Target = tuple[str, str]  # tenant, what the fact was for
 
 _OPEN = "consumer = $1 AND shard = $2 AND state <> 'resolved'"
+
+
+class Sick(NamedTuple):
+    """A fact for quarantine, which perhaps cannot even be read."""
+
+    pos: int
+    event_id: UUID
+    type: str
+
+    @classmethod
+    def of(cls, fact: Recorded[Any]) -> "Sick":
+        return cls(fact.pos, fact.id, fact.envelope.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,23 @@ class Ward:
     async def load(self, connection: asyncpg.Connection | asyncpg.Pool) -> None:
         """Learn which targets wait."""
         rows = await connection.fetch(
-            f"SELECT tenant, target FROM ops.quarantine WHERE {_OPEN}",  # noqa: S608 - a constant of this module
+            f"SELECT tenant, target FROM ops.quarantine WHERE {_OPEN}"  # noqa: S608 - a constant of this module
+            " UNION SELECT tenant, target FROM ops.parked WHERE consumer = $1 AND shard = $2",
             self._consumer,
             self._shard,
         )
         self._closed = {(row["tenant"], row["target"]) for row in rows}
+
+    async def stranded(self, connection: asyncpg.Connection | asyncpg.Pool) -> list[Target]:
+        """Targets with parked facts and nothing in quarantine any more: a replay of theirs was broken off."""
+        rows = await connection.fetch(
+            "SELECT DISTINCT p.tenant, p.target FROM ops.parked p WHERE p.consumer = $1 AND p.shard = $2 AND NOT EXISTS ("
+            " SELECT FROM ops.quarantine q WHERE q.consumer = p.consumer AND q.shard = p.shard AND q.tenant = p.tenant"
+            " AND q.target = p.target AND q.state <> 'resolved')",
+            self._consumer,
+            self._shard,
+        )
+        return [(row["tenant"], row["target"]) for row in rows]
 
     async def park(self, connection: asyncpg.Connection, facts: Sequence[tuple[Target, int]]) -> None:
         """Let facts, given by target and position, wait behind what is quarantined for their targets."""
@@ -98,14 +122,14 @@ class Ward:
         )
 
     async def admit(
-        self, connection: asyncpg.Connection, target: Target, fact: Recorded[Any], *, error: str, attempts: int
+        self, connection: asyncpg.Connection, target: Target, fact: Sick, *, error: str, attempts: int
     ) -> None:
         """Put a fact into quarantine."""
         await connection.execute(
             "INSERT INTO ops.quarantine (consumer, shard, tenant, target, pos, event_id, type, error, attempts)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (consumer, shard, pos) DO UPDATE SET"
             " state = 'open', resolved_at = NULL, error = EXCLUDED.error, attempts = quarantine.attempts + EXCLUDED.attempts",
-            *(self._consumer, self._shard, *target, fact.pos, fact.id, fact.envelope.type, error, attempts),
+            *(self._consumer, self._shard, *target, fact.pos, fact.event_id, fact.type, error, attempts),
         )
 
     def close(self, target: Target) -> None:

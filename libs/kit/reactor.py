@@ -8,16 +8,18 @@ from typing import Any, NoReturn
 import asyncpg
 import structlog
 
-from events.base import Cause, Event, Recorded, Retired, UnknownFact, family_of, tag_of
+from events.base import Cause, Event, Recorded, UnknownFact
 from libs.kit import quarantine, telemetry
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.codec import Stored
+from libs.kit.crypto import KeyUnusable
 from libs.kit.failures import TRANSIENT, Poison, describe
 from libs.kit.folds import FoldCache, Overlay, versions
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
-from libs.kit.quarantine import Target, Ward
+from libs.kit.quarantine import Sick, Target, Ward
+from libs.kit.readable import Reader, Unreadable
 from libs.kit.store import Fenced, Store, StreamMoved, Unavailable, Unit
 from libs.kit.world import Decision, Handler, PrivateRows, World
 
@@ -78,7 +80,6 @@ class Reactor:
         self.shard = shard
         self.state = "starting"
         self._handlers = dict(handlers)
-        self._families = frozenset(family_of(tag_of(kind)) for kind in handlers)
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -88,12 +89,7 @@ class Reactor:
         self._batch = batch
         self._tries = tries
         self._cache_size = cache
-        self._known = dict(store.codec.types)
-        self._wanted = {
-            tag
-            for tag, kind in self._known.items()
-            if kind in self._handlers or (issubclass(kind, Retired) and family_of(tag) in self._families)
-        }
+        self._reader = Reader(store, handlers.keys())
         self._watermark = 0
         self._examined = 0
         self._written_at = 0.0
@@ -158,7 +154,7 @@ class Reactor:
         self._cache = FoldCache(self._cache_size)
         await self._ward.load(self._store.pool)
         async with Hearing(
-            self.consumer, self.shard, self._families, after=self._watermark, store=self._store, bus=self._bus
+            self.consumer, self.shard, self._reader.families, after=self._watermark, store=self._store, bus=self._bus
         ) as hearing:
             self._hearing = hearing
 
@@ -184,24 +180,33 @@ class Reactor:
 
     async def _take(self, heard: Heard) -> None:
         """Handle what was heard; a fact of an unknown type ends it after what stands before."""
-        wanted: list[Stored] = []
-        unknown: Stored | None = None
-        for stored in heard.facts:
-            if stored.type in self._wanted:
-                wanted.append(stored)
-            elif stored.type not in self._known:
-                unknown = stored
-                break
-        facts = (
-            [fact for fact in await self._store.unseal(wanted) if type(fact.event) in self._handlers] if wanted else []
-        )
+        wanted, unknown = self._reader.sort(heard.facts)
         upto = heard.upto if unknown is None else unknown.pos - 1
+        try:
+            facts = await self._reader.read(wanted)
+        except Unreadable:
+            facts = await self._single_out(wanted)
         if facts:
             await self._work(facts, upto)
         else:
             await self._idle(upto)
         if unknown is not None:
             raise UnknownFact(unknown.type)
+
+    async def _single_out(self, stored: Sequence[Stored]) -> list[Recorded[Any]]:
+        """Put the facts that cannot be read into quarantine, in their place; what stands after the last of them is left to do."""
+        facts: list[Recorded[Any]] = []
+        for one in stored:
+            try:
+                facts += await self._reader.read([one])
+            except Unreadable as error:
+                if facts:
+                    await self._work(facts, one.pos - 1)
+                    facts = []
+                # Whom it was for cannot be read either: its stream stands for it.
+                target, sick = (one.tenant, one.stream), Sick(one.pos, one.event_id, one.type)
+                await self._set_aside(target, sick, error.error, attempts=1, upto=one.pos)
+        return facts
 
     async def _idle(self, upto: int) -> None:
         """Follow the head without facts of ours; the row is written now and then."""
@@ -263,10 +268,10 @@ class Reactor:
         overlay = Overlay(self._cache, self._store, self._own)
         rows = PrivateRows(unit.connection)
         waiting: list[tuple[Target, int]] = []
-        at = 0
+        at, handled = 0, False
         try:
             for at, fact in enumerate(facts):  # noqa: B007 - names the culprit below
-                target = (fact.tenant, self._target(fact))
+                target = self._target_of(fact)
                 if parked and self._ward.holds(target):
                     waiting.append((target, fact.pos))
                     continue
@@ -277,7 +282,7 @@ class Reactor:
                     rows.add(decision.rows)
                     if decision.drafts:
                         overlay.add(fact.tenant, decision.drafts, self._cause(fact, decision, now, traceparent))
-            at = len(facts) // 2  # what fails from here on may be anyone's
+            at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
             await rows.flush()
             if waiting:
                 await self._ward.park(unit.connection, waiting)
@@ -287,11 +292,15 @@ class Reactor:
         except StreamMoved:
             overlay.forget()
             raise
-        except (*TRANSIENT, Fenced):
+        except (*TRANSIENT, Fenced, KeyUnusable):
             raise
+        except UnknownFact as error:
+            if handled:
+                raise Poison(at, error) from error
+            raise  # a stream that a handler folds holds what only a newer release can read
         except asyncpg.InterfaceError as error:
             # asyncpg's word both for a wrong argument and for a connection that is gone.
-            if unit.connection.is_closed():
+            if unit.lost:
                 raise Unavailable(str(error)) from error
             raise Poison(at, error) from error
         except Exception as error:
@@ -320,27 +329,33 @@ class Reactor:
 
     async def _quarantine(self, fact: Recorded[Any], error: Exception, attempts: int, upto: int) -> None:
         """Give the fact up for now; later facts for its target wait behind it."""
-        target = self._target_of(fact)
+        try:
+            target = self._target_of(fact)
+        except Exception as untold:
+            log.error("the target of a fact cannot be told; its stream stands for it", error=describe(untold))
+            target = fact.tenant, fact.stream
+        await self._set_aside(target, Sick.of(fact), error, attempts=attempts, upto=upto)
+
+    async def _set_aside(self, target: Target, sick: Sick, error: Exception, *, attempts: int, upto: int) -> None:
         async with self._store.transaction(self.shard) as unit:
-            await self._ward.admit(unit.connection, target, fact, error=describe(error), attempts=attempts)
+            if self._ward.holds(target):
+                await self._ward.park(unit.connection, [(target, sick.pos)])
+            else:
+                await self._ward.admit(unit.connection, target, sick, error=describe(error), attempts=attempts)
             await unit.commit(self.consumer, self._watermark, upto)
         self._ward.close(target)
         self._watermark = upto
         await self._advance(upto)
         log.error(
             "a fact is in quarantine",
-            pos=fact.pos,
+            pos=sick.pos,
             target=target[1],
             error=describe(error),
             **{"pii.error": str(error)},
         )
 
     def _target_of(self, fact: Recorded[Any]) -> Target:
-        try:
-            return fact.tenant, self._target(fact)
-        except Exception:
-            log.exception("the target of a fact cannot be told; its stream stands for it", pos=fact.pos)
-            return fact.tenant, fact.stream
+        return fact.tenant, self._target(fact).replace("\0", "")  # Postgres takes no NUL in a text
 
     async def _replay(self) -> None:
         """Try again what a person asked for, then what was parked behind it, in order."""
@@ -353,16 +368,19 @@ class Reactor:
                 log.error("a retry failed", quarantine=entry, pos=pos, error=describe(error))
                 continue
             await self._drain(target)
+        for target in await self._ward.stranded(self._store.pool):
+            await self._drain(target)
 
     async def _drain(self, target: Target) -> None:
         while (pos := await self._ward.next_parked(self._store.pool, target)) is not None:
             error = await self._again(pos)
             if error is None:
                 continue
-            [fact] = await self._facts_at(pos)
+            [row] = await self._store.read_sealed(self.shard, pos - 1, 1)
+            sick = Sick(pos, row.event_id, row.type)
             async with self._store.transaction(self.shard) as unit:
                 await self._ward.unpark(unit.connection, pos)
-                await self._ward.admit(unit.connection, target, fact, error=describe(error), attempts=1)
+                await self._ward.admit(unit.connection, target, sick, error=describe(error), attempts=1)
                 await unit.commit(self.consumer, self._watermark, self._watermark)
             log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=describe(error))
             return
@@ -370,7 +388,12 @@ class Reactor:
 
     async def _again(self, pos: int, *, entry: int | None = None) -> Exception | None:
         """Handle one fact of the past; the watermark stays. Returns what went wrong."""
-        facts = await self._facts_at(pos)
+        try:
+            facts = await self._reader.at(self.shard, pos)
+        except Unreadable as error:
+            return error.error
+        except UnknownFact as error:
+            return error
         for _ in range(CONFLICTS):
             try:
                 async with self._store.transaction(self.shard) as unit:
@@ -381,11 +404,10 @@ class Reactor:
                     overlay = await self._decide(unit, facts, self._watermark, parked=False)
             except StreamMoved:
                 continue
+            except UnknownFact as error:
+                return error
             except Poison as poison:
                 return poison.error
             overlay.keep()
             return None
         return RuntimeError(f"other writers moved the streams {CONFLICTS} times in a row")
-
-    async def _facts_at(self, pos: int) -> list[Recorded[Any]]:
-        return await self._store.read_log(self.shard, pos - 1, 1)

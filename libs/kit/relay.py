@@ -120,8 +120,9 @@ class Relay:
             while not term.over:
                 try:
                     await self._until_bus(term)
+                    # Nobody gets a consumer before the stream has proved to tell the log's story.
+                    await self._synchronise(term.connection)
                     async with self._attached():
-                        await self._synchronise(term.connection)
                         await self._copy(term)
                 except (_Resync, BusAway, NatsError, APIError, TimeoutError) as error:
                     self.state = f"waiting for nats: {error}"

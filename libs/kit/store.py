@@ -1,7 +1,6 @@
 """The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -10,7 +9,7 @@ import asyncpg
 
 from events import CATEGORIES
 from events.base import Category, Cause, Draft, Event, Recorded
-from libs.kit import postgres, telemetry
+from libs.kit import postgres
 from libs.kit.appends import (
     ANY,
     Append,
@@ -45,8 +44,6 @@ __all__ = [
     "Unit",
     "UnknownTenant",
 ]
-
-LATENCY = telemetry.histogram("append_seconds", "From an append's call to its answer")
 
 READ_STREAM = (
     f"SELECT {COLUMNS} FROM log.event WHERE shard = $1 AND tenant = $2 AND stream_id = $3 AND version > $4"  # noqa: S608
@@ -134,16 +131,20 @@ class Store:
         The same facts for the same cause again: `duplicate`, and nothing is written. Safe to repeat after any failure.
         Raises StreamMoved, Overloaded, Unavailable, FactTooLarge, UnknownTenant.
         """
-        began = time.perf_counter()
         append = Append(tenant, stream, expected, drafts, cause, consumer, first)
-        shard = await self.shard_of(tenant)
-        (request,) = await self._sealed([append])
+        shard = self.tenants.known_shard_of(tenant)
+        if shard is None:
+            shard = await self.shard_of(tenant)
+        names = keys_of(append, self.codec)
+        keys = self.keyring.at_hand(tenant, names)
+        if keys is None:
+            with asking_postgres():
+                keys = await self.keyring.ensure(tenant, names)
+        request = seal(append, self.codec, keys)
         lane = self._lanes.get(shard)
         if lane is None:
             lane = self._lanes[shard] = Lane(self.pool, shard, patience_s=self._patience_s)
-        appended = await lane.submit(request)
-        LATENCY.observe(time.perf_counter() - began)
-        return appended
+        return await lane.submit(request)
 
     async def append_any(
         self, tenant: str, stream: str, drafts: Sequence[Draft], cause: Cause, *, consumer: str = "", first: int = 0

@@ -73,6 +73,10 @@ class Tenants:
             self._shards[tenant] = shard
         return shard
 
+    def known_shard_of(self, tenant: str) -> int | None:
+        """As `shard_of`, where it has been asked before."""
+        return self._shards.get(tenant)
+
     async def create(self, tenant: str, shard: int = 0) -> None:
         """Make a tenant, and its shard if need be; nothing changes if it is there already. Needs the schema's owner."""
         async with self._pool.acquire() as connection, connection.transaction():

@@ -13,6 +13,7 @@ from events.base import Cause, Draft, Event, Recorded
 from events.timer import Fired
 from libs.kit import telemetry
 from libs.kit.clock import Clock
+from libs.kit.failures import passes
 from libs.kit.store import ANY, Append, Store
 from libs.kit.world import Row
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 CHANNEL = "timers"
 SOURCE = "orchestrator"
 BATCH = 200
+TURN_S = 0.1
+AWAY_S = 0.5
 POLL_S = 5.0  # a timer that another replica failed to fire is found this late
 
 _SQL = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "sql").glob("timer_*.sql")}
@@ -64,9 +67,17 @@ class DueLoop:
         try:
             while True:
                 self._wake.clear()
-                while await self.fire_due():
-                    pass
-                await self._sleep(await self._store.pool.fetchval(_SQL["timer_next"]))
+                try:
+                    while await self.fire_due():
+                        pass
+                    due = await self._store.pool.fetchval(_SQL["timer_next"])
+                except Exception as error:
+                    if not passes(error):
+                        raise
+                    log.warning("timers cannot be read", error=type(error).__name__)
+                    await asyncio.sleep(AWAY_S)
+                    continue
+                await self._sleep(due)
         finally:
             undo()
 
@@ -100,10 +111,13 @@ class DueLoop:
     async def _sleep(self, due: datetime | None) -> None:
         """Until `due`, a notice of a new timer, or a while."""
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
-        if due is not None:
+        longest = POLL_S
+        if due is not None and due > self._clock.now():
             waits.append(asyncio.ensure_future(self._clock.sleep_until(due)))
+        elif due is not None:
+            longest = TURN_S  # another replica is at it
         try:
-            await asyncio.wait(waits, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()

@@ -1,26 +1,186 @@
-"""What operators and programs read."""
+"""What operators and programs read, and what operators do."""
 
+from datetime import datetime
 from typing import Any
 
-from litestar import get
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
 from libs.config.bundle import Bundle
-from libs.kit.auth import DEFAULT_TENANT
-from libs.kit.bundles import Bundles
+from libs.config.model import CHANNELS
+from libs.kit import requests
+from libs.kit.appends import asking_postgres
+from libs.kit.auth import DEFAULT_TENANT, Auth
+from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.requests import AnyRequest, durably, idempotency_key
+from libs.kit.store import Store
+from services.console import decide
+from services.console.decide import Wrong
+from services.console.handle import Filters, Reader
+from services.console.operators import Operators, Taken
 from services.console.settings import Settings
+from services.console.stats import Stats
 
 VERSION = "0.1.0"
+LIMIT = 50
+BROKEN = "SELECT DISTINCT account FROM gateways.account WHERE tenant = $1 AND open_until > now()"
 
 
-def routes(settings: Settings, bundles: Bundles[Bundle]) -> list[ControllerRouterHandler]:
+class ReplyIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What an operator says; without a channel it goes where the conversation is."""
+
+    content: str
+    channel: str | None = None
+
+
+class _meant:
+    """Turns a parameter that cannot be meant into problem details."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Wrong):
+            raise requests.wrong(self._place, error.path, error.message) from error
+
+
+def routes(
+    settings: Settings,
+    bundles: Bundles[Bundle],
+    store: Store,
+    reader: Reader,
+    stats: Stats,
+    operators: Operators,
+    auth: Auth,
+) -> list[ControllerRouterHandler]:
     """The handlers of the console."""
+    return [
+        _health(settings, bundles, store),
+        *_lists(reader, auth),
+        *_details(reader, stats, auth),
+        *_verbs(operators, auth),
+    ]
 
-    @get("/health", tags=["health"])
+
+def _health(settings: Settings, bundles: Bundles[Bundle], store: Store) -> ControllerRouterHandler:
+    async def broken() -> set[str]:
+        with asking_postgres():
+            return {row["account"] for row in await store.pool.fetch(BROKEN, DEFAULT_TENANT)}
+
+    @get("/health", tags=["health"], operation_id="getHealth")
     async def health() -> dict[str, Any]:
-        """Whether the system is well, and which channels are live, sandbox or off."""
-        bundle = await bundles.current(DEFAULT_TENANT)
-        channels = {name: bundle.channel_mode(name, settings.environment) for name in bundle.settings.channels}
-        return {"status": "ok", "version": VERSION, "channels": channels}
+        """Whether the system is well, and which channels are live, sandbox, off, or degraded (the breaker is open)."""
+        degraded = await durably(broken())
+        try:
+            bundle = await bundles.current(DEFAULT_TENANT)
+        except NothingPublished as error:
+            return {"status": "degraded", "version": VERSION, "channels": {}, "detail": str(error)}
+        modes: dict[str, str] = {name: bundle.channel_mode(name, settings.environment) for name in CHANNELS}
+        channels = {name: "degraded" if name in degraded and mode != "off" else mode for name, mode in modes.items()}
+        status = "degraded" if "degraded" in channels.values() else "ok"
+        return {"status": status, "version": VERSION, "channels": channels}
 
-    return [health]
+    return health
+
+
+def _lists(reader: Reader, auth: Auth) -> list[ControllerRouterHandler]:
+    @get("/api/v1/conversations", tags=["conversations"], operation_id="listConversations")
+    async def conversations(
+        request: AnyRequest,
+        status: FromQuery[str | None] = None,
+        contact_id: FromQuery[str | None] = None,
+        process_type: FromQuery[str | None] = None,
+        cursor: FromQuery[str | None] = None,
+        limit: FromQuery[int] = LIMIT,
+    ) -> dict[str, Any]:
+        """Conversations, the newest first."""
+        caller = await auth.caller(request, "read")
+        with _meant("query"):
+            filters = Filters(decide.CONVERSATION_STATUSES, status, contact_id, process_type, cursor, limit)
+        return await durably(reader.conversations(caller.tenant, filters))
+
+    @get("/api/v1/followups", tags=["follow-ups"], operation_id="listFollowups")
+    async def followups(
+        request: AnyRequest,
+        status: FromQuery[str | None] = None,
+        contact_id: FromQuery[str | None] = None,
+        process_type: FromQuery[str | None] = None,
+        cursor: FromQuery[str | None] = None,
+        limit: FromQuery[int] = LIMIT,
+    ) -> dict[str, Any]:
+        """Follow-ups, the newest first."""
+        caller = await auth.caller(request, "read")
+        with _meant("query"):
+            filters = Filters(decide.FOLLOWUP_STATUSES, status, contact_id, process_type, cursor, limit)
+        return await durably(reader.followups(caller.tenant, filters))
+
+    return [conversations, followups]
+
+
+def _details(reader: Reader, stats: Stats, auth: Auth) -> list[ControllerRouterHandler]:
+    @get("/api/v1/stats", tags=["stats"], operation_id="getStats")
+    async def get_stats(request: AnyRequest) -> dict[str, Any]:
+        """Counts by status, lag of relay and consumers (in positions), spend since midnight."""
+        caller = await auth.caller(request, "read")
+        return await durably(stats.of(caller.tenant))
+
+    @get("/api/v1/conversations/{conversation_id:str}", tags=["conversations"], operation_id="getConversation")
+    async def conversation(
+        request: AnyRequest, conversation_id: FromPath[str], at: FromQuery[str | None] = None
+    ) -> dict[str, Any]:
+        """One conversation as it stands, or as it stood at a position or (business) time."""
+        caller = await auth.caller(request, "read")
+        with _meant("query"):
+            when: int | datetime | None = None if at is None else decide.at_of(at)
+        return decide.answer(await durably(reader.conversation(caller.tenant, conversation_id, when)))
+
+    @get("/api/v1/followups/{followup_id:str}", tags=["follow-ups"], operation_id="getFollowup")
+    async def followup(request: AnyRequest, followup_id: FromPath[str]) -> dict[str, Any]:
+        """One follow-up."""
+        caller = await auth.caller(request, "read")
+        return await durably(reader.followup(caller.tenant, followup_id))
+
+    @get("/api/v1/contacts/{contact_id:str}", tags=["contacts"], operation_id="getContact")
+    async def contact(request: AnyRequest, contact_id: FromPath[str]) -> dict[str, Any]:
+        """One contact."""
+        caller = await auth.caller(request, "read")
+        return await durably(reader.contact(caller.tenant, contact_id))
+
+    return [get_stats, conversation, followup, contact]
+
+
+def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
+    path = "/api/v1/conversations/{conversation_id:str}"
+
+    @post(f"{path}/takeover", status_code=202, tags=["operators"], operation_id="takeOver")
+    async def take_over(request: AnyRequest, conversation_id: FromPath[str]) -> dict[str, Any]:
+        """Take a conversation over: the agent falls silent."""
+        caller = await auth.caller(request, "operate")
+        return _taken(await durably(operators.take_over(caller, conversation_id, idempotency_key(request))))
+
+    @post(f"{path}/reply", status_code=202, tags=["operators"], operation_id="reply")
+    async def reply(request: AnyRequest, conversation_id: FromPath[str]) -> dict[str, Any]:
+        """Say something to the contact: `{"content", "channel"?}`."""
+        caller = await auth.caller(request, "operate")
+        said = await requests.body(request, ReplyIn)
+        with _meant("body"):
+            decide.check_content(said.content, said.channel)
+        key = idempotency_key(request)
+        return _taken(await durably(operators.reply(caller, conversation_id, said.content, said.channel, key)))
+
+    @post(f"{path}/release", status_code=202, tags=["operators"], operation_id="release")
+    async def release(request: AnyRequest, conversation_id: FromPath[str]) -> dict[str, Any]:
+        """Hand a conversation back: the agent goes on."""
+        caller = await auth.caller(request, "operate")
+        return _taken(await durably(operators.release(caller, conversation_id, idempotency_key(request))))
+
+    return [take_over, reply, release]
+
+
+def _taken(taken: Taken) -> dict[str, Any]:
+    return {"event_id": taken.event_id, "duplicate": taken.duplicate, "status": taken.status}

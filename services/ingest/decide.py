@@ -18,6 +18,8 @@ from libs.domain.statemap import Accepted, Fired, Moved
 MAX_DATA = 256 * 1024
 """Bytes of an event's data as JSON."""
 MAX_ID = 200
+MAX_DEPTH = 64
+"""Levels of objects and arrays in what an event carries."""
 
 
 class EventIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +74,17 @@ def check_id(path: str, value: str | None) -> None:
         raise Wrong(path, f"1 to {MAX_ID} characters are allowed, this has {len(value)}")
     if not value.isprintable():
         raise Wrong(path, "control characters are not allowed")
+
+
+def check_depth(path: str, value: Any) -> None:
+    """Raises Wrong for data that is nested deeper than MAX_DEPTH levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [each for items in inner for each in items]
+        if not level:
+            return
+    raise Wrong(path, f"at most {MAX_DEPTH} levels of objects and arrays are taken")
 
 
 def check_event(event: EventIn) -> None:

@@ -18,7 +18,7 @@ from libs.domain.contact import Contact
 from libs.domain.conversation import Conversation
 from libs.kit import ids, telemetry
 from libs.kit.auth import Caller
-from libs.kit.bundles import Bundles
+from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
@@ -50,8 +50,12 @@ class Ingest:
     async def take_event(self, caller: Caller, event: EventIn, key: str | None) -> Taken:
         """A business event. Raises Problem 422 when its id stands for other content already."""
         origin = event.source or ""
-        given = event.event_id or key
-        cause_id = ids.cause_id(caller.tenant, f"event:{origin}", given) if given else ids.fresh()
+        if event.event_id:
+            cause_id = ids.cause_id(caller.tenant, f"event:{origin}", event.event_id)
+        elif key:
+            cause_id = ids.cause_id(caller.tenant, f"event-key:{origin}", key)
+        else:
+            cause_id = ids.fresh()
         external_id = event.event_id or str(cause_id)
         content = decide.canonical([event.event_name, event.data, event.occurred_at])
         fingerprint = await self._fingerprint(caller.tenant, content)
@@ -63,14 +67,14 @@ class Ingest:
             data=event.data,
             happened_at=event.occurred_at,
         )
-        stream = f"business-{ids.digest(origin, given or external_id)}"
+        stream = f"business-{ids.digest(origin, external_id)}"
         duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint)
         EVENTS.labels("duplicate" if duplicate else "stored").inc()
         return Taken(external_id, duplicate)
 
     async def take_followup(self, caller: Caller, asked: FollowupIn, key: str | None) -> tuple[str, str | None, Taken]:
         """A follow-up by hand: its id, its conversation once there is one, and what was stored."""
-        decide.check_followup(asked, await self._bundles.current(caller.tenant))
+        decide.check_followup(asked, await self._bundle(caller.tenant))
         cause_id = ids.cause_id(caller.tenant, "followup", key) if key else ids.fresh()
         stream = f"operator-{cause_id}"
         followup = str(ids.event_id(cause_id, SOURCE, "followup", 0))
@@ -120,6 +124,12 @@ class Ingest:
                 "this id was used before with another body; send a new id, or the same body again",
             )
         return True
+
+    async def _bundle(self, tenant: str) -> Bundle:
+        try:
+            return await self._bundles.current(tenant)
+        except NothingPublished as nothing:
+            raise Problem(503, "No configuration is published", str(nothing), headers={"retry-after": "5"}) from nothing
 
     async def _fingerprint(self, tenant: str, content: bytes) -> str:
         digest: bytes = await self._store.keyring.lookup(tenant, "fingerprint", content.decode())

@@ -62,7 +62,7 @@ def find_way(
         if isinstance(verdict, policy.Deferred):
             skipped.append(Skipped(channel=channel, reason=f"not before {verdict.until.isoformat()}"))
             continue
-        template = templates.get(channel) or _default_template(bundle, channel)
+        template = templates.get(channel) or default_template(bundle, channel)
         free_text = channel in FREE_TEXT or _window_open(story, channel)
         if not free_text and template is None:
             skipped.append(Skipped(channel=channel, reason="the window is closed and the step names no template"))
@@ -132,7 +132,6 @@ def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
     known: dict[str, Literal["given", "withdrawn"]] = {
         entry.channel: "given" for entry in (profile.channels if profile else []) if entry.consent_at
     }
-    known |= dict.fromkeys(story.conversation.heard_at, "given")
     return known | {
         channel: "given" if given else "withdrawn" for channel, given in story.known.consent.channels.items()
     }
@@ -143,6 +142,7 @@ def _window_open(story: Story, channel: str) -> bool:
     return heard is not None and story.now - heard < WINDOW
 
 
-def _default_template(bundle: Bundle, channel: str) -> str | None:
+def default_template(bundle: Bundle, channel: str) -> str | None:
+    """The registered text of a channel that fits anywhere."""
     settings = bundle.settings.channels.get(channel)
     return settings.default_template if settings else None

@@ -30,12 +30,12 @@ from services.orchestrator import process, speech, turns
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
-OPERATOR_PATIENCE = timedelta(minutes=15)
-"""How long a timer that comes due while an operator has the conversation waits before it asks again."""
 
 
 def take_up(story: Story, followup: str, follows: str | None) -> None:
     """A follow-up whose contact is known joins the contact's conversation, and its flow begins."""
+    if story.followups[followup].settled:
+        return
     opened = story.followups[followup].opened
     assert opened is not None
     _open(story, follows)
@@ -88,7 +88,11 @@ def hear(story: Story, said: inbound.Received, stream: str, follows: str | None)
     if is_stop(said.text, stop_words(policy.stop_words)):
         turns.stop(story, "stop_word", said.text)
         return
-    if story.known.consent.stopped and is_start(said.text):
+    if story.known.consent.stopped:
+        if not is_start(said.text):
+            if len(story.conversation.unread) == 1:
+                story.tell(Escalated(reason="the contact said stop before and writes again; only START is obeyed"))
+            return
         story.tell_consent(Given(contact_id=story.contact.id, evidence=said.text))
         story.open_gate(f"contact:{story.contact.id}")
     if story.conversation.status == "open" and story.conversation.turn is None and not story.conversation.quiet:
@@ -107,7 +111,7 @@ def after_tool(
         return
     flow, step = process.here(story, matter.id)
     if isinstance(answer, backend.CallFailed):
-        if flow is not None and isinstance(step, ToolCall):
+        if flow is not None and isinstance(step, ToolCall) and step.id == asked.step:
             process.fail(story, matter.id, flow, step.on_error, f"{asked.endpoint}: {answer.reason}")
         return
     moved = process.fire(story, matter.id, Fired("outcome", asked.result_key, result))
@@ -132,14 +136,19 @@ def after_message(
     sent = story.conversation.messages.get(message)
     if sent is None:
         return
+    lost = outcome in ("failed", "withheld")
     if message in story.conversation.awaited:
         story.tell(OutcomeHeard(intent=message, outcome=outcome))
-        if outcome in ("accepted", "unknown"):
+        if not lost:
             _sent(story, sent)
+    elif lost and sent.heard != outcome:
+        story.tell(OutcomeHeard(intent=message, outcome=outcome))
+    if lost and sent.purpose == "approach":
+        story.approaches = [at for at in story.approaches if at != sent.at]
     if story.conversation.open:
         if outcome in ("delivered", "read") and sent.matter:
             process.fire(story, sent.matter, Fired("outcome", outcome))
-        if outcome in ("failed", "withheld") and sent.heard != outcome:
+        if lost and sent.heard != outcome:
             _not_sent(story, sent, outcome)
 
 
@@ -147,16 +156,15 @@ def after_timer(story: Story, timer: TimerSet) -> None:
     """Business time has come; a timer that was set in another state, or before the contact spoke, is void."""
     now = story.conversation
     matter = now.matters.get(timer.matter or "")
-    if timer.timer in now.awaited:
-        story.tell(OutcomeHeard(intent=timer.timer, outcome="due"))
-        if now.open and matter is not None:
-            speech.send(story, matter.id, text=timer.text, template=timer.template, channel=timer.channel)
+    if timer.text or timer.template:
+        if timer.timer in now.awaited:
+            speech.say_later(story, timer)
     elif timer.purpose == "quiet":
         if now.status == "open" and now.turn is None and now.unread:
             turns.understand(story)
     elif matter is not None and matter.settled is None and now.status == "with_operator":
         again = {"matter": matter.id, "name": timer.name, "state": timer.state, "step": timer.step, "mark": timer.mark}
-        story.set_timer(timer.purpose, story.now + OPERATOR_PATIENCE, **again)
+        story.set_timer(timer.purpose, story.now + speech.OPERATOR_PATIENCE, **again)
     elif matter is not None and matter.settled is None and now.status == "open":
         _due(story, matter, timer)
 
@@ -200,13 +208,12 @@ def reply(story: Story, given: operator.ReplyGiven) -> None:
             Escalated(reason=f"the reply could not be sent: no {channel} address, or the conversation is closed")
         )
         return
-    if story.conversation.channel not in (None, channel):
-        story.tell(ChannelSwitched(channel=channel, reason="the operator answers there"))
-    refused = story.known.consent.stopped
-    check = PolicyCheck(rule="operator", verdict="allowed", detail=f"{given.operator} decides")
-    if refused:
+    if story.known.consent.stopped:
         story.tell(Escalated(reason="the reply was not sent: the contact said stop"))
         return
+    if story.conversation.channel not in (None, channel):
+        story.tell(ChannelSwitched(channel=channel, reason="the operator answers there"))
+    check = PolicyCheck(rule="operator", verdict="allowed", detail=f"{given.operator} decides")
     story.tell(
         MessageRequested(
             message=story.next_id(),
@@ -229,8 +236,12 @@ def release(story: Story, who: str) -> None:
     story.open_gate(f"conversation:{story.known.id}")
     if story.conversation.unread and story.conversation.turn is None:
         turns.understand(story)
-    else:
-        process.resume_all(story)
+        return
+    waiting = [timer for timer in story.conversation.timers.values() if timer.name == speech.WITH_OPERATOR]
+    for timer in waiting:
+        if timer.timer in story.conversation.awaited:
+            speech.say_later(story, timer)
+    process.resume_all(story)
 
 
 def _open(story: Story, follows: str | None) -> None:
@@ -245,19 +256,28 @@ def _sent(story: Story, sent: Sent) -> None:
         return
     process.fire(story, matter.id, Fired("outcome", "message_sent"))
     followup = story.followups.get(matter.id)
-    if sent.purpose != "approach" or sent.step is None or story.matter(matter.id).settled or followup is None:
+    if sent.step is None or story.matter(matter.id).settled or followup is None:
         return
     due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
-    heard = story.conversation.last_heard
-    story.set_timer("no_reply", due_at, matter=matter.id, name=str(followup.attempts), mark=heard)
+    wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard}
+    if sent.purpose == "approach":
+        story.set_timer("no_reply", due_at, **wait)
+    elif sent.purpose == "answer" and matter.process_type is None and matter.step == sent.step:
+        story.set_timer("no_reply", due_at, step=sent.step, **wait)
 
 
 def _not_sent(story: Story, sent: Sent, outcome: str) -> None:
     """It did not arrive: the next channel of the ladder, or a person."""
     matter = story.conversation.matters.get(sent.matter or "")
+    if sent.purpose == "operator" or (matter is None and outcome == "failed"):
+        story.tell(Escalated(reason=f"a message was {outcome} on {sent.channel}", matter=sent.matter))
+        return
     if matter is None or matter.settled is not None:
         return
     if outcome == "withheld" and story.conversation.status == "with_operator":
+        return
+    if outcome == "withheld" and sent.step is not None and sent.step == matter.step:
+        process.resume(story, matter.id)
         return
     followup = story.followups.get(matter.id)
     if followup is not None and not followup.settled and sent.purpose == "approach":
@@ -295,9 +315,19 @@ def _silent(story: Story, timer: TimerSet) -> bool:
 
 
 def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:
-    """Nobody answered: the state map says what to do, else we try again along the ladder."""
+    """Nobody answered: the state map says what to do, else we try again along the ladder.
+
+    A timer that names a step was set after an answer, in a matter without a process: its flow goes on.
+    """
     followup = story.followups.get(matter.id)
     if followup is None or followup.settled or str(followup.attempts) != timer.name or not _silent(story, timer):
+        return
+    if timer.step is not None:
+        if timer.step == matter.step:
+            process.go_on(story, matter.id)
+        return
+    _, step = process.here(story, matter.id)
+    if isinstance(step, Wait) and step.timeout_s is not None:
         return
     channel = followup.tried[-1] if followup.tried else ""
     story.tell_of(matter.id, AttemptUnanswered(number=followup.attempts, channel=channel))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from events.base import Draft, Event
-from events.conversation import Closed, MatterSettled, MessageRequested, Opened, ProcessBound
+from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from libs.kit.world import Row
@@ -188,6 +188,10 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 "UPDATE orchestrator.dedupe SET settled = true WHERE tenant = $1 AND followup = $2", (tenant, stream_id)
             )
             yield Row("DELETE FROM orchestrator.cancellation WHERE tenant = $1 AND followup = $2", (tenant, stream_id))
+            yield Row(
+                "DELETE FROM orchestrator.waiting WHERE tenant = $1 AND contact = $2 AND followup = $3",
+                (tenant, draft.subject, stream_id),
+            )
         case Opened():
             yield Row(
                 "INSERT INTO orchestrator.contact_conversation (tenant, contact, conversation, last)"
@@ -214,6 +218,11 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
                 (tenant, draft.subject, event.message, now),
+            )
+        case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
+            yield Row(
+                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
+                (tenant, draft.subject, event.intent),
             )
         case _:
             return

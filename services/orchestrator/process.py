@@ -77,7 +77,8 @@ def here(story: Story, matter: str) -> tuple[Flow | None, AnyStep | None]:
 
 def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
     """Run a flow from `step` until it waits for somebody, or ends."""
-    for _ in range(dialogue.LIMIT):
+    while story.steps[matter] < dialogue.LIMIT:
+        story.steps[matter] += 1
         if step is None or isinstance(step, End):
             _end_flow(story, matter, flow)
             return

@@ -1,6 +1,7 @@
 """Speaking: free text or a registered template, by ourselves or by Claude; and what becomes of what cannot be said."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal
 
 from events.conversation import (
@@ -9,6 +10,8 @@ from events.conversation import (
     FlowEnded,
     MatterSettled,
     MessageRequested,
+    OutcomeHeard,
+    TimerSet,
     TurnRequested,
 )
 from events.followup import AttemptStarted, Deferred, Exhausted
@@ -16,9 +19,13 @@ from events.values import Body, Skipped
 from libs.domain.conversation import Matter
 from libs.domain.flow import Generate, Say
 from libs.domain.templates import TemplateFailed, render, render_strict
-from services.orchestrator.approach import NoWay, Purpose, Way, find_way
+from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way
 from services.orchestrator.story import Story
 
+OPERATOR_PATIENCE = timedelta(minutes=15)
+"""How long what comes due while an operator has the conversation waits before it is looked at again."""
+WITH_OPERATOR = "with_operator"
+"""The name of the timers of lines that wait for an operator."""
 PERSONA = (
     "You write for a company that follows up with a business contact. Be brief and polite, answer in the contact's "
     "language, promise nothing that you were not told, and say that a colleague will help where you cannot."
@@ -130,6 +137,11 @@ def step_body(story: Story, matter: Matter, way: Way, step: Say | Generate) -> B
 
 def send(story: Story, matter: str, *, text: str | None, template: str | None, channel: str | None = None) -> None:
     """Say a line that a state map asks for; at a forbidden hour it waits for the next allowed minute."""
+    if story.conversation.status == "with_operator":
+        due_at = story.now + OPERATOR_PATIENCE
+        line = {"text": text, "template": template, "channel": channel}
+        story.set_timer("deferred", due_at, matter=matter, name=WITH_OPERATOR, **line)
+        return
     now = story.matter(matter)
     texts = story.bundle(now).templates
     templates = {name: template for name, known in texts.items() if template and template in known}
@@ -152,6 +164,25 @@ def send(story: Story, matter: str, *, text: str | None, template: str | None, c
         story.tell(Escalated(reason=f"a line of the state map could not be said: {failure}", matter=matter))
         return
     say(story, now, way, body, purpose=purpose, skipped=skipped)
+
+
+def say_later(story: Story, timer: TimerSet) -> None:
+    """Say a line that had to wait; what belongs to a matter that was cancelled meanwhile is not said."""
+    story.tell(OutcomeHeard(intent=timer.timer, outcome="due"))
+    matter = story.conversation.matters.get(timer.matter or "")
+    if story.conversation.open and matter is not None and matter.settled in (None, "resolved"):
+        send(story, matter.id, text=timer.text, template=timer.template, channel=timer.channel)
+
+
+def safe_body(story: Story, matter: Matter | None, way: Way) -> Body | None:
+    """A registered text that needs nobody to write it: the way's, else the channel's own; None where none can be filled."""
+    for template in dict.fromkeys((way.template, default_template(story.bundle(matter), way.channel))):
+        if template is not None:
+            try:
+                return template_body(story, matter, way.channel, template)
+            except TemplateFailed:
+                continue
+    return None
 
 
 def defer(story: Story, matter: Matter, way: NoWay) -> None:

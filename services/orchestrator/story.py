@@ -1,5 +1,6 @@
 """What one fact makes of a conversation: everything that a decision reads, and the facts that it has led to so far."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,7 +49,10 @@ class Known:
 
 
 class Story:
-    """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them."""
+    """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them.
+
+    `steps` counts by matter how many steps this decision has run.
+    """
 
     def __init__(self, known: Known) -> None:
         self.known = known
@@ -56,6 +60,7 @@ class Story:
         self.followups = dict(known.followups)
         self.approaches = list(known.approaches)
         self.drafts: list[Draft] = []
+        self.steps: Counter[str] = Counter()
         self._counts: dict[str, int] = {}
 
     @property

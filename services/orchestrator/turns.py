@@ -8,7 +8,7 @@ from events.consent import Withdrawn
 from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested, Understood
 from events.values import Body
 from libs.domain.conversation import Turn
-from libs.domain.flow import Generate
+from libs.domain.flow import Generate, Wait
 from libs.domain.statemap import Fired
 from services.orchestrator import process, speech
 from services.orchestrator.approach import NoWay, Purpose, find_way
@@ -54,15 +54,13 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _drop(story, done, turn_id, "newer_message")
         story.set_timer("quiet", story.now + QUIET)
         return
-    if asked.wants != "draft" and _move(story, done.intents):
+    if asked.wants != "draft" and (_move(story, done.intents) or _replied(story, asked)):
         if story.conversation.unread and not _speaking(story):
             _answer(story, asked, done, turn_id)
         else:
             _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
-        if matter is not None and matter.process_type is None and asked.wants != "draft":
-            process.go_on(story, matter.id)
 
 
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
@@ -72,19 +70,35 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if asked is None or asked.id != turn_id or story.conversation.status != "open":
         return
     matter = story.conversation.matters.get(asked.matter or "")
-    step = _generate(story, asked)
-    way, skipped = find_way(story, matter, purpose=_purpose(story), templates=dict(step.templates) if step else {})
-    if not isinstance(way, NoWay) and way.template:
-        body = speech.template_body(story, matter, way.channel, way.template)
-        speech.say(story, matter, way, body, purpose=_purpose(story), step=asked.step, skipped=skipped)
     story.tell(Escalated(reason=f"Claude could not answer: {reason}", matter=matter.id if matter else None))
+    if story.conversation.last_heard > asked.upto:
+        understand(story)
+        return
+    step = _generate(story, asked)
+    purpose = _purpose(story)
+    way, skipped = find_way(story, matter, purpose=purpose, templates=dict(step.templates) if step else {})
+    if isinstance(way, NoWay):
+        if matter is not None and matter.settled is None and way.until is not None:
+            speech.defer(story, matter, way)
+        return
+    body = speech.safe_body(story, matter, way)
+    if body is not None:
+        speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
 
 
 def after_withheld_turn(story: Story, turn_id: str) -> None:
     """The turn was no longer wanted; what the contact said meanwhile still wants an answer."""
+    asked = story.conversation.turn
     story.tell(OutcomeHeard(intent=turn_id, outcome="withheld"))
-    if story.conversation.status == "open" and story.conversation.unread and story.conversation.turn is None:
+    now = story.conversation
+    if now.status != "open" or now.turn is not None or story.known.consent.stopped:
+        return
+    if now.unread:
         understand(story)
+        return
+    matter = now.matters.get(asked.matter or "") if asked and asked.id == turn_id else None
+    if matter is not None and matter.settled is None and not matter.asked:
+        process.resume(story, matter.id)
 
 
 def understand(story: Story) -> None:
@@ -107,10 +121,24 @@ def _move(story: Story, intents: list[str]) -> bool:
                 continue
             any_moved = True
             after = story.matter(matter.id)
-            if after.settled is None and (before.flow, before.step) == (after.flow, after.step) and before.asked:
+            waits = before.asked or isinstance(process.here(story, matter.id)[1], Wait)
+            if after.settled is None and (before.flow, before.step) == (after.flow, after.step) and waits:
                 process.go_on(story, matter.id)
             break
     return any_moved
+
+
+def _replied(story: Story, asked: Turn) -> bool:
+    """Any reply ends a `wait`; in a matter without a process it ends the step that spoke, too."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    if matter is None or matter.settled is not None:
+        return False
+    _, step = process.here(story, matter.id)
+    spoke = isinstance(step, Generate) and matter.process_type is None and asked.step == matter.step
+    if not (spoke or isinstance(step, Wait)):
+        return False
+    process.go_on(story, matter.id)
+    return True
 
 
 def _speaking(story: Story) -> bool:

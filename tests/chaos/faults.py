@@ -73,6 +73,7 @@ class Faults:
         self._chance = chance
         self._told = told
         self._mending: set[asyncio.Task[None]] = set()
+        self._failed: list[Exception] = []
         self._postgres = asyncio.Lock()
         self._nats = asyncio.Lock()
         self._began = time.monotonic()
@@ -109,6 +110,8 @@ class Faults:
         """Return when everything that was killed or paused works again."""
         while self._mending:
             await asyncio.wait(set(self._mending))
+        if self._failed:
+            raise ExceptionGroup("the harness could not mend what it broke", self._failed)
         await self._house.until_ready()
 
     # services
@@ -271,4 +274,9 @@ class Faults:
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._mending.add(task)
-        task.add_done_callback(self._mending.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._mending.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._failed.append(error)

@@ -8,12 +8,12 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import httpx
@@ -31,7 +31,10 @@ from libs.kit.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TENANT = "default"
+T = TypeVar("T")
 READY_S = 60.0
+AWAY_S = 60.0
+"""How long Postgres may be away before the test itself gives up."""
 RETRY_S = 0.1
 
 POLICY = """\
@@ -127,7 +130,6 @@ class House:
     pool: asyncpg.Pool
     client: httpx.AsyncClient
     timeout: timedelta
-    postgres_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def lease(self) -> timedelta:
@@ -138,22 +140,25 @@ class House:
         return f"nats://{user}:{self.nats_passwords[user]}@127.0.0.1:{self.nats.port}"
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """Rows, as soon as Postgres answers."""
-        while True:
-            with suppress(*postgres.AWAY):
-                rows: list[asyncpg.Record] = await self.pool.fetch(sql, *args, timeout=30)
-                return rows
-            await asyncio.sleep(RETRY_S)
+        """Rows, as soon as Postgres answers. Raises TimeoutError when it does not come back."""
+        rows: list[asyncpg.Record] = await self._once_it_answers(lambda: self.pool.fetch(sql, *args, timeout=30))
+        return rows
 
     async def value(self, sql: str, *args: Any) -> Any:
         return (await self.fetch(sql, *args))[0][0]
 
     async def advance(self, by: timedelta) -> None:
-        """Move business time, as soon as Postgres answers."""
+        """Move business time, as soon as Postgres answers. Raises TimeoutError when it does not come back."""
+        await self._once_it_answers(lambda: self.clock.advance(by))
+
+    async def _once_it_answers(self, ask: Callable[[], Awaitable[T]]) -> T:
+        deadline = time.monotonic() + AWAY_S
         while True:
-            with suppress(*postgres.AWAY):
-                await self.clock.advance(by)
-                return
+            try:
+                return await ask()
+            except postgres.AWAY:
+                if time.monotonic() > deadline:
+                    raise
             await asyncio.sleep(RETRY_S)
 
     async def ask_outside(self, path: str) -> Any:
@@ -188,6 +193,7 @@ class House:
             for service in self.services.values():
                 if service.has_fallen:
                     service.fell += 1
+                    await service.kill()  # buries it
                     service.start()
             await asyncio.sleep(0.5)
 
@@ -257,9 +263,7 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         for key, path in (("META", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
         services = _roster(logs, environment, lambda user: f"nats://{user}:{passwords[user]}@127.0.0.1:{nats.port}")
-        doors = [
-            f"{each.origin}/webhooks/whatsapp" for each in services.values() if each.user == "gateways"
-        ]
+        doors = [f"{each.origin}/webhooks/whatsapp" for each in services.values() if each.user == "gateways"]
         outside = Service(
             "outside",
             "",
@@ -268,9 +272,7 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
             logs,
             environment={**environment, "CHAOS_DOORS": ",".join(doors)},
         )
-        house = House(
-            folder, database, nats, passwords, services, outside, clock, store.pool, client, timeout
-        )
+        house = House(folder, database, nats, passwords, services, outside, clock, store.pool, client, timeout)
         tell("starting the services")
         for service in (outside, *services.values()):
             service.start()

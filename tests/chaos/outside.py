@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 from litestar import Request, Router, get, post
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.kit import http, log, postgres
@@ -89,7 +90,7 @@ def slowed(app: ASGIApp) -> ASGIApp:
     """The emulators take their time; their controls do not."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/sandbox/"):
+        if scope["type"] != ScopeType.HTTP or not scope["path"].startswith("/sandbox/"):
             await app(scope, receive, send)
             return
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from libs.kit import ids
 from libs.kit.embedded import NatsServer
+from libs.testkit.nouns import MORNING
 from tests.journeys.town import Town, settings_of, town_of
 
 FreshTown = Callable[..., Awaitable[Town]]
@@ -39,11 +41,13 @@ async def fresh_town(postgres_url: str, migrated_template: str, tmp_path: Path) 
 
 
 @asynccontextmanager
-async def throw_away(postgres_url: str, template: str, folder: Path, **options: Any) -> AsyncIterator[Town]:
+async def throw_away(
+    postgres_url: str, template: str, folder: Path, *, start_at: datetime = MORNING, **options: Any
+) -> AsyncIterator[Town]:
     """A system on a database and a NATS server that nobody else uses."""
     async with database_of(postgres_url, template) as database, NatsServer(folder / "nats") as nats:
         settings = settings_of(folder, database_url=database, nats_url=nats.url, **options)
-        async with town_of(settings) as running:
+        async with town_of(settings, start_at=start_at) as running:
             yield running
 
 

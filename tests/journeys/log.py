@@ -53,9 +53,9 @@ class Log:
             self.facts.append(fact)
         return self.facts
 
-    def end(self, last: int = 60) -> str:
+    def end(self, last: int = 40) -> str:
         """The last facts, for a message."""
-        return "\n".join(f"{fact.pos:>5} {fact.stream:<60} {fact.event!r:.400}" for fact in self.facts[-last:])
+        return "\n".join(f"{fact.pos:>5} {fact.stream[:22]:<22} {fact.event!r:.240}" for fact in self.facts[-last:])
 
     async def _news(self) -> list[Recorded[Any]]:
         self._grown.clear()

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from events import business, inbound, message, rules, timer
 from events.base import Event, Recorded
-from events.conversation import MessageRequested, Opened
+from events.conversation import MessageRequested, Opened, TakenOver
+from events.operator import Released, ReplyGiven, TakeoverRequested
 from tests.journeys.log import PATIENCE_S, fits
 
 if TYPE_CHECKING:
@@ -53,6 +54,20 @@ class Person:
         """They have had the first reminder about their invoice, and have read it."""
         await self.owes()
         await self.sees(message.Read)
+
+    async def taken_over(self) -> None:
+        """An operator takes their conversation."""
+        await self.town.operator(TakeoverRequested(conversation=await self.conversation(), operator="ops@acme.example"))
+        await self.sees(TakenOver)
+
+    async def replied(self, content: str) -> None:
+        """The operator writes to them."""
+        reply = ReplyGiven(conversation=await self.conversation(), operator="ops@acme.example", content=content)
+        await self.town.operator(reply)
+
+    async def released(self) -> None:
+        """The operator hands their conversation back."""
+        await self.town.operator(Released(conversation=await self.conversation(), operator="ops@acme.example"))
 
     # what is known of them
 

@@ -164,9 +164,7 @@ async def test_an_event_that_no_rule_wants_is_evaluated_with_its_reasons_and_lea
 async def test_two_matters_of_one_contact_share_one_conversation(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()
-    await town.event(
-        "order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"}
-    )
+    await town.event("order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"})
     await asha.sees(conversation.ProcessBound, times=2)
     assert len(await asha.facts(conversation.Opened)) == 1
     bound = {fact.event.process_type for fact in await asha.facts(conversation.ProcessBound)}

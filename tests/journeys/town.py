@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from libs.kit import http
-from libs.kit.buckets import Limits, configure
+from events.base import Cause, Draft, Event
+from libs.kit import http, ids
 from libs.kit.effect_sql import Ledger
 from libs.kit.serve import serve
 from libs.testkit.nouns import MORNING, TENANT
@@ -21,9 +21,6 @@ from services.cli.settings import SHIPPED_BUNDLE, Settings
 from services.cli.system import Surroundings, System, surroundings, system
 from tests.journeys.log import Log
 from tests.journeys.people import Person
-
-AS_USUAL = Limits(rate=80, burst=80, concurrency=40)
-NOTHING_GOES_OUT = Limits(rate=80, burst=80, concurrency=0)
 
 
 @dataclass
@@ -47,8 +44,10 @@ class Town:
 
     async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """POST JSON, or `content=` raw bytes."""
-        return await self.client.post(path, json=body, **options) if body is not None else await self.client.post(
-            path, **options
+        return (
+            await self.client.post(path, json=body, **options)
+            if body is not None
+            else await self.client.post(path, **options)
         )
 
     async def told(self, path: str, body: Any) -> Any:
@@ -87,6 +86,19 @@ class Town:
         await self.told("erp/orders", order)
         return person
 
+    async def operator(self, asked: Event) -> None:
+        """An operator asks for something, as the console records it."""
+        cause_id = ids.fresh()
+        stream = f"operator-{cause_id}"
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="console")
+        await self.running.store.append_any(TENANT, stream, [Draft(stream, asked)], cause)
+
+    async def until_sent(self, person: Person) -> None:
+        """Return once Meta has taken something for somebody, whether or not it has answered."""
+        async with asyncio.timeout(10):
+            while not await person.received():
+                await self.client.get("/health/live")
+
     async def writes(self, ending: str) -> list[dict[str, Any]]:
         """What the ERP took from us on paths that end so."""
         taken = (await self.client.get("/_sandbox/erp/writes")).json()
@@ -94,13 +106,19 @@ class Town:
 
     @asynccontextmanager
     async def held(self, ledger: Ledger = "gateways", account: str = "whatsapp") -> AsyncIterator[None]:
-        """As long as the context lasts a worker claims nothing: what is asked for stays asked for."""
+        """As long as the context lasts the account's breaker is open: what is asked for stays asked for."""
         pool = self.running.store.pool
-        await configure(pool, ledger, TENANT, account, NOTHING_GOES_OUT)
+        await pool.execute(
+            f"INSERT INTO {ledger}.account (tenant, account, open_until) VALUES ($1, $2, 'infinity')"
+            " ON CONFLICT (tenant, account) DO UPDATE SET open_until = 'infinity'",
+            TENANT,
+            account,
+        )
         try:
             yield
         finally:
-            await configure(pool, ledger, TENANT, account, AS_USUAL)
+            await pool.execute(f"UPDATE {ledger}.account SET open_until = NULL WHERE account = $1", account)
+            await pool.execute("SELECT pg_notify($1, '')", f"effects_{ledger}")
 
 
 @asynccontextmanager

@@ -2,19 +2,20 @@
 -- its transaction, for the counter's row holds up the whole shard until the commit.
 --
 -- A request is one append to one stream; `p_expected` is the stream's version before it, or -1 for wherever it ends, and
--- `p_behind` the number of facts that earlier requests of this call append to the same stream. Facts come in the order of
--- their requests: `p_place` is 1, 2, 3, …; `p_version` is right where nothing is refused.
+-- `p_behind` (null: 0) the number of facts that earlier requests of this call append to the same stream. Facts come in the
+-- order of their requests, which `p_request` numbers from 1; `p_version` is right where nothing is refused.
 --
 -- Returns the shard's position before the batch. Where every request went in as it stands, that says all, and the arrays
 -- are null. Else, by request: its last position (null: refused), its last version (refused: the stream's actual one), and
 -- whether its facts had been there already.
 -- `p_whole`: all or nothing; a refusal raises CV409. A consumer's watermark moves from `p_from` to `p_upto` in the same
 -- transaction, or raises 40001 when another instance has moved it.
-CREATE OR REPLACE FUNCTION log.append_batch(
+DROP FUNCTION IF EXISTS log.append_batch;
+CREATE FUNCTION log.append_batch(
     p_shard smallint,
     p_tenant text[], p_stream text[], p_expected int[], p_behind int[],
     p_correlation uuid[], p_causation uuid[], p_occurred timestamptz[],
-    p_request int[], p_place int[], p_version int[],
+    p_request int[], p_version int[],
     p_type text[], p_event uuid[], p_meta bytea[], p_data bytea[],
     p_whole boolean DEFAULT false,
     p_consumer text DEFAULT NULL, p_from bigint DEFAULT NULL, p_upto bigint DEFAULT NULL,
@@ -27,7 +28,7 @@ AS $$
 DECLARE
     v_facts int := cardinality(p_event);
     v_actual int[];
-    v_place int[] := p_place;
+    v_place int[];                          -- of each fact in the batch; null: it is not written
     v_version int[] := p_version;
     v_found record;
     v_inserted int := 0;
@@ -58,7 +59,7 @@ BEGIN
             USING ERRCODE = 'no_data_found';
     END IF;
 
-    SELECT array_agg(coalesce(e.version, 0) + r.behind ORDER BY r.i) INTO v_actual
+    SELECT array_agg(coalesce(e.version, 0) + coalesce(r.behind, 0) ORDER BY r.i) INTO v_actual
     FROM unnest(p_tenant, p_stream, p_behind) WITH ORDINALITY AS r (tenant, stream, behind, i)
     LEFT JOIN LATERAL (
         SELECT e.version FROM event AS e
@@ -67,6 +68,7 @@ BEGIN
     ) AS e ON true;
 
     IF v_actual <> p_expected THEN
+        v_place := array_fill(NULL::int, ARRAY[v_facts]);
         FOR v_request IN 1 .. cardinality(p_stream) LOOP
             v_first := v_last + 1;
             WHILE v_last < v_facts AND p_request[v_last + 1] = v_request LOOP
@@ -94,9 +96,7 @@ BEGIN
                 version[v_request] := v_actual[v_request];
             END IF;
             FOR v_fact IN v_first .. v_last LOOP
-                IF duplicate[v_request] OR pos[v_request] IS NULL THEN
-                    v_place[v_fact] := NULL;
-                ELSE
+                IF NOT duplicate[v_request] AND pos[v_request] IS NOT NULL THEN
                     v_inserted := v_inserted + 1;
                     v_place[v_fact] := v_inserted;
                     v_version[v_fact] := v_actual[v_request] + v_fact - v_first + 1;
@@ -116,13 +116,13 @@ BEGIN
         occurred_at, recorded_at, meta, data
     )
     SELECT
-        p_shard, append_batch.head + f.place, p_stream[f.request], f.version, p_tenant[f.request],
+        p_shard, append_batch.head + coalesce(f.place, f.i), p_stream[f.request], f.version, p_tenant[f.request],
         split_part(f.type, '.', 1), f.type, f.event, p_correlation[f.request], p_causation[f.request],
         p_occurred[f.request], t.now, f.meta, f.data
     FROM (SELECT clock_timestamp() AS now OFFSET 0) AS t,
-        unnest(v_place, v_version, p_request, p_type, p_event, p_meta, p_data)
-            AS f (place, version, request, type, event, meta, data)
-    WHERE f.place IS NOT NULL;
+        unnest(v_place, v_version, p_request, p_type, p_event, p_meta, p_data) WITH ORDINALITY
+            AS f (place, version, request, type, event, meta, data, i)
+    WHERE v_place IS NULL OR f.place IS NOT NULL;
 
     PERFORM pg_notify('log_' || p_shard, (append_batch.head + v_inserted)::text);
 END

@@ -207,8 +207,8 @@ async def test_a_fact_that_is_too_large_is_refused_before_it_is_sent(log: Store)
 async def test_postgres_refuses_a_fact_that_is_too_large(log: Store):
     with pytest.raises(asyncpg.CheckViolationError):
         await log.pool.execute(
-            "SELECT log.append_batch(0::smallint, '{default}', '{parcel-1}', '{0}', '{0}', ARRAY[gen_random_uuid()],"
-            " ARRAY[NULL::uuid], ARRAY[now()], '{1}', '{1}', '{1}', '{parcel.moved.v1}', ARRAY[gen_random_uuid()],"
+            "SELECT log.append_batch(0::smallint, '{default}', '{parcel-1}', '{0}', NULL, ARRAY[gen_random_uuid()],"
+            " ARRAY[NULL::uuid], ARRAY[now()], '{1}', '{1}', '{parcel.moved.v1}', ARRAY[gen_random_uuid()],"
             " ARRAY['{}'::bytea], ARRAY[convert_to(repeat('x', 524288), 'UTF8')])"
         )
 

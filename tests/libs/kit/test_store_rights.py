@@ -94,7 +94,7 @@ async def test_the_relay_reads_what_is_sealed_and_can_do_nothing_else(log: Store
     for sql in (
         "SELECT FROM keys.data_key",
         "SELECT FROM keys.tenant_key",
-        "SELECT log.append_batch(0::smallint, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        "SELECT log.append_batch(0::smallint, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
         "SELECT FROM ops.api_key",
     ):
         assert await refused(connection, sql), sql

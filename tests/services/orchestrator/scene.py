@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from events import backend, contact, inbound, turn
+from events import backend, business, contact, inbound, operator, turn
 from events.base import Event
 from events.consent import Given, Withdrawn
-from events.conversation import MessageRequested, TimerSet, ToolRequested, TurnRequested
+from events.conversation import MessageRequested, OutcomeHeard, TimerSet, ToolRequested, TurnRequested
 from events.followup import Opened
 from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
@@ -56,15 +56,16 @@ def shipped() -> Bundle:
 class Scene:
     """Priya's conversation about her overdue invoice, from MORNING on."""
 
-    bundle = shipped()
+    shipped = shipped()
 
-    def __init__(self, profile: contact.Profile = PRIYA_IS) -> None:
+    def __init__(self, profile: contact.Profile = PRIYA_IS, bundle: Bundle | None = None) -> None:
+        self.bundle = bundle or self.shipped
         self.now: datetime = MORNING
         self.contact = Contact(id=PRIYA, profile=profile, known_to_erp=True)
         self.conversation = Conversation()
         self.consent = Consent()
         self.followups: dict[str, Followup] = {}
-        self.approaches: list[datetime] = []
+        self._approached: dict[str, datetime] = {}
         self.doors = {"whatsapp": Door("sandbox"), "voice": Door("off"), "email": Door("off")}
         self.told: list[Event] = []
         self._causes = 0
@@ -85,7 +86,7 @@ class Scene:
                 followups=self.followups,
                 bundles={self.bundle.hash: self.bundle},
                 doors=self.doors,
-                approaches=tuple(self.approaches),
+                approaches=tuple(self._approached.values()),
             )
         )
         verb(story)
@@ -106,7 +107,9 @@ class Scene:
         elif isinstance(event, Given | Withdrawn):
             self.consent = people.evolve_consent(self.consent, event)
         if isinstance(event, MessageRequested) and event.purpose == "approach":
-            self.approaches.append(self.now)
+            self._approached[event.message] = self.now
+        if isinstance(event, OutcomeHeard) and event.outcome in ("failed", "withheld"):
+            self._approached.pop(event.intent, None)
 
     def later(self, **by: float) -> "Scene":
         self.now += timedelta(**by)
@@ -152,6 +155,34 @@ class Scene:
     def claude_fails(self) -> list[Any]:
         asked: TurnRequested = self.last(TurnRequested)
         return self.tells(lambda story: turns.after_failed_turn(story, asked.turn, "Overloaded"))
+
+    def claude_is_withheld(self) -> list[Any]:
+        asked: TurnRequested = self.last(TurnRequested)
+        return self.tells(lambda story: turns.after_withheld_turn(story, asked.turn))
+
+    def is_taken_over(self, who: str = "Meera") -> list[Any]:
+        return self.tells(lambda story: decide.take_over(story, who))
+
+    def is_released(self, who: str = "Meera") -> list[Any]:
+        return self.tells(lambda story: decide.release(story, who))
+
+    def operator_says(self, content: str, channel: str | None = None) -> list[Any]:
+        given = operator.ReplyGiven(conversation=CONVERSATION, operator="Meera", content=content, channel=channel)
+        return self.tells(lambda story: decide.reply(story, given))
+
+    def erp_says(self, event_name: str, matter: str = MATTER, **data: Any) -> list[Any]:
+        told = business.EventReceived(event_name=event_name, external_id="1", origin="erp", fingerprint="f", data=data)
+        return self.tells(lambda story: decide.on_business_event(story, matter, told))
+
+    def is_moved_by_hand(self, kind: Any, value: str, matter: str = MATTER, **extra: Any) -> list[Any]:
+        given = operator.TriggerGiven(
+            conversation=CONVERSATION, fingerprint="f", trigger_type=kind, trigger_value=value, extra_data=extra
+        )
+        return self.tells(lambda story: decide.by_hand(story, given, "operator-1", matter))
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        """Every fact of a kind, oldest first."""
+        return [event for event in self.told if isinstance(event, kind)]
 
     def timer_fires(self, purpose: str) -> list[Any]:
         timer = next(event for event in reversed(self.told) if isinstance(event, TimerSet) and event.purpose == purpose)

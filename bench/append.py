@@ -1,0 +1,353 @@
+"""Appending, against what the disk and Postgres allow at best, plain inserts, and the `eventsourcing` library; and loading a stream."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import count
+from statistics import median
+from typing import Annotated, Any, Protocol
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+
+from events.base import Category, Cause, Draft, Event, Personal
+from libs.kit import ids
+from libs.kit.appends import Append, keys_of, seal
+from libs.kit.clock import Clock
+from libs.kit.embedded import PostgresServer
+from libs.kit.migrate import migrate
+from libs.kit.store import Store
+
+ROUNDS = 5
+SECONDS = 0.6
+CALLERS = (1, 16, 64, 256)
+JUDGED = 64
+CONNECTIONS = 16
+STREAM_LENGTH = 50
+LOADS = 60
+TENANT = "default"
+
+COLUMNS = (
+    *("shard", "pos", "stream_id", "version", "tenant", "category", "type", "event_id", "correlation_id"),
+    *("causation_id", "occurred_at", "recorded_at", "meta", "data"),
+)
+INSERT = (
+    f"INSERT INTO bare.raw ({', '.join(COLUMNS)}) VALUES ({', '.join(f'${n}' for n in range(1, len(COLUMNS) + 1))})"
+)
+TABLES = """
+CREATE SCHEMA bare;
+CREATE TABLE bare.copied (LIKE log.event);
+CREATE TABLE bare.raw (LIKE log.event INCLUDING INDEXES);
+ALTER TABLE bare.copied ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE bare.raw ALTER COLUMN data SET STORAGE EXTERNAL;
+"""
+
+
+class Report(Protocol):
+    """Takes one figure; `bar` is what it has to reach, in words, and `ok` whether it did."""
+
+    def __call__(self, name: str, value: float, unit: str, *, bar: str = "", ok: bool = True) -> None: ...
+
+
+class Said(Event, tag="bench.said.v1"):
+    """Somebody said something: 120 bytes of a person's words, and 200 of ours."""
+
+    text: Annotated[str, Personal()]
+    channel: str
+    conversation: str
+    reason: str
+
+
+BENCH = Category("bench", current=(Said,))
+SAID = Said(
+    text="Haan ji, hum 20 February tak poora payment kar denge, aap chinta mat kijiye, kal subah bank jaayenge. Dhanyavaad!",
+    channel="whatsapp",
+    conversation="conversation-6f9c2c52-93a5-5c0e-8f0b-6f0a4d0c7e11",
+    reason="the contact promised to pay the whole amount of the invoice at the given date, in answer to our first reminder",
+)
+"""As stored: some 440 bytes."""
+
+
+def because(clock: Clock) -> Cause:
+    """A cause of its own for each append."""
+    id_ = ids.fresh()
+    return Cause(correlation_id=id_, occurred_at=clock.now(), source="bench", id=id_)
+
+
+@dataclass(slots=True)
+class Caller:
+    """Appends to a stream of its own for a known contact, and begins a new one now and then."""
+
+    number: int
+    run: UUID
+    began: int = 0
+    version: int = 0
+
+    def next(self, events: int) -> tuple[str, int, list[Draft]]:
+        if self.version >= STREAM_LENGTH:
+            self.began += 1
+            self.version = 0
+        stream = f"bench-{self.run}-{self.number}-{self.began}"
+        expected = self.version
+        self.version += events
+        return stream, expected, [Draft(stream, SAID, key=f"contact-{self.number}")] * events
+
+
+Strategy = Callable[[int, int], Awaitable[float]]
+"""Facts a second with so many callers and so many facts an append."""
+
+
+async def measured(callers: int, events: int, once: Callable[[Caller], Awaitable[object]]) -> float:
+    """Facts a second when every caller calls again as soon as it is answered."""
+    run, done = ids.fresh(), 0
+    stop = time.perf_counter() + SECONDS
+
+    async def call(number: int) -> None:
+        nonlocal done
+        caller = Caller(number, run)
+        while time.perf_counter() < stop:
+            await once(caller)
+            done += events
+
+    began = time.perf_counter()
+    await asyncio.gather(*(call(number) for number in range(callers)))
+    return done / (time.perf_counter() - began)
+
+
+class Copying:
+    """The limit: the same sealed bytes, group after group, by COPY into a bare table without an index or a check."""
+
+    def __init__(self, pool: asyncpg.Pool, width: int) -> None:
+        self._pool = pool
+        self._width = width
+        self._queue: deque[tuple[list[tuple[Any, ...]], asyncio.Future[None]]] = deque()
+        self._drivers = 0
+
+    async def put(self, rows: list[tuple[Any, ...]]) -> None:
+        done = asyncio.get_running_loop().create_future()
+        self._queue.append((rows, done))
+        if self._drivers < self._width:
+            self._drivers += 1
+            self._driver = asyncio.create_task(self._drive())
+        await done
+
+    async def _drive(self) -> None:
+        async with self._pool.acquire() as connection:
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(len(self._queue))]
+                rows = [row for rows, _ in batch for row in rows]
+                await connection.copy_records_to_table("copied", schema_name="bare", columns=COLUMNS, records=rows)
+                for _, done in batch:
+                    done.set_result(None)
+            self._drivers -= 1
+
+
+class Contest:
+    """The strategies, all on one server."""
+
+    def __init__(self, store: Store, pool: asyncpg.Pool, clock: Clock, recorder: PostgresApplicationRecorder) -> None:
+        self._store = store
+        self._pool = pool
+        self._clock = clock
+        self._recorder = recorder
+        self._copying = {width: Copying(pool, width) for width in (1, 2)}
+        self._positions = count(1)
+        self._row: tuple[Any, ...] = ()
+
+    async def prepare(self) -> None:
+        """Have every key at hand, and one sealed append to copy from."""
+        append = Append(TENANT, "bench-x", 0, [Draft("bench-x", SAID)], because(self._clock))
+        names = {*keys_of(append, self._store.codec), *(f"contact-{n}" for n in range(max(CALLERS)))}
+        keys = await self._store.keyring.ensure(TENANT, names)
+        sealed, now = seal(append, self._store.codec, keys), self._clock.machine()
+        self._row = (
+            *(0, 1, sealed.stream, 1, TENANT, "bench", sealed.types[0], ids.fresh(), ids.fresh()),
+            *(ids.fresh(), now, now, sealed.metas[0], sealed.datas[0]),
+        )
+
+    async def ours(self, callers: int, events: int) -> float:
+        async def once(caller: Caller) -> None:
+            stream, expected, drafts = caller.next(events)
+            await self._store.append(TENANT, stream, expected, drafts, because(self._clock))
+
+        return await measured(callers, events, once)
+
+    async def copied(self, callers: int, events: int) -> float:
+        """The better of one and two groups on their way."""
+        rates, rows = [], [self._row] * events
+        for copying in self._copying.values():
+
+            async def once(caller: Caller, copying: Copying = copying) -> None:
+                await copying.put(rows)
+
+            rates.append(await measured(callers, events, once))
+        return max(rates)
+
+    async def inserted(self, callers: int, events: int) -> float:
+        """One INSERT a transaction, on sixteen connections, into a table with the log's indexes."""
+
+        async def once(caller: Caller) -> None:
+            stream, expected, _ = caller.next(events)
+            rows = [(0, next(self._positions), stream, expected + n, *self._row[4:]) for n in range(1, events + 1)]
+            async with self._pool.acquire() as connection:
+                if events == 1:
+                    await connection.execute(INSERT, *rows[0])
+                else:
+                    await connection.executemany(INSERT, rows)
+
+        return await measured(callers, events, once)
+
+    async def eventsourcing(self, callers: int, events: int) -> float:
+        """`eventsourcing` with its database functions, a thread a caller, sixteen connections, the same bytes."""
+        state, counts = self._row[-1], [0] * callers
+        stop = time.perf_counter() + SECONDS
+
+        def call(number: int) -> None:
+            stream, version = ids.fresh(), 0
+            while time.perf_counter() < stop:
+                if version >= STREAM_LENGTH:
+                    stream, version = ids.fresh(), 0
+                self._recorder.insert_events(
+                    [StoredEvent(stream, version + n, "bench:Said", state) for n in range(events)]
+                )
+                version += events
+                counts[number] += events
+
+        threads = [threading.Thread(target=call, args=[number]) for number in range(callers)]
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        return sum(counts) / (time.perf_counter() - began)
+
+
+async def load(store: Store, pool: asyncpg.Pool, clock: Clock) -> tuple[float, float]:
+    """Milliseconds to load and fold a stream of fifty facts, and for one `select 1`; medians, taken in turns."""
+    stream = "bench-load"
+    for expected in range(0, STREAM_LENGTH, 10):
+        await store.append(TENANT, stream, expected, [Draft(stream, SAID, key="contact-1")] * 10, because(clock))
+    loads, trips = [], []
+    async with pool.acquire() as connection:
+        for _ in range(LOADS):
+            began = time.perf_counter()
+            folded = 0
+            for fact in await store.read_stream(TENANT, stream):
+                folded += len(fact.event.text) if isinstance(fact.event, Said) else 0
+            between = time.perf_counter()
+            await connection.fetchval("SELECT 1")
+            trips.append(time.perf_counter() - between)
+            loads.append(between - began)
+    return median(loads) * 1000, median(trips) * 1000
+
+
+async def run(report: Report) -> None:
+    """Five rounds, every strategy in each; medians."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(PostgresServer(durable=True))
+        await migrate(server.url)
+        connection = await asyncpg.connect(server.url)
+        await connection.execute(TABLES)
+        await connection.close()
+        store = await stack.enter_async_context(
+            Store.open(server.url, master=os.urandom(32), categories=[BENCH], connections=4)
+        )
+        clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(server.url, min_size=CONNECTIONS, max_size=CONNECTIONS)
+        )
+        contest = Contest(store, pool, clock, library(server.url, stack))
+        await contest.prepare()
+        rates = await rounds(contest)
+        load_ms, trip_ms = await load(store, pool, clock)
+    judge(report, rates)
+    trips = load_ms / trip_ms
+    report("load and fold a 50-event stream", load_ms, "ms")
+    report("… in `select 1` round trips", trips, "×", bar="≤ 8", ok=trips <= 8)
+
+
+Rates = dict[tuple[str, int, int], float]
+
+
+async def rounds(contest: Contest) -> Rates:
+    """The median rate of each strategy, number of callers and number of facts an append."""
+    measures: dict[tuple[str, int, int], list[float]] = {}
+    strategies: dict[str, Strategy] = {
+        "LIM": contest.copied,
+        "ours": contest.ours,
+        "INSERT": contest.inserted,
+        "eventsourcing": contest.eventsourcing,
+    }
+    for round_ in range(ROUNDS + 1):
+        for callers in CALLERS:
+            for events in (1, 3):
+                for name, strategy in strategies.items():
+                    rate = await strategy(callers, events)
+                    if round_:  # the first warms everything up
+                        measures.setdefault((name, callers, events), []).append(rate)
+    return {place: median(values) for place, values in measures.items()}
+
+
+def judge(report: Report, rates: Rates) -> None:
+    """The figures, and the ratios beside their bars."""
+    for events in (1, 3):
+        for callers in CALLERS:
+            limit, ours, insert, others = (
+                rates[name, callers, events] for name in ("LIM", "ours", "INSERT", "eventsourcing")
+            )
+            judged = callers == JUDGED
+            label = f"append {events} event{'s' if events > 1 else ''}, {callers} callers"
+            report(f"{label}: COPY into a bare table (LIM)", limit, "events/s")
+            report(f"{label}: ours, sealed", ours, "events/s")
+            least = 0.50 if events == 1 else 0.65
+            report(
+                f"{label}: … of LIM",
+                ours / limit,
+                "×",
+                bar=f"≥ {least:.2f}" if judged else "",
+                ok=not judged or ours >= least * limit,
+            )
+            judged = judged and events == 1
+            report(
+                f"{label}: … of raw INSERT",
+                ours / insert,
+                "×",
+                bar="≥ 4" if judged else "",
+                ok=not judged or ours >= 4 * insert,
+            )
+            report(
+                f"{label}: … of eventsourcing",
+                ours / others,
+                "×",
+                bar="≥ 10" if judged else "",
+                ok=not judged or ours >= 10 * others,
+            )
+
+
+def library(url: str, stack: AsyncExitStack) -> PostgresApplicationRecorder:
+    """The recorder of `eventsourcing`, with its database functions."""
+    address = urlsplit(url)
+    datastore = PostgresDatastore(
+        dbname=address.path.strip("/"),
+        host=address.hostname or "",
+        port=str(address.port),
+        user=address.username or "",
+        password=address.password or "",
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        max_waiting=0,
+        enable_db_functions=True,
+        originator_id_type="uuid",
+    )
+    stack.callback(datastore.close)
+    recorder = PostgresApplicationRecorder(datastore, events_table_name="library_events")
+    recorder.create_table()
+    return recorder

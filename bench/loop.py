@@ -1,0 +1,407 @@
+"""From the ERP's event to the WhatsApp call: latency at 20 follow-ups a second, and where the time goes."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+import uvloop
+
+from bench.load import spent
+from bench.outside import APP_SECRET, PHONE_ID, Connection, Outside
+from bench.relay import MASTER, ROOT, TENANT, measure_fsync, show
+from events.base import Cause
+from events.contact import Lookup
+from libs.kit import ids, log, nats_config
+from libs.kit.clock import Clock
+from libs.kit.embedded import NatsServer, PostgresServer
+from libs.kit.migrate import migrate
+from libs.kit.store import Store
+from services.backend_sync import decide as erp
+from services.cli.settings import SHIPPED_BUNDLE, Settings
+from services.cli.system import checked_bundle, publish
+
+Report = Callable[..., None]
+"""`report(name, value, unit, bar=…, ok=…)`."""
+
+SERVICES = ("relay", "ingest", "rules", "orchestrator", "gateways", "backend_sync")
+RATE, SECONDS, WARM = 20, 20, 40
+P50_MS, P99_MS = 100.0, 300.0
+PATIENCE_S = 30.0
+MORNING = datetime(2026, 2, 16, 10, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+
+HOPS = (
+    "business.event_received.v1",
+    "rules.evaluated.v1",
+    "followup.opened.v1",
+    "followup.contact_requested.v1",
+    "contact.registered.v1",
+    "conversation.tool_requested.v1",
+    "backend.call_completed.v1",
+    "conversation.message_requested.v1",
+)
+"""The facts on the way to the call, in order; two of them only for a contact whom nobody has asked the ERP about."""
+
+
+async def run(report: Report, *, services: Sequence[str] = SERVICES, together: bool = True) -> None:
+    """Measure with every service in a process of its own, then (`together`) with all of them in one."""
+    with tempfile.TemporaryDirectory(prefix="bench-loop-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o711)
+        report("fsync", measure_fsync(folder), "ms")
+        async with deployed(folder, services) as where:
+            tell(report, "event → call", await measure(where), judged=True)
+        if together:
+            async with in_one_process(folder) as where:
+                tell(report, "in one process", await measure(where), judged=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A running system, as the ERP and Meta see it."""
+
+    postgres: str
+    outside: Outside
+    token: str
+    ingest_port: int
+
+
+@dataclass(slots=True)
+class Seen:
+    """Milliseconds from the start of each POST to the arrival of its call at Meta, and between the facts on the way."""
+
+    known: list[float] = field(default_factory=list)
+    unknown: list[float] = field(default_factory=list)
+    hops: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    facts: float = 0.0
+    cpu: dict[str, float] = field(default_factory=dict)
+    others: float = 0.0
+    missing: int = 0
+
+
+def tell(report: Report, name: str, seen: Seen, *, judged: bool) -> None:
+    """Report percentiles, all together against the bars."""
+    total = sorted(seen.known + seen.unknown)
+    p50, p99 = total[len(total) // 2], total[int(len(total) * 0.99)]
+    bars: list[dict[str, Any]] = [{}, {}]
+    if judged:
+        bars = [{"bar": f"≤ {bar:.0f}", "ok": got <= bar and not seen.missing} for got, bar in ((p50, P50_MS), (p99, P99_MS))]
+    report(f"{name} p50, {RATE} follow-ups/s", p50, "ms", **bars[0])
+    report(f"{name} p99", p99, "ms", **bars[1])
+    report("… p50 of known contacts", median(seen.known), "ms")
+    report("… p50 of contacts the ERP is asked for", median(seen.unknown), "ms")
+    for (before, after), took in seen.hops.items():
+        report(f"… {_short(before)} → {_short(after)}", median(took), "ms")
+    report("facts a follow-up", seen.facts, "")
+    for process, each in seen.cpu.items():
+        report(f"… processor time a follow-up, {process}", each, "ms")
+    report("cores that others took meanwhile", seen.others, "")
+
+
+def _short(tag: str) -> str:
+    return tag.removesuffix(".v1").partition(".")[2].replace("_", " ") or tag
+
+
+@asynccontextmanager
+async def deployed(folder: Path, services: Sequence[str]) -> AsyncIterator[Where]:
+    """Every service in a process of its own, each with its own role and user."""
+    users = nats_config.users()
+    passwords = nats_config.passwords(users)
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(PostgresServer(folder / "postgres"))
+        await migrate(postgres.url)
+        nats = NatsServer(folder / "nats", config=nats_config.authorization(users, passwords))
+        await stack.enter_async_context(nats)
+        outside, settings = await _outside(stack, folder)
+        async with Store.open(postgres.url, master=MASTER, name="bench") as store:
+            async with Clock.open(store.pool, store.listener) as clock:
+                await clock.set(MORNING)
+                await publish(store, clock, checked_bundle(settings))
+        ports = dict(zip(services, free_ports(len(services)), strict=True))
+        at_nats = urlsplit(nats.url).netloc
+        for service in services:
+            user = service.replace("_", "-")
+            environment = {
+                **settings.environment,
+                "CONVERSE_DATABASE_URL": postgres.url,
+                "CONVERSE_NATS_URL": f"nats://{user}:{quote(passwords[user])}@{at_nats}",
+                "CONVERSE_MASTER_KEY": base64.b64encode(MASTER).decode(),
+                "CONVERSE_HOST": "127.0.0.1",
+                "CONVERSE_PORT": str(ports[service]),
+                "CONVERSE_PROFILE": "production",
+            }
+            await stack.enter_async_context(started([f"services.{service}"], environment, folder / f"{service}.log"))
+        for service in services:
+            await ready(ports[service], service)
+        outside.webhook_port = ports["gateways"]
+        yield Where(postgres.url, outside, await _token(postgres.url), ports["ingest"])
+
+
+@asynccontextmanager
+async def in_one_process(folder: Path) -> AsyncIterator[Where]:
+    """`converse up` on servers that keep their data."""
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(PostgresServer(folder / "postgres-up"))
+        nats = await stack.enter_async_context(NatsServer(folder / "nats-up"))
+        outside, settings = await _outside(stack, folder)
+        [port] = free_ports(1)
+        environment = {
+            **settings.environment,
+            "CONVERSE_DATABASE_URL": postgres.url,
+            "CONVERSE_NATS_URL": nats.url,
+            "CONVERSE_MASTER_KEY": base64.b64encode(MASTER).decode(),
+            "CONVERSE_DATA": str(folder / "data"),
+            "CONVERSE_CONFIG": str(settings.config),
+            "CONVERSE_PORT": str(port),
+        }
+        await migrate(postgres.url)
+        async with Store.open(postgres.url, master=MASTER, name="bench") as store:
+            async with Clock.open(store.pool, store.listener) as clock:
+                await clock.set(MORNING)
+        await stack.enter_async_context(started(["services.cli", "up"], environment, folder / "up.log"))
+        await ready(port, "up")
+        outside.webhook_port = port
+        yield Where(postgres.url, outside, await _token(postgres.url), port)
+
+
+async def _outside(stack: AsyncExitStack, folder: Path) -> tuple[Outside, Settings]:
+    """The ERP and Meta, and the shipped bundle pointed at them."""
+    outside = Outside(lambda: MORNING)
+    port = await outside.start()
+    stack.push_async_callback(outside.close)
+    config = Path(tempfile.mkdtemp(prefix="bundle-", dir=folder))
+    shutil.copytree(SHIPPED_BUNDLE, config, dirs_exist_ok=True)
+    text = (config / "settings.yaml").read_text()
+    origin = f"http://127.0.0.1:{port}"
+    for anchor, line in (("  type: rest", f"  base_url: {origin}/erp"), ("    provider: meta", f"    base_url: {origin}")):
+        assert anchor in text, f"infra/config/settings.yaml has no line {anchor!r} any more"
+        text = text.replace(anchor, f"{line}\n{anchor}", 1)
+    (config / "settings.yaml").write_text(text)
+    secret = secrets.token_hex(8)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "BACKEND_API_TOKEN": secret,
+        "CONVERSE_LLM_API_KEY": secret,
+        "WHATSAPP_PHONE_ID": PHONE_ID,
+        "WHATSAPP_ACCESS_TOKEN": secret,
+        "WHATSAPP_VERIFY_TOKEN": secret,
+        "WHATSAPP_APP_SECRET": APP_SECRET,
+    }
+    return outside, Settings(environment=environment, data=folder / "data", config=config)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@asynccontextmanager
+async def started(module: Sequence[str], environment: Mapping[str, str], told: Path) -> AsyncIterator[int]:
+    """A Python module in a process of its own; its output goes to `told`."""
+    with told.open("wb") as output:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *module, stdout=output, stderr=output, env=dict(environment), cwd=ROOT
+        )
+    try:
+        yield child.pid
+    finally:
+        if child.returncode is None:
+            child.terminate()
+        await child.wait()
+
+
+async def ready(port: int, name: str) -> None:
+    """Return once a service says that it can work."""
+    until = time.monotonic() + PATIENCE_S
+    said: object = "nothing"
+    while time.monotonic() < until:
+        connection = Connection("127.0.0.1", port)
+        try:
+            status, said = await connection.request("GET", "/health/ready")
+            if status == 200:
+                return
+        except OSError as error:
+            said = error
+        finally:
+            connection.close()
+        await asyncio.sleep(0.2)
+    raise TimeoutError(f"{name} did not become ready: {said!r}")
+
+
+async def _token(url: str) -> str:
+    async with Store.open(url, master=MASTER, name="bench") as store:
+        _, token = await store.tenants.create_key(TENANT, "bench", ["events:write"])
+        return token
+
+
+async def measure(where: Where) -> Seen:
+    """Post events at a steady rate, half of them about contacts that are known, and see when each call arrives."""
+    async with Store.open(where.postgres, master=MASTER, name="bench") as store:
+        async with Clock.open(store.pool, store.listener) as clock:
+            followups = [Overdue(number, known=number % 2 == 0) for number in range(WARM + RATE * SECONDS)]
+            for each in followups:
+                where.outside.contacts[each.contact_id] = each.contact
+                if each.known:
+                    await register(store, clock, each)
+        poster = Poster(where)
+        await poster.post(followups[:WARM])
+        counted = followups[WARM:]
+        before = await store_facts(where.postgres)
+        offset = time.time() - time.perf_counter()
+        resting = spent()
+        started_at = time.monotonic()
+        began = await poster.post(counted)
+        took = spent().since(resting)
+        seen = Seen(others=took.others / (time.monotonic() - started_at))
+        seen.cpu = {name: seconds / len(counted) * 1e3 for name, seconds in took.ours.most_common() if seconds > 0.1}
+        for each in counted:
+            arrived = where.outside.arrived.get(each.phone)
+            if arrived is None:
+                seen.missing += 1
+            else:
+                (seen.known if each.known else seen.unknown).append((arrived - began[each.number]) * 1e3)
+        assert not where.outside.twice, "a message was sent twice"
+        assert not where.outside.refused, f"webhooks were refused: {where.outside.refused[:3]}"
+        seen.facts = (await store_facts(where.postgres) - before) / len(counted)
+        posts = {each.cause_id: (began[each.number] + offset, each) for each in counted}
+        await _hops(where, posts, offset, seen)
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """One overdue invoice of a contact of its own."""
+
+    number: int
+    known: bool
+
+    @property
+    def contact_id(self) -> str:
+        return f"c_{self.number:06}"
+
+    @property
+    def phone(self) -> str:
+        return f"9198{self.number:08}"
+
+    @property
+    def event_id(self) -> str:
+        return f"bench-{self.number:06}"
+
+    @property
+    def cause_id(self) -> UUID:
+        return ids.cause_id(TENANT, "event:erp", self.event_id)
+
+    @property
+    def contact(self) -> dict[str, Any]:
+        consent = {"at": "2025-11-03T09:30:00+00:00", "evidence": "order form"}
+        channels = [{"channel": "whatsapp", "address": f"+{self.phone}", "consent": consent}]
+        return {"id": self.contact_id, "name": f"Contact {self.number}", "organization": "Acme", "channels": channels}
+
+    @property
+    def event(self) -> dict[str, Any]:
+        data = {
+            "invoice_number": f"INV-{self.number:06}",
+            "contact_id": self.contact_id,
+            "amount": 52400 + self.number,
+            "currency": "INR",
+            "due_date": "2026-01-30",
+            "days_overdue": 17,
+        }
+        return {"event_name": "invoice_overdue", "event_id": self.event_id, "source": "erp", "data": data}
+
+
+async def register(store: Store, clock: Clock, one: Overdue) -> None:
+    """Let the log know a contact as backend-sync would have told it."""
+    contact_id, profile = erp.profile_of(one.contact)
+    digest = await store.keyring.lookup(TENANT, "whatsapp", profile.channels[0].address)
+    fact = erp.contact_fact(contact_id, profile, [Lookup(channel="whatsapp", digest=digest.hex())], known=False)
+    cause_id = ids.fresh()
+    cause = Cause(correlation_id=cause_id, occurred_at=clock.now(), source="backend-sync", id=cause_id)
+    draft = erp.about_contact(contact_id, fact)
+    await store.append_any(TENANT, draft.stream, [draft], cause)
+
+
+class Poster:
+    """The ERP's side: events at a steady rate, whether or not the ones before are answered."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+        self._free: list[Connection] = []
+        self._token = f"Bearer {where.token}"
+
+    async def post(self, followups: Sequence[Overdue]) -> dict[int, float]:
+        """Post them all and return once each call has arrived or is given up; when each POST began."""
+        began: dict[int, float] = {}
+        start = time.perf_counter() + 0.05
+        tasks = []
+        for place, each in enumerate(followups):
+            await asyncio.sleep(max(0.0, start + place / RATE - time.perf_counter()))
+            began[each.number] = time.perf_counter()
+            tasks.append(asyncio.create_task(self._one(each)))
+        await asyncio.gather(*tasks)
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until and not all(each.phone in self._where.outside.arrived for each in followups):
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)  # the statuses of the last ones come in
+        return began
+
+    async def _one(self, each: Overdue) -> None:
+        connection = self._free.pop() if self._free else Connection("127.0.0.1", self._where.ingest_port)
+        status, answer = await connection.request(
+            "POST", "/api/v1/events", json.dumps(each.event).encode(), authorization=self._token
+        )
+        self._free.append(connection)
+        if status != 202:
+            raise RuntimeError(f"the event was not taken: {status} {answer[:300]!r}")
+
+
+async def store_facts(url: str) -> int:
+    async with Store.open(url, master=MASTER, name="bench") as store:
+        return await store.head(0)
+
+
+async def _hops(where: Where, posts: Mapping[UUID, tuple[float, Overdue]], offset: float, seen: Seen) -> None:
+    """From fact to fact by the log's own clock."""
+    async with Store.open(where.postgres, master=MASTER, name="bench") as store:
+        rows = await store.pool.fetch(
+            "SELECT correlation_id, type, min(recorded_at) AS at FROM log.event WHERE type = ANY($1) GROUP BY 1, 2", list(HOPS)
+        )
+    facts: dict[UUID, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        facts[row["correlation_id"]][row["type"]] = row["at"].timestamp()
+    steps: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for cause, (posted, each) in posts.items():
+        moments = [("POST", posted), *((hop, facts[cause][hop]) for hop in HOPS if hop in facts[cause])]
+        if each.phone in where.outside.arrived:
+            moments.append(("call", where.outside.arrived[each.phone] + offset))
+        for (before, began), (after, ended) in zip(moments, moments[1:], strict=False):
+            steps[before, after].append((ended - began) * 1e3)
+    order = ["POST", *HOPS, "call"]
+    for step in sorted(steps, key=lambda step: (order.index(step[0]), order.index(step[1]))):
+        seen.hops[step] = steps[step]
+
+
+if __name__ == "__main__":
+    log.configure("console", "error")
+    uvloop.run(run(show))

@@ -1,0 +1,119 @@
+"""What operators do: take a conversation over, answer in it, hand it back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from events.base import Cause, Draft, Event
+from events.operator import Released, ReplyGiven, TakeoverRequested
+from libs.kit import ids, telemetry
+from libs.kit.auth import Caller
+from libs.kit.clock import Clock
+from libs.kit.problems import Problem
+from libs.kit.store import Store
+from projections.conversations import Conversation
+from services.console import decide
+from services.console.decide import Senseless
+from services.console.handle import Reader
+
+SOURCE = "console"
+PATIENCE = timedelta(seconds=2)
+"""So long an answer waits for the orchestrator, that the next request may rely on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was stored: its id, whether it had been stored before, and how the conversation stands."""
+
+    event_id: str
+    duplicate: bool
+    status: str
+
+
+class Operators:
+    """Appends what operators ask for, after looking whether it makes sense."""
+
+    def __init__(self, store: Store, clock: Clock, reader: Reader) -> None:
+        self._store = store
+        self._clock = clock
+        self._reader = reader
+
+    async def take_over(self, caller: Caller, conversation: str, key: str | None) -> Taken:
+        """The agent falls silent. Raises Problem 404, 409."""
+        fact = TakeoverRequested(conversation=conversation, operator=caller.name)
+        return await self._append(
+            caller, "takeover", conversation, fact, key, decide.check_takeover, {"with_operator", "closed"}
+        )
+
+    async def release(self, caller: Caller, conversation: str, key: str | None) -> Taken:
+        """The agent goes on. Raises Problem 404, 409."""
+        fact = Released(conversation=conversation, operator=caller.name)
+        return await self._append(
+            caller, "release", conversation, fact, key, decide.check_release, {"open", "waiting", "closed"}
+        )
+
+    async def reply(
+        self, caller: Caller, conversation: str, content: str, channel: str | None, key: str | None
+    ) -> Taken:
+        """The operator speaks. Raises Problem 404, 409."""
+        now = await self._reader.now(caller.tenant, conversation)
+        contact = await self._reader.contact_now(caller.tenant, now.contact_id)
+        fact = ReplyGiven(conversation=conversation, operator=caller.name, content=content, channel=channel)
+        return await self._append(
+            caller, "reply", conversation, fact, key, lambda row: decide.check_reply(row, contact, channel), set()
+        )
+
+    async def _append(
+        self,
+        caller: Caller,
+        verb: str,
+        conversation: str,
+        fact: Event,
+        key: str | None,
+        check: Callable[[Conversation], None],
+        until: set[str],
+    ) -> Taken:
+        now = await self._reader.now(caller.tenant, conversation)
+        cause_id = ids.cause_id(caller.tenant, verb, key) if key else ids.fresh()
+        stream = f"operator-{cause_id}"
+        known = await self._store.read_stream(caller.tenant, stream) if key else []
+        if known:
+            if known[0].event != fact:
+                words = "this key was used before for something else; send a new one, or the same request again"
+                raise Problem(422, "The id stands for other content", words)
+            return Taken(str(cause_id), True, now.status)
+        try:
+            check(now)
+        except Senseless as error:
+            raise Problem(409, "Not as things stand", str(error), conversation_status=now.status) from error
+        cause = Cause(
+            correlation_id=cause_id,
+            occurred_at=self._clock.now(),
+            source=SOURCE,
+            id=cause_id,
+            actor=caller.name,
+            traceparent=telemetry.traceparent(),
+        )
+        draft = Draft(stream, fact, key=f"contact-{now.contact_id}", subject=now.contact_id)
+        appended = await self._store.append_any(caller.tenant, stream, [draft], cause)
+        status = await self._settled(caller.tenant, conversation, until) if until else now.status
+        return Taken(str(cause_id), appended.duplicate, status)
+
+    async def _settled(self, tenant: str, conversation: str, until: set[str]) -> str:
+        """The conversation's status once the orchestrator has heard, or after our patience."""
+        grown = asyncio.Event()
+        undo = self._store.listener.on(f"log_{await self._store.shard_of(tenant)}", lambda _: grown.set())
+        try:
+            status = (await self._reader.now(tenant, conversation)).status
+            try:
+                async with asyncio.timeout(PATIENCE.total_seconds()):
+                    while status not in until:
+                        await grown.wait()
+                        grown.clear()
+                        status = (await self._reader.now(tenant, conversation)).status
+            except TimeoutError:
+                pass
+            return status
+        finally:
+            undo()

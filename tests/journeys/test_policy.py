@@ -1,0 +1,129 @@
+"""The contact policy at work: deferred to the next allowed minute and sent then, or refused with its reason; never broken."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from events import conversation, followup, message
+from events.followup import AttemptStarted, AttemptUnanswered
+from libs.testkit.nouns import IST
+from tests.journeys.conftest import FreshTown
+from tests.journeys.people import Person
+from tests.journeys.town import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LATE = datetime(2026, 2, 16, 20, 30, tzinfo=IST)
+NEXT_MORNING = datetime(2026, 2, 17, 8, 0, tzinfo=IST)
+ATTEMPTS_PER_MATTER = 8
+
+
+async def test_a_reminder_at_half_past_eight_waits_for_eight_in_the_morning_and_goes_out_once(fresh_town: FreshTown):
+    town = await fresh_town(start_at=LATE)
+    asha = await town.somebody()
+    await asha.owes()
+    deferred = await asha.sees(followup.Deferred)
+    assert deferred.event.until == NEXT_MORNING
+    whatsapp = next(each for each in deferred.event.decisions if each.channel == "whatsapp")
+    assert "hours" in {check.rule for check in whatsapp.checks if check.verdict == "deferred"}
+    assert await asha.received() == []
+
+    await town.clock.set(NEXT_MORNING - timedelta(minutes=2))
+    ravi = await town.somebody()
+    await ravi.owes()
+    await ravi.sees(followup.Deferred)
+    assert await asha.received() == []
+
+    await town.clock.set(NEXT_MORNING)
+    await asha.sees(message.Accepted)
+    await ravi.sees(message.Accepted)
+    assert len(await asha.received()) == 1
+    assert len(await asha.facts(AttemptStarted)) == 1
+
+
+async def test_a_contact_who_writes_at_night_is_answered_at_night(fresh_town: FreshTown):
+    town = await fresh_town(start_at=LATE)
+    asha = await town.somebody()
+    await asha.owes()
+    await asha.sees(followup.Deferred)
+    await asha.says("hello, koi hai?")
+    asked = await asha.sees(conversation.MessageRequested)
+    await asha.sees(message.Accepted)
+    assert asked.event.purpose == "answer"
+    assert {check.rule for check in asked.event.allowed_by.checks if check.verdict == "exempt"} >= {"hours"}
+
+
+async def test_without_a_consent_nobody_is_written_to_and_a_person_is_told_why(town: Town):
+    asha = await town.somebody(consent=False)
+    await asha.owes()
+    exhausted = await asha.sees(followup.Exhausted)
+    reasons = {each.channel: each.reason for each in exhausted.event.skipped}
+    assert "consent" in reasons["whatsapp"]
+    assert "not enabled" in reasons["voice"]
+    await asha.sees(conversation.Escalated)
+    assert await asha.received() == []
+
+
+async def test_two_matters_keep_the_minimum_gap(fresh_town: FreshTown):
+    town = await fresh_town()
+    asha = await town.somebody()
+    await asha.was_reminded()
+    await town.event("order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"})
+    deferred = await asha.sees(followup.Deferred)
+    first = (await asha.facts(AttemptStarted))[0].envelope.occurred_at
+    assert timedelta(minutes=240) <= deferred.event.until - first <= timedelta(minutes=241)
+    assert len(await asha.received()) == 1
+    await town.clock.set(deferred.event.until)
+    await asha.sees(message.Accepted, times=2)
+    assert [each["template"] for each in await asha.received()] == ["payment_reminder_v1", "order_confirmation_v1"]
+
+
+async def test_a_silent_contact_is_reminded_until_the_attempts_are_used_up_then_a_person_takes_over(
+    fresh_town: FreshTown,
+):
+    town = await fresh_town()
+    asha = await town.somebody()
+    await asha.owes()
+    for number in range(1, ATTEMPTS_PER_MATTER + 1):
+        await attempt(town, asha, number)
+    exhausted = await asha.sees(followup.Exhausted)
+    assert f"{ATTEMPTS_PER_MATTER} of {ATTEMPTS_PER_MATTER} attempts" in str(exhausted.event.skipped)
+    await asha.sees(conversation.Escalated)
+    await asha.sees(conversation.Closed)
+    assert len(await asha.received()) == ATTEMPTS_PER_MATTER
+    assert len(await asha.facts(AttemptUnanswered)) == ATTEMPTS_PER_MATTER
+    days = [fact.envelope.occurred_at.astimezone(IST) for fact in await asha.facts(AttemptStarted)]
+    assert all(8 <= day.hour < 19 for day in days)
+
+
+async def attempt(town: Town, asha: Person, number: int) -> None:
+    """The attempt of this number is made, deferred or not, and nobody answers it."""
+    deferrals = len(await asha.facts(conversation.TimerSet, purpose="deferred"))
+    while not await asha.facts(AttemptStarted, number=number):
+        [seen] = await town.log.wait(
+            lambda fact: (
+                asha.is_about(fact) and _is_next(fact.event, number) and fact.pos > _past(town, asha, deferrals)
+            )
+        )
+        if isinstance(seen.event, conversation.TimerSet):
+            deferrals += 1
+            await town.clock.set(max(seen.event.due_at, town.clock.now()))
+    waits = await asha.sees(conversation.TimerSet, purpose="no_reply", name=str(number))
+    await town.clock.set(max(waits.event.due_at, town.clock.now()))
+    await asha.sees(AttemptUnanswered, number=number)
+
+
+def _is_next(event: object, number: int) -> bool:
+    if isinstance(event, AttemptStarted):
+        return event.number == number
+    return isinstance(event, conversation.TimerSet) and event.purpose == "deferred"
+
+
+def _past(town: Town, asha: Person, deferrals: int) -> int:
+    """The position of the last deferral that has been waited for."""
+    found = [
+        fact.pos
+        for fact in town.log.facts
+        if asha.is_about(fact) and isinstance(fact.event, conversation.TimerSet) and fact.event.purpose == "deferred"
+    ]
+    return found[deferrals - 1] if deferrals else 0
