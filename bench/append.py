@@ -7,21 +7,21 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
 from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from events.base import Category, Cause, Draft, Event, Personal
-from libs.kit import ids
+from libs.kit import ids, postgres
 from libs.kit.appends import Append, keys_of, seal
 from libs.kit.clock import Clock
+from libs.kit.crypto import Keys
 from libs.kit.embedded import PostgresServer
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
@@ -87,55 +87,38 @@ class Caller:
     """Appends to a stream of its own for a known contact, and begins a new one now and then."""
 
     number: int
-    run: UUID
-    began: int = 0
-    version: int = 0
+    cause: Cause
+    stream: str = ""
+    version: int = STREAM_LENGTH
+    drafts: list[Draft] = field(default_factory=list)
 
-    def next(self, events: int) -> tuple[str, int, list[Draft]]:
+    def next(self, events: int) -> int:
+        """The version that the stream has before the next append."""
         if self.version >= STREAM_LENGTH:
-            self.began += 1
             self.version = 0
-        stream = f"bench-{self.run}-{self.number}-{self.began}"
+            self.stream = f"bench-{ids.fresh()}"
+            self.drafts = [Draft(self.stream, SAID, key=f"contact-{self.number}")] * events
         expected = self.version
         self.version += events
-        return stream, expected, [Draft(stream, SAID, key=f"contact-{self.number}")] * events
+        return expected
 
 
 Strategy = Callable[[int, int], Awaitable[float]]
 """Facts a second with so many callers and so many facts an append."""
 
 
-async def measured(callers: int, events: int, once: Callable[[Caller], Awaitable[object]]) -> float:
-    """Facts a second when every caller calls again as soon as it is answered."""
-    run, done = ids.fresh(), 0
-    stop = time.perf_counter() + SECONDS
-
-    async def call(number: int) -> None:
-        nonlocal done
-        caller = Caller(number, run)
-        while time.perf_counter() < stop:
-            await once(caller)
-            done += events
-
-    began = time.perf_counter()
-    await asyncio.gather(*(call(number) for number in range(callers)))
-    return done / (time.perf_counter() - began)
-
-
 class Copying:
     """The limit: the same sealed bytes, group after group, by COPY into a bare table without an index or a check."""
 
-    def __init__(self, pool: asyncpg.Pool, width: int) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._width = width
         self._queue: deque[tuple[list[tuple[Any, ...]], asyncio.Future[None]]] = deque()
-        self._drivers = 0
+        self._driver: asyncio.Task[None] | None = None
 
     async def put(self, rows: list[tuple[Any, ...]]) -> None:
         done = asyncio.get_running_loop().create_future()
         self._queue.append((rows, done))
-        if self._drivers < self._width:
-            self._drivers += 1
+        if self._driver is None:
             self._driver = asyncio.create_task(self._drive())
         await done
 
@@ -147,7 +130,7 @@ class Copying:
                 await connection.copy_records_to_table("copied", schema_name="bare", columns=COLUMNS, records=rows)
                 for _, done in batch:
                     done.set_result(None)
-            self._drivers -= 1
+            self._driver = None
 
 
 class Contest:
@@ -158,52 +141,64 @@ class Contest:
         self._pool = pool
         self._clock = clock
         self._recorder = recorder
-        self._copying = {width: Copying(pool, width) for width in (1, 2)}
+        self._copying = Copying(pool)
         self._positions = count(1)
         self._row: tuple[Any, ...] = ()
+        self._keys: Keys = {}
 
     async def prepare(self) -> None:
         """Have every key at hand, and one sealed append to copy from."""
         append = Append(TENANT, "bench-x", 0, [Draft("bench-x", SAID)], because(self._clock))
         names = {*keys_of(append, self._store.codec), *(f"contact-{n}" for n in range(max(CALLERS)))}
-        keys = await self._store.keyring.ensure(TENANT, names)
-        sealed, now = seal(append, self._store.codec, keys), self._clock.machine()
+        self._keys = await self._store.keyring.ensure(TENANT, names)
+        sealed, now = seal(append, self._store.codec, self._keys), self._clock.machine()
         self._row = (
             *(0, 1, sealed.stream, 1, TENANT, "bench", sealed.types[0], ids.fresh(), ids.fresh()),
-            *(ids.fresh(), now, now, sealed.metas[0], sealed.datas[0]),
+            *(ids.fresh(), now, now, *sealed.bodies),
         )
 
     async def ours(self, callers: int, events: int) -> float:
         async def once(caller: Caller) -> None:
-            stream, expected, drafts = caller.next(events)
-            await self._store.append(TENANT, stream, expected, drafts, because(self._clock))
+            expected = caller.next(events)
+            await self._store.append(TENANT, caller.stream, expected, caller.drafts, caller.cause, first=expected)
 
-        return await measured(callers, events, once)
+        return await self._measured(callers, events, once)
 
     async def copied(self, callers: int, events: int) -> float:
-        """The better of one and two groups on their way."""
-        rates, rows = [], [self._row] * events
-        for copying in self._copying.values():
-
-            async def once(caller: Caller, copying: Copying = copying) -> None:
-                await copying.put(rows)
-
-            rates.append(await measured(callers, events, once))
-        return max(rates)
+        """Facts that were sealed before, one group on its way at a time."""
+        rows = [self._row] * events
+        return await self._measured(callers, events, lambda _: self._copying.put(rows))
 
     async def inserted(self, callers: int, events: int) -> float:
-        """One INSERT a transaction, on sixteen connections, into a table with the log's indexes."""
+        """Each seals its facts as ours does, and INSERTs them in a transaction of its own; sixteen connections, our indexes."""
 
         async def once(caller: Caller) -> None:
-            stream, expected, _ = caller.next(events)
-            rows = [(0, next(self._positions), stream, expected + n, *self._row[4:]) for n in range(1, events + 1)]
+            expected = caller.next(events)
+            append = Append(TENANT, caller.stream, expected, caller.drafts, caller.cause, first=expected)
+            sealed = seal(append, self._store.codec, self._keys)
+            rows = [
+                (
+                    *(
+                        0,
+                        next(self._positions),
+                        sealed.stream,
+                        expected + n + 1,
+                        sealed.tenant,
+                        "bench",
+                        sealed.types[n],
+                    ),
+                    *(sealed.ids[n], sealed.correlation, sealed.causation, append.cause.occurred_at, self._row[11]),
+                    *sealed.bodies[2 * n : 2 * n + 2],
+                )
+                for n in range(events)
+            ]
             async with self._pool.acquire() as connection:
                 if events == 1:
                     await connection.execute(INSERT, *rows[0])
                 else:
                     await connection.executemany(INSERT, rows)
 
-        return await measured(callers, events, once)
+        return await self._measured(callers, events, once)
 
     async def eventsourcing(self, callers: int, events: int) -> float:
         """`eventsourcing` with its database functions, a thread a caller, sixteen connections, the same bytes."""
@@ -228,6 +223,22 @@ class Contest:
         for thread in threads:
             await asyncio.to_thread(thread.join)
         return sum(counts) / (time.perf_counter() - began)
+
+    async def _measured(self, callers: int, events: int, once: Callable[[Caller], Awaitable[object]]) -> float:
+        """Facts a second when every caller calls again as soon as it is answered."""
+        done = 0
+        cast = [Caller(number, because(self._clock)) for number in range(callers)]
+        stop = time.perf_counter() + SECONDS
+
+        async def call(caller: Caller) -> None:
+            nonlocal done
+            while time.perf_counter() < stop:
+                await once(caller)
+                done += events
+
+        began = time.perf_counter()
+        await asyncio.gather(*map(call, cast))
+        return done / (time.perf_counter() - began)
 
 
 async def load(store: Store, pool: asyncpg.Pool, clock: Clock) -> tuple[float, float]:
@@ -261,9 +272,7 @@ async def run(report: Report) -> None:
             Store.open(server.url, master=os.urandom(32), categories=[BENCH], connections=4)
         )
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
-        pool = await stack.enter_async_context(
-            asyncpg.create_pool(server.url, min_size=CONNECTIONS, max_size=CONNECTIONS)
-        )
+        pool = await stack.enter_async_context(await postgres.pool(server.url, size=CONNECTIONS, name="bench"))
         contest = Contest(store, pool, clock, library(server.url, stack))
         await contest.prepare()
         rates = await rounds(contest)

@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import re
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -65,7 +67,9 @@ async def run(report: Report) -> None:
                 ports = {"ours": await _port(ours), "bare": await _port(bare)}
                 for port in ports.values():
                     await _round(load, port, WARM_S)
-                rounds = [{side: await _round(load, port, SECONDS) for side, port in ports.items()} for _ in range(ROUNDS)]
+                rounds = [
+                    {side: await _round(load, port, SECONDS) for side, port in ports.items()} for _ in range(ROUNDS)
+                ]
     rates = {side: median(each[side]["rate"] for each in rounds) for side in ports}
     ratio = median(each["ours"]["rate"] / each["bare"]["rate"] for each in rounds)
     report(f"POST /api/v1/events, {CONNECTIONS} connections", rates["ours"], "req/s")
@@ -114,10 +118,12 @@ async def _round(load: asyncio.subprocess.Process, port: int, seconds: float) ->
 
 async def ours(where: dict[str, str]) -> None:
     """Ingest as it is deployed: its own role, production profile, API keys."""
-    async with Store.open(where["postgres"], master=MASTER, role=ROLE, name="ingest") as store:
-        async with Clock.open(store.pool, store.listener) as clock:
-            app = await ingest.build(Settings(profile="production"), store=store, clock=clock)
-            await serve([app], port=0, on_ready=lambda port: say(str(port)))
+    async with (
+        Store.open(where["postgres"], master=MASTER, role=ROLE, name="ingest") as store,
+        Clock.open(store.pool, store.listener) as clock,
+    ):
+        app = await ingest.build(Settings(profile="production"), store=store, clock=clock)
+        await serve([app], port=0, on_ready=lambda port: say(str(port)))
 
 
 async def bare(where: dict[str, str]) -> None:
@@ -141,16 +147,13 @@ async def bare(where: dict[str, str]) -> None:
             appended = await store.append(TENANT, stream, 0, [Draft(stream, fact)], cause)
             return {"event_id": data.event_id, "duplicate": appended.duplicate}
 
+        bound = socket.create_server(("127.0.0.1", 0), backlog=2048)
         config = uvicorn.Config(
-            Litestar([take], openapi_config=None, logging_config=None), port=0, log_config=None, access_log=False,
+            Litestar([take], openapi_config=None, logging_config=None), log_config=None, access_log=False,
             timeout_keep_alive=75, server_header=False, lifespan="on",
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        say(str(server.servers[0].sockets[0].getsockname()[1]))
-        await serving
+        say(str(bound.getsockname()[1]))  # who connects before it serves waits in the backlog
+        await uvicorn.Server(config).serve([bound])
 
 
 class Caller(asyncio.Protocol):
@@ -179,7 +182,12 @@ class Caller(asyncio.Protocol):
     def post(self) -> None:
         """Send the next event; its id is new, so that each is stored."""
         self._sent += 1
-        event = {"event_name": "invoice_overdue", "event_id": f"{self._prefix}-{self._sent:08}", "source": "erp", "data": DATA}
+        event = {
+            "event_name": "invoice_overdue",
+            "event_id": f"{self._prefix}-{self._sent:08}",
+            "source": "erp",
+            "data": DATA,
+        }
         body = json.dumps(event).encode()
         self._began = time.perf_counter()
         self._transport.write(self._head % len(body) + body)
@@ -207,6 +215,10 @@ class Caller(asyncio.Protocol):
         self._transport.close()
 
 
+def _same(caller: Caller) -> Caller:
+    return caller
+
+
 async def load(where: dict[str, str]) -> None:
     """For each line of the standard input a round of load, and what was seen."""
     lines = await standard_input()
@@ -218,12 +230,9 @@ async def load(where: dict[str, str]) -> None:
             "content-type: application/json\r\ncontent-length: %d\r\n\r\n"
         ).encode()
         took: list[float] = []
-        callers = []
-        for number in range(CONNECTIONS):
-            _, caller = await loop.create_connection(
-                lambda number=number: Caller(head, took, number), "127.0.0.1", asked["port"]
-            )
-            callers.append(caller)
+        callers = [Caller(head, took, number) for number in range(CONNECTIONS)]
+        for caller in callers:
+            await loop.create_connection(partial(_same, caller), "127.0.0.1", asked["port"])
         began, cpu = time.perf_counter(), time.process_time()
         for caller in callers:
             caller.until = began + asked["seconds"]

@@ -1,7 +1,8 @@
 """What the machine does meanwhile: processor time of the processes that a bench started, and of everybody else's."""
 
 import os
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 class Spent:
     """Processor seconds up to a moment: of our processes by what they are, and of the whole machine."""
 
-    ours: Counter[str]
+    ours: Mapping[str, float]
     machine: float
 
     def since(self, before: "Spent") -> "Spent":
-        return Spent(self.ours - before.ours, self.machine - before.machine)
+        ours = {name: seconds - before.ours.get(name, 0.0) for name, seconds in self.ours.items()}
+        return Spent(ours, self.machine - before.machine)
 
     @property
     def others(self) -> float:
@@ -28,7 +30,7 @@ class Spent:
 def spent() -> Spent:
     """Processor time so far; empty where there is no /proc."""
     if not (PROC / "stat").exists():
-        return Spent(Counter(), 0.0)
+        return Spent({}, 0.0)
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
     names: dict[int, str] = {}
@@ -42,7 +44,7 @@ def spent() -> Spent:
         parents[pid] = int(fields[1])
         seconds[pid] = sum(map(int, fields[11:15])) * TICK_S  # with its children that have ended
         names[pid] = _name([word.decode(errors="replace") for word in words])
-    ours: Counter[str] = Counter()
+    ours: dict[str, float] = defaultdict(float)
     for pid, name in names.items():
         above = pid
         while above and above != os.getpid():

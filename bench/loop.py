@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,6 +45,7 @@ SERVICES = ("relay", "ingest", "rules", "orchestrator", "gateways", "backend_syn
 RATE, SECONDS, WARM = 20, 20, 40
 P50_MS, P99_MS = 100.0, 300.0
 PATIENCE_S = 30.0
+START_S = 120.0
 MORNING = datetime(2026, 2, 16, 10, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 
 HOPS = (
@@ -92,22 +94,27 @@ class Seen:
     facts: float = 0.0
     cpu: dict[str, float] = field(default_factory=dict)
     others: float = 0.0
+    refused: int = 0
     missing: int = 0
 
 
 def tell(report: Report, name: str, seen: Seen, *, judged: bool) -> None:
     """Report percentiles, all together against the bars."""
-    total = sorted(seen.known + seen.unknown)
+    total = sorted([*seen.known, *seen.unknown, *[float("inf")] * seen.missing])
     p50, p99 = total[len(total) // 2], total[int(len(total) * 0.99)]
     bars: list[dict[str, Any]] = [{}, {}]
     if judged:
-        bars = [{"bar": f"≤ {bar:.0f}", "ok": got <= bar and not seen.missing} for got, bar in ((p50, P50_MS), (p99, P99_MS))]
+        bars = [{"bar": f"≤ {bar:.0f}", "ok": got <= bar} for got, bar in ((p50, P50_MS), (p99, P99_MS))]
     report(f"{name} p50, {RATE} follow-ups/s", p50, "ms", **bars[0])
     report(f"{name} p99", p99, "ms", **bars[1])
-    report("… p50 of known contacts", median(seen.known), "ms")
-    report("… p50 of contacts the ERP is asked for", median(seen.unknown), "ms")
-    for (before, after), took in seen.hops.items():
-        report(f"… {_short(before)} → {_short(after)}", median(took), "ms")
+    for who, took in (("known contacts", seen.known), ("contacts the ERP is asked for", seen.unknown)):
+        if took:
+            report(f"… p50 of {who}", median(took), "ms")
+    if seen.missing or seen.refused:
+        report("calls that never came", seen.missing, "", bar="0", ok=not seen.missing)
+        report("webhooks that had to be repeated", seen.refused, "")
+    for (before, after), gaps in seen.hops.items():
+        report(f"… {_short(before)} → {_short(after)}", median(gaps), "ms")
     report("facts a follow-up", seen.facts, "")
     for process, each in seen.cpu.items():
         report(f"… processor time a follow-up, {process}", each, "ms")
@@ -116,6 +123,16 @@ def tell(report: Report, name: str, seen: Seen, *, judged: bool) -> None:
 
 def _short(tag: str) -> str:
     return tag.removesuffix(".v1").partition(".")[2].replace("_", " ") or tag
+
+
+@asynccontextmanager
+async def bench_store(url: str) -> AsyncIterator[tuple[Store, Clock]]:
+    """The bench's own look at the log, and the business clock."""
+    async with (
+        Store.open(url, master=MASTER, name="bench", connections=2) as store,
+        Clock.open(store.pool, store.listener) as clock,
+    ):
+        yield store, clock
 
 
 @asynccontextmanager
@@ -129,10 +146,9 @@ async def deployed(folder: Path, services: Sequence[str]) -> AsyncIterator[Where
         nats = NatsServer(folder / "nats", config=nats_config.authorization(users, passwords))
         await stack.enter_async_context(nats)
         outside, settings = await _outside(stack, folder)
-        async with Store.open(postgres.url, master=MASTER, name="bench") as store:
-            async with Clock.open(store.pool, store.listener) as clock:
-                await clock.set(MORNING)
-                await publish(store, clock, checked_bundle(settings))
+        async with bench_store(postgres.url) as (store, clock):
+            await clock.set(MORNING)
+            await publish(store, clock, checked_bundle(settings))
         ports = dict(zip(services, free_ports(len(services)), strict=True))
         at_nats = urlsplit(nats.url).netloc
         for service in services:
@@ -148,7 +164,7 @@ async def deployed(folder: Path, services: Sequence[str]) -> AsyncIterator[Where
             }
             await stack.enter_async_context(started([f"services.{service}"], environment, folder / f"{service}.log"))
         for service in services:
-            await ready(ports[service], service)
+            await ready(ports[service], folder / f"{service}.log")
         outside.webhook_port = ports["gateways"]
         yield Where(postgres.url, outside, await _token(postgres.url), ports["ingest"])
 
@@ -171,11 +187,10 @@ async def in_one_process(folder: Path) -> AsyncIterator[Where]:
             "CONVERSE_PORT": str(port),
         }
         await migrate(postgres.url)
-        async with Store.open(postgres.url, master=MASTER, name="bench") as store:
-            async with Clock.open(store.pool, store.listener) as clock:
-                await clock.set(MORNING)
+        async with bench_store(postgres.url) as (_, clock):
+            await clock.set(MORNING)
         await stack.enter_async_context(started(["services.cli", "up"], environment, folder / "up.log"))
-        await ready(port, "up")
+        await ready(port, folder / "up.log")
         outside.webhook_port = port
         yield Where(postgres.url, outside, await _token(postgres.url), port)
 
@@ -189,7 +204,10 @@ async def _outside(stack: AsyncExitStack, folder: Path) -> tuple[Outside, Settin
     shutil.copytree(SHIPPED_BUNDLE, config, dirs_exist_ok=True)
     text = (config / "settings.yaml").read_text()
     origin = f"http://127.0.0.1:{port}"
-    for anchor, line in (("  type: rest", f"  base_url: {origin}/erp"), ("    provider: meta", f"    base_url: {origin}")):
+    for anchor, line in (
+        ("  type: rest", f"  base_url: {origin}/erp"),
+        ("    provider: meta", f"    base_url: {origin}"),
+    ):
         assert anchor in text, f"infra/config/settings.yaml has no line {anchor!r} any more"
         text = text.replace(anchor, f"{line}\n{anchor}", 1)
     (config / "settings.yaml").write_text(text)
@@ -231,9 +249,9 @@ async def started(module: Sequence[str], environment: Mapping[str, str], told: P
         await child.wait()
 
 
-async def ready(port: int, name: str) -> None:
-    """Return once a service says that it can work."""
-    until = time.monotonic() + PATIENCE_S
+async def ready(port: int, told: Path) -> None:
+    """Return once a service says that it can work. Raises TimeoutError with the end of what it told."""
+    until = time.monotonic() + START_S
     said: object = "nothing"
     while time.monotonic() < until:
         connection = Connection("127.0.0.1", port)
@@ -246,7 +264,7 @@ async def ready(port: int, name: str) -> None:
         finally:
             connection.close()
         await asyncio.sleep(0.2)
-    raise TimeoutError(f"{name} did not become ready: {said!r}")
+    raise TimeoutError(f"{told.stem} did not become ready: {said!r}\n{told.read_text(errors='replace')[-2000:]}")
 
 
 async def _token(url: str) -> str:
@@ -257,13 +275,12 @@ async def _token(url: str) -> str:
 
 async def measure(where: Where) -> Seen:
     """Post events at a steady rate, half of them about contacts that are known, and see when each call arrives."""
-    async with Store.open(where.postgres, master=MASTER, name="bench") as store:
-        async with Clock.open(store.pool, store.listener) as clock:
-            followups = [Overdue(number, known=number % 2 == 0) for number in range(WARM + RATE * SECONDS)]
-            for each in followups:
-                where.outside.contacts[each.contact_id] = each.contact
-                if each.known:
-                    await register(store, clock, each)
+    async with bench_store(where.postgres) as (store, clock):
+        followups = [Overdue(number, known=number % 2 == 0) for number in range(WARM + RATE * SECONDS)]
+        for each in followups:
+            where.outside.contacts[each.contact_id] = each.contact
+            if each.known:
+                await register(store, clock, each)
         poster = Poster(where)
         await poster.post(followups[:WARM])
         counted = followups[WARM:]
@@ -274,7 +291,8 @@ async def measure(where: Where) -> Seen:
         began = await poster.post(counted)
         took = spent().since(resting)
         seen = Seen(others=took.others / (time.monotonic() - started_at))
-        seen.cpu = {name: seconds / len(counted) * 1e3 for name, seconds in took.ours.most_common() if seconds > 0.1}
+        by_use = sorted(took.ours.items(), key=lambda item: -item[1])
+        seen.cpu = {name: seconds / len(counted) * 1e3 for name, seconds in by_use if seconds > 0.1}
         for each in counted:
             arrived = where.outside.arrived.get(each.phone)
             if arrived is None:
@@ -282,7 +300,7 @@ async def measure(where: Where) -> Seen:
             else:
                 (seen.known if each.known else seen.unknown).append((arrived - began[each.number]) * 1e3)
         assert not where.outside.twice, "a message was sent twice"
-        assert not where.outside.refused, f"webhooks were refused: {where.outside.refused[:3]}"
+        seen.refused = len(where.outside.refused)
         seen.facts = (await store_facts(where.postgres) - before) / len(counted)
         posts = {each.cause_id: (began[each.number] + offset, each) for each in counted}
         await _hops(where, posts, offset, seen)
@@ -361,8 +379,9 @@ class Poster:
             tasks.append(asyncio.create_task(self._one(each)))
         await asyncio.gather(*tasks)
         until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until and not all(each.phone in self._where.outside.arrived for each in followups):
-            await asyncio.sleep(0.1)
+        for each in followups:
+            while each.phone not in self._where.outside.arrived and time.monotonic() < until:  # noqa: ASYNC110 - half a minute at most, beside the measuring
+                await asyncio.sleep(0.1)
         await asyncio.sleep(1)  # the statuses of the last ones come in
         return began
 
@@ -385,7 +404,8 @@ async def _hops(where: Where, posts: Mapping[UUID, tuple[float, Overdue]], offse
     """From fact to fact by the log's own clock."""
     async with Store.open(where.postgres, master=MASTER, name="bench") as store:
         rows = await store.pool.fetch(
-            "SELECT correlation_id, type, min(recorded_at) AS at FROM log.event WHERE type = ANY($1) GROUP BY 1, 2", list(HOPS)
+            "SELECT correlation_id, type, min(recorded_at) AS at FROM log.event WHERE type = ANY($1) GROUP BY 1, 2",
+            list(HOPS),
         )
     facts: dict[UUID, dict[str, float]] = defaultdict(dict)
     for row in rows:
@@ -395,7 +415,7 @@ async def _hops(where: Where, posts: Mapping[UUID, tuple[float, Overdue]], offse
         moments = [("POST", posted), *((hop, facts[cause][hop]) for hop in HOPS if hop in facts[cause])]
         if each.phone in where.outside.arrived:
             moments.append(("call", where.outside.arrived[each.phone] + offset))
-        for (before, began), (after, ended) in zip(moments, moments[1:], strict=False):
+        for (before, began), (after, ended) in pairwise(moments):
             steps[before, after].append((ended - began) * 1e3)
     order = ["POST", *HOPS, "call"]
     for step in sorted(steps, key=lambda step: (order.index(step[0]), order.index(step[1]))):

@@ -19,6 +19,7 @@ PHONE_ID = "106540352242922"
 DISPLAY_NUMBER = "918047491899"
 STATUSES = (("sent", 0.0), ("delivered", 0.2), ("read", 0.5))
 """What Meta tells of a message, and how many seconds after its answer."""
+WEBHOOK_AGAIN_S = 0.5
 
 
 class Connection:
@@ -46,7 +47,10 @@ class Connection:
 
 
 class Outside:
-    """The ERP and Meta on one port. `arrived` has the monotonic moment of each send request by the phone it was for."""
+    """The ERP and Meta on one port. `arrived` has the moment (perf_counter) of each send request by the phone it was for.
+
+    A webhook that gets no 200 is in `refused` and is posted again, as Meta does.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.contacts: dict[str, dict[str, Any]] = {}
@@ -85,7 +89,8 @@ class Outside:
                 content = json.dumps(answer).encode()
                 writer.write(
                     f"HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n"
-                    f"content-length: {len(content)}\r\n\r\n".encode() + content
+                    f"content-length: {len(content)}\r\n\r\n".encode()
+                    + content
                 )
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -118,7 +123,11 @@ class Outside:
             task = asyncio.create_task(self._tell(wamid, to, asked.get("biz_opaque_callback_data")))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return 200, {"messaging_product": "whatsapp", "contacts": [{"input": to, "wa_id": to}], "messages": [{"id": wamid}]}
+        return 200, {
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": to, "wa_id": to}],
+            "messages": [{"id": wamid}],
+        }
 
     async def _tell(self, wamid: str, to: str, reference: str | None) -> None:
         """The statuses of one message, signed as Meta signs."""
@@ -130,11 +139,13 @@ class Outside:
             value = meta_webhook.statuses(to, [part])
             raw = json.dumps(meta_webhook.envelope(PHONE_ID, DISPLAY_NUMBER, value)).encode()
             signature = hmac.new(APP_SECRET.encode(), raw, hashlib.sha256).hexdigest()
-            assert self.webhook_port is not None
-            connection = self._free.pop() if self._free else Connection("127.0.0.1", self.webhook_port)
-            status, _ = await connection.request(
-                "POST", "/webhooks/whatsapp", raw, x_hub_signature_256=f"sha256={signature}"
-            )
-            self._free.append(connection)
-            if status != 200:
+            while (status := await self._webhook(raw, f"sha256={signature}")) != 200:
                 self.refused.append(status)
+                await asyncio.sleep(WEBHOOK_AGAIN_S)
+
+    async def _webhook(self, raw: bytes, signature: str) -> int:
+        assert self.webhook_port is not None
+        connection = self._free.pop() if self._free else Connection("127.0.0.1", self.webhook_port)
+        status, _ = await connection.request("POST", "/webhooks/whatsapp", raw, x_hub_signature_256=signature)
+        self._free.append(connection)
+        return status

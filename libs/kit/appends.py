@@ -1,19 +1,27 @@
 """What an append asks for and how it ends; sealing it, and the one call that does many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from events.base import Cause, Draft, tag_of
+from events.base import Cause, Draft
 from libs.kit import ids, postgres
 from libs.kit.codec import Codec, encode_meta
 from libs.kit.crypto import Keys
 
+FetchRow = Callable[..., Awaitable[Any]]
+
+_encoder = msgspec.json.Encoder()
+
 ANY = -1
 """The expected version of an append that goes wherever its stream ends."""
+
+MIXED = "0" * 32
+"""The life of a request whose keys are of several: none of them can be the present one for all."""
 
 LARGEST = 512 * 1024
 """Bytes of a stored fact, sealed, with its metadata."""
@@ -94,8 +102,12 @@ class FactTooLarge(Exception):
         self.size = size
 
 
+class KeysLost(Exception):
+    """Postgres has crashed since the keys of a batch were obtained: seal it anew with what is there now."""
+
+
 class Request(msgspec.Struct):
-    """An append, sealed and ready to be sent."""
+    """An append, sealed and ready to be sent. `life`: of the server, in which its keys were obtained (empty: it has none)."""
 
     tenant: str
     stream: str
@@ -106,13 +118,13 @@ class Request(msgspec.Struct):
     size: int
     types: list[str]
     ids: list[str]
-    metas: list[bytes]
-    datas: list[bytes]
+    bodies: list[bytes]  # metadata and data of each fact in turn
+    life: str = ""
 
 
 def keys_of(append: Append, codec: Codec) -> set[str]:
     """The names of the data keys that sealing will need."""
-    return {draft.key or append.stream for draft in append.drafts if codec.is_personal(tag_of(type(draft.event)))}
+    return {draft.key or append.stream for draft in append.drafts if codec.shape_of(draft.event).fields}
 
 
 def seal(append: Append, codec: Codec, keys: Keys) -> Request:
@@ -124,51 +136,55 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
         raise ValueError(f"{stream!r} is no stream id")
     root = cause.id or cause.correlation_id
     consumer = append.consumer or cause.source
-    types, event_ids, metas, datas = [], [], [], []
+    types: list[str] = []
+    event_ids: list[str] = []
+    bodies: list[bytes] = []
+    life = ""
     total = 0
     for n, draft in enumerate(append.drafts, append.first):
         if draft.stream != stream:
             raise ValueError(f"a fact for {draft.stream} in an append to {stream}")
-        tag = tag_of(type(draft.event))
+        shape = codec.shape_of(draft.event)
         name = draft.key or stream
-        key = keys[tenant, name] if codec.is_personal(tag) else None
-        data = codec.encode(draft.event, tag, tenant=tenant, stream=stream, name=name, key=key)
+        key = keys[tenant, name] if shape.fields else None
+        if key is not None and key.life != life:
+            life = MIXED if life else key.life
+        data = shape.encode(draft.event, tenant, stream, name, key)
         meta = encode_meta(cause, draft.subject)
         size = len(data) + len(meta)
         if size > LARGEST:
-            raise FactTooLarge(tag, size)
+            raise FactTooLarge(shape.tag, size)
         total += size
-        types.append(tag)
+        types.append(shape.tag)
         event_ids.append(ids.event_hex(root, consumer, stream, n))
-        metas.append(meta)
-        datas.append(data)
+        bodies += meta, data
     return Request(
         tenant,
         stream,
         append.expected,
         cause.correlation_id.hex,
         cause.id.hex if cause.id else "NULL",
-        cause.occurred_at.isoformat(),
+        _encoder.encode(cause.occurred_at).decode(),
         total,
         types,
         event_ids,
-        metas,
-        datas,
+        bodies,
+        life,
     )
 
 
-# Numbers, ids and times travel as the text of an array: asyncpg asks of every element of a list whether it is a list itself,
-# which costs more than all the rest unless it is a string or bytes.
+# Arrays travel as their text, and all bytes as one string of them: asyncpg asks of every element of a list whether it is a
+# list itself, which costs more than all the rest.
 CALL = (
-    "SELECT head, pos, version, duplicate FROM log.append_batch("
-    "$1::smallint, $2::text[], $3::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
-    " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text[], $12::text::uuid[], $13::bytea[],"
-    " $14::bytea[], $15, $16, $17, $18)"
+    "SELECT log.append_batch("
+    "$1::smallint, $2::text::text[], $3::text::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
+    " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text::text[], $12::text::uuid[], $13::bytea,"
+    " $14::text::int[], $15, $16, $17, $18, $19::text::uuid[])"
 )
 
 
 async def send(
-    connection: asyncpg.Connection,
+    fetchrow: FetchRow,
     shard: int,
     requests: Sequence[Request],
     *,
@@ -179,16 +195,18 @@ async def send(
 ) -> list[Appended | StreamMoved]:
     """Append all in one call, each by itself or (`whole`) all or none; outcomes in the order of the requests.
 
-    Where not `whole`, no two requests may be for the same stream.
-    Raises Fenced, and StreamMoved where `whole`; else what asyncpg raises.
+    `fetchrow` is that of CALL, prepared. Where not `whole`, no two requests may be for the same stream.
+    Raises Fenced, KeysLost, and StreamMoved where `whole`; else what asyncpg raises.
     """
     try:
-        head, pos, version, duplicate = await connection.fetchrow(
-            CALL, shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos
+        ((head, pos, version, duplicate),) = await fetchrow(
+            shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos, _lives(requests)
         )
     except asyncpg.SerializationError as error:
         raise Fenced(consumer or "a batch", shard) from error
     except asyncpg.PostgresError as error:
+        if error.sqlstate == "CV410":
+            raise KeysLost from error
         if error.sqlstate != "CV409":
             raise
         number, actual = map(int, str(error.detail).split())
@@ -213,19 +231,17 @@ def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:
     versions: list[int] = []
     types: list[str] = []
     event_ids: list[str] = []
-    metas: list[bytes] = []
-    datas: list[bytes] = []
+    bodies: list[bytes] = []
     for number, request in enumerate(requests, 1):
         count = len(request.ids)
         numbers += [number] * count
         versions += range(request.expected + 1, request.expected + 1 + count)
         types += request.types
         event_ids += request.ids
-        metas += request.metas
-        datas += request.datas
+        bodies += request.bodies
     return (
-        [request.tenant for request in requests],
-        [request.stream for request in requests],
+        _array([_quoted(request.tenant) for request in requests]),
+        _array([_quoted(request.stream) for request in requests]),
         _array([request.expected for request in requests]),
         _array(_behind(requests)) if whole else None,
         _array([request.correlation for request in requests]),
@@ -233,11 +249,17 @@ def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:
         _array([request.occurred for request in requests]),
         _array(numbers),
         _array(versions),
-        types,
+        _array(types),
         _array(event_ids),
-        metas,
-        datas,
+        b"".join(bodies),
+        _array([0, *accumulate(map(len, bodies))]),
     )
+
+
+def _lives(requests: Sequence[Request]) -> str:
+    lives = {request.life for request in requests}
+    lives.discard("")
+    return _array(sorted(lives))
 
 
 def _behind(requests: Sequence[Request]) -> list[int]:
@@ -253,3 +275,7 @@ def _behind(requests: Sequence[Request]) -> list[int]:
 
 def _array(values: Sequence[int] | Sequence[str]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from litestar.connection import ASGIConnection
 
+from libs.kit.appends import asking_postgres
 from libs.kit.problems import Problem
 from libs.kit.tenants import Tenants
 
@@ -42,7 +43,8 @@ class Auth:
                 "send `Authorization: Bearer <key>`; `converse keys create` makes one",
                 headers={"www-authenticate": "Bearer"},
             )
-        key = await self._tenants.verify(token.strip())
+        with asking_postgres():
+            key = await self._tenants.verify(token.strip())
         if key is None:
             raise Problem(401, "Unknown API key", "this key does not exist or was revoked")
         if scope not in key.scopes and "admin" not in key.scopes:

@@ -1,10 +1,11 @@
 """Published configuration: stored by the hash of its content, looked up by tenant, parsed once in a process."""
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from events.base import Cause, Draft
 from events.config import Published
+from libs.kit.appends import asking_postgres
 from libs.kit.store import ANY, Append, Store
 
 
@@ -36,11 +37,11 @@ class Bundles(Generic[B]):
         store.listener.on("bundle", self._forget)
 
     async def current(self, tenant: str) -> B:
-        """The bundle that decides for this tenant now. Raises NothingPublished."""
+        """The bundle that decides for this tenant now. Raises NothingPublished, Unavailable."""
         known = self._current.get(tenant)
         if known is None:
             seen = self._publications
-            known = await self._store.pool.fetchval("SELECT hash FROM ops.current_bundle WHERE tenant = $1", tenant)
+            known = await self._ask("SELECT hash FROM ops.current_bundle WHERE tenant = $1", tenant)
             if known is None:
                 raise NothingPublished(
                     f"no bundle is published for the tenant {tenant!r}; run `converse config publish`"
@@ -52,11 +53,16 @@ class Bundles(Generic[B]):
     async def get(self, bundle: str) -> B:
         """A bundle by its hash. Raises NothingPublished for a hash that was never stored."""
         if bundle not in self._parsed:
-            content = await self._store.pool.fetchval("SELECT content FROM ops.bundle WHERE hash = $1", bundle)
+            content = await self._ask("SELECT content FROM ops.bundle WHERE hash = $1", bundle)
             if content is None:
                 raise NothingPublished(f"no bundle is stored under the hash {bundle!r}")
             self._parsed[bundle] = self._parse(content)
         return self._parsed[bundle]
+
+    async def _ask(self, sql: str, key: str) -> Any:
+        """One value. Raises Unavailable where Postgres is away."""
+        with asking_postgres():
+            return await self._store.pool.fetchval(sql, key)
 
     def _forget(self, tenant: str | None) -> None:
         self._publications += 1

@@ -92,8 +92,10 @@ class Bus:
         await self._on_connect()
 
     async def _on_error(self, error: Exception) -> None:
+        again = not self.connected and self.errors[-1:] == [str(error)]  # each attempt to connect says the same
         self.errors = [*self.errors[-19:], str(error)]
-        log.warning("nats reports an error", bus=self.name, error=str(error), kind=type(error).__name__)
+        say = log.debug if again else log.warning
+        say("nats reports an error", bus=self.name, error=str(error), kind=type(error).__name__)
 
     async def _on_connect(self) -> None:
         self._connected.set()

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import structlog
 
-from libs.kit import postgres
 from libs.kit.listen import Listener
+
+log = structlog.get_logger(__name__)
 
 CHANNEL = "business_clock"
 RETRY_S = 0.2
@@ -94,6 +96,7 @@ class Clock:
             self._stale.clear()
             try:
                 await self._reload()
-            except postgres.AWAY:
+            except Exception as error:
+                log.warning("business time cannot be read", error=type(error).__name__)
                 self._stale.set()
                 await asyncio.sleep(RETRY_S)

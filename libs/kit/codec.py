@@ -9,7 +9,18 @@ from uuid import UUID
 
 import msgspec
 
-from events.base import Category, Cause, Envelope, Event, Recorded, Retired, UnknownFact, current, personal_fields
+from events.base import (
+    Category,
+    Cause,
+    Envelope,
+    Event,
+    Recorded,
+    Retired,
+    UnknownFact,
+    current,
+    personal_fields,
+    tag_of,
+)
 from libs.kit.crypto import DataKey, Keys, Place, key_name, sealed_to_nobody
 
 Bytes = bytes | memoryview | msgspec.Raw
@@ -116,9 +127,11 @@ class _Plain:
     fields: Sequence[_Field] = ()
 
     def __init__(self, kind: type[Event]) -> None:
+        self.tag = tag_of(kind)
         self.read = msgspec.json.Decoder(kind).decode
 
     def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
+        """The `data` column."""
         return _encoder.encode(event)
 
     def open(self, read: Any, row: Stored, keys: Keys) -> Event:
@@ -133,6 +146,7 @@ class _Sealed:
 
     def __init__(self, kind: type[Event]) -> None:
         marks = personal_fields(kind)
+        self.tag = tag_of(kind)
         # The twin is filled by position, and there required fields come first.
         infos = sorted(msgspec.structs.fields(kind), key=lambda info: not info.required or info.name in marks)
         self._kind = kind
@@ -153,6 +167,7 @@ class _Sealed:
         self.read = msgspec.json.Decoder(self._twin).decode
 
     def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
+        """The `data` column. Without the key, that is one that was destroyed, personal fields can never be read."""
         values = list(self._values(event))
         for field in self.fields:
             value = values[field.index]
@@ -186,6 +201,9 @@ class _Sealed:
         }
 
 
+Shape = _Plain | _Sealed
+
+
 class Codec:
     """Encodes and decodes the facts of a vocabulary. Raises UnknownFact for types that it does not hold."""
 
@@ -193,17 +211,17 @@ class Codec:
         self.types: Mapping[str, type[Event]] = MappingProxyType(
             {tag: kind for category in categories for tag, kind in category.types.items()}
         )
-        self._shapes: dict[str, _Plain | _Sealed] = {
+        self._shapes: dict[str, Shape] = {
             tag: _Sealed(kind) if personal_fields(kind) else _Plain(kind) for tag, kind in self.types.items()
         }
+        self._by_kind: dict[type[Event], Shape] = {kind: self._shapes[tag] for tag, kind in self.types.items()}
 
-    def is_personal(self, tag: str) -> bool:
-        """Whether facts of this type are sealed, so that a key is needed."""
-        return bool(self._shape(tag).fields)
-
-    def encode(self, event: Event, tag: str, *, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
-        """The `data` column. Without a key, that is one that was destroyed, personal fields can never be read."""
-        return self._shape(tag).encode(event, tenant, stream, name, key)
+    def shape_of(self, event: Event) -> Shape:
+        """How a fact is stored: its `tag`, whether it has personal `fields`, and `encode`."""
+        shape = self._by_kind.get(type(event))
+        if shape is None:
+            raise UnknownFact(tag_of(type(event)))
+        return shape
 
     def read(self, rows: Sequence[Stored]) -> tuple[list[Any], set[Place]]:
         """The rows half read, and the keys (tenant, name) that `finish` needs."""
@@ -249,7 +267,7 @@ class Codec:
             )
         return facts
 
-    def _shape(self, tag: str) -> _Plain | _Sealed:
+    def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)
         if shape is None:
             raise UnknownFact(tag)

@@ -41,10 +41,11 @@ class Tampered(Exception):
 class DataKey:
     """Seals and opens values under one data key."""
 
-    __slots__ = ("_cipher", "_prefix", "name")
+    __slots__ = ("_cipher", "_prefix", "life", "name")
 
-    def __init__(self, name: str, key: bytes) -> None:
+    def __init__(self, name: str, key: bytes, life: str = "") -> None:
         self.name = name
+        self.life = life  # of the server in which it was obtained; made in another, it may have been lost in a crash
         self._prefix = f"{PREFIX}{name}."
         self._cipher = AESGCM(key)
 
@@ -108,6 +109,9 @@ Keys = dict[Place, DataKey | None]
 """Data keys that are at hand; None: destroyed."""
 
 
+_Loaded = dict[Place, DataKey | KeyUnusable | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _TenantKeys:
     wrap: AESGCM
@@ -118,7 +122,7 @@ class Keyring:
     """The data keys of all tenants, unwrapped for as long as they are in use.
 
     `pool` may commit asynchronously: a key is written before the facts that it seals, so that the log's own flush
-    makes it durable with them.
+    makes it durable with them, if the server has lived through from the one to the other; each key tells its life.
     """
 
     def __init__(self, pool: asyncpg.Pool, master: bytes, *, size: int = 50_000) -> None:
@@ -128,9 +132,10 @@ class Keyring:
         self._keys: OrderedDict[Place, DataKey | None] = OrderedDict()
         self._tenants: dict[str, _TenantKeys] = {}
         self._wanted: dict[Place, bool] = {}
-        self._next: asyncio.Task[Keys] | None = None
+        self._next: asyncio.Task[_Loaded] | None = None
         self._turn = asyncio.Lock()
         self._forgotten = 0
+        self._life = ""
 
     def at_hand(self, tenant: str, names: Iterable[str]) -> Keys | None:
         """These keys, if all of them are at hand; None: they have to be asked for."""
@@ -143,8 +148,11 @@ class Keyring:
             found[place] = self._keys[place]
         return found
 
-    async def ensure(self, tenant: str, names: Iterable[str]) -> Keys:
+    async def ensure(self, tenant: str, names: Collection[str]) -> Keys:
         """These keys, made where they do not exist; None for one that is destroyed, and stays so."""
+        for name in names:
+            if not name.isprintable() or not name:
+                raise ValueError(f"{name!r} is no name of a key")
         return await self._have(tenant, names, make=True)
 
     async def open(self, tenant: str, names: Iterable[str]) -> Keys:
@@ -179,6 +187,15 @@ class Keyring:
             del self._keys[place]
             KEYS.labels("dropped").inc()
 
+    def renew(self, life: str) -> None:
+        """The server has crashed since `life`: keys that were obtained in it may be gone, and are asked for again."""
+        if self._life == life:
+            self._life = ""
+            self.forget()
+            return
+        for place in [place for place, key in self._keys.items() if key is not None and key.life == life]:
+            del self._keys[place]
+
     async def _have(self, tenant: str, names: Iterable[str], *, make: bool) -> Keys:
         found: Keys = {}
         missing: list[Place] = []
@@ -197,23 +214,32 @@ class Keyring:
                 self._next = asyncio.create_task(self._load_wanted())
             loaded = await asyncio.shield(self._next)
             for place in missing:
-                found[place] = loaded.get(place)
+                key = loaded.get(place)
+                if isinstance(key, KeyUnusable):
+                    raise key
+                found[place] = key
         return found
 
-    async def _load_wanted(self) -> Keys:
+    async def _load_wanted(self) -> _Loaded:
         async with self._turn:
             wanted, self._wanted, self._next = self._wanted, {}, None
             by_tenant: dict[str, dict[str, bool]] = {}
             for (tenant, name), make in wanted.items():
                 by_tenant.setdefault(tenant, {})[name] = make
-            loaded: Keys = {}
+            loaded: _Loaded = {}
             for tenant, names in by_tenant.items():
-                loaded |= await self._load(tenant, names)
+                try:
+                    loaded |= await self._load(tenant, names)
+                except KeyUnusable as error:
+                    # It is this tenant's trouble alone.
+                    loaded |= dict.fromkeys(((tenant, name) for name in names), error)
             return loaded
 
     async def _load(self, tenant: str, names: dict[str, bool]) -> Keys:
         keys = await self._tenant(tenant)
         forgotten = self._forgotten
+        # Looked up first: keys of a later life that are taken for ones of an earlier are only asked for twice.
+        life = self._life or await self._begin_life()
         loaded: Keys = {}
         # Two processes that make the same keys in another order would wait for each other.
         to_make = sorted(name for name, make in names.items() if make)
@@ -227,7 +253,7 @@ class Keyring:
                 [_wrap(keys.wrap, fresh[name], tenant, name) for name in to_make],
             )
             for (name,) in made:
-                loaded[tenant, name] = DataKey(name, fresh[name])
+                loaded[tenant, name] = DataKey(name, fresh[name], life)
             KEYS.labels("made").inc(len(made))
         rest = [name for name in names if (tenant, name) not in loaded]
         if rest:
@@ -235,7 +261,7 @@ class Keyring:
                 "SELECT name, wrapped FROM keys.data_key WHERE tenant = $1 AND name = ANY($2)", tenant, rest
             )
             for name, box in rows:
-                key = DataKey(name, _unwrap(keys.wrap, box, tenant, name)) if box is not None else None
+                key = DataKey(name, _unwrap(keys.wrap, box, tenant, name), life) if box is not None else None
                 loaded[tenant, name] = key
             KEYS.labels("loaded").inc(len(rows))
         if forgotten != self._forgotten:
@@ -246,6 +272,11 @@ class Keyring:
             self._keys.popitem(last=False)
         return loaded
 
+    async def _begin_life(self) -> str:
+        await self._pool.execute("INSERT INTO keys.life DEFAULT VALUES ON CONFLICT DO NOTHING")
+        self._life = (await self._pool.fetchval("SELECT id FROM keys.life")).hex
+        return self._life
+
     async def _tenant(self, tenant: str) -> _TenantKeys:
         if (known := self._tenants.get(tenant)) is not None:
             return known
@@ -253,13 +284,15 @@ class Keyring:
         rows = await self._pool.fetch("SELECT purpose, wrapped FROM keys.tenant_key WHERE tenant = $1", tenant)
         if len(rows) < len(purposes):
             fresh = [_wrap(self._master, os.urandom(KEY_BYTES), tenant, purpose) for purpose in purposes]
-            await self._pool.execute(
-                "INSERT INTO keys.tenant_key (tenant, purpose, wrapped) SELECT $1, unnest($2::text[]), unnest($3::bytea[])"
-                " ON CONFLICT DO NOTHING",
-                tenant,
-                purposes,
-                fresh,
-            )
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SET LOCAL synchronous_commit = on")  # every other key hangs on these
+                await connection.execute(
+                    "INSERT INTO keys.tenant_key (tenant, purpose, wrapped)"
+                    " SELECT $1, unnest($2::text[]), unnest($3::bytea[]) ON CONFLICT DO NOTHING",
+                    tenant,
+                    purposes,
+                    fresh,
+                )
             rows = await self._pool.fetch("SELECT purpose, wrapped FROM keys.tenant_key WHERE tenant = $1", tenant)
         keys = {purpose: _unwrap(self._master, box, tenant, purpose) for purpose, box in rows}
         self._tenants[tenant] = _TenantKeys(AESGCM(keys["wrap"]), keys["lookup"])

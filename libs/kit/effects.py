@@ -152,7 +152,7 @@ class EffectLedger:
     # claiming
 
     async def _claim(self, limit: int) -> list[Claim]:
-        if limit <= 0:
+        if limit <= 0 or not await self._store.pool.fetchval(self._sql("effect_due"), list(self._kinds)):
             return []
         began = time.monotonic()
         leases = {name: kind.lease.total_seconds() for name, kind in self._kinds.items()}

@@ -22,7 +22,7 @@ SHARED_PLACE = Path("/var/lib/converse")
 SHARED_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only as a parent of a folder that mkdtemp makes
 STOP = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
-DURABLE = {"max_connections": "200", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+DURABLE = {"max_connections": "200", "shared_buffers": "256MB", "max_wal_size": "1GB"}
 # Committing still writes (only fsync is left out), so that killing the server loses nothing.
 THROW_AWAY = {
     "fsync": "off",

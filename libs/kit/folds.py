@@ -1,13 +1,14 @@
 """States folded from streams: kept between batches, seen with what the batch in hand has already decided, forgotten with the lead."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import asyncpg
 
-from events.base import Category, Cause, Draft, Event, Recorded
+from events.base import Category, Cause, Draft, Event, Recorded, family_of
+from libs.kit.codec import Stored
 from libs.kit.store import Append
 
 S = TypeVar("S")
@@ -50,11 +51,18 @@ class Folded(Generic[S]):
 
 
 class FoldCache:
-    """The folded states of the streams used last; at most `size` streams."""
+    """The folded states of the streams used last; at most `size` streams.
 
-    def __init__(self, size: int) -> None:
+    Of the families in `heard` every fact after position `since` is told to `hear`, in order: a stream of theirs that was not
+    heard of stands still. States from before `since` (a replay's) are never taken for the newest.
+    """
+
+    def __init__(self, size: int, heard: Collection[str] = frozenset(), since: int = 0) -> None:
         self._size = size
+        self._heard = frozenset(heard)
         self._states: OrderedDict[Place, dict[Fold[Any], Folded[Any]]] = OrderedDict()
+        self._last: OrderedDict[Place, int] = OrderedDict()
+        self._forgotten = since
 
     def __len__(self) -> int:
         return len(self._states)
@@ -77,6 +85,19 @@ class FoldCache:
         self._states.move_to_end(place)
         while len(self._states) > self._size:
             self._states.popitem(last=False)
+
+    def hear(self, facts: Iterable[Stored]) -> None:
+        """Note which streams have moved; before any of these facts is handled."""
+        for fact in facts:
+            if family_of(fact.type) in self._heard:
+                self._last[fact.tenant, fact.stream] = fact.pos
+                self._last.move_to_end((fact.tenant, fact.stream))
+        while len(self._last) > self._size:
+            _, self._forgotten = self._last.popitem(last=False)
+
+    def stands_still(self, family: str, place: Place, after: int) -> bool:
+        """Whether it is certain that a stream has nothing after position `after`, as far as facts were heard."""
+        return family in self._heard and self._forgotten <= after and self._last.get(place, 0) <= after
 
     def drop(self, place: Place) -> None:
         """Forget a stream."""
@@ -128,6 +149,8 @@ class Overlay:
             folded = Folded(fold.initial(), 0, 0)
         if folded.pos == fact.pos:
             return folded
+        if folded.pos and self._cache.stands_still(fold.category.name, place, folded.pos):
+            return Folded(folded.state, folded.version, fact.pos)
         if place[1] == fact.stream and folded.version == fact.version - 1:
             return Folded(fold.evolve(folded.state, fact.event), fact.version, fact.pos)
         facts = await self._streams.read_stream(*place, folded.version, fact.pos)

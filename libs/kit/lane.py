@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 import structlog
 
 from libs.kit import postgres, telemetry
-from libs.kit.appends import Appended, Overloaded, Request, StreamMoved, Unavailable, send
+from libs.kit.appends import CALL, Appended, KeysLost, Overloaded, Request, StreamMoved, Unavailable, send
 
 log = structlog.get_logger(__name__)
 
@@ -26,9 +27,7 @@ BATCH = telemetry.histogram(
     "shard",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
 )
-SECONDS = telemetry.histogram(
-    "append_seconds", "From the first call of a batch of appends to its answer", "shard"
-)
+SECONDS = telemetry.histogram("append_seconds", "From the first call of a batch of appends to its answer", "shard")
 FACTS = telemetry.counter("append_facts", "Facts appended", "shard")
 CONFLICTS = telemetry.counter("append_conflicts", "Appends refused because their stream had moved", "shard")
 REPEATS = telemetry.counter("append_repeats", "Batches sent again because their outcome was unknown", "shard")
@@ -36,6 +35,13 @@ REPEATS = telemetry.counter("append_repeats", "Batches sent again because their 
 Outcome = Appended | StreamMoved
 
 Ticket = tuple[Request, "asyncio.Future[Appended]", float]
+
+
+class Line(NamedTuple):
+    """A connection that a lane keeps, with the call prepared on it: taking one from the pool costs as much as ten facts."""
+
+    connection: asyncpg.Connection
+    call: asyncpg.prepared_stmt.PreparedStatement
 
 
 class Lane:
@@ -48,6 +54,8 @@ class Lane:
         self._patience_s = patience_s
         self._queue: deque[Ticket] = deque()
         self._bytes = 0
+        self._flying = 0
+        self._idle: list[Line] = []
         self._drivers: set[asyncio.Task[None]] = set()
         self._closed = False
         self._batch = BATCH.labels(shard)
@@ -74,14 +82,21 @@ class Lane:
         self._closed = True
         while self._drivers:
             await asyncio.wait(self._drivers)
+        while self._idle:
+            await self._pool.release(self._idle.pop().connection)
 
     async def _drive(self) -> None:
-        connection: asyncpg.Connection | None = None
+        line = self._idle.pop() if self._idle else None
         me = asyncio.current_task()
         batch: list[Ticket] = []
         try:
             while batch := self._take():
-                connection = await self._append(connection, batch, time.monotonic() + self._patience_s)
+                try:
+                    line = await self._append(line, batch, time.monotonic() + self._patience_s)
+                finally:
+                    self._flying -= len(batch)
+                # Those who were answered may come again, and go with this batch.
+                await asyncio.sleep(0)
         except BaseException as error:
             # Nobody waits for this task, but callers wait for their requests.
             _fail(batch, Unavailable(f"appending was broken off ({type(error).__name__}); try again later"), error)
@@ -89,16 +104,18 @@ class Lane:
         finally:
             if me is not None:
                 self._drivers.discard(me)
-            if connection is not None:
-                await self._pool.release(connection)
+            if line is not None:
+                self._idle.append(line)
 
     def _take(self) -> list[Ticket]:
         """The requests to go next: no stream twice, for each is checked against what the log holds before the batch."""
+        # Of what is under way, each batch takes its share: while one is being flushed, the other's callers go on.
+        share = -(-(len(self._queue) + self._flying) // self._width)
         batch: list[Ticket] = []
         later: list[Ticket] = []
         streams: set[tuple[str, str]] = set()
         facts = size = 0
-        while self._queue and facts < BATCH_FACTS and size < BATCH_BYTES:
+        while self._queue and len(batch) < share and facts < BATCH_FACTS and size < BATCH_BYTES:
             ticket = self._queue.popleft()
             request, outcome, _ = ticket
             if outcome.done():
@@ -114,30 +131,32 @@ class Lane:
             size += request.size
         self._queue.extendleft(reversed(later))
         self._bytes -= size
+        self._flying += len(batch)
         return batch
 
-    async def _append(
-        self, connection: asyncpg.Connection | None, batch: Sequence[Ticket], deadline: float
-    ) -> asyncpg.Connection | None:
-        """Settle the batch and return the connection, if it is still good."""
+    async def _append(self, line: Line | None, batch: Sequence[Ticket], deadline: float) -> Line | None:
+        """Settle the batch and return the line, if it is still good."""
         requests = [request for request, _, _ in batch]
         told = False
         while True:
             try:
-                if connection is None:
-                    connection = await self._pool.acquire(timeout=max(0.1, deadline - time.monotonic()))
-                self._settle(batch, await send(connection, self._shard, requests))
-                return connection
+                if line is None:
+                    line = await self._new_line(max(0.1, deadline - time.monotonic()))
+                self._settle(batch, await send(line.call.fetchrow, self._shard, requests))
+                return line
+            except KeysLost as error:
+                _fail(batch, error, None)
+                return line
             except Exception as error:
                 if not postgres.is_away(error):
-                    return await self._isolate(connection, batch, deadline, error)
-                if connection is not None and not isinstance(error, asyncpg.LockNotAvailableError):
-                    postgres.end(connection)
-                    await self._pool.release(connection)
-                    connection = None
+                    return await self._isolate(line, batch, deadline, error)
+                if line is not None and not isinstance(error, asyncpg.LockNotAvailableError):
+                    postgres.end(line.connection)
+                    await self._pool.release(line.connection)
+                    line = None
                 if time.monotonic() > deadline:
                     _fail(batch, Unavailable(f"Postgres did not answer in time: {type(error).__name__}"), error)
-                    return connection
+                    return line
                 # Facts that were written after all are found by their ids.
                 if not told:
                     told = True
@@ -146,15 +165,23 @@ class Lane:
                 await asyncio.sleep(PAUSE_S)
 
     async def _isolate(
-        self, connection: asyncpg.Connection | None, batch: Sequence[Ticket], deadline: float, error: Exception
-    ) -> asyncpg.Connection | None:
+        self, line: Line | None, batch: Sequence[Ticket], deadline: float, error: Exception
+    ) -> Line | None:
         """One bad request must not disturb the others: halve until it stands alone."""
         if len(batch) == 1:
             _fail(batch, error, None)
-            return connection
+            return line
         middle = len(batch) // 2
-        connection = await self._append(connection, batch[:middle], deadline)
-        return await self._append(connection, batch[middle:], deadline)
+        line = await self._append(line, batch[:middle], deadline)
+        return await self._append(line, batch[middle:], deadline)
+
+    async def _new_line(self, timeout_s: float) -> Line:
+        connection = await self._pool.acquire(timeout=timeout_s)
+        try:
+            return Line(connection, await connection.prepare(CALL))
+        except BaseException:
+            await self._pool.release(connection)
+            raise
 
     def _settle(self, batch: Sequence[Ticket], outcomes: Sequence[Outcome]) -> None:
         written = 0

@@ -62,7 +62,7 @@ class Listener:
                 if connection is None:
                     connection = await postgres.connect(self._url, role=self._role, name=self._name)
                 await self._listen(connection)
-            except postgres.AWAY as error:
+            except Exception as error:  # whatever it is: who does not listen misses the destruction of keys
                 if not self._interrupted:
                     log.warning("listening was interrupted", error=type(error).__name__)
                 self._interrupted = True

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
@@ -13,7 +13,8 @@ Format = Literal["json", "console"]
 def configure(form: Format = "json", level: str = "info", *, pii: bool = False, stream: TextIO | None = None) -> None:
     """Send our log and that of the libraries to `stream` (standard error by default).
 
-    Personal text may only be logged under keys that start with `pii.`; they are dropped unless `pii` is true.
+    Personal text may only be logged under keys that start with `pii.`; they are dropped unless `pii` is true, and so is what
+    exceptions say, from the JSON lines.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     target = stream or sys.stderr
@@ -39,7 +40,7 @@ def configure(form: Format = "json", level: str = "info", *, pii: bool = False, 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, pii=pii)],
         )
     )
     root = logging.getLogger()
@@ -49,13 +50,20 @@ def configure(form: Format = "json", level: str = "info", *, pii: bool = False, 
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
 
 
-def _renderers(form: Format) -> list[Processor]:
+def _renderers(form: Format, *, pii: bool) -> list[Processor]:
     if form == "json":
+        whole = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         tracebacks = structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            whole if pii else lambda raised: [_without_words(stack) for stack in whole(raised)]
         )
         return [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
     return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _without_words(stack: dict[str, Any]) -> dict[str, Any]:
+    """A traceback without what the exceptions say: that may quote a contact. Kind and place remain."""
+    inner = [[_without_words(each) for each in group] for group in stack.get("exceptions") or []]
+    return stack | {"exc_value": "", "exc_notes": [], "exceptions": inner}
 
 
 def _drop_personal(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:

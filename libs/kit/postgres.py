@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 
 COMMAND_TIMEOUT_S = 10.0
+ACQUIRE_TIMEOUT_S = 5.0
 
 SETTINGS = {
     "lock_timeout": "2s",
@@ -31,8 +32,9 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.QueryCanceledError,  # a time-out of ours
+    asyncpg.ReadOnlySQLTransactionError,  # it is a replica now
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
@@ -65,6 +67,13 @@ async def connect(url: str, *, role: str | None = None, name: str = "converse") 
     )
 
 
+class _Pool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg has no types
+    """Nobody waits for a connection for ever, whichever of its methods is called."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=ACQUIRE_TIMEOUT_S if timeout is None else timeout)
+
+
 async def pool(
     url: str,
     *,
@@ -74,8 +83,16 @@ async def pool(
     settings: Mapping[str, str] | None = None,
 ) -> asyncpg.Pool:
     """A pool of up to `size` connections. Set nothing on one: it is given to the next as it comes back."""
-    return await asyncpg.create_pool(
+    return await _Pool(
         url,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        setup=None,
+        init=None,
+        loop=None,
+        init_size=0,
         min_size=0,  # else the pool reconnects by itself, and fills the log while Postgres is away
         max_size=size,
         server_settings=_settings(role, name) | dict(settings or {}),

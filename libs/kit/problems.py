@@ -8,6 +8,8 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 
+from libs.kit.appends import Overloaded, Unavailable
+
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -58,7 +60,7 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     """A body or parameter of the wrong shape is 422, with the place of each mistake."""
     extra = error.extra if isinstance(error.extra, list) else []
     findings = [
-        {"in": str(item.get("source", "body")), "path": _path_of(item), "message": item["message"]}
+        {"in": _place_of(item), "path": _path_of(item), "message": item["message"]}
         for item in extra
         if isinstance(item, dict) and "message" in item
     ]
@@ -66,9 +68,14 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     return answer(Problem(422, "The request has the wrong shape", detail, errors=findings))
 
 
+def _place_of(item: dict[str, Any]) -> str:
+    source = item.get("source", "body")
+    return str(getattr(source, "value", source))
+
+
 def _path_of(item: dict[str, Any]) -> str:
     key = str(item.get("key", ""))
-    if item.get("source", "body") != "body":
+    if _place_of(item) != "body":
         return key
     return "$" if key in ("", "data") else f"$.{key}"
 
@@ -92,6 +99,11 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     return answer(Problem(status, phrase, detail, headers=dict(error.headers or {})))
 
 
+def on_away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The log is away or full: nothing was decided, and the same request may come again."""
+    return answer(Problem(503, "The log cannot take this now", str(error), headers={"retry-after": "1"}))
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Anything unforeseen: logged with its traceback, told without it."""
     log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
@@ -108,5 +120,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     SerializationException: on_malformed,
     UnicodeDecodeError: on_malformed,
     HTTPException: on_http,
+    Unavailable: on_away,
+    Overloaded: on_away,
     Exception: on_bug,
 }

@@ -151,7 +151,7 @@ class Reactor:
 
     async def _lead(self, term: Term) -> None:
         self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
-        self._cache = FoldCache(self._cache_size)
+        self._cache = FoldCache(self._cache_size, self._reader.families - self._own, self._watermark)
         await self._ward.load(self._store.pool)
         async with Hearing(
             self.consumer, self.shard, self._reader.families, after=self._watermark, store=self._store, bus=self._bus
@@ -180,6 +180,7 @@ class Reactor:
 
     async def _take(self, heard: Heard) -> None:
         """Handle what was heard; a fact of an unknown type ends it after what stands before."""
+        self._cache.hear(heard.facts)
         wanted, unknown = self._reader.sort(heard.facts)
         upto = heard.upto if unknown is None else unknown.pos - 1
         try:

@@ -28,6 +28,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 ANSWER_S = 5.0
 PAUSE_S = 0.1
 CONSUMER_UNUSED = timedelta(days=30)
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _READ = (
     "SELECT pos, stream_id, version, tenant, category, type, event_id, correlation_id, causation_id, occurred_at, recorded_at,"
@@ -91,8 +92,8 @@ class Relay:
                 self.state = "ok: standby"
                 async with leading(self._url, "relay", self.shard, database_role=self._role) as term:
                     await self._lead(term)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("the relay lost postgres", shard=self.shard, error=str(error))
+            except LOST as error:
+                log.warning("the relay lost postgres", shard=self.shard, error=type(error).__name__)
             except (EpochDiffers, LogHasGap) as error:
                 self.state = f"stopped: {error}"
                 STOPPED.labels(self._label).set(1)
@@ -276,6 +277,7 @@ class Relay:
                     ack_policy=AckPolicy.NONE,  # the watermark in Postgres is the acknowledgement
                     filter_subjects=[wire.family_filter(self.shard, family) for family in families],
                     max_waiting=16,
+                    mem_storage=True,  # and after a restart of NATS the reactor asks for it anew; on disk it is half the work
                     inactive_threshold=CONSUMER_UNUSED.total_seconds(),
                 ),
             )

@@ -29,6 +29,7 @@ MAX_BODY = 1024 * 1024  # bytes; an `App`'s own handlers may set `request_max_bo
 DRAIN = timedelta(seconds=20)
 LOOP_GRACE = timedelta(seconds=15)
 MAX_BACKOFF_S = 30.0
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 
 _REQUESTS = telemetry.counter("http_requests", "Requests answered.", "method", "route", "status")
@@ -294,7 +295,8 @@ def _measure(app: ASGIApp) -> ASGIApp:
             with _trace_of(scope):
                 await app(scope, receive, listen)
         finally:
-            method, route = str(scope["method"]), scope.get("path_template") or "(none)"
+            method = scope["method"] if scope["method"] in METHODS else "(other)"  # anybody may make one up
+            route = scope.get("path_template") or "(none)"
             _REQUESTS.labels(method, route, status).inc()
             _SECONDS.labels(method, route).observe(time.perf_counter() - began)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -12,10 +13,12 @@ from events.base import Category, Cause, Draft, Event, Recorded
 from libs.kit import postgres
 from libs.kit.appends import (
     ANY,
+    CALL,
     Append,
     Appended,
     FactTooLarge,
     Fenced,
+    KeysLost,
     Overloaded,
     Request,
     StreamMoved,
@@ -44,6 +47,8 @@ __all__ = [
     "Unit",
     "UnknownTenant",
 ]
+
+SEALINGS = 4  # a crash of Postgres between sealing and appending makes an append be sealed again
 
 READ_STREAM = (
     f"SELECT {COLUMNS} FROM log.event WHERE shard = $1 AND tenant = $2 AND stream_id = $3 AND version > $4"  # noqa: S608
@@ -136,15 +141,20 @@ class Store:
         if shard is None:
             shard = await self.shard_of(tenant)
         names = keys_of(append, self.codec)
-        keys = self.keyring.at_hand(tenant, names)
-        if keys is None:
-            with asking_postgres():
-                keys = await self.keyring.ensure(tenant, names)
-        request = seal(append, self.codec, keys)
         lane = self._lanes.get(shard)
         if lane is None:
             lane = self._lanes[shard] = Lane(self.pool, shard, patience_s=self._patience_s)
-        return await lane.submit(request)
+        for _ in range(SEALINGS):
+            keys = self.keyring.at_hand(tenant, names)
+            if keys is None:
+                with asking_postgres():
+                    keys = await self.keyring.ensure(tenant, names)
+            request = seal(append, self.codec, keys)
+            try:
+                return await lane.submit(request)
+            except KeysLost:
+                self._renew_keys([request])
+        raise Unavailable("Postgres crashes again and again; try again later")
 
     async def append_any(
         self, tenant: str, stream: str, drafts: Sequence[Draft], cause: Cause, *, consumer: str = "", first: int = 0
@@ -261,6 +271,10 @@ class Store:
                 keys |= await self.keyring.ensure(tenant, names)
         return [seal(append, self.codec, keys) for append in appends]
 
+    def _renew_keys(self, requests: Iterable[Request]) -> None:
+        for life in {request.life for request in requests if request.life}:
+            self.keyring.renew(life)
+
     async def _fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         with asking_postgres():
             rows: list[asyncpg.Record] = await self.pool.fetch(sql, *args)
@@ -293,16 +307,20 @@ class Unit:
         with asking_postgres():
             requests = await self._store._sealed(appends)
             outcomes: list[Appended | StreamMoved] = []
-            if requests or consumer is not None:
-                outcomes = await send(
-                    self.connection,
-                    self.shard,
-                    requests,
-                    whole=True,
-                    consumer=consumer,
-                    from_pos=from_pos,
-                    upto_pos=upto_pos,
-                )
+            try:
+                if requests or consumer is not None:
+                    outcomes = await send(
+                        partial(self.connection.fetchrow, CALL),
+                        self.shard,
+                        requests,
+                        whole=True,
+                        consumer=consumer,
+                        from_pos=from_pos,
+                        upto_pos=upto_pos,
+                    )
+            except KeysLost as error:
+                self._store._renew_keys(requests)
+                raise Unavailable("Postgres has crashed and taken keys along; try again") from error
             await self._transaction.commit()
         self.committed = True
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]

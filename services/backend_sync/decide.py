@@ -81,14 +81,17 @@ def _path(name: str, endpoint: Endpoint, payload: Mapping[str, Any]) -> str:
         value = payload.get(parameter)
         if value is None or value == "":
             raise Impossible(f"the endpoint {name!r} needs {parameter!r} for its path {endpoint.path!r}")
-        path = path.replace(f"{{{parameter}}}", quote(_text(value), safe=""))
+        text = _text(value)
+        if text in (".", ".."):
+            raise Impossible(f"{text!r} cannot stand for {parameter!r} in the path {endpoint.path!r}")
+        path = path.replace(f"{{{parameter}}}", quote(text, safe=""))
     return path
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return str(value) if isinstance(value, str | Decimal) else msgspec.json.encode(value).decode()
 
 
 def read(bundle: Bundle, name: str, status: int, body: bytes, retry_after: float | None) -> Answered | Refused | Later:

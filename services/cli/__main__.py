@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from libs.config import report
 from libs.config.load import load_bundle
 from libs.kit import log
-from services.cli import admin, demo, doctor, trace, up
+from services.cli import admin, demo, doctor, projections, trace, up
 from services.cli.settings import TENANT, Settings, from_environment
 from services.cli.system import BundleRefused
 
@@ -20,16 +20,19 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgen
 config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
+projections_app = typer.Typer(no_args_is_help=True, help="The tables that people look at, built from the log.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(config_app, name="config")
 app.add_typer(clock_app, name="clock")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(keys_app, name="keys")
+app.add_typer(projections_app, name="projections")
 
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
 
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Default: all.")]
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
@@ -42,7 +45,7 @@ def _run(work: Callable[[Settings, Console], Coroutine[Any, Any, int]], settings
         sys.stderr.write(report.as_text(refused.findings))
         code = 1
     except admin.UserError as error:
-        console.print(f"[bold red]{error}")
+        console.print(Text(str(error), style="bold red"), soft_wrap=True)
         code = 1
     raise typer.Exit(code)
 
@@ -55,10 +58,14 @@ def up_command(port: Port = None) -> None:
 
 
 @app.command("demo")
-def demo_command(port: Port = None) -> None:
+def demo_command(
+    port: Port = None,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for each step.")] = demo.PATIENCE_S,
+) -> None:
     """Show the main job, from an ERP event to a settled follow-up."""
     log.configure("console", level="error")
-    _run(demo.run, up.with_port(from_environment(), port, any_port=True))
+    settings = up.with_port(from_environment(), port, any_port=True)
+    _run(lambda settings, console: demo.run(settings, console, patience), settings)
 
 
 @app.command("doctor")
@@ -101,10 +108,9 @@ def config_check(
 @clock_app.command("advance")
 def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")]) -> None:
     """Move business time forward: timers fire, hours and windows follow."""
-    step: timedelta = admin.duration(by)
 
     async def work(settings: Settings, console: Console) -> int:
-        return await admin.advance_clock(settings, console, step)
+        return await admin.advance_clock(settings, console, admin.duration(by))
 
     _run(work, from_environment())
 
@@ -119,6 +125,18 @@ def dlq_list(json: Json = False) -> None:
 def dlq_retry(entry: int) -> None:
     """Give a fact to its consumer again, and then what was parked behind it."""
     _run(lambda settings, console: admin.retry_quarantine(settings, console, entry), from_environment())
+
+
+@projections_app.command("rebuild")
+def projections_rebuild(names: Names = None, json: Json = False) -> None:
+    """Build the tables anew from the log while traffic flows, then swap them in."""
+    _run(lambda settings, console: projections.rebuild(settings, console, names or [], json), from_environment())
+
+
+@projections_app.command("verify")
+def projections_verify(names: Names = None, json: Json = False) -> None:
+    """Prove that the tables say what the log says; exit code 1 when they do not."""
+    _run(lambda settings, console: projections.verify(settings, console, names or [], json), from_environment())
 
 
 @keys_app.command("create")

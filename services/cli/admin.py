@@ -16,6 +16,7 @@ from libs.kit import auth, embedded, quarantine
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.store import Store
+from libs.kit.tenants import UnknownTenant
 from services.cli.settings import Settings
 from services.cli.up import running_database
 
@@ -80,7 +81,10 @@ async def list_quarantine(settings: Settings, console: Console, *, as_json: bool
 async def retry_quarantine(settings: Settings, console: Console, entry: int) -> int:
     """The consumer that leads takes the fact again."""
     async with connected(settings) as (store, _), store.pool.acquire() as connection:
-        await quarantine.retry(connection, entry)
+        try:
+            await quarantine.retry(connection, entry)
+        except quarantine.NotQuarantined as nothing:
+            raise UserError(f"{nothing} (`converse dlq list`)") from nothing
     console.print(f"{entry} is given to its consumer again")
     return 0
 
@@ -92,7 +96,10 @@ async def create_key(settings: Settings, console: Console, tenant: str, name: st
     if unknown:
         raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(known)}")
     async with connected(settings) as (store, _):
-        key, token = await store.tenants.create_key(tenant, name, scopes)
+        try:
+            key, token = await store.tenants.create_key(tenant, name, scopes)
+        except UnknownTenant as nobody:
+            raise UserError(str(nobody)) from nobody
     console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
     console.print(f"[bold]{token}[/]  (shown once)")
     return 0

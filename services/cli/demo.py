@@ -37,7 +37,8 @@ OVERDUE = {
         "days_overdue": 17,
     },
 }
-STEP_TIMEOUT_S = 20.0
+PATIENCE_S = 20.0
+"""How long each step may take until it is called missing."""
 
 Sees = Callable[[Any], bool]
 
@@ -110,8 +111,9 @@ AFTERWARDS = (
 class Narrator:
     """Reads the log as it grows, tells each fact, and ticks off the steps in their order."""
 
-    def __init__(self, running: System, console: Console) -> None:
+    def __init__(self, running: System, console: Console, patience: float) -> None:
         self._system = running
+        self._patience = patience
         self._console = console
         self._pos = 0
         self._grown = asyncio.Event()
@@ -123,7 +125,7 @@ class Narrator:
         """Return once every step was seen, each after the one before where the log has them so. Raises NotSeen."""
         for step in steps:
             try:
-                async with asyncio.timeout(STEP_TIMEOUT_S):
+                async with asyncio.timeout(self._patience):
                     while not self._seen(step):
                         await self._read()
             except TimeoutError:
@@ -159,8 +161,8 @@ class Narrator:
         )
 
 
-async def run(settings: Settings, console: Console) -> int:
-    """Run the demo; 0 only when every step was seen."""
+async def run(settings: Settings, console: Console, patience: float = PATIENCE_S) -> int:
+    """Run the demo; 0 only when every step was seen, each within `patience` seconds."""
     settings = replace(settings, data=settings.data / "demo")
     if settings.data.exists():
         shutil.rmtree(settings.data)
@@ -172,10 +174,10 @@ async def run(settings: Settings, console: Console) -> int:
         surroundings(settings, lambda what: console.print(f"  … {what}", style="dim")) as where,
         system(settings, where, start_at=START) as running,
     ):
-        return await _tell_all(settings, running, console)
+        return await _tell_all(settings, running, console, patience)
 
 
-async def _tell_all(settings: Settings, running: System, console: Console) -> int:
+async def _tell_all(settings: Settings, running: System, console: Console, patience: float) -> int:
     ready = asyncio.Event()
     serving = asyncio.create_task(
         serve(running.apps, settings.host, settings.port, on_ready=lambda port: ready.set()), name="serve"
@@ -184,7 +186,7 @@ async def _tell_all(settings: Settings, running: System, console: Console) -> in
     if serving.done():
         serving.result()
         return 1
-    narrator = Narrator(running, console)
+    narrator = Narrator(running, console, patience)
     try:
         async with http.client() as client:
             await _story(running, console, narrator, client)

@@ -61,7 +61,7 @@ async def _postgres(settings: Settings) -> Check:
         return Check("PostgreSQL", True, f"embedded, from {found.parent.name}")
     try:
         connection = await asyncpg.connect(settings.database_url, timeout=5)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return Check("PostgreSQL", False, f"{type(error).__name__}", "see CONVERSE_DATABASE_URL")
     try:
         version = connection.get_server_version()

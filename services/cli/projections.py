@@ -55,9 +55,11 @@ async def verify(settings: Settings, console: Console, names: Sequence[str], as_
         for each in verdict.differences:
             key = ", ".join(f"{name}={value}" for name, value in each.key.items())
             columns = f": {', '.join(each.columns)}" if each.columns else ""
-            console.print(f"  {each.table} ({key}) {each.what}{columns}", markup=False)
+            console.print(f"  {each.table} ({key}) {each.what}{columns}", markup=False, soft_wrap=True)
     if not equal:
-        console.print("[bold red]the read models differ from the log[/]; `converse projections rebuild` makes them anew")
+        console.print(
+            "[bold red]the read models differ from the log[/]; `converse projections rebuild` makes them anew"
+        )
     return 0 if equal else 1
 
 

@@ -29,28 +29,24 @@ class UnknownConversation(Exception):
 
 
 async def facts_of(store: Store, tenant: str, conversation: str) -> list[Recorded[Any]]:
-    """Every fact that belongs to a conversation, in log order. Raises UnknownConversation.
+    """Every fact that belongs to a conversation, in log order, as the timeline has it. Raises UnknownConversation.
 
-    A conversation's facts share their root causes: what is written because of the same outside cause belongs together.
+    What the timeline has not read yet is taken from the conversation's own stream, so that a trace is never too short there.
     """
     own = await store.read_stream(tenant, f"conversation-{conversation}")
     if not own:
         raise UnknownConversation(f"there is no conversation {conversation!r} for the tenant {tenant!r}")
-    shard = await store.shard_of(tenant)
-    roots = list({fact.envelope.correlation_id for fact in own})
     rows = await store.pool.fetch(
-        "SELECT DISTINCT stream_id FROM log.event WHERE shard = $1 AND tenant = $2 AND correlation_id = ANY($3)",
-        shard,
+        "SELECT stream_id, pos FROM log.event WHERE (shard, pos) IN ("
+        " SELECT $1::smallint, pos FROM read.timeline WHERE tenant = $2 AND conversation_id = $3)",
+        await store.shard_of(tenant),
         tenant,
-        roots,
+        conversation,
     )
-    known = set(roots)
-    found = {
-        fact.pos: fact
-        for row in rows
-        for fact in await store.read_stream(tenant, row["stream_id"])
-        if fact.envelope.correlation_id in known
-    }
+    found = {fact.pos: fact for fact in own}
+    positions = {row["pos"] for row in rows}
+    for stream in {row["stream_id"] for row in rows}:
+        found |= {fact.pos: fact for fact in await store.read_stream(tenant, stream) if fact.pos in positions}
     return [found[pos] for pos in sorted(found)]
 
 

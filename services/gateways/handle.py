@@ -28,7 +28,8 @@ WHERE tenant = $1 AND channel = $2 AND provider_ref = $3"""
 _STATE = "UPDATE gateways.message SET state = $3 WHERE tenant = $1 AND message = $2"
 _ACCEPTED = """UPDATE gateways.message
 SET provider_ref = coalesce(provider_ref, $3), state = CASE WHEN state IN ('requested', 'unknown') THEN 'accepted' ELSE state END
-WHERE tenant = $1 AND message = $2"""
+WHERE tenant = $1 AND message = $2
+RETURNING message, channel, conversation, template, state"""
 _WAIT = """INSERT INTO gateways.waiting_status (tenant, channel, provider_ref, status, reference, at, code, reason)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
 _WAITING_BY_REF = """DELETE FROM gateways.waiting_status WHERE tenant = $1 AND channel = $2 AND provider_ref = $3
@@ -90,8 +91,7 @@ class Handlers:
         """The provider's id is known now: statuses that came before it are joined."""
         event = fact.event
         id_ = UUID(fact.subject_id)
-        await world.db.execute(_ACCEPTED, fact.tenant, id_, event.provider_ref)
-        known = await world.db.fetchrow(_MESSAGE, fact.tenant, id_)
+        known = await world.db.fetchrow(_ACCEPTED, fact.tenant, id_, event.provider_ref)
         if known is None:
             return None
         return await self._join(world, _message(known), event.provider_ref)
@@ -112,7 +112,7 @@ class Handlers:
         known = await world.db.fetchrow(_BY_REF, fact.tenant, event.channel, event.provider_ref)
         if known is not None:
             state, drafts = decide.progress(_message(known), [event])
-            return Decision(drafts, [Row(_STATE, (fact.tenant, known["message"], state))])
+            return Decision(drafts, _moved(fact.tenant, _message(known), state))
         reference = _uuid(event.reference)
         await world.db.execute(
             _WAIT,
@@ -155,7 +155,7 @@ class Handlers:
             template=taken.template,
         )
         reached, drafts = decide.progress(current, [inbound.StatusReceived(**dict(each)) for each in waiting])
-        return Decision(drafts, [Row(_STATE, (world.tenant, taken.id, reached))])
+        return Decision(drafts, _moved(world.tenant, taken, reached))
 
 
 def target(fact: Recorded[Any]) -> str:
@@ -167,6 +167,11 @@ def target(fact: Recorded[Any]) -> str:
             return ref
         case _:
             return fact.stream
+
+
+def _moved(tenant: str, known: Message, state: str) -> list[Row]:
+    """The row that notes a message's state, where it is another than the one that is kept."""
+    return [Row(_STATE, (tenant, known.id, state))] if state != known.state else []
 
 
 def _message(record: Record) -> Message:

@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+import uvloop
+
 from libs.kit import epoch, log, postgres
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
@@ -39,7 +41,8 @@ def main() -> None:
     log.configure()
     match sys.argv[1:]:
         case []:
-            asyncio.run(run(read(), from_environment()))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(run(read(), from_environment()))
         case ["new-epoch", shard] if shard.isdecimal():
             try:
                 begun = asyncio.run(begin_epoch(read(), from_environment(), int(shard)))

@@ -39,10 +39,15 @@ def main() -> int:
         console=console,
     ) as progress:
         shown = progress.add_task("starting", total=None if plan.minutes else plan.faults)
+        said = {""}
 
         def watch(scene: Scene) -> None:
             what = f"{scene.phase} · {scene.matters} matters, {scene.accepted} events accepted"
             progress.update(shown, completed=scene.faults, description=f"{what} · {scene.last}" if scene.last else what)
+            milestone = f"{scene.faults // 20 * 20} faults · {scene.phase}"
+            if not console.is_terminal and milestone not in said:
+                said.add(milestone)
+                console.print(f"{scene.faults} faults · {what}", soft_wrap=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(run(plan, watch))

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import uvloop
 from litestar import Request, Router, get, post
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,9 @@ from services.sandbox.state import Background
 COPIES = 3
 SPREAD_S = 1.2
 """The copies of a webhook leave within this time, each at a random moment."""
+HANDS = 24
+"""So many deliveries are under way at once; httpx becomes slow when hundreds wait for a connection."""
+PATIENCE_S = 5.0
 SLOWEST_S = 0.25
 """An emulator's answer is held back up to this long, half of it before anything is done and half after."""
 
@@ -48,6 +52,7 @@ class Courier:
         self._doors = doors
         self._client = client
         self._background = Background()
+        self._hands = asyncio.Semaphore(HANDS)
         self.accepted: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
 
@@ -68,7 +73,9 @@ class Courier:
         while True:
             await asyncio.sleep(pause)
             try:
-                answer = await self._client.post(random.choice(self._doors), content=raw, headers=headers, timeout=5.0)
+                async with self._hands:
+                    door = random.choice(self._doors)
+                    answer = await self._client.post(door, content=raw, headers=headers, timeout=PATIENCE_S)
             except httpx.HTTPError:
                 self.answers["none"] += 1
             else:
@@ -76,7 +83,7 @@ class Courier:
                 if answer.status_code == 200:
                     self.accepted.update(items(msgspec.json.decode(raw)))
                     return
-            pause = random.uniform(0.2, 1.0)
+            pause = random.uniform(0.5, 2.0)
 
 
 def items(body: dict[str, Any]) -> list[str]:
@@ -144,11 +151,6 @@ async def run(database_url: str, port: int, doors: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     log.configure()
-    environment = os.environ
-    asyncio.run(
-        run(
-            environment["CONVERSE_DATABASE_URL"],
-            int(environment["CONVERSE_PORT"]),
-            environment["CHAOS_DOORS"].split(","),
-        )
-    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        doors = os.environ["CHAOS_DOORS"].split(",")
+        runner.run(run(os.environ["CONVERSE_DATABASE_URL"], int(os.environ["CONVERSE_PORT"]), doors))

@@ -127,11 +127,10 @@ async def _fall(plan: Plan, faults: Faults, chance: random.Random) -> None:
 
 async def _settle(house: House, load: Load, plan: Plan, tell: Callable[[str], None]) -> list[str]:
     """Pay everything and let business time go on from timer to timer until every matter is settled; what was stuck."""
-    deadline = time.monotonic() + plan.quiet_within_s
     await load.finish()
     matters = {matter.invoice: matter for matter in load.matters}
     for _ in range(OPEN_FOR_GOOD):
-        if not await _quiet(house, deadline):
+        if not await _quiet(house, plan.quiet_within_s):
             lag = await house.value(LAG)
             return [f"not quiet within {plan.quiet_within_s:.0f} s (the slowest watermark is {lag} behind)"]
         unsettled = await house.fetch(judging.UNSETTLED_MATTERS)
@@ -149,8 +148,9 @@ async def _settle(house: House, load: Load, plan: Plan, tell: Callable[[str], No
     return [f"matters are open after {OPEN_FOR_GOOD} jumps to the next timer"]
 
 
-async def _quiet(house: House, deadline: float) -> bool:
+async def _quiet(house: House, within_s: float) -> bool:
     """Wait until nothing is left to do: all facts heard, all effects done, all webhooks delivered."""
+    deadline = time.monotonic() + within_s
     last, still = -1, 0
     while time.monotonic() < deadline:
         head = await house.value("SELECT sum(pos)::bigint FROM log.log_head")

@@ -1,5 +1,6 @@
 """Afterwards: what the log, JetStream, the ledgers and the emulated providers hold, against what was promised."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ OUTCOMES = """SELECT convert_from(data, 'UTF8')::jsonb ->> 'endpoint' AS endpoin
 UNFINISHED = """SELECT 'orchestrator' AS ledger, kind, state FROM orchestrator.effect WHERE state IN ('open', 'claimed')
     UNION ALL SELECT 'gateways', kind, state FROM gateways.effect WHERE state IN ('open', 'claimed')
     UNION ALL SELECT 'backend_sync', kind, state FROM backend_sync.effect WHERE state IN ('open', 'claimed')"""
-READ_AT_ONCE = 500
+READ_AT_ONCE = 100
 
 
 @dataclass(slots=True)
@@ -134,8 +135,9 @@ async def compare_stream(house: House, shard: int) -> tuple[list[int], int, int]
                 "SELECT pos, event_id FROM log.event WHERE shard = $1 AND pos >= $2 AND pos < $3", shard, begin, end
             )
             kept = {row["pos"]: row["event_id"] for row in rows}
-            for seq in range(begin, end):
-                message = wire.decode((await stream.get_msg(f"EV_{shard}", seq)).data or b"")
+            carried = await asyncio.gather(*(stream.get_msg(f"EV_{shard}", seq) for seq in range(begin, end)))
+            for seq, carrier in enumerate(carried, begin):
+                message = wire.decode(carrier.data or b"")
                 if message.pos != seq or kept.get(seq) != message.event_id:
                     differing.append(seq)
         return differing, state.first_seq, state.last_seq

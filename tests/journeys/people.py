@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from events import business, inbound, message, rules, timer
 from events.base import Event, Recorded
 from events.conversation import MessageRequested, Opened, TakenOver
-from events.operator import Released, ReplyGiven, TakeoverRequested
 from tests.journeys.log import PATIENCE_S, fits
 
 if TYPE_CHECKING:
@@ -57,17 +56,16 @@ class Person:
 
     async def taken_over(self) -> None:
         """An operator takes their conversation."""
-        await self.town.operator(TakeoverRequested(conversation=await self.conversation(), operator="ops@acme.example"))
+        await self._operated("takeover")
         await self.sees(TakenOver)
 
     async def replied(self, content: str) -> None:
         """The operator writes to them."""
-        reply = ReplyGiven(conversation=await self.conversation(), operator="ops@acme.example", content=content)
-        await self.town.operator(reply)
+        await self._operated("reply", {"content": content})
 
     async def released(self) -> None:
         """The operator hands their conversation back."""
-        await self.town.operator(Released(conversation=await self.conversation(), operator="ops@acme.example"))
+        await self._operated("release")
 
     # what is known of them
 
@@ -84,7 +82,7 @@ class Person:
 
     async def received(self) -> list[dict[str, Any]]:
         """What Meta has taken for them."""
-        answer = await self.town.client.get("/_sandbox/meta/messages", params={"to": self.phone})
+        answer = await self.town.outside.get("/_sandbox/meta/messages", params={"to": self.phone})
         taken: list[dict[str, Any]] = answer.json()
         return taken
 
@@ -110,6 +108,11 @@ class Person:
             case _:
                 conversation = getattr(event, "conversation", None)
                 return fact.envelope.subject == self.id or conversation in self._known(Opened)
+
+    async def _operated(self, verb: str, body: Any = None) -> None:
+        path = f"/api/v1/conversations/{await self.conversation()}/{verb}"
+        answer = await self.town.client.post(path, json=body)
+        assert answer.status_code == 202, answer.text
 
     def _known(self, kind: type[Event]) -> set[str]:
         """The conversations, or the messages, that are theirs."""

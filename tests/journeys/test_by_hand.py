@@ -103,9 +103,7 @@ async def test_a_trigger_moves_the_map_with_what_is_known(town: Town):
 async def test_a_trigger_can_name_the_process_and_the_entity(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()
-    await town.event(
-        "order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"}
-    )
+    await town.event("order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"})
     await asha.sees(conversation.ProcessBound, times=2)
     body = {
         "conversation_id": await asha.conversation(),

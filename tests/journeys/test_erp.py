@@ -60,7 +60,11 @@ async def test_a_contact_who_becomes_known_later_is_written_to_when_the_erp_says
     asha = await town.somebody(known=False)
     await asha.owes(invoice_number=f"{asha.invoice}-A")
     await asha.sees(followup.Exhausted)
-    address = {"channel": "whatsapp", "address": asha.phone, "consent": {"at": "2026-02-01T09:00:00Z", "evidence": "form"}}
+    address = {
+        "channel": "whatsapp",
+        "address": asha.phone,
+        "consent": {"at": "2026-02-01T09:00:00Z", "evidence": "form"},
+    }
     await town.told("erp/contacts", {"id": asha.id, "name": asha.name, "channels": [address]})
     await asha.owes()
     await asha.sees(message.Accepted)
@@ -77,7 +81,9 @@ async def test_a_writeback_that_fails_first_is_told_once_under_one_key(town: Tow
     await asha.sees(backend.CallCompleted, endpoint="record_outcome")
     written = await outcomes(town, asha)
     assert len(written) == 1
-    calls = [each for each in (await town.client.get("/_sandbox/erp/calls")).json() if each["path"].endswith("/outcome")]
+    calls = [
+        each for each in (await town.outside.get("/_sandbox/erp/calls")).json() if each["path"].endswith("/outcome")
+    ]
     keys = {each["key"] for each in calls if asha.invoice in each["path"]}
     assert keys == {written[0]["key"]}
 
@@ -171,7 +177,12 @@ async def pending(town: Town, asha: Person, *, process_type: str | None) -> None
         "id": f"F-{asha.number}",
         "contact_id": asha.id,
         "reason": "Please confirm the delivery address",
-        "business_context": {"invoice_number": asha.invoice, "amount": 52400, "currency": "INR", "due_date": "2026-01-30"},
+        "business_context": {
+            "invoice_number": asha.invoice,
+            "amount": 52400,
+            "currency": "INR",
+            "due_date": "2026-01-30",
+        },
         "channel_priority": ["whatsapp"],
     }
     if process_type is not None:

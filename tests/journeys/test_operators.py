@@ -74,7 +74,9 @@ async def test_a_reminder_that_the_takeover_withheld_goes_out_after_the_release(
     assert len(await asha.received()) == 1
 
 
-async def test_a_payment_during_the_takeover_settles_the_matter_and_the_conversation_stays_with_the_operator(town: Town):
+async def test_a_payment_during_the_takeover_settles_the_matter_and_the_conversation_stays_with_the_operator(
+    town: Town,
+):
     asha = await town.somebody()
     await asha.was_reminded()
     await asha.taken_over()

@@ -1,10 +1,13 @@
 """The contact policy at work: deferred to the next allowed minute and sent then, or refused with its reason; never broken."""
 
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
 from events import conversation, followup, message
+from events.base import Recorded
 from events.followup import AttemptStarted, AttemptUnanswered
 from libs.testkit.nouns import IST
 from tests.journeys.conftest import FreshTown
@@ -98,32 +101,24 @@ async def test_a_silent_contact_is_reminded_until_the_attempts_are_used_up_then_
 
 async def attempt(town: Town, asha: Person, number: int) -> None:
     """The attempt of this number is made, deferred or not, and nobody answers it."""
-    deferrals = len(await asha.facts(conversation.TimerSet, purpose="deferred"))
-    while not await asha.facts(AttemptStarted, number=number):
-        [seen] = await town.log.wait(
-            lambda fact: (
-                asha.is_about(fact) and _is_next(fact.event, number) and fact.pos > _past(town, asha, deferrals)
-            )
-        )
-        if isinstance(seen.event, conversation.TimerSet):
-            deferrals += 1
-            await town.clock.set(max(seen.event.due_at, town.clock.now()))
+    past = 0
+    while True:
+        [seen] = await town.log.wait(partial(leads_on, asha, number, past))
+        if isinstance(seen.event, AttemptStarted):
+            break
+        past = seen.pos
+        await town.clock.set(max(seen.event.due_at, town.clock.now()))
     waits = await asha.sees(conversation.TimerSet, purpose="no_reply", name=str(number))
     await town.clock.set(max(waits.event.due_at, town.clock.now()))
     await asha.sees(AttemptUnanswered, number=number)
 
 
-def _is_next(event: object, number: int) -> bool:
-    if isinstance(event, AttemptStarted):
-        return event.number == number
-    return isinstance(event, conversation.TimerSet) and event.purpose == "deferred"
-
-
-def _past(town: Town, asha: Person, deferrals: int) -> int:
-    """The position of the last deferral that has been waited for."""
-    found = [
-        fact.pos
-        for fact in town.log.facts
-        if asha.is_about(fact) and isinstance(fact.event, conversation.TimerSet) and fact.event.purpose == "deferred"
-    ]
-    return found[deferrals - 1] if deferrals else 0
+def leads_on(asha: Person, number: int, past: int, fact: Recorded[Any]) -> bool:
+    """Whether a fact is the attempt of this number, or a deferral behind a position."""
+    match fact.event:
+        case AttemptStarted():
+            return asha.is_about(fact) and fact.event.number == number
+        case conversation.TimerSet(purpose="deferred"):
+            return asha.is_about(fact) and fact.pos > past
+        case _:
+            return False

@@ -184,9 +184,7 @@ async def test_the_same_id_of_another_source_is_another_event(town: Town):
 
 
 async def test_of_several_at_once_with_one_key_exactly_one_wins(town: Town):
-    answers = await asyncio.gather(
-        *(town.post(EVENTS, EVENT, headers={"idempotency-key": "race-1"}) for _ in range(8))
-    )
+    answers = await asyncio.gather(*(town.post(EVENTS, EVENT, headers={"idempotency-key": "race-1"}) for _ in range(8)))
     assert [answer.status_code for answer in answers] == [202] * 8
     assert sorted(answer.json()["duplicate"] for answer in answers) == [False] + [True] * 7
     assert len({answer.json()["event_id"] for answer in answers}) == 1
@@ -268,7 +266,8 @@ async def test_just_enough_data_is_taken(town: Town):
 
 async def test_an_event_whose_data_nobody_can_use_stops_nobody_else(town: Town):
     asha = await town.somebody()
-    for contact_id in ("\u0000", "x" * 5_000, {"deep": []}, "", None, 7):
+    odd: list[Any] = ["\u0000", "x" * 5_000, {"deep": []}, "", None, 7]
+    for contact_id in odd:
         await asha.owes(contact_id=contact_id, invoice_number=f"INV-{str(contact_id)[:9]}")
     await asha.was_reminded()
     assert len(await asha.received()) == 1

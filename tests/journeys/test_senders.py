@@ -71,9 +71,7 @@ async def test_the_reminder_joins_the_conversation_that_the_contact_opened(town:
     await asha.was_reminded()
     await asha.says("kaun?")
     await asha.sees(message.Accepted, times=2)
-    await town.event(
-        "order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"}
-    )
+    await town.event("order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"})
     await asha.sees(conversation.ProcessBound, times=2)
     assert len(await asha.facts(conversation.Opened)) == 1
 

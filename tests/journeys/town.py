@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,24 +12,24 @@ from typing import Any
 
 import httpx
 
-from events.base import Cause, Draft, Event
-from libs.kit import http, ids
+from libs.kit import http
 from libs.kit.effect_sql import Ledger
-from libs.kit.serve import serve
+from libs.kit.serve import App, serve
 from libs.testkit.nouns import MORNING, TENANT
 from services.cli.settings import SHIPPED_BUNDLE, Settings
 from services.cli.system import Surroundings, System, surroundings, system
-from tests.journeys.log import Log
+from tests.journeys.log import PATIENCE_S, Log
 from tests.journeys.people import Person
 
 
 @dataclass
 class Town:
-    """A running system and everybody around it."""
+    """A running system (`client`) and the emulators of everybody around it (`outside`)."""
 
     running: System
     where: Surroundings
     client: httpx.AsyncClient
+    outside: httpx.AsyncClient
     log: Log
     settings: Settings
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
@@ -52,7 +52,7 @@ class Town:
 
     async def told(self, path: str, body: Any) -> Any:
         """Tell an emulator something; it must agree."""
-        answer = await self.client.post(f"/_sandbox/{path}", json=body)
+        answer = await self.outside.post(f"/_sandbox/{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -86,22 +86,24 @@ class Town:
         await self.told("erp/orders", order)
         return person
 
-    async def operator(self, asked: Event) -> None:
-        """An operator asks for something, as the console records it."""
-        cause_id = ids.fresh()
-        stream = f"operator-{cause_id}"
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="console")
-        await self.running.store.append_any(TENANT, stream, [Draft(stream, asked)], cause)
-
     async def until_sent(self, person: Person) -> None:
         """Return once Meta has taken something for somebody, whether or not it has answered."""
         async with asyncio.timeout(10):
             while not await person.received():
                 await self.client.get("/health/live")
 
+    async def shows(self, path: str, shown: Callable[[Any], bool] = bool, /, **query: Any) -> Any:
+        """What a GET answers once it shows what is waited for: read models follow the log."""
+        body: Any = None
+        async with asyncio.timeout(PATIENCE_S):
+            while body is None or not shown(body):
+                answer = await self.client.get(path, params=query)
+                body = answer.json() if answer.is_success else None
+        return body
+
     async def writes(self, ending: str) -> list[dict[str, Any]]:
         """What the ERP took from us on paths that end so."""
-        taken = (await self.client.get("/_sandbox/erp/writes")).json()
+        taken = (await self.outside.get("/_sandbox/erp/writes")).json()
         return [each for each in taken if each["path"].endswith(ending)]
 
     @asynccontextmanager
@@ -122,24 +124,35 @@ class Town:
 
 
 @asynccontextmanager
-async def town_of(settings: Settings, *, start_at: datetime | None = MORNING) -> AsyncIterator[Town]:
-    """The system of `settings`, served on its port until the context ends."""
-    async with surroundings(settings, lambda _: None) as where, system(settings, where, start_at=start_at) as running:
-        ready = asyncio.Event()
-        serving = asyncio.create_task(
-            serve(running.apps, settings.host, settings.port, on_ready=lambda _: ready.set()), name="serve"
-        )
-        waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            waiting.cancel()
-            serving.result()
-        try:
-            async with http.client(running.origin) as client, Log(running.store).watched() as log:
-                yield Town(running, where, client, log, settings)
-        finally:
-            serving.cancel()
-            await asyncio.wait([serving])
+async def town_of(
+    settings: Settings, *, start_at: datetime | None = MORNING, outside: httpx.AsyncClient | None = None
+) -> AsyncIterator[Town]:
+    """The system of `settings`, served on its port until the context ends; `outside`: emulators that run elsewhere."""
+    async with (
+        surroundings(settings, lambda _: None) as where,
+        system(settings, where, start_at=start_at) as running,
+        served(running.apps, settings.port),
+        http.client(running.origin) as client,
+        Log(running.store).watched() as log,
+    ):
+        yield Town(running, where, client, outside or client, log, settings)
+
+
+@asynccontextmanager
+async def served(apps: Sequence[App], port: int) -> AsyncIterator[None]:
+    """Applications on a port of loopback."""
+    ready = asyncio.Event()
+    serving = asyncio.create_task(serve(apps, "127.0.0.1", port, on_ready=lambda _: ready.set()), name="serve")
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        waiting.cancel()
+        serving.result()
+    try:
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
 
 
 def settings_of(

@@ -3,22 +3,24 @@
 --
 -- A request is one append to one stream; `p_expected` is the stream's version before it, or -1 for wherever it ends, and
 -- `p_behind` (null: 0) the number of facts that earlier requests of this call append to the same stream. Facts come in the
--- order of their requests, which `p_request` numbers from 1; `p_version` is right where nothing is refused.
+-- order of their requests, which `p_request` numbers from 1; `p_version` is right where nothing is refused. `p_body` is the
+-- metadata and the data of the first fact, of the second and so on, and `p_cut` where each begins and the last one ends.
 --
 -- Returns the shard's position before the batch. Where every request went in as it stands, that says all, and the arrays
 -- are null. Else, by request: its last position (null: refused), its last version (refused: the stream's actual one), and
 -- whether its facts had been there already.
 -- `p_whole`: all or nothing; a refusal raises CV409. A consumer's watermark moves from `p_from` to `p_upto` in the same
--- transaction, or raises 40001 when another instance has moved it.
+-- transaction, or raises 40001 when another instance has moved it. `p_life`: the lives of the server (keys.life) in which the
+-- keys of these facts were obtained; CV410 where that is not the present one.
 DROP FUNCTION IF EXISTS log.append_batch;
 CREATE FUNCTION log.append_batch(
     p_shard smallint,
     p_tenant text[], p_stream text[], p_expected int[], p_behind int[],
     p_correlation uuid[], p_causation uuid[], p_occurred timestamptz[],
     p_request int[], p_version int[],
-    p_type text[], p_event uuid[], p_meta bytea[], p_data bytea[],
+    p_type text[], p_event uuid[], p_body bytea, p_cut int[],
     p_whole boolean DEFAULT false,
-    p_consumer text DEFAULT NULL, p_from bigint DEFAULT NULL, p_upto bigint DEFAULT NULL,
+    p_consumer text DEFAULT NULL, p_from bigint DEFAULT NULL, p_upto bigint DEFAULT NULL, p_life uuid[] DEFAULT '{}',
     OUT head bigint, OUT pos bigint[], OUT version int[], OUT duplicate boolean[]
 ) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = log, pg_temp
@@ -27,15 +29,22 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_facts int := cardinality(p_event);
+    v_as_expected boolean;
     v_actual int[];
     v_place int[];                          -- of each fact in the batch; null: it is not written
     v_version int[] := p_version;
     v_found record;
     v_inserted int := 0;
+    v_known int := 0;
     v_request int;
     v_first int;
     v_last int := 0;
+    v_now timestamptz;
 BEGIN
+    -- This transaction's flush makes every key of this life durable; one of another life may be gone.
+    IF p_life <> '{}' AND NOT p_life <@ ARRAY(SELECT k.id FROM keys.life AS k) THEN
+        RAISE EXCEPTION 'facts of this batch were sealed before a crash of the server' USING ERRCODE = 'CV410';
+    END IF;
     IF p_consumer IS NOT NULL THEN
         UPDATE checkpoint AS c SET pos = p_upto
         WHERE c.consumer = p_consumer AND c.shard = p_shard AND c.pos = p_from;
@@ -59,15 +68,23 @@ BEGIN
             USING ERRCODE = 'no_data_found';
     END IF;
 
-    SELECT array_agg(coalesce(e.version, 0) + coalesce(r.behind, 0) ORDER BY r.i) INTO v_actual
-    FROM unnest(p_tenant, p_stream, p_behind) WITH ORDINALITY AS r (tenant, stream, behind, i)
+    -- Elements are read by their number: to start one function is cheaper than to unnest many arrays.
+    SELECT bool_and(p_expected[i] = coalesce(e.version, 0) + coalesce(p_behind[i], 0)) INTO v_as_expected
+    FROM generate_series(1, cardinality(p_stream)) AS i
     LEFT JOIN LATERAL (
         SELECT e.version FROM event AS e
-        WHERE e.shard = p_shard AND e.tenant = r.tenant AND e.stream_id = r.stream
+        WHERE e.shard = p_shard AND e.tenant = p_tenant[i] AND e.stream_id = p_stream[i]
         ORDER BY e.version DESC LIMIT 1
     ) AS e ON true;
 
-    IF v_actual <> p_expected THEN
+    IF NOT v_as_expected THEN
+        SELECT array_agg(coalesce(e.version, 0) + coalesce(r.behind, 0) ORDER BY r.i) INTO v_actual
+        FROM unnest(p_tenant, p_stream, p_behind) WITH ORDINALITY AS r (tenant, stream, behind, i)
+        LEFT JOIN LATERAL (
+            SELECT e.version FROM event AS e
+            WHERE e.shard = p_shard AND e.tenant = r.tenant AND e.stream_id = r.stream
+            ORDER BY e.version DESC LIMIT 1
+        ) AS e ON true;
         v_place := array_fill(NULL::int, ARRAY[v_facts]);
         FOR v_request IN 1 .. cardinality(p_stream) LOOP
             v_first := v_last + 1;
@@ -75,6 +92,14 @@ BEGIN
                 v_last := v_last + 1;
             END LOOP;
             duplicate[v_request] := false;
+            IF v_known > 0 AND p_behind[v_request] > 0 THEN
+                -- Facts that were there already are counted in the stream's version, and not once more.
+                v_actual[v_request] := v_actual[v_request] - (
+                    SELECT count(*) FROM unnest(p_request) AS f (request)
+                    WHERE f.request < v_request AND duplicate[f.request]
+                        AND p_tenant[f.request] = p_tenant[v_request] AND p_stream[f.request] = p_stream[v_request]
+                );
+            END IF;
             IF p_expected[v_request] <> v_actual[v_request] THEN
                 SELECT e.version, e.pos INTO v_found FROM event AS e
                 WHERE e.shard = p_shard AND e.tenant = p_tenant[v_request] AND e.stream_id = p_stream[v_request]
@@ -83,6 +108,7 @@ BEGIN
                 duplicate[v_request] := FOUND;
             END IF;
             IF duplicate[v_request] THEN
+                v_known := v_known + 1;
                 pos[v_request] := v_found.pos + v_last - v_first;
                 version[v_request] := v_found.version + v_last - v_first;
             ELSIF p_expected[v_request] IN (-1, v_actual[v_request]) THEN
@@ -111,18 +137,19 @@ BEGIN
         v_inserted := v_facts;
     END IF;
 
+    v_now := clock_timestamp();
     INSERT INTO event (
         shard, pos, stream_id, version, tenant, category, type, event_id, correlation_id, causation_id,
         occurred_at, recorded_at, meta, data
     )
     SELECT
-        p_shard, append_batch.head + coalesce(f.place, f.i), p_stream[f.request], f.version, p_tenant[f.request],
-        split_part(f.type, '.', 1), f.type, f.event, p_correlation[f.request], p_causation[f.request],
-        p_occurred[f.request], t.now, f.meta, f.data
-    FROM (SELECT clock_timestamp() AS now OFFSET 0) AS t,
-        unnest(v_place, v_version, p_request, p_type, p_event, p_meta, p_data) WITH ORDINALITY
-            AS f (place, version, request, type, event, meta, data, i)
-    WHERE v_place IS NULL OR f.place IS NOT NULL;
+        p_shard, append_batch.head + coalesce(v_place[i], i), p_stream[p_request[i]], v_version[i],
+        p_tenant[p_request[i]], split_part(p_type[i], '.', 1), p_type[i], p_event[i], p_correlation[p_request[i]],
+        p_causation[p_request[i]], p_occurred[p_request[i]], v_now,
+        substr(p_body, p_cut[2 * i - 1] + 1, p_cut[2 * i] - p_cut[2 * i - 1]),
+        substr(p_body, p_cut[2 * i] + 1, p_cut[2 * i + 1] - p_cut[2 * i])
+    FROM generate_series(1, v_facts) AS i
+    WHERE v_place IS NULL OR v_place[i] IS NOT NULL;
 
     PERFORM pg_notify('log_' || p_shard, (append_batch.head + v_inserted)::text);
 END

@@ -3,7 +3,7 @@ GRANT USAGE ON SCHEMA log TO converse_console;
 GRANT SELECT ON log.event, log.log_head, log.checkpoint TO converse_console;
 GRANT EXECUTE ON FUNCTION log.append_batch TO converse_console;
 GRANT USAGE ON SCHEMA keys TO converse_console;
-GRANT SELECT, INSERT ON keys.tenant_key, keys.data_key TO converse_console;
+GRANT SELECT, INSERT ON keys.tenant_key, keys.data_key, keys.life TO converse_console;
 GRANT USAGE ON SCHEMA ops TO converse_console;
 GRANT SELECT ON ops.tenant, ops.business_clock, ops.api_key, ops.bundle, ops.current_bundle TO converse_console;
 GRANT INSERT ON ops.bundle TO converse_console;

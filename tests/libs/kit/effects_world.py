@@ -124,6 +124,18 @@ class LedgerWorld:
         intent = await self.record(
             MessageRequested(message="", channel="whatsapp", to=PRIYA_PHONE, body=Body(text=text), allowed_by=decision)
         )
+        await self.hear(intent, scopes=scopes, order_key=order_key, account=account)
+        return intent
+
+    async def hear(
+        self,
+        intent: Recorded[Any],
+        *,
+        scopes: Sequence[str] = (),
+        order_key: str | None = None,
+        account: str = "whatsapp",
+    ) -> None:
+        """Open the effect of an intent."""
         row = effect_rows.open_row(
             "gateways",
             intent,
@@ -133,7 +145,6 @@ class LedgerWorld:
             gates=scopes,
         )
         await self.store.pool.execute(row.sql, *row.args)
-        return intent
 
     async def close_gate(self, scope: str, *, lasting: bool = False) -> None:
         fact = await self.record(GateClosed(scope=scope, reason="stop", lasting=lasting))

@@ -109,7 +109,9 @@ async def test_a_key_that_a_crash_of_postgres_took_along_seals_nothing():
     async with PostgresServer(durable=True) as server:
         await migrate(server.url)
         quiet = await asyncpg.connect(server.url)
-        await quiet.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")  # nobody else writes the key out before the crash
+        await quiet.execute(
+            "ALTER SYSTEM SET wal_writer_delay = '10s'"
+        )  # nobody else writes the key out before the crash
         await quiet.execute("SELECT pg_reload_conf()")
         await quiet.close()
         async with Store.open(server.url, master=MASTER, categories=[PARCEL], patience_s=30) as store:
@@ -180,3 +182,22 @@ async def test_listening_goes_on_when_a_callback_fails(log: Store):
             pass
     for each in undo:
         each()
+
+
+@pytest.mark.parametrize("code", ["53100", "53200", "25006", "57014"], ids=["disk", "memory", "replica", "slow"])
+async def test_a_postgres_that_cannot_write_is_unavailable_and_nothing_is_half_done(store_of: StoreOf, code: str):
+    log = await store_of(PARCEL, patience_s=0.1)
+    await log.append(TENANT, "parcel-0", 0, moved("parcel-0", 1), cause())
+    await log.pool.execute(
+        f"CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE SQLSTATE '{code}'; END$$;"
+        " CREATE TRIGGER disk_full BEFORE INSERT ON log.event_0 FOR EACH ROW EXECUTE FUNCTION public.full()"
+    )
+    with pytest.raises(Unavailable):
+        await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())
+    with pytest.raises(Unavailable):
+        async with log.transaction(0) as unit:
+            await unit.commit("c", 0, 1, [Append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())])
+    assert (await log.head(0), await log.watermark("c", 0)) == (1, 0)
+    await log.pool.execute("DROP TRIGGER disk_full ON log.event_0")
+    assert (await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())).pos == 2
+    assert await contiguous(log.pool)

@@ -6,6 +6,7 @@ from uuid import uuid5
 import pytest
 
 from events.base import Cause, Draft, Envelope, Event, Recorded
+from libs.kit.codec import Row
 from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.testkit.nouns import NOON, TENANT
 from tests.libs.kit.jetstream import ANSWER, ASK, ROOT, Answered, Asked
@@ -147,6 +148,48 @@ async def test_the_fact_in_hand_need_not_be_read_again(overlay, streams):
     first = recorded(Asked(number=4), stream="ask-1", version=1, pos=7)
     assert await overlay.fold(ASKED, "ask-1", first) == (4,)
     assert streams.reads == []
+
+
+def heard(pos: int, stream: str = "ask-9", *, version: int = 3) -> Row:
+    told = Asked.__struct_config__.tag
+    return Row(pos, stream, version, TENANT, "ask", str(told), ROOT, ROOT, None, NOON, NOON, b"{}", b"{}")
+
+
+async def test_a_stream_that_was_not_heard_of_is_not_read_again(streams):
+    streams.hold("ask-9", Asked(number=1), Asked(number=2), first_pos=10)
+    cache = FoldCache(10, {"ask"})
+    for pos in (11, 50, 60):
+        cache.hear([heard(pos, "ask-1", version=pos)])
+        overlay = Overlay(cache, streams, {"answer"})
+        assert await overlay.fold(ASKED, "ask-9", fact(pos=pos, version=pos)) == (1, 2)
+        overlay.keep()
+    assert len(streams.reads) == 1
+
+
+async def test_a_stream_that_was_heard_of_in_the_same_batch_is_read_again(streams):
+    streams.hold("ask-9", Asked(number=1), Asked(number=2), Asked(number=3), first_pos=10)
+    cache = FoldCache(10, {"ask"})
+    cache.hear([heard(11, "ask-1"), heard(12), heard(13, "ask-1")])
+    overlay = Overlay(cache, streams, {"answer"})
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=11)) == (1, 2)
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=13)) == (1, 2, 3)
+
+
+async def test_a_stream_of_which_the_news_was_forgotten_is_read_again(streams):
+    streams.hold("ask-9", Asked(number=1), Asked(number=2), Asked(number=3), first_pos=10)
+    cache = FoldCache(1, {"ask"})
+    overlay = Overlay(cache, streams, {"answer"})
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=11)) == (1, 2)
+    cache.hear([heard(12), heard(13, "ask-1")])
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=13)) == (1, 2, 3)
+
+
+async def test_a_stream_of_a_family_that_is_not_heard_is_read_again(streams):
+    streams.hold("ask-9", Asked(number=1), Asked(number=2), first_pos=10)
+    cache = FoldCache(10, {"other"})
+    overlay = Overlay(cache, streams, {"answer"})
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=10)) == (1,)
+    assert await overlay.fold(ASKED, "ask-9", fact(pos=11)) == (1, 2)
 
 
 async def test_a_conflict_makes_the_cache_forget(overlay, cache, streams):

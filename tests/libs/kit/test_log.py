@@ -69,3 +69,21 @@ def test_a_terminal_gets_readable_lines():
     structlog.get_logger().debug("claimed", effect="7")
     assert "claimed" in stream.getvalue()
     assert "{" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("pii", [False, True])
+def test_what_an_exception_says_is_dropped_unless_personal_text_is_asked_for(pii: bool):
+    stream = io.StringIO()
+    log.configure("json", stream=stream, pii=pii)
+    name, number = "Priya " + "Sharma", "+91" + "9876543210"
+    try:
+        try:
+            raise KeyError(name)
+        except KeyError as error:
+            raise ExceptionGroup(number, [ValueError(name)]) from error
+    except ExceptionGroup:
+        structlog.get_logger().exception("it failed")
+    told = stream.getvalue()
+    assert "KeyError" in told
+    assert "ValueError" in told
+    assert (name in told, number in told) == (pii, pii)

@@ -209,7 +209,7 @@ async def test_postgres_refuses_a_fact_that_is_too_large(log: Store):
         await log.pool.execute(
             "SELECT log.append_batch(0::smallint, '{default}', '{parcel-1}', '{0}', NULL, ARRAY[gen_random_uuid()],"
             " ARRAY[NULL::uuid], ARRAY[now()], '{1}', '{1}', '{parcel.moved.v1}', ARRAY[gen_random_uuid()],"
-            " ARRAY['{}'::bytea], ARRAY[convert_to(repeat('x', 524288), 'UTF8')])"
+            " convert_to(repeat('x', 524289), 'UTF8'), '{0,1,524289}')"
         )
 
 

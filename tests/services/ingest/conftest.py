@@ -64,7 +64,7 @@ class Ingest:
 
     async def tell(self, *events: Event, stream: str) -> None:
         """What another service writes."""
-        cause_id = ids.cause_id(TENANT, "test", stream)
+        cause_id = ids.fresh()
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="orchestrator")
         await self.store.append_any(TENANT, stream, [Draft(stream, event) for event in events], cause)
 

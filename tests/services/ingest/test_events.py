@@ -53,9 +53,8 @@ async def test_without_any_id_each_post_is_an_event_of_its_own(ingest: Ingest):
         OVERDUE,
         {"data": dict(reversed(INVOICE_OVERDUE.items())), "event_name": "invoice_overdue"},
         {**OVERDUE, "data": {**INVOICE_OVERDUE, "amount": 52400.0}},
-        {**OVERDUE, "data": {**INVOICE_OVERDUE, "amount": 5.24e4}},
     ],
-    ids=["the same bytes", "other order of keys", "52400.0", "5.24e4"],
+    ids=["the same bytes", "other order of keys", "52400.0"],
 )
 async def test_equal_content_under_the_same_id_is_a_duplicate(ingest: Ingest, again: dict[str, Any]):
     await ingest.post({**OVERDUE, "event_id": ingest.id})
@@ -119,7 +118,7 @@ async def test_of_two_contents_at_once_under_one_key_one_is_refused(ingest: Inge
         (b"not json", 400),
         (b'{"event_name": "\xff"}', 400),
         (b'{"event_name": "x", "data": {"a": NaN}}', 400),
-        (b"[" * 100_000, 400),
+        (b'{"event_name": "x", "data": {"a": %s' % (b"[" * 100_000), 400),
         (b"[]", 422),
         (b"null", 422),
         (b'"text"', 422),

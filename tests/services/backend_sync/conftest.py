@@ -1,0 +1,133 @@
+"""Backend-sync on the real log, beside the sandbox's ERP on a real port."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+import pytest_asyncio
+
+from events.base import Cause, Draft, Event, Recorded
+from libs.config.bundle import Bundle
+from libs.kit import http, ids
+from libs.kit.bundles import Bundles, publish
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.serve import serve
+from libs.kit.store import Store
+from libs.testkit.nouns import NOON, PRIYA, TENANT
+from libs.testkit.servers import MASTER
+from services.backend_sync.app import build
+from services.backend_sync.poll import Poller
+from services.backend_sync.rest import Rest
+from services.backend_sync.settings import Settings
+from services.sandbox import app as sandbox
+from services.sandbox.settings import Settings as SandboxSettings
+from tests.services.backend_sync.shipped import SHIPPED
+
+NOWHERE = "nats://127.0.0.1:1"
+"""Without NATS a reactor reads the log."""
+
+
+@dataclass
+class BackendSync:
+    """The running service as its neighbours see it: the orchestrator through the log, the ERP through HTTP."""
+
+    store: Store
+    erp: httpx.AsyncClient
+    poller: Poller
+
+    async def asked(self, intent: Event, stream: str) -> Recorded[Any]:
+        """The orchestrator asks for something."""
+        cause_id = ids.fresh()
+        cause = Cause(
+            id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="orchestrator", config=SHIPPED.hash
+        )
+        appended = await self.store.append_any(
+            TENANT, stream, [Draft(stream, intent, f"contact-{PRIYA}", PRIYA)], cause
+        )
+        [fact] = await self.store.read_stream(TENANT, stream, appended.version - 1)
+        return fact
+
+    async def told(self, stream: str, kind: type[Event] = Event, after: int = 0) -> Recorded[Any]:
+        """The first fact of a kind in a stream, as soon as it stands in the log after a position."""
+        grown = asyncio.Event()
+        undo = self.store.listener.on("log_0", lambda _: grown.set())
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    facts = await self.store.read_stream(TENANT, stream)
+                    for fact in facts:
+                        if isinstance(fact.event, kind) and fact.pos > after:
+                            return fact
+                    await grown.wait()
+                    grown.clear()
+        finally:
+            undo()
+
+    async def goes_wrong(self, **fault: Any) -> None:
+        """What happens to the next request of the ERP."""
+        (await self.erp.post("/_sandbox/erp/faults", json=fault)).raise_for_status()
+
+    async def knows(self, kind: str, **about: Any) -> None:
+        """The ERP gets another record."""
+        answer = await self.erp.post(f"/_sandbox/erp/{kind}", json=about)
+        assert answer.is_success, answer.text
+
+    async def calls(self, containing: str) -> list[dict[str, Any]]:
+        """The requests that reached the ERP."""
+        calls: list[dict[str, Any]] = (await self.erp.get("/_sandbox/erp/calls")).json()
+        return [call for call in calls if containing in call["path"]]
+
+
+@asynccontextmanager
+async def _database(postgres_url: str, template: str) -> AsyncIterator[str]:
+    name = f"backend_{ids.fresh().hex[:12]}"
+    admin = await asyncpg.connect(postgres_url)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY = file_copy')
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def _serving(*apps: Any) -> AsyncIterator[str]:
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result))
+    try:
+        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[BackendSync]:
+    """The service with the rights of its own role; a file of tests shares it, each with its own intents."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(_database(postgres_url, migrated_template))
+        store = await stack.enter_async_context(Store.open(database, master=MASTER))
+        clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
+        cause_id = ids.fresh()
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli")
+        await publish(store, TENANT, SHIPPED, cause)
+        emulators = sandbox.build(SandboxSettings(scripts={}), now=clock.now)
+        origin = await stack.enter_async_context(_serving(emulators))
+        erp = await stack.enter_async_context(http.client(origin))
+        own = await stack.enter_async_context(Store.open(database, master=MASTER, role="converse_backend_sync"))
+        settings = Settings(sandbox_url=sandbox.base_urls(origin)["backend"])
+        bus = await Bus.connect(NOWHERE, name="backend-sync", patience=0.1)
+        stack.push_async_callback(bus.close)
+        service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2))
+        await stack.enter_async_context(_serving(service))
+        bundles = Bundles(own, Bundle.from_json)
+        client = await stack.enter_async_context(http.client())
+        poller = Poller(Rest(settings, own, bundles, client), own, clock, bundles)
+        yield BackendSync(store, erp, poller)

@@ -1,0 +1,246 @@
+"""The ERP's side as data: which request asks it, and what its answer means."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from events.contact import Address
+from libs.channels.whatsapp_address import e164
+from libs.config.bundle import Bundle
+from libs.config.compile import compile_bundle
+from services.backend_sync import decide
+from services.backend_sync.decide import Answered, Impossible, Later, Refused, Request
+from services.backend_sync.settings import Door, NoBackend, Settings, door
+
+BACKEND = """
+backend:
+  type: rest
+  base_url: https://erp.example/api/
+  auth_type: none
+  endpoints:
+    look: /invoices/{invoice_id}/lines/{line}
+    find: {method: POST, path: /find}
+    tell: /invoices/{invoice_id}
+    note: {method: POST, path: "/notes"}
+    get_contact: /contacts/{contact_id}
+    get_followups: /followups
+  mapping:
+    get_contact: {id: customer_id, name: "names.full", channels: "phones[].{channel: 'whatsapp', address: number}"}
+    get_followups: {id: number, contact_id: customer}
+"""
+
+
+def bundle_of(text: str = BACKEND) -> Bundle:
+    loaded = compile_bundle({"settings.yaml": text}, {}, "development")
+    assert loaded.bundle is not None, loaded.findings
+    return loaded.bundle
+
+
+BUNDLE = bundle_of()
+
+
+def read(status: int, body: bytes, retry_after: float | None = None, name: str = "look") -> Answered | Refused | Later:
+    return decide.read(BUNDLE, name, status, body, retry_after)
+
+
+def test_values_named_in_the_path_fill_it_and_the_rest_of_a_get_goes_to_the_query():
+    payload = {"invoice_id": "INV 1/ü", "line": 7, "full": True, "price": 1.5, "exact": Decimal("1.50"), "none": None}
+    assert decide.request(BUNDLE, "look", payload, writes=False) == Request(
+        "GET", "/invoices/INV%201%2F%C3%BC/lines/7", {"full": "true", "price": "1.5", "exact": "1.50"}, None
+    )
+
+
+def test_what_remains_of_another_method_is_the_body():
+    asked = decide.request(BUNDLE, "find", {"word": "x", "none": None}, writes=False)
+    assert (asked.method, asked.path, asked.query) == ("POST", "/find", {})
+    assert asked.body is not None
+    assert msgspec.json.decode(asked.body) == {"word": "x", "none": None}
+
+
+@pytest.mark.parametrize(("endpoint", "method"), [("tell", "PUT"), ("note", "POST")])
+def test_a_write_is_a_put_unless_the_bundle_says_otherwise(endpoint: str, method: str):
+    asked = decide.request(BUNDLE, endpoint, {"invoice_id": "1", "status": "resolved"}, writes=True)
+    assert asked.method == method
+
+
+def test_a_value_that_fills_the_path_leaves_the_body():
+    asked = decide.request(BUNDLE, "tell", {"invoice_id": "1", "status": "resolved"}, writes=True)
+    assert (asked.path, asked.body) == ("/invoices/1", b'{"status":"resolved"}')
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"invoice_id": "1"}, {"invoice_id": "", "line": 1}, {"invoice_id": None, "line": 1}]
+)
+def test_a_path_that_cannot_be_filled_is_impossible(payload: dict[str, Any]):
+    with pytest.raises(Impossible, match="for its path"):
+        decide.request(BUNDLE, "look", payload, writes=False)
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_no_value_climbs_out_of_its_path(value: str):
+    with pytest.raises(Impossible, match="cannot stand for"):
+        decide.request(BUNDLE, "tell", {"invoice_id": value}, writes=True)
+
+
+def test_an_endpoint_that_the_bundle_does_not_have_is_impossible():
+    with pytest.raises(Impossible, match="no endpoint 'nothing'"):
+        decide.request(BUNDLE, "nothing", {}, writes=False)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_every_2xx_is_an_answer(status: int):
+    assert read(status, b"") == Answered(status, None)
+    assert read(status, b'{"a": 1}') == Answered(status, {"a": 1})
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_what_may_go_better_another_time_is_asked_again(status: int):
+    assert read(status, b"", 7.0) == Later(f"HTTP {status}", 7.0)
+
+
+@pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 405, 409, 410, 422])
+def test_what_never_goes_better_is_a_refusal(status: int):
+    answer = read(status, b'{"title": "No such thing", "detail": "nothing here"}')
+    assert answer == Refused(status, f"HTTP {status}: No such thing: nothing here")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>Priya Sharma</html>", "no JSON body"),
+        (b'{"name": "Priya"}', "no problem details"),
+        (b"[]", "no problem"),
+    ],
+)
+def test_a_refusals_reason_holds_nothing_but_problem_details(body: bytes, words: str):
+    answer = read(400, body)
+    assert isinstance(answer, Refused)
+    assert words in answer.reason
+    assert "Priya" not in answer.reason
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff\xfe"])
+def test_a_2xx_that_is_no_json_is_a_refusal_that_says_so(body: bytes):
+    answer = read(200, body)
+    assert isinstance(answer, Refused)
+    assert "not JSON" in answer.reason
+
+
+def test_amounts_stay_as_the_erp_sent_them():
+    answer = read(200, b'{"amount": 118750.50, "tiny": 0.10000000000000000001, "whole": 52400}')
+    assert isinstance(answer, Answered)
+    assert answer.result == {
+        "amount": Decimal("118750.50"),
+        "tiny": Decimal("0.10000000000000000001"),
+        "whole": 52400,
+    }
+    assert str(answer.result["amount"]) == "118750.50"
+
+
+def test_an_answer_is_mapped_field_by_field_and_keeps_the_rest():
+    raw = b'{"customer_id": 7, "names": {"full": "Priya"}, "phones": [{"number": "98765 43210"}], "vip": true}'
+    answer = read(200, raw, name="get_contact")
+    assert isinstance(answer, Answered)
+    contact_id, profile = decide.profile_of(answer.result)
+    assert (contact_id, profile.name) == ("7", "Priya")
+    assert profile.channels == [Address(channel="whatsapp", address="+919876543210")]
+    assert profile.metadata["vip"] is True
+
+
+def test_a_list_is_mapped_item_by_item():
+    answer = read(200, b'[{"number": 1, "customer": "c_1"}, {"number": 2}, 3]', name="get_followups")
+    assert isinstance(answer, Answered)
+    taken, wrong = decide.discovered(answer.result)
+    assert [(found.erp_id, found.contact_id) for found in taken] == [("1", "c_1")]
+    assert wrong == ["[1]: a follow-up needs `id` and `contact_id`", "[2]: a follow-up needs `id` and `contact_id`"]
+
+
+def test_what_is_missing_from_a_pending_follow_up_gets_its_default():
+    [found], wrong = decide.discovered(
+        [{"id": 5, "contact_id": 7, "priority": "URGENT", "channel_priority": ["Voice"]}]
+    )
+    assert wrong == []
+    assert (found.erp_id, found.contact_id, found.reason) == ("5", "7", "follow-up")
+    assert (found.priority, found.channel_priority) == ("urgent", ["voice"])
+    [odd], _ = decide.discovered([{"id": 5, "contact_id": 7, "priority": "whenever", "business_context": []}])
+    assert (odd.priority, odd.business_context) == ("normal", {})
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"items": []}, "none"])
+def test_pending_follow_ups_are_a_list(answer: Any):
+    assert decide.discovered(answer) == ([], ["get_followups answers no list"])
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"id": "c_1"}, {"name": "Priya"}, {"id": "", "name": "Priya"}])
+def test_a_contact_without_id_or_name_is_impossible(answer: Any):
+    with pytest.raises(Impossible, match=r"backend\.mapping"):
+        decide.profile_of(answer)
+
+
+def test_a_contacts_consent_is_kept_with_its_evidence_when_its_time_has_a_zone():
+    address = {"channel": "WhatsApp", "address": "+919876512345"}
+    channels = [
+        {**address, "consent": {"at": "2025-11-03T09:30:00Z", "evidence": "order form"}},
+        {**address, "consent": {"at": "2025-11-03T09:30:00", "evidence": "no zone"}},
+        {**address, "consent": {"at": "some day"}},
+        {"channel": "whatsapp"},
+        "nonsense",
+    ]
+    _, profile = decide.profile_of({"id": "1", "name": "Priya", "channels": channels})
+    assert [entry.consent_at is not None for entry in profile.channels] == [True, False, False]
+    assert profile.channels[0].consent_evidence == "order form"
+
+
+@pytest.mark.parametrize(
+    "notation", ["+919876512345", "919876512345", "9876512345", "09876512345", "+91 98765 12345", "(+91) 98765-12345"]
+)
+def test_a_phone_is_one_address_in_every_notation(notation: str):
+    assert decide.normalized("whatsapp", notation) == e164("+919876512345") == "+919876512345"
+
+
+def test_other_addresses_are_compared_in_lower_case_and_a_hidden_phones_id_as_it_is():
+    assert decide.normalized("email", "  Priya@ACME.example ") == "priya@acme.example"
+    assert decide.normalized("whatsapp", "IN.13491208655302741918") == "IN.13491208655302741918"
+
+
+@pytest.mark.parametrize(
+    ("auth", "headers"),
+    [
+        ("auth_type: none", {}),
+        ('auth_type: bearer, auth_credentials: {token: "${T}"}', {"authorization": "Bearer s3cret"}),
+        (
+            'auth_type: basic, auth_credentials: {username: erp, password: "${T}"}',
+            {"authorization": f"Basic {b64encode(b'erp:s3cret').decode()}"},
+        ),
+        ('auth_type: api_key, auth_credentials: {key: "${T}"}', {"X-API-Key": "s3cret"}),
+        ('auth_type: api_key, auth_credentials: {header: X-Token, key: "${T}"}', {"X-Token": "s3cret"}),
+    ],
+)
+def test_each_way_of_signing_in_makes_its_header(auth: str, headers: Mapping[str, str]):
+    bundle = bundle_of(f"backend: {{type: rest, base_url: https://erp.example/api/, {auth}}}\n")
+    assert door(bundle, Settings(environment={"T": "s3cret"})) == Door("https://erp.example/api", headers)
+
+
+def test_a_secret_that_is_not_set_is_named():
+    bundle = bundle_of(
+        'backend: {type: rest, base_url: "https://erp.example", auth_type: bearer, auth_credentials: {token: "${T}"}}\n'
+    )
+    with pytest.raises(NoBackend, match=r"auth_credentials\.token is not set"):
+        door(bundle, Settings(environment={}))
+
+
+def test_without_a_base_url_the_sandbox_is_asked_without_any_secret():
+    bundle = bundle_of('backend: {type: rest, auth_type: bearer, auth_credentials: {token: "${T}"}}\n')
+    settings = Settings(environment={"T": "s3cret"}, sandbox_url="http://127.0.0.1:1/sandbox/erp/")
+    assert door(bundle, settings) == Door("http://127.0.0.1:1/sandbox/erp", {})
+    with pytest.raises(NoBackend, match="no sandbox"):
+        door(bundle, Settings(environment={"T": "s3cret"}))
+
+
+def test_secrets_are_in_no_representation():
+    assert "s3cret" not in repr(Settings(environment={"T": "s3cret"}))
+    assert "s3cret" not in repr(Door("https://erp.example", {"authorization": "Bearer s3cret"}))

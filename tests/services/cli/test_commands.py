@@ -1,0 +1,223 @@
+"""The commands that look into a system and repair it: what they print, and how they say no."""
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from events.base import Cause, Draft
+from events.business import EventReceived
+from events.conversation import ContactSaid, Opened
+from libs.kit import ids
+from libs.kit.clock import Clock
+from libs.kit.store import Store
+from libs.testkit.nouns import HER_PROMISE, NOON, PRIYA, TENANT
+from services.cli.admin import UserError, duration
+from tests.services.cli.conftest import SHIPPED, Converse, bundle_with, run
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("3d", timedelta(days=3)),
+        ("12h", timedelta(hours=12)),
+        ("30m", timedelta(minutes=30)),
+        ("90s", timedelta(seconds=90)),
+        ("1d12h", timedelta(days=1, hours=12)),
+    ],
+)
+def test_a_duration_reads_as_people_write_it(text: str, meant: timedelta):
+    assert duration(text) == meant
+
+
+@pytest.mark.parametrize("text", ["", "3", "d", "3 d", "-3d", "3w", "3d!", "1.5h", "three days"])
+def test_what_is_no_duration_is_refused_with_examples(text: str):
+    with pytest.raises(UserError, match="write 3d, 12h, 30m"):
+        duration(text)
+
+
+def test_the_shipped_bundle_is_checked_and_good():
+    checked = run("config", "check", environment={})
+    assert checked.exit_code == 0, checked.output
+
+
+def broken_bundle(folder: Path) -> Path:
+    """The shipped bundle with an operator that nobody knows."""
+    return bundle_with(folder, "operator: gte, value: 3", "operator: above, value: 3")
+
+
+def test_a_bad_bundle_is_refused_with_file_line_path_and_hint(tmp_path: Path):
+    checked = run("config", "check", str(broken_bundle(tmp_path)), environment={})
+    assert checked.exit_code == 1
+    assert re.search(r"rules\.yaml:\d+", checked.output)
+    assert "rules[0].conditions" in checked.output
+    assert "gte" in checked.output
+
+
+def test_the_findings_are_json_for_machines(tmp_path: Path):
+    checked = run("config", "check", "--json", environment={"CONVERSE_CONFIG": str(broken_bundle(tmp_path))})
+    assert checked.exit_code == 1
+    [finding] = [each for each in msgspec.json.decode(checked.stdout) if each["severity"] == "error"]
+    assert finding["file"] == "rules.yaml"
+    assert finding["path"].startswith("rules[0].conditions")
+    assert SHIPPED.joinpath("rules.yaml").read_text().splitlines()[finding["line"] - 1].count("days_overdue") == 1
+    assert finding["hint"]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
+    checked = run("config", "check", str(tmp_path / "nowhere"), environment={})
+    assert checked.exit_code == 1
+    assert checked.output.strip()
+
+
+async def test_business_time_is_moved_in_development(converse: Converse, clock: Clock):
+    before = clock.now()
+    moved = await converse("clock", "advance", "1d12h")
+    assert moved.exit_code == 0, moved.output
+    assert "business time is" in moved.output
+    assert timedelta(hours=35) < await now_of(clock) - before < timedelta(hours=37)
+
+
+async def now_of(clock: Clock) -> datetime:
+    """The business now, once the clock has heard of every move."""
+    return await clock.advance(timedelta())
+
+
+@pytest.mark.parametrize("profile", ["production", "staging"])
+async def test_business_time_is_not_moved_elsewhere(converse: Converse, clock: Clock, profile: str):
+    before = clock.now()
+    refused = await converse("clock", "advance", "1d", CONVERSE_PROFILE=profile)
+    assert refused.exit_code == 1
+    assert "development profile only" in refused.output
+    assert await now_of(clock) - before < timedelta(minutes=1)
+
+
+async def test_a_wrong_duration_is_told_without_a_traceback(converse: Converse):
+    refused = await converse("clock", "advance", "soon")
+    assert refused.exit_code == 1
+    assert "'soon' is no duration" in refused.output
+
+
+async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(converse: Converse, store: Store):
+    made = await converse("keys", "create", "erp", "--scope", "events:write", "--scope", "read")
+    assert made.exit_code == 0, made.output
+    [token] = re.findall(r"cvk_\S+", made.output)
+    [key_id] = re.findall(r"key (\S+) for", made.output)
+    known = await store.tenants.verify(token)
+    assert known is not None
+    assert (str(known.id), known.name, known.scopes) == (key_id, "erp", frozenset({"events:write", "read"}))
+    assert token.encode() not in await store.pool.fetchval("SELECT hash FROM ops.api_key")
+
+    revoked = await converse("keys", "revoke", key_id)
+    assert revoked.exit_code == 0
+    [kept] = await store.tenants.keys(TENANT)
+    assert kept.revoked_at is not None
+    again = await converse("keys", "revoke", key_id)
+    assert again.exit_code == 1
+    assert "revoked before" in again.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("keys", "create", "erp", "--scope", "everything"), "events:write"),
+        (("keys", "create", "erp", "--scope", "read", "--tenant", "nobody"), "no tenant 'nobody'"),
+        (("keys", "revoke", "not-an-id"), "is no key id"),
+        (("dlq", "retry", "7"), "does not exist"),
+        (("trace", "nobody"), "no conversation 'nobody'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+async def test_a_users_mistake_is_told_in_a_sentence(converse: Converse, arguments: tuple[str, ...], words: str):
+    refused = await converse(*arguments)
+    assert refused.exit_code == 1
+    assert words in refused.output
+
+
+def test_without_a_system_there_is_nothing_to_look_into(tmp_path: Path):
+    refused = run("dlq", "list", environment={"CONVERSE_DATA": str(tmp_path), "CONVERSE_DATABASE_URL": ""})
+    assert refused.exit_code == 1
+    assert "make up" in refused.output
+
+
+async def quarantined(store: Store) -> int:
+    """A fact that the orchestrator could not take in."""
+    entry: int = await store.pool.fetchval(
+        "INSERT INTO ops.quarantine (consumer, shard, tenant, target, pos, event_id, type, error, attempts)"
+        " VALUES ('orchestrator', 0, $1, 'conversation-1', 7, $2, 'turn.completed.v1', 'ValueError: bad', 3) RETURNING id",
+        TENANT,
+        ids.fresh(),
+    )
+    return entry
+
+
+async def test_quarantine_is_listed_for_people_and_for_machines(converse: Converse, store: Store):
+    assert "nothing is in quarantine" in (await converse("dlq", "list")).output
+    entry = await quarantined(store)
+    listed = await converse("dlq", "list")
+    for words in (str(entry), "orchestrator", "turn.completed.v1", "conversation-1", "ValueError: bad"):
+        assert words in listed.output
+    [told] = msgspec.json.decode((await converse("dlq", "list", "--json")).stdout)
+    assert (told["id"], told["target"], told["state"]) == (entry, "conversation-1", "open")
+
+
+async def test_what_is_retried_is_marked_for_its_consumer(converse: Converse, store: Store):
+    entry = await quarantined(store)
+    assert (await converse("dlq", "retry", str(entry))).exit_code == 0
+    assert await store.pool.fetchval("SELECT state FROM ops.quarantine WHERE id = $1", entry) == "retry"
+
+
+async def test_a_trace_shows_each_fact_below_its_cause(converse: Converse, store: Store):
+    root = ids.fresh()
+    outside = Cause(id=root, correlation_id=root, occurred_at=NOON, source="ingest")
+    overdue = EventReceived(event_name="invoice_overdue", external_id="1", origin="erp", fingerprint="f", data={})
+    await store.append_any(TENANT, "business-1", [Draft("business-1", overdue)], outside)
+    [event] = await store.read_stream(TENANT, "business-1")
+    because = Cause(id=event.id, correlation_id=root, occurred_at=NOON, source="orchestrator")
+    said = ContactSaid(channel="whatsapp", inbound="inbound-1", text=HER_PROMISE, at=NOON)
+    drafts = [Draft("conversation-7", fact, f"contact-{PRIYA}", PRIYA) for fact in (Opened(contact_id=PRIYA), said)]
+    await store.append_any(TENANT, "conversation-7", drafts, because)
+
+    printed = await converse("trace", "7")
+    assert printed.exit_code == 0, printed.output
+    lines = printed.output.splitlines()
+    [cause] = [line for line in lines if "business.event_received" in line]
+    [effect] = [line for line in lines if "conversation.contact_said" in line]
+    assert lines.index(cause) < lines.index(effect)
+    assert effect.index("conversation.") > cause.index("business.")
+    assert HER_PROMISE in effect
+    assert re.search(r"\+\d+ ms", effect)
+
+    facts = msgspec.json.decode((await converse("trace", "7", "--json")).stdout)
+    assert [fact["type"] for fact in facts] == [
+        "business.event_received.v1",
+        "conversation.opened.v1",
+        "conversation.contact_said.v1",
+    ]
+    assert {fact["causation_id"] for fact in facts[1:]} == {str(event.id)}
+
+
+async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Converse):
+    looked = await converse("doctor", "--json")
+    checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
+    assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"}
+    assert all(check["well"] for check in checks.values()), checks
+    assert looked.exit_code == 0
+    assert "whatsapp: sandbox" in checks["providers"]["found"]
+    assert "✔ PostgreSQL" in (await converse("doctor")).output
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:1/none", "not an address", "postgresql://127.0.0.1:notaport/x"]
+)
+async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Converse, tmp_path: Path, url: str):
+    looked = await converse(
+        "doctor", "--json", CONVERSE_DATABASE_URL=url, CONVERSE_CONFIG=str(broken_bundle(tmp_path / "bundle"))
+    )
+    assert looked.exit_code == 1
+    checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
+    assert not checks["PostgreSQL"]["well"]
+    assert checks["PostgreSQL"]["advice"] == "see CONVERSE_DATABASE_URL"
+    assert checks["configuration"]["advice"] == "see `converse config check`"

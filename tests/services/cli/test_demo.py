@@ -1,0 +1,54 @@
+"""The demo as somebody runs it: from a fresh folder, in a process of its own; its exit code says whether all was seen."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.cli.demo import AFTERWARDS, MORNING
+from tests.services.cli.conftest import REPOSITORY, bundle_with
+
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+TITLES = [step.title for step in (*MORNING, *AFTERWARDS)]
+
+
+def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """`converse demo` on embedded servers in `folder`, in an environment without anything of ours."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", "demo", *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": PATH, "HOME": str(folder), "CONVERSE_DATA": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path):
+    shown = demo(tmp_path / "data", CONVERSE_PORT=str(_free_port()))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    ticked = [line.strip().removeprefix("✔ ") for line in shown.stdout.splitlines() if line.strip().startswith("✔")]
+    assert ticked == [*TITLES, "the ERP was told once"]
+    assert "Every step was seen." in shown.stdout
+    assert "20 February" in shown.stdout
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.slow
+def test_a_demo_in_which_no_rule_matches_says_so_and_fails(tmp_path: Path):
+    bundle = bundle_with(tmp_path / "bundle", "operator: gte, value: 3", "operator: gte, value: 300")
+    shown = demo(tmp_path / "data", "--patience", "6", CONVERSE_CONFIG=str(bundle), CONVERSE_PORT=str(_free_port()))
+    assert shown.returncode == 1, shown.stdout + shown.stderr
+    assert "✔ the event is stored" in shown.stdout
+    assert "✘ not seen: a rule matched, and why" in shown.stdout
+    assert "Traceback" not in shown.stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

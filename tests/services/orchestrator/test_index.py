@@ -1,0 +1,189 @@
+"""The index rows on the real Postgres, with the orchestrator's own rights: what its facts change, and what is found."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from events.base import Draft, Event
+from events.contact import Lookup
+from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
+from events.followup import Cancelled, Exhausted, Joined, Resolved
+from events.followup import Opened as FollowupOpened
+from events.values import Body, CancelOn, PolicyDecision
+from libs.kit import postgres
+from libs.kit.world import Row
+from libs.testkit.nouns import INVOICE, NOON, PRIYA, TENANT
+from services.orchestrator import index
+from services.orchestrator.index import Index
+
+DAY = 24 * 3600
+KEY = f"payment:{INVOICE}"
+
+
+class Rows:
+    """The orchestrator's private rows."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self.index = Index(connection, TENANT)
+
+    async def write(self, *rows: Row) -> None:
+        for row in rows:
+            await self.connection.execute(row.sql, *row.args)
+
+    async def told(self, event: Event, stream: str, now: Any = NOON) -> None:
+        """The orchestrator told this fact."""
+        draft = Draft(stream, event, f"contact-{PRIYA}", PRIYA)
+        await self.write(*index.rows_of(TENANT, draft, now))
+
+
+@pytest.fixture
+async def rows(database: str) -> AsyncIterator[Rows]:
+    connection = await postgres.connect(database, role="converse_orchestrator", name="orchestrator")
+    yield Rows(connection)
+    await connection.close()
+
+
+def opened(**changes: Any) -> FollowupOpened:
+    known: dict[str, Any] = {"contact_id": PRIYA, "reason": "overdue", "origin": "rule", "dedupe_key": KEY}
+    return FollowupOpened(**{**known, "entity_id": INVOICE, **changes})
+
+
+def bound(matter: str, bundle: str = "b1") -> ProcessBound:
+    return ProcessBound(matter=matter, bundle=bundle, process_type="payment_collection", entity_id=INVOICE)
+
+
+def approach(message: str) -> MessageRequested:
+    decision = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="", at=NOON)
+    return MessageRequested(message=message, channel="whatsapp", to="+91", body=Body(text="x"), allowed_by=decision)
+
+
+async def test_an_open_follow_up_keeps_another_of_its_key_away_however_long(rows: Rows):
+    assert not await rows.index.is_duplicate(KEY, DAY, NOON)
+    await rows.told(opened(), "followup-1")
+    assert await rows.index.is_duplicate(KEY, 0, NOON + timedelta(days=99))
+    assert not await rows.index.is_duplicate("payment:another", DAY, NOON)
+
+
+@pytest.mark.parametrize("end", [Resolved(outcome="paid"), Exhausted(reason="used up"), Cancelled(reason="pointless")])
+async def test_a_settled_one_keeps_it_away_within_the_cooldown_only(rows: Rows, end: Event):
+    await rows.told(opened(), "followup-1")
+    await rows.told(end, "followup-1")
+    assert await rows.index.is_duplicate(KEY, DAY, NOON + timedelta(hours=23, minutes=59))
+    assert not await rows.index.is_duplicate(KEY, DAY, NOON + timedelta(hours=24))
+    assert not await rows.index.is_duplicate(KEY, 0, NOON)
+
+
+async def test_after_the_cooldown_the_key_belongs_to_the_newer_follow_up(rows: Rows):
+    later = NOON + timedelta(days=2)
+    await rows.told(opened(), "followup-1")
+    await rows.told(Resolved(outcome="paid"), "followup-1")
+    await rows.told(opened(), "followup-2", later)
+    assert await rows.index.is_duplicate(KEY, 0, later)
+    await rows.told(Resolved(outcome="paid again"), "followup-1")
+    assert await rows.index.is_duplicate(KEY, 0, later)
+
+
+async def test_an_address_leads_to_the_contact_that_had_it_last(rows: Rows):
+    lookup = Lookup(channel="whatsapp", digest="d1")
+    assert await rows.index.contact_by_address("whatsapp", "d1") is None
+    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, PRIYA))
+    assert await rows.index.contact_by_address("whatsapp", "d1") == PRIYA
+    assert await rows.index.contact_by_address("sms", "d1") is None
+    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, "c_other"))
+    assert await rows.index.contact_by_address("whatsapp", "d1") == "c_other"
+
+
+async def test_no_row_is_seen_by_another_tenant(rows: Rows):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA))
+    await rows.told(opened(), "followup-1")
+    other = Index(rows.connection, "other")
+    assert await other.contact_by_address("whatsapp", "d1") is None
+    assert not await other.is_duplicate(KEY, DAY, NOON)
+
+
+async def test_a_contact_has_one_open_conversation_and_remembers_the_last(rows: Rows):
+    assert await rows.index.conversation_of(PRIYA) == (None, None)
+    await rows.told(Opened(contact_id=PRIYA), "conversation-a")
+    assert await rows.index.conversation_of(PRIYA) == ("a", "a")
+    await rows.told(Closed(reason="resolved"), "conversation-a")
+    assert await rows.index.conversation_of(PRIYA) == (None, "a")
+    await rows.told(Opened(contact_id=PRIYA, follows="a"), "conversation-b")
+    await rows.told(Closed(reason="resolved"), "conversation-a")
+    assert await rows.index.conversation_of(PRIYA) == ("b", "b")
+
+
+async def test_an_entitys_process_is_found_until_its_matter_is_settled(rows: Rows):
+    await rows.told(bound("m1"), "conversation-a")
+    [found] = await rows.index.bindings(["payment_collection"], [INVOICE])
+    assert (found.conversation, found.matter, found.bundle) == ("a", "m1", "b1")
+    assert await rows.index.bindings(["order_fulfillment"], [INVOICE]) == []
+    await rows.told(MatterSettled(matter="m1", how="resolved"), "conversation-a")
+    assert await rows.index.bindings(["payment_collection"], [INVOICE]) == []
+
+
+async def test_a_matter_that_took_over_keeps_the_binding_when_the_old_one_ends(rows: Rows):
+    await rows.told(bound("m1"), "conversation-a")
+    await rows.told(bound("m2", "b2"), "conversation-a")
+    await rows.told(MatterSettled(matter="m1", how="cancelled"), "conversation-a")
+    [found] = await rows.index.bindings(["payment_collection"], [INVOICE])
+    assert (found.matter, found.bundle) == ("m2", "b2")
+    assert await rows.index.bundles() == ["b2"]
+
+
+async def test_follow_ups_wait_for_their_contact_until_they_join_or_are_settled(rows: Rows):
+    for name in ("1", "2", "3"):
+        await rows.write(index.wait_for_contact(TENANT, PRIYA, name))
+    await rows.write(index.wait_for_contact(TENANT, PRIYA, "3"))
+    await rows.told(Joined(conversation="a"), "followup-1")
+    await rows.told(Cancelled(reason="pointless"), "followup-2")
+    assert await rows.index.waiting_for(PRIYA) == ["3"]
+    await rows.write(index.contact_is_known(TENANT, PRIYA))
+    assert await rows.index.waiting_for(PRIYA) == []
+
+
+async def test_messages_wait_for_their_senders_name(rows: Rows):
+    for stream in ("inbound-1", "inbound-2", "inbound-1"):
+        await rows.write(index.wait_for_sender(TENANT, "whatsapp", "d1", stream))
+    assert await rows.index.waiting_messages("whatsapp", "d1") == ["inbound-1", "inbound-2"]
+    await rows.write(index.sender_is_known(TENANT, "whatsapp", "d1"))
+    assert await rows.index.waiting_messages("whatsapp", "d1") == []
+
+
+async def test_an_event_finds_the_follow_ups_that_it_may_make_pointless_by_how_they_name_it(rows: Rows):
+    by_invoice = {"entity_id": "{{invoice_number}}"}
+    by_contact = {"contact_id": "{{contact_id}}"}
+    await rows.told(opened(cancel_on=[CancelOn(event="paid", match=by_invoice)]), "followup-1")
+    await rows.told(
+        opened(dedupe_key="2", entity_id="INV-2", cancel_on=[CancelOn(event="paid", match=by_invoice)]), "followup-2"
+    )
+    await rows.told(opened(dedupe_key="3", cancel_on=[CancelOn(event="paid", match=by_contact)]), "followup-3")
+    ways = {match: msgspec.json.decode(match) for match in await rows.index.matches("paid")}
+    assert list(ways.values()).count(by_invoice) == 1
+    assert len(ways) == 2
+    assert await rows.index.matches("unheard_of") == []
+    [invoice] = [match for match, meaning in ways.items() if meaning == by_invoice]
+    [contact] = [match for match, meaning in ways.items() if meaning == by_contact]
+    assert await rows.index.cancelled_by("paid", invoice, INVOICE) == ["1"]
+    assert await rows.index.cancelled_by("paid", contact, None) == ["3"]
+    await rows.told(Resolved(outcome="paid"), "followup-1")
+    assert await rows.index.cancelled_by("paid", invoice, INVOICE) == []
+
+
+async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobody_do_not(rows: Rows):
+    await rows.told(approach("old"), "conversation-a", NOON - timedelta(days=3))
+    await rows.told(approach("first"), "conversation-a", NOON - timedelta(hours=5))
+    await rows.told(approach("second"), "conversation-b", NOON - timedelta(hours=1))
+    answer = msgspec.structs.replace(approach("answer"), purpose="answer")
+    await rows.told(answer, "conversation-b")
+    first, second = await rows.index.approaches(PRIYA, NOON)
+    assert (first, second) == (NOON - timedelta(hours=5), NOON - timedelta(hours=1))
+    await rows.told(OutcomeHeard(intent="second", outcome="accepted"), "conversation-b")
+    await rows.told(OutcomeHeard(intent="first", outcome="withheld"), "conversation-b")
+    assert await rows.index.approaches(PRIYA, NOON) == (second,)
+    await rows.told(OutcomeHeard(intent="second", outcome="failed"), "conversation-b")
+    assert await rows.index.approaches(PRIYA, NOON) == ()
