@@ -100,7 +100,7 @@ class Seen:
 
 def tell(report: Report, name: str, seen: Seen, *, judged: bool) -> None:
     """Report percentiles, all together against the bars."""
-    total = sorted([*seen.known, *seen.unknown, *[float("inf")] * seen.missing])
+    total = sorted([*seen.known, *seen.unknown, *[PATIENCE_S * 1e3] * seen.missing])
     p50, p99 = total[len(total) // 2], total[int(len(total) * 0.99)]
     bars: list[dict[str, Any]] = [{}, {}]
     if judged:

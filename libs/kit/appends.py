@@ -176,7 +176,7 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
 # Arrays travel as their text, and all bytes as one string of them: asyncpg asks of every element of a list whether it is a
 # list itself, which costs more than all the rest.
 CALL = (
-    "SELECT log.append_batch("
+    "SELECT head, pos, version, duplicate FROM log.append_batch("
     "$1::smallint, $2::text::text[], $3::text::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
     " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text::text[], $12::text::uuid[], $13::bytea,"
     " $14::text::int[], $15, $16, $17, $18, $19::text::uuid[])"
@@ -199,7 +199,7 @@ async def send(
     Raises Fenced, KeysLost, and StreamMoved where `whole`; else what asyncpg raises.
     """
     try:
-        ((head, pos, version, duplicate),) = await fetchrow(
+        head, pos, version, duplicate = await fetchrow(
             shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos, _lives(requests)
         )
     except asyncpg.SerializationError as error:

@@ -38,8 +38,8 @@ class Plan:
     minutes: float | None = None
     seed: int = 1
     every_s: float = 1.8
-    matters_per_second: float = 1.2
-    call_timeout_s: float = 3.0
+    matters_per_second: float = 0.8
+    call_timeout_s: float = 5.0
     quiet_within_s: float = 240.0
     each_kind_once: bool = True
 

@@ -50,6 +50,8 @@ UNFINISHED = """SELECT 'orchestrator' AS ledger, kind, state FROM orchestrator.e
     UNION ALL SELECT 'gateways', kind, state FROM gateways.effect WHERE state IN ('open', 'claimed')
     UNION ALL SELECT 'backend_sync', kind, state FROM backend_sync.effect WHERE state IN ('open', 'claimed')"""
 READ_AT_ONCE = 100
+NAMED = 20
+"""So many messages of unknown status are listed."""
 
 
 @dataclass(slots=True)
@@ -223,9 +225,11 @@ def _unknown(
     still = [message for message, types in known.items() if _is_unknown(types)]
     verdict.figures["… of which evidence explained"] = len(rows) - len(still)
     verdict.figures["messages whose status stays unknown"] = len(still)
-    for message in still:
+    for message in still[:NAMED]:
         came = "sent, and no status tells it" if times[str(message)] else "never sent"
         verdict.notes.append(f"status unknown: message {message} (at the provider: {came})")
+    if len(still) > NAMED:
+        verdict.notes.append(f"… and {len(still) - NAMED} more")
     wrongly = [str(message) for message in still if times[str(message)]]
     verdict.must_be("messages unknown although their statuses were accepted", len(wrongly), why=wrongly)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.run import Plan, run
 
-SHORT = Plan(faults=12, seed=20, every_s=1.0, matters_per_second=1.5, call_timeout_s=2.0, quiet_within_s=60.0)
+SHORT = Plan(faults=12, seed=20, every_s=1.0, matters_per_second=1.5, call_timeout_s=3.0, quiet_within_s=60.0)
 
 
 @pytest.mark.slow
