@@ -146,6 +146,10 @@ class Outside:
     async def _webhook(self, raw: bytes, signature: str) -> int:
         assert self.webhook_port is not None
         connection = self._free.pop() if self._free else Connection("127.0.0.1", self.webhook_port)
-        status, _ = await connection.request("POST", "/webhooks/whatsapp", raw, x_hub_signature_256=signature)
+        try:
+            status, _ = await connection.request("POST", "/webhooks/whatsapp", raw, x_hub_signature_256=signature)
+        except (OSError, asyncio.IncompleteReadError):
+            connection.close()
+            return 0
         self._free.append(connection)
         return status

@@ -38,24 +38,63 @@ Ticket = tuple[Request, "asyncio.Future[Appended]", float]
 
 
 class Line(NamedTuple):
-    """A connection that a lane keeps, with the call prepared on it: taking one from the pool costs as much as ten facts."""
+    """A connection with the call prepared on it."""
 
     connection: asyncpg.Connection
     call: asyncpg.prepared_stmt.PreparedStatement
 
 
+class Lines:
+    """Keeps some lines of all lanes between batches: to take a connection from the pool costs as much as ten facts."""
+
+    def __init__(self, pool: asyncpg.Pool, keep: int) -> None:
+        self._pool = pool
+        self._keep = keep
+        self._kept: list[Line] = []
+
+    async def take(self, timeout_s: float) -> Line:
+        """A line, kept or new. Raises what asyncpg raises when Postgres is away."""
+        while self._kept:
+            line = self._kept.pop()
+            if not postgres.is_lost(line.connection):
+                return line
+            await self._pool.release(line.connection)
+        connection = await self._pool.acquire(timeout=timeout_s)
+        try:
+            return Line(connection, await connection.prepare(CALL))
+        except BaseException:
+            await self._pool.release(connection)
+            raise
+
+    async def give_back(self, line: Line) -> None:
+        """Keep the line for the next batch, if there are not enough already."""
+        if len(self._kept) < self._keep:
+            self._kept.append(line)
+        else:
+            await self._pool.release(line.connection)
+
+    async def cut(self, line: Line) -> None:
+        """End a line that has failed."""
+        postgres.end(line.connection)
+        await self._pool.release(line.connection)
+
+    async def close(self) -> None:
+        """Let the pool have all of them."""
+        while self._kept:
+            await self._pool.release(self._kept.pop().connection)
+
+
 class Lane:
     """The queue of one shard. `width` batches may be on their way at once: one is prepared while the other is flushed."""
 
-    def __init__(self, pool: asyncpg.Pool, shard: int, *, width: int = 2, patience_s: float = PATIENCE_S) -> None:
-        self._pool = pool
+    def __init__(self, lines: Lines, shard: int, *, width: int = 2, patience_s: float = PATIENCE_S) -> None:
+        self._lines = lines
         self._shard = shard
         self._width = width
         self._patience_s = patience_s
         self._queue: deque[Ticket] = deque()
         self._bytes = 0
         self._flying = 0
-        self._idle: list[Line] = []
         self._drivers: set[asyncio.Task[None]] = set()
         self._closed = False
         self._batch = BATCH.labels(shard)
@@ -82,11 +121,9 @@ class Lane:
         self._closed = True
         while self._drivers:
             await asyncio.wait(self._drivers)
-        while self._idle:
-            await self._pool.release(self._idle.pop().connection)
 
     async def _drive(self) -> None:
-        line = self._idle.pop() if self._idle else None
+        line: Line | None = None
         me = asyncio.current_task()
         batch: list[Ticket] = []
         try:
@@ -105,7 +142,7 @@ class Lane:
             if me is not None:
                 self._drivers.discard(me)
             if line is not None:
-                self._idle.append(line)
+                await self._lines.give_back(line)
 
     def _take(self) -> list[Ticket]:
         """The requests to go next: no stream twice, for each is checked against what the log holds before the batch."""
@@ -141,7 +178,7 @@ class Lane:
         while True:
             try:
                 if line is None:
-                    line = await self._new_line(max(0.1, deadline - time.monotonic()))
+                    line = await self._lines.take(max(0.1, deadline - time.monotonic()))
                 self._settle(batch, await send(line.call.fetchrow, self._shard, requests))
                 return line
             except KeysLost as error:
@@ -151,8 +188,7 @@ class Lane:
                 if not postgres.is_away(error):
                     return await self._isolate(line, batch, deadline, error)
                 if line is not None and not isinstance(error, asyncpg.LockNotAvailableError):
-                    postgres.end(line.connection)
-                    await self._pool.release(line.connection)
+                    await self._lines.cut(line)
                     line = None
                 if time.monotonic() > deadline:
                     _fail(batch, Unavailable(f"Postgres did not answer in time: {type(error).__name__}"), error)
@@ -174,14 +210,6 @@ class Lane:
         middle = len(batch) // 2
         line = await self._append(line, batch[:middle], deadline)
         return await self._append(line, batch[middle:], deadline)
-
-    async def _new_line(self, timeout_s: float) -> Line:
-        connection = await self._pool.acquire(timeout=timeout_s)
-        try:
-            return Line(connection, await connection.prepare(CALL))
-        except BaseException:
-            await self._pool.release(connection)
-            raise
 
     def _settle(self, batch: Sequence[Ticket], outcomes: Sequence[Outcome]) -> None:
         written = 0

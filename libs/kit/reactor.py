@@ -19,6 +19,7 @@ from libs.kit.folds import FoldCache, Overlay, versions
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.quarantine import Sick, Target, Ward
+from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEADING, POSITION, STOPPED
 from libs.kit.readable import Reader, Unreadable
 from libs.kit.store import Fenced, Store, StreamMoved, Unavailable, Unit
 from libs.kit.world import Decision, Handler, PrivateRows, World
@@ -32,25 +33,6 @@ CACHE = 20_000
 WRITE_IDLE_POSITIONS = 1000
 WRITE_IDLE_S = 1.0
 PAUSE_S = 0.2
-
-POSITION = telemetry.gauge("reactor_position", "Position up to which facts have been handled", "consumer", "shard")
-LAG = telemetry.gauge(
-    "reactor_lag_positions", "Positions between the last known head and what is handled", "consumer", "shard"
-)
-LAG_S = telemetry.gauge(
-    "reactor_lag_seconds", "Age of the newest fact when its batch was committed", "consumer", "shard"
-)
-FACTS = telemetry.counter("reactor_facts", "Facts handled", "consumer", "shard")
-BATCH_SIZE = telemetry.histogram(
-    "reactor_batch_facts",
-    "Facts in a committed batch",
-    "consumer",
-    "shard",
-    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
-)
-BATCH_S = telemetry.histogram("reactor_batch_seconds", "From the first handler to the commit", "consumer", "shard")
-LEADING = telemetry.gauge("reactor_leading", "1 while this instance leads", "consumer", "shard")
-STOPPED = telemetry.gauge("reactor_stopped", "1 while a fact of an unknown type stands in the way", "consumer", "shard")
 
 
 class Reactor:

@@ -30,7 +30,7 @@ from libs.kit.appends import (
 )
 from libs.kit.codec import COLUMNS, Codec, Row, Stored
 from libs.kit.crypto import CHANNEL, Keyring, Keys
-from libs.kit.lane import PATIENCE_S, Lane
+from libs.kit.lane import PATIENCE_S, Lane, Lines
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
 
@@ -82,6 +82,7 @@ class Store:
         self.tenants = tenants
         self.listener = listener
         self._patience_s = patience_s
+        self._lines = Lines(pool, keep=max(1, pool.get_max_size() // 2))
         self._lanes: dict[int, Lane] = {}
 
     @classmethod
@@ -119,6 +120,7 @@ class Store:
         """Take no more appends, and return once all that wait are answered."""
         for lane in self._lanes.values():
             await lane.close()
+        await self._lines.close()
 
     async def append(
         self,
@@ -143,7 +145,7 @@ class Store:
         names = keys_of(append, self.codec)
         lane = self._lanes.get(shard)
         if lane is None:
-            lane = self._lanes[shard] = Lane(self.pool, shard, patience_s=self._patience_s)
+            lane = self._lanes[shard] = Lane(self._lines, shard, patience_s=self._patience_s)
         for _ in range(SEALINGS):
             keys = self.keyring.at_hand(tenant, names)
             if keys is None:

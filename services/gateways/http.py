@@ -17,7 +17,8 @@ from libs.kit import ids, telemetry
 from libs.kit.bundles import NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from libs.kit.store import FactTooLarge, Overloaded, Store, StreamMoved, Unavailable
+from libs.kit.requests import durably
+from libs.kit.store import Store, StreamMoved
 from services.gateways import decide
 from services.gateways.handle import Bundles
 from services.gateways.settings import WHATSAPP, ChannelOff, Settings, WhatsAppDoor, whatsapp_door
@@ -90,14 +91,7 @@ class Webhooks:
                 str(malformed),
                 errors=[{"in": "body", "path": malformed.path, "message": malformed.problem}],
             ) from malformed
-        try:
-            await asyncio.gather(*(self._append(tenant, item) for item in items))
-        except FactTooLarge as error:
-            raise Problem(413, "A message is too large to be kept", str(error)) from error
-        except (Unavailable, Overloaded) as error:
-            raise Problem(
-                503, "The event store is away", "Nothing is lost: post it again", headers={"Retry-After": "1"}
-            ) from error
+        await durably(asyncio.gather(*(self._append(tenant, item) for item in items)))
 
     async def _door(self, tenant: str) -> WhatsAppDoor:
         try:

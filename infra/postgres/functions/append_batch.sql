@@ -12,8 +12,7 @@
 -- `p_whole`: all or nothing; a refusal raises CV409. A consumer's watermark moves from `p_from` to `p_upto` in the same
 -- transaction, or raises 40001 when another instance has moved it. `p_life`: the lives of the server (keys.life) in which the
 -- keys of these facts were obtained; CV410 where that is not the present one.
-DROP FUNCTION IF EXISTS log.append_batch;
-CREATE FUNCTION log.append_batch(
+CREATE OR REPLACE FUNCTION log.append_batch(
     p_shard smallint,
     p_tenant text[], p_stream text[], p_expected int[], p_behind int[],
     p_correlation uuid[], p_causation uuid[], p_occurred timestamptz[],

@@ -45,7 +45,7 @@ parcels = st.builds(
 def stored(event: Event, key: DataKey | None = KEY, *, stream: str = STREAM, data: bytes | None = None) -> Row:
     tag = tag_of(type(event))
     if data is None:
-        data = CODEC.encode(event, tag, tenant=TENANT, stream=stream, name="contact-1", key=key)
+        data = CODEC.shape_of(event).encode(event, TENANT, stream, "contact-1", key)
     meta = encode_meta(cause(), None)
     zero = UUID(int=0)
     return Row(
@@ -146,8 +146,7 @@ def test_a_mark_whose_erased_value_does_not_fit_its_field_is_refused_at_start():
         Codec([Category("scale", current=(Weighed,))])
 
 
-def test_the_whole_vocabulary_can_be_sealed_and_read_erased():
-    codec = Codec(CATEGORIES)
+def test_what_is_read_once_erased_fits_every_field_of_the_vocabulary():
+    codec = Codec(CATEGORIES)  # refuses marks that do not
     personal = {tag for tag, kind in codec.types.items() if personal_fields(kind)}
-    assert personal == {tag for tag in codec.types if codec.is_personal(tag)}
     assert {"contact.registered.v1", "inbound.received.v1"} <= personal
