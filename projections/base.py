@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, TypeVar, cast, get_type_hints
 
 import msgspec
 
@@ -19,8 +21,11 @@ Key = tuple[str | int, ...]
 """The primary key of a row, its tenant first."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a read model. Its fields are the table's columns, in their order."""
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A row of a read model. Its fields are the table's columns, in their order.
+
+    Rows hold nothing that could hold them: a rebuild keeps very many, which the garbage collector need not visit.
+    """
 
     TABLE: ClassVar[str]
     KEY: ClassVar[tuple[str, ...]]
@@ -32,6 +37,17 @@ R = TypeVar("R", bound=Row)
 Wanted = tuple[type[Row], Key]
 
 
+_NONE: Mapping[Key, Row] = MappingProxyType({})
+
+
+@cache
+def key_of(kind: type[Row]) -> Callable[[Row], Key]:
+    """Reads the primary key off the rows of a table."""
+    if len(kind.KEY) < 2:
+        raise TypeError(f"{kind.__name__}: a key is the tenant and at least one more column")
+    return attrgetter(*kind.KEY)
+
+
 class Held:
     """The rows that a fact may touch, by table and key."""
 
@@ -40,13 +56,13 @@ class Held:
 
     def get(self, kind: type[R], *key: str | int) -> R | None:
         """A row by its key; None where there is none yet."""
-        row = self._rows.get(kind, {}).get(key)
-        return row if isinstance(row, kind) else None
+        # Under its type, `put` has put nothing else.
+        return cast(R | None, self._rows.get(kind, _NONE).get(key))
 
     def put(self, row: Row) -> Key:
         """Keep a row, in place of the one with its key."""
         kind = type(row)
-        key = tuple([getattr(row, name) for name in kind.KEY])
+        key = key_of(kind)(row)
         rows = self._rows.get(kind)
         if rows is None:
             rows = self._rows[kind] = {}
@@ -55,7 +71,7 @@ class Held:
 
     def all(self, kind: type[R]) -> list[R]:
         """Every row of a table."""
-        return [row for row in self._rows.get(kind, {}).values() if isinstance(row, kind)]
+        return cast(list[R], list(self._rows.get(kind, _NONE).values()))
 
 
 Apply = Callable[[Recorded[Any], Held], Iterable[Row]]

@@ -4,22 +4,24 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
-from events.base import Recorded, tag_of
+from events.base import Recorded
+from libs.kit.crypto import Keys
+from libs.kit.lists import Facts, Listed
 from libs.kit.store import Store
 from projections import generations
 from projections.base import Held, Key, Projection, Row, Table, by_kind
 from projections.live import CONSUMER
 
-BATCH = 4000
 NEAR = 500
 """So few facts behind, the rest is read while the view is locked."""
 SWAP_TRIES = 400
 SWAP_PAUSE_S = 0.02
 
+Touched = dict[tuple[type[Row], Key], Row]
 Progress = Callable[[int, int], None]
 """Told how many positions are done of how many."""
 
@@ -42,49 +44,57 @@ class Fold:
     """The log folded into read models in memory, up to a position of each shard."""
 
     def __init__(self, store: Store, projections: Sequence[Projection]) -> None:
-        self._store = store
         self._hear = by_kind(projections)
-        self._families = sorted({tag_of(kind).partition(".")[0] for kind in self._hear})
+        self._log = Facts(store, self._hear)
         self.held = Held()
         self.at: dict[int, int] = {}
         self.facts = 0
 
-    async def upto(self, goal: dict[int, int], progress: Progress = lambda done, of: None) -> list[Row]:
+    async def upto(self, goal: dict[int, int], progress: Progress = lambda done, of: None) -> None:
+        """Take every fact up to these positions."""
+        await self._upto(goal, progress, None)
+
+    async def changes(self, goal: dict[int, int]) -> list[Row]:
         """Take every fact up to these positions; the rows that changed."""
-        touched: dict[tuple[type[Row], Key], Row] = {}
-        total = sum(goal.values())
-        for shard, last in goal.items():
-            async with aclosing(self._read(shard, self.at.get(shard, 0), last)) as batches:
-                async for facts in batches:
-                    self._take(facts, touched)
-                    others = sum(pos for other, pos in self.at.items() if other != shard)
-                    progress(others + facts[-1].pos, total)
-            self.at[shard] = max(last, self.at.get(shard, 0))
-        progress(total, total)
+        touched: Touched = {}
+        await self._upto(goal, lambda done, of: None, touched)
         return list(touched.values())
 
-    def _take(self, facts: Sequence[Recorded[Any]], touched: dict[tuple[type[Row], Key], Row]) -> None:
-        held, hear = self.held, self._hear
-        for fact in facts:
+    async def _upto(self, goal: dict[int, int], progress: Progress, touched: Touched | None) -> None:
+        total = sum(goal.values())
+        for shard, last in goal.items():
+            async with aclosing(self._read(shard, self.at.get(shard, 0), last)) as pages:
+                async for pos, page in pages:
+                    facts = await asyncio.to_thread(self._log.decode, page)
+                    keys = await self._log.keys(facts)
+                    await asyncio.to_thread(self._take, facts, keys, touched)
+                    others = sum(done for other, done in self.at.items() if other != shard)
+                    progress(others + pos, total)
+            self.at[shard] = max(last, self.at.get(shard, 0))
+        progress(total, total)
+
+    def _take(self, facts: Sequence[Listed[Any]], keys: Keys, touched: Touched | None) -> None:
+        self._log.open(facts, keys)
+        put, held, hear = self.held.put, self.held, self._hear
+        # A listed fact has all that a recorded one has, without taking the time to become one.
+        for fact in cast(Sequence[Recorded[Any]], facts):
             for projection in hear.get(type(fact.event), ()):
                 for row in projection.apply(fact, held):
-                    key = held.put(row)
-                    touched[type(row), key] = row
+                    key = put(row)
+                    if touched is not None:
+                        touched[type(row), key] = row
         self.facts += len(facts)
 
-    async def _read(self, shard: int, after: int, last: int) -> AsyncGenerator[Sequence[Recorded[Any]], None]:
-        """Batches of the log; the next one is on its way while this one is folded."""
-        coming = asyncio.create_task(self._store.read_log(shard, after, BATCH, self._families, last))
+    async def _read(self, shard: int, after: int, last: int) -> AsyncGenerator[tuple[int, bytes], None]:
+        """Pages of the log; the next one is on its way while this one is folded, in a thread."""
+        coming = asyncio.create_task(self._log.fetch(shard, after, last))
         try:
-            while facts := await coming:
-                more = len(facts) == BATCH
-                if more:
-                    coming = asyncio.create_task(
-                        self._store.read_log(shard, facts[-1].pos, BATCH, self._families, last)
-                    )
-                yield facts
-                if not more:
+            while True:
+                pos, page = await coming
+                if not pos:
                     return
+                coming = asyncio.create_task(self._log.fetch(shard, pos, last))
+                yield pos, page
         finally:
             coming.cancel()
 
@@ -138,7 +148,7 @@ async def _swap(connection: asyncpg.Connection, fold: Fold, projection: Projecti
     for _ in range(SWAP_TRIES):
         goal = await watermarks(connection)
         behind = sum(goal.values()) - sum(fold.at.values())
-        await _write(connection, projection, names, await fold.upto(goal))
+        await _write(connection, projection, names, await fold.changes(goal))
         if behind > NEAR:
             continue
         try:
@@ -146,7 +156,7 @@ async def _swap(connection: asyncpg.Connection, fold: Fold, projection: Projecti
                 await generations.lock(connection, projection)
                 # Whoever changed these tables has committed, its watermark too; nobody does until we have.
                 last = await watermarks(connection)
-                await _write(connection, projection, names, await fold.upto(last))
+                await _write(connection, projection, names, await fold.changes(last))
                 await generations.use(connection, projection, generation)
             rows = sum(len(fold.held.all(table.kind)) for table in projection.tables)
             return Built(projection.name, generation, rows, max(last.values(), default=0))

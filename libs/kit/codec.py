@@ -83,6 +83,19 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     data: bytes
 
 
+class Half(Protocol):
+    """A fact whose event has been decoded, but not opened yet."""
+
+    event: Any
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def stream(self) -> str: ...
+
+
 COLUMNS = (
     "pos, stream_id, version, tenant, category, type, event_id, correlation_id, causation_id, occurred_at, recorded_at,"
     " meta, data"
@@ -128,13 +141,14 @@ class _Plain:
 
     def __init__(self, kind: type[Event]) -> None:
         self.tag = tag_of(kind)
+        self.stored: type[msgspec.Struct] = kind
         self.read = msgspec.json.Decoder(kind).decode
 
     def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
         """The `data` column."""
         return _encoder.encode(event)
 
-    def open(self, read: Any, row: Stored, keys: Keys) -> Event:
+    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
         return cast(Event, read)
 
     def names(self, read: Any) -> Iterable[str]:
@@ -157,14 +171,14 @@ class _Sealed:
         self.fields = tuple(
             _Field(index, info, marks[info.name].erased, kind) for index, info in enumerate(infos) if info.name in marks
         )
-        self._twin = msgspec.defstruct(
+        self.stored = msgspec.defstruct(
             kind.__name__ + "Sealed",
             [_twin_field(info, sealed=info.name in marks) for info in infos],
             tag=kind.__struct_config__.tag,
             tag_field=kind.__struct_config__.tag_field,
             omit_defaults=True,
         )
-        self.read = msgspec.json.Decoder(self._twin).decode
+        self.read = msgspec.json.Decoder(self.stored).decode
 
     def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
         """The `data` column. Without the key, that is one that was destroyed, personal fields can never be read."""
@@ -177,9 +191,9 @@ class _Sealed:
                 values[field.index] = sealed_to_nobody(name)
             else:
                 values[field.index] = key.seal(_encoder.encode(value), bound_to(tenant, stream, field.name))
-        return _encoder.encode(self._twin(*values))
+        return _encoder.encode(self.stored(*values))
 
-    def open(self, read: Any, row: Stored, keys: Keys) -> Event:
+    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
         values = dict(zip(self._names, self._values(read), strict=True))
         for field in self.fields:
             sealed = values[field.name]
@@ -187,8 +201,8 @@ class _Sealed:
                 del values[field.name]
                 continue
             name = key_name(sealed)
-            key = keys[row.tenant, name] if not sealed.endswith(".") else None
-            plain = field.erased if key is None else key.open(sealed, bound_to(row.tenant, row.stream, field.name))
+            key = keys[tenant, name] if not sealed.endswith(".") else None
+            plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field.name))
             values[field.name] = field.decode(plain)
         return self._kind(**values)
 
@@ -213,6 +227,9 @@ class Codec:
         )
         self._shapes: dict[str, Shape] = {
             tag: _Sealed(kind) if personal_fields(kind) else _Plain(kind) for tag, kind in self.types.items()
+        }
+        self._to_open = {
+            tag: shape for tag, shape in self._shapes.items() if shape.fields or issubclass(self.types[tag], Retired)
         }
         self._by_kind: dict[type[Event], Shape] = {kind: self._shapes[tag] for tag, kind in self.types.items()}
 
@@ -239,7 +256,7 @@ class Codec:
         """The facts, opened and in today's words."""
         facts = []
         for row, read in zip(rows, half, strict=True):
-            event = self._shapes[row.type].open(read, row, keys)
+            event = self._shapes[row.type].open(read, row.tenant, row.stream, keys)
             if isinstance(event, Retired):
                 event = current(event)
             meta = _meta.decode(row.meta)
@@ -266,6 +283,27 @@ class Codec:
                 )
             )
         return facts
+
+    def stored_as(self, tag: str) -> type[msgspec.Struct]:
+        """What the `data` of a type decodes as while it is sealed."""
+        return self._shape(tag).stored
+
+    def needed(self, facts: Iterable[Half]) -> set[Place]:
+        """The keys (tenant, name) that `open` needs."""
+        found: set[Place] = set()
+        for fact in facts:
+            shape = self._to_open.get(fact.type)
+            if shape is not None:
+                for name in shape.names(fact.event):
+                    found.add((fact.tenant, name))
+        return found
+
+    def open(self, facts: Iterable[Half], keys: Keys) -> None:
+        """Put what is sealed, or of a retired type, into clear and today's words, where it stands."""
+        for fact in facts:
+            shape = self._to_open.get(fact.type)
+            if shape is not None:
+                fact.event = current(shape.open(fact.event, fact.tenant, fact.stream, keys))
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)

@@ -22,6 +22,7 @@ from libs.kit import telemetry
 KEY_BYTES = 32
 NONCE_BYTES = 12
 PREFIX = "s1."
+_TO_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 CHANNEL = "keys_destroyed"  # NOTIFY payload: the tenant
 
 KEYS = telemetry.counter("data_keys", "Data keys made, loaded and dropped from the cache", "what")
@@ -57,7 +58,7 @@ class DataKey:
 
     def open(self, sealed: str, bound_to: bytes) -> bytes:
         """What was sealed. Raises Tampered."""
-        raw = base64.urlsafe_b64decode(sealed[len(self._prefix) :])
+        raw = binascii.a2b_base64(sealed[len(self._prefix) :].encode("ascii").translate(_TO_STANDARD_BASE64))
         try:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to)
         except InvalidTag as error:

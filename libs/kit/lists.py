@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from events.base import Event, Retired, UnknownFact, current, family_of
+from events.base import Event, Retired, UnknownFact, family_of, tag_of
 from libs.kit.appends import asking_postgres
 from libs.kit.codec import Meta
+from libs.kit.crypto import Keys
 from libs.kit.store import Store
 
 PAGE = 2000
@@ -80,20 +81,88 @@ class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
 
 
 class Lists(Generic[T]):
-    """Pages of lists of `[column, …, data]`, each decoded as an `item`: an array-like struct, as narrow as one likes."""
+    """Pages of the log, in order of position: each fact a list of `columns`, then `meta` if asked for, then `data`.
 
-    def __init__(self, store: Store, item: type[T], columns: Sequence[str], *, with_meta: bool = False) -> None:
+    `item`: the array-like struct that such a list is decoded as, as narrow as one likes. Facts come as they are stored:
+    personal fields sealed, retired types as they were.
+    """
+
+    def __init__(self, store: Store, item: Any, columns: Sequence[str] = FULL, *, meta: bool = True) -> None:
         self._store = store
-        self._decode = msgspec.json.Decoder(list[item]).decode  # type: ignore[valid-type]  # a type made at run time
-        meta = " || meta || ','::bytea" if with_meta else ""
-        # Names of our own columns, never of a request.
-        self._select = (
-            f"SELECT string_agg(convert_to('[' || rtrim(json_build_array({', '.join(columns)})::text, ']') || ',', 'UTF8')"  # noqa: S608
-        )
+        self._decode = msgspec.json.Decoder(list[item]).decode
+        also = "meta || ','::bytea || " if meta else ""
+        # Names of our own columns, never of a request. Their list loses its bracket, so that what is JSON already follows.
         self._select = (
             "SELECT max(pos), min(type) FILTER (WHERE type <> ALL($6)),"  # noqa: S608
-            f" string_agg(convert_to(ltrim(rtrim(json_build_array({', '.join(columns)})::text, ']')) || ',', 'UTF8')"
-            f"{meta} || data || ']'::bytea, ','::bytea) FROM ("
-            f"SELECT {', '.join({*columns, 'pos', 'type', 'meta', 'data'})} FROM log.event WHERE shard = $1 AND pos > $2"
-            " AND pos <= $3 AND category = ANY($4) AND type <> ALL($5) ORDER BY pos LIMIT $7) AS page"
+            f" string_agg(convert_to(rtrim(json_build_array({', '.join(columns)})::text, ']') || ',', 'UTF8')"
+            f" || {also}data || ']'::bytea, ','::bytea)"
+            f" FROM (SELECT {', '.join(sorted({*columns, 'pos', 'type', 'meta', 'data'}))} FROM log.event"
+            " WHERE shard = $1 AND pos > $2 AND pos <= $3 AND category = ANY($4) AND type <> ALL($5)"
+            " ORDER BY pos LIMIT $7) AS page"
         )
+
+    async def fetch(
+        self, shard: int, after_pos: int, upto_pos: int, families: Collection[str], wanted: Collection[str]
+    ) -> tuple[int, bytes]:
+        """A page of the facts of `wanted` types, and the position of its last; 0 where there are no more.
+
+        Of these families, types that this version knows and that are not wanted are left out by Postgres.
+        Raises UnknownFact for one that it does not know.
+        """
+        types = self._store.codec.types
+        skipped = [tag for tag in types if family_of(tag) in families and tag not in wanted]
+        with asking_postgres():
+            row = await self._store.pool.fetchrow(
+                self._select, shard, after_pos, upto_pos, list(families), skipped, list(wanted), PAGE
+            )
+        last, unknown, facts = row
+        if unknown is not None:
+            raise UnknownFact(unknown)
+        return last or 0, facts or b""
+
+    def decode(self, page: bytes) -> list[T]:
+        """The facts of a page."""
+        facts: list[T] = self._decode(b"[%b]" % page)
+        return facts
+
+
+class Facts:
+    """Pages of whole facts of some types, opened and in today's words."""
+
+    def __init__(self, store: Store, kinds: Collection[type[Event]]) -> None:
+        tags = {tag_of(kind) for kind in kinds}
+        self._store = store
+        self._families = sorted(map(family_of, tags))
+        # What a retired type becomes shows only once it is read.
+        self._wanted = sorted(
+            tag
+            for tag, kind in store.codec.types.items()
+            if tag in tags or (issubclass(kind, Retired) and family_of(tag) in self._families)
+        )
+        self._lists: Lists[Listed[Any]] = Lists(
+            store,
+            Listed[reduce(or_, map(store.codec.stored_as, self._wanted))],  # type: ignore[misc]  # made at run time
+        )
+
+    async def fetch(self, shard: int, after_pos: int, upto_pos: int) -> tuple[int, bytes]:
+        """A page and the position of its last fact; 0 where there are no more. Raises UnknownFact."""
+        return await self._lists.fetch(shard, after_pos, upto_pos, self._families, self._wanted)
+
+    def decode(self, page: bytes) -> list[Listed[Any]]:
+        """The facts of a page, sealed."""
+        return self._lists.decode(page)
+
+    async def keys(self, facts: Sequence[Listed[Any]]) -> Keys:
+        """The keys that open these facts."""
+        by_tenant: dict[str, list[str]] = {}
+        for tenant, name in self._store.codec.needed(facts):
+            by_tenant.setdefault(tenant, []).append(name)
+        keys: Keys = {}
+        with asking_postgres():
+            for tenant, names in by_tenant.items():
+                keys |= await self._store.keyring.open(tenant, names)
+        return keys
+
+    def open(self, facts: Sequence[Listed[Any]], keys: Keys) -> None:
+        """Open them where they are."""
+        self._store.codec.open(facts, keys)

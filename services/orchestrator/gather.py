@@ -22,7 +22,7 @@ from libs.domain.contact import Consent, Contact
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.domain.rules import Cancel, cancelled_by, rendered_match
-from libs.domain.statemap import event_entities
+from libs.domain.statemap import Accepted, accepted_triggers, event_entities
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
 from services.orchestrator.index import Binding, Index
@@ -74,6 +74,18 @@ class Gatherer:
                 return None
             stories[conversation_id] = await self._gather(world, state.contact_id, conversation_id, state, [])
         return stories[conversation_id]
+
+    async def listens(self, world: World, fact: Recorded[Any], outcome: str) -> bool:
+        """Whether a later state of a message can mean anything: most of them change nothing, and need no story."""
+        state = await world.fold(CONVERSATIONS, f"conversation-{fact.event.conversation}")
+        sent = state.messages.get(fact.subject_id)
+        if sent is None or fact.subject_id in state.awaited:
+            return sent is not None
+        matter = state.matters.get(sent.matter or "")
+        if matter is None or matter.settled is not None or matter.process_type is None or matter.state is None:
+            return False
+        state_map = (await self._bundles.get(matter.bundle)).state_maps.get(matter.process_type)
+        return state_map is not None and Accepted("outcome", outcome) in accepted_triggers(state_map, matter.state)
 
     async def story_of_contact(
         self, world: World, contact_id: str, followups: Iterable[str]

@@ -246,6 +246,8 @@ class Orchestrator:
     async def on_message(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What became of something that we said."""
         outcome = OUTCOMES[type(fact.event)]
+        if outcome in ("delivered", "read") and not await self._gather.listens(world, fact, outcome):
+            return None
         return await self._tell(
             world, fact.event.conversation, lambda story: decide.after_message(story, fact.subject_id, outcome)
         )
