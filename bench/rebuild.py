@@ -19,7 +19,8 @@ from libs.kit.codec import COLUMNS
 from libs.kit.embedded import PostgresServer
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
-from projections.rebuild import BATCH, Fold
+from projections.rebuild import Fold
+BATCH = 2000
 from projections.state_bindings import STATE_BINDINGS
 
 FACTS = 20_000
