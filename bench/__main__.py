@@ -10,7 +10,6 @@ from pathlib import Path
 
 import uvloop
 
-
 RUN = "\nasync def run("
 
 

@@ -57,7 +57,7 @@ class Held:
     def get(self, kind: type[R], *key: str | int) -> R | None:
         """A row by its key; None where there is none yet."""
         # Under its type, `put` has put nothing else.
-        return cast(R | None, self._rows.get(kind, _NONE).get(key))
+        return cast("R | None", self._rows.get(kind, _NONE).get(key))
 
     def put(self, row: Row) -> Key:
         """Keep a row, in place of the one with its key."""
@@ -71,7 +71,7 @@ class Held:
 
     def all(self, kind: type[R]) -> list[R]:
         """Every row of a table."""
-        return cast(list[R], list(self._rows.get(kind, _NONE).values()))
+        return cast("list[R]", list(self._rows.get(kind, _NONE).values()))
 
 
 Apply = Callable[[Recorded[Any], Held], Iterable[Row]]

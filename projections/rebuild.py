@@ -1,7 +1,7 @@
 """Building read models from the log: into new tables beside the old ones, which are replaced while traffic flows."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,8 +9,7 @@ from typing import Any, cast
 import asyncpg
 
 from events.base import Recorded
-from libs.kit.crypto import Keys
-from libs.kit.lists import Facts, Listed
+from libs.kit.lists import Facts, Listed, uncollected
 from libs.kit.store import Store
 from projections import generations
 from projections.base import Held, Key, Projection, Row, Table, by_kind
@@ -63,18 +62,16 @@ class Fold:
     async def _upto(self, goal: dict[int, int], progress: Progress, touched: Touched | None) -> None:
         total = sum(goal.values())
         for shard, last in goal.items():
-            async with aclosing(self._read(shard, self.at.get(shard, 0), last)) as pages:
-                async for pos, page in pages:
-                    facts = await asyncio.to_thread(self._log.decode, page)
-                    keys = await self._log.keys(facts)
-                    await asyncio.to_thread(self._take, facts, keys, touched)
+            async with aclosing(self._log.pages(shard, self.at.get(shard, 0), last)) as pages:
+                async for pos, facts in pages:
+                    with uncollected():
+                        self._take(facts, touched)
                     others = sum(done for other, done in self.at.items() if other != shard)
                     progress(others + pos, total)
             self.at[shard] = max(last, self.at.get(shard, 0))
         progress(total, total)
 
-    def _take(self, facts: Sequence[Listed[Any]], keys: Keys, touched: Touched | None) -> None:
-        self._log.open(facts, keys)
+    def _take(self, facts: Sequence[Listed[Any]], touched: Touched | None) -> None:
         put, held, hear = self.held.put, self.held, self._hear
         # A listed fact has all that a recorded one has, without taking the time to become one.
         for fact in cast(Sequence[Recorded[Any]], facts):
@@ -84,19 +81,6 @@ class Fold:
                     if touched is not None:
                         touched[type(row), key] = row
         self.facts += len(facts)
-
-    async def _read(self, shard: int, after: int, last: int) -> AsyncGenerator[tuple[int, bytes], None]:
-        """Pages of the log; the next one is on its way while this one is folded, in a thread."""
-        coming = asyncio.create_task(self._log.fetch(shard, after, last))
-        try:
-            while True:
-                pos, page = await coming
-                if not pos:
-                    return
-                coming = asyncio.create_task(self._log.fetch(shard, pos, last))
-                yield pos, page
-        finally:
-            coming.cancel()
 
 
 async def rebuild(

@@ -177,6 +177,7 @@ class _Sealed:
             tag=kind.__struct_config__.tag,
             tag_field=kind.__struct_config__.tag_field,
             omit_defaults=True,
+            gc=False,
         )
         self.read = msgspec.json.Decoder(self.stored).decode
 
@@ -294,8 +295,8 @@ class Codec:
         for fact in facts:
             shape = self._to_open.get(fact.type)
             if shape is not None:
-                for name in shape.names(fact.event):
-                    found.add((fact.tenant, name))
+                tenant = fact.tenant
+                found.update([(tenant, name) for name in shape.names(fact.event)])
         return found
 
     def open(self, facts: Iterable[Half], keys: Keys) -> None:
@@ -303,7 +304,8 @@ class Codec:
         for fact in facts:
             shape = self._to_open.get(fact.type)
             if shape is not None:
-                fact.event = current(shape.open(fact.event, fact.tenant, fact.stream, keys))
+                event = shape.open(fact.event, fact.tenant, fact.stream, keys)
+                fact.event = current(event) if isinstance(event, Retired) else event
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)

@@ -65,7 +65,8 @@ class NatsServer:
             for stale in self.folder.glob("*.ports"):
                 stale.unlink()
             command: list[str | Path] = [find_nats_server(), "-c", self._write_config()]
-            self._child.spawn(command, cwd=self.folder, keep=[descriptor])
+            remove = None if self._keeps_data else self.folder
+            self._child.spawn(command, cwd=self.folder, keep=[descriptor], remove=remove)
             await self._child.until(self._ready)
         except BaseException as error:
             await self.stop()

@@ -183,7 +183,10 @@ class PostgresServer:
             command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
             command += [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
             environment = _environment(data)
-            self._child.spawn(command, cwd=Path("/"), env=environment, account=self._account, keep=[descriptor])
+            remove = None if self._keeps_data else self.folder
+            self._child.spawn(
+                command, cwd=Path("/"), env=environment, account=self._account, keep=[descriptor], remove=remove
+            )
             try:
                 await self._child.until(lambda: _ready(data, self._child.pid))
             except EmbeddedServerError as error:

@@ -12,9 +12,15 @@ from pathlib import Path
 
 POLL_S = 0.01
 
-# Reads until the parent's end of the pipe closes, however the parent ended; then asks the server to stop.
+# Reads until the parent's end of the pipe closes, however the parent ended; then asks the server to stop, and clears up.
 # A parent-death signal would be tied to the thread that forked, and is Linux only.
-GUARD = 'read -r _; kill -INT "$1"; kill -CONT "$1"'
+GUARD = """
+read -r _
+kill -INT "$1"; kill -CONT "$1"
+[ -n "$2" ] || exit 0
+while kill -0 "$1" 2>/dev/null; do sleep 0.1; done
+rm -rf "$2"
+"""
 
 
 class EmbeddedServerError(Exception):
@@ -49,8 +55,13 @@ class Child:
         env: Mapping[str, str] | None = None,
         account: tuple[int, int] | None = None,
         keep: Sequence[int] = (),
+        remove: Path | None = None,
     ) -> None:
-        """Start the server and its guard. `account` = (uid, gid) to run as; `keep` = file descriptors it inherits."""
+        """Start the server and its guard.
+
+        `account` = (uid, gid) to run as; `keep` = file descriptors it inherits; `remove` = a folder to delete should this
+        process be killed.
+        """
         uid, gid = account or (None, None)
         with self.log.open("wb") as out:
             self._process = subprocess.Popen(
@@ -67,7 +78,7 @@ class Child:
                 pass_fds=keep,
             )
         self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
+            ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid), str(remove or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -3,7 +3,10 @@
 That takes a third of what a row, an envelope and a fact one by one take; for rebuilds, not for the few facts of a stream.
 """
 
-from collections.abc import Collection, Sequence
+import asyncio
+import gc
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -21,8 +24,11 @@ from libs.kit.store import Store
 PAGE = 2000
 """Facts of a page. As many of the greatest size that the log takes just fit into one value of Postgres (1 GB)."""
 
+TURNS_TO_SEND = 2
+"""Turns of the event loop until a request has left: one makes it, at the end of which it is written."""
+
 FULL = (
-    *("pos", "stream_id", "version", "tenant", "type", "event_id", "correlation_id", "causation_id"),
+    *("pos", "stream_id", "version", "tenant", "category", "type", "event_id", "correlation_id", "causation_id"),
     *("occurred_at", "recorded_at"),
 )
 """The columns of a `Listed`; `meta` and `data` follow."""
@@ -37,6 +43,7 @@ class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
     stream: str
     version: int
     tenant: str
+    family: str
     type: str
     id: UUID
     correlation_id: UUID
@@ -49,10 +56,6 @@ class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
     @property
     def envelope(self) -> "Listed[T]":
         return self
-
-    @property
-    def family(self) -> str:
-        return family_of(self.type)
 
     @property
     def subject_id(self) -> str:
@@ -101,29 +104,50 @@ class Lists(Generic[T]):
             " ORDER BY pos LIMIT $7) AS page"
         )
 
-    async def fetch(
+    async def pages(
         self, shard: int, after_pos: int, upto_pos: int, families: Collection[str], wanted: Collection[str]
-    ) -> tuple[int, bytes]:
-        """A page of the facts of `wanted` types, and the position of its last; 0 where there are no more.
+    ) -> AsyncGenerator[tuple[int, list[T]], None]:
+        """The facts of `wanted` types, page by page, each with the position of its last.
 
-        Of these families, types that this version knows and that are not wanted are left out by Postgres.
-        Raises UnknownFact for one that it does not know.
+        Of these families, types that this version knows and that are not wanted are left out by Postgres, which makes
+        the next page while this one is in use. Raises UnknownFact for a type that this version does not know.
         """
         types = self._store.codec.types
         skipped = [tag for tag in types if family_of(tag) in families and tag not in wanted]
+        args = list(families), skipped, list(wanted), PAGE
         with asking_postgres():
-            row = await self._store.pool.fetchrow(
-                self._select, shard, after_pos, upto_pos, list(families), skipped, list(wanted), PAGE
-            )
-        last, unknown, facts = row
-        if unknown is not None:
-            raise UnknownFact(unknown)
-        return last or 0, facts or b""
+            connection = await self._store.pool.acquire()
+        coming = asyncio.create_task(connection.fetchrow(self._select, shard, after_pos, upto_pos, *args))
+        try:
+            while True:
+                with asking_postgres():
+                    last, unknown, facts = await coming
+                if unknown is not None:
+                    raise UnknownFact(unknown)
+                if last is None:
+                    return
+                coming = asyncio.create_task(connection.fetchrow(self._select, shard, last, upto_pos, *args))
+                for _ in range(TURNS_TO_SEND):
+                    await asyncio.sleep(0)
+                with uncollected():
+                    page: list[T] = self._decode(b"[%b]" % facts)
+                yield last, page
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+            await self._store.pool.release(connection)
 
-    def decode(self, page: bytes) -> list[T]:
-        """The facts of a page."""
-        facts: list[T] = self._decode(b"[%b]" % page)
-        return facts
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: facts hold no cycles, and the collector would visit them all again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Facts:
@@ -144,25 +168,24 @@ class Facts:
             Listed[reduce(or_, map(store.codec.stored_as, self._wanted))],  # type: ignore[misc]  # made at run time
         )
 
-    async def fetch(self, shard: int, after_pos: int, upto_pos: int) -> tuple[int, bytes]:
-        """A page and the position of its last fact; 0 where there are no more. Raises UnknownFact."""
-        return await self._lists.fetch(shard, after_pos, upto_pos, self._families, self._wanted)
+    async def pages(
+        self, shard: int, after_pos: int, upto_pos: int
+    ) -> AsyncGenerator[tuple[int, list[Listed[Any]]], None]:
+        """The facts, page by page, each with the position of its last. Raises UnknownFact."""
+        pages = self._lists.pages(shard, after_pos, upto_pos, self._families, self._wanted)
+        async with aclosing(pages):
+            async for last, facts in pages:
+                keys = await self._keys(facts)
+                with uncollected():
+                    self._store.codec.open(facts, keys)
+                yield last, facts
 
-    def decode(self, page: bytes) -> list[Listed[Any]]:
-        """The facts of a page, sealed."""
-        return self._lists.decode(page)
-
-    async def keys(self, facts: Sequence[Listed[Any]]) -> Keys:
-        """The keys that open these facts."""
-        by_tenant: dict[str, list[str]] = {}
+    async def _keys(self, facts: Sequence[Listed[Any]]) -> Keys:
+        names: dict[str, list[str]] = {}
         for tenant, name in self._store.codec.needed(facts):
-            by_tenant.setdefault(tenant, []).append(name)
+            names.setdefault(tenant, []).append(name)
         keys: Keys = {}
         with asking_postgres():
-            for tenant, names in by_tenant.items():
-                keys |= await self._store.keyring.open(tenant, names)
+            for tenant, wanted in names.items():
+                keys |= await self._store.keyring.open(tenant, wanted)
         return keys
-
-    def open(self, facts: Sequence[Listed[Any]], keys: Keys) -> None:
-        """Open them where they are."""
-        self._store.codec.open(facts, keys)

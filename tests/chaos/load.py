@@ -73,6 +73,7 @@ class Load:
         self.ledger = Ledger()
         self.matters: list[Matter] = []
         self.paid: set[str] = set()
+        self.woken: set[str] = set()
 
     async def run(self) -> None:
         """A new matter now and then, until cancelled."""

@@ -180,7 +180,7 @@ from libs.kit.embedded import NatsServer, PostgresServer
 
 async def main():
     async with PostgresServer() as postgres, NatsServer() as nats:
-        print(postgres.pid, nats.pid, flush=True)
+        print(postgres.pid, nats.pid, postgres.folder, nats.folder, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -190,9 +190,8 @@ asyncio.run(main())
 def test_servers_end_when_the_process_that_started_them_is_killed():
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    pids = [int(word) for word in parent.stdout.readline().split()]
-    assert len(pids) == 2
-    watched = [os.pidfd_open(pid) for pid in pids]
+    *pids, postgres, nats_folder = parent.stdout.readline().split()
+    watched = [os.pidfd_open(int(pid)) for pid in pids]
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
@@ -200,6 +199,8 @@ def test_servers_end_when_the_process_that_started_them_is_killed():
     for descriptor in watched:
         assert select.select([descriptor], [], [], 20)[0] == [descriptor]
         os.close(descriptor)
+    while os.path.exists(postgres) or os.path.exists(nats_folder):
+        pass
 
 
 def test_an_account_reaches_what_every_folder_above_lets_it_pass(tmp_path: Path):

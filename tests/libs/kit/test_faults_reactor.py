@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -178,7 +179,7 @@ async def test_every_loop_comes_back_by_itself_after_a_restart_of_postgres(embed
             return Loop(loop.name, run)
 
         for loop in loops:
-            await house.start(lambda loop=loop: keep_running("test", watched(loop)))
+            _ = await house.start(partial(keep_running, "test", watched(loop)))
         await within(reactor.caught_up(await house.ask(1)))
         await embedded_postgres.kill()
         with pytest.raises(Unavailable):
