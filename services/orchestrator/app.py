@@ -15,9 +15,11 @@ from libs.config.model import LLM_API_KEY
 from libs.config.secrets import resolve
 from libs.domain import conversation as talk
 from libs.domain.conversation import Conversation
+from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
 from libs.kit import effect_rows, gates, ids, timers
-from libs.kit.bundles import Bundles
+from libs.kit.auth import DEFAULT_TENANT
+from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome
@@ -152,6 +154,7 @@ async def on_gate_opened(fact: Recorded[GateOpened], world: World) -> Decision:
 async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta = TURN_TIMEOUT) -> App:
     """Wire the orchestrator. `timeout` bounds a turn with Claude."""
     bundles = Bundles(store, Bundle.from_json)
+    await _look_at_the_calendar(bundles, clock)
     shell = KitShell()
     decides = Reactor(
         CONSUMER,
@@ -203,3 +206,12 @@ async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, tim
         ready=ready,
         close=worker.close,
     )
+
+
+async def _look_at_the_calendar(bundles: Bundles[Bundle], clock: Clock) -> None:
+    """Holidays are computed once a year and process: now, and not inside the first approach."""
+    try:
+        policy = (await bundles.current(DEFAULT_TENANT)).policy
+    except NothingPublished:
+        return
+    next_allowed_minute(policy, channel="whatsapp", purpose=None, at=clock.now(), zone=policy.timezone)
