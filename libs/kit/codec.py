@@ -197,23 +197,20 @@ class _Sealed:
     def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
         values = dict(zip(self._names, self._values(read), strict=True))
         for field in self.fields:
-            sealed = values[field.name]
+            field_name = field.name
+            sealed = values[field_name]
             if sealed is msgspec.UNSET:
-                del values[field.name]
+                del values[field_name]
                 continue
             name = key_name(sealed)
-            key = keys[tenant, name] if not sealed.endswith(".") else None
-            plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field.name))
-            values[field.name] = field.decode(plain)
+            key = None if sealed[-1] == "." else keys[tenant, name]
+            plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field_name))
+            values[field_name] = field.decode(plain)
         return self._kind(**values)
 
     def names(self, read: Any) -> Iterable[str]:
-        values = self._values(read)
-        return {
-            key_name(sealed)
-            for field in self.fields
-            if (sealed := values[field.index]) is not msgspec.UNSET and not sealed.endswith(".")
-        }
+        sealed = [getattr(read, field.name) for field in self.fields]
+        return [key_name(each) for each in sealed if each is not msgspec.UNSET and not each.endswith(".")]
 
 
 Shape = _Plain | _Sealed

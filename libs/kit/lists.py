@@ -129,8 +129,7 @@ class Lists(Generic[T]):
                 coming = asyncio.create_task(connection.fetchrow(self._select, shard, last, upto_pos, *args))
                 for _ in range(TURNS_TO_SEND):
                     await asyncio.sleep(0)
-                with uncollected():
-                    page: list[T] = self._decode(b"[%b]" % facts)
+                page: list[T] = self._decode(b"[%b]" % facts)
                 yield last, page
         finally:
             coming.cancel()
@@ -140,7 +139,7 @@ class Lists(Generic[T]):
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: facts hold no cycles, and the collector would visit them all again and again."""
+    """No garbage collection while pages are read: facts hold no cycles, and the collector would visit each many times."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -175,9 +174,7 @@ class Facts:
         pages = self._lists.pages(shard, after_pos, upto_pos, self._families, self._wanted)
         async with aclosing(pages):
             async for last, facts in pages:
-                keys = await self._keys(facts)
-                with uncollected():
-                    self._store.codec.open(facts, keys)
+                self._store.codec.open(facts, await self._keys(facts))
                 yield last, facts
 
     async def _keys(self, facts: Sequence[Listed[Any]]) -> Keys:

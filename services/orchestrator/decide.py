@@ -102,17 +102,22 @@ def hear(story: Story, said: inbound.Received, stream: str, follows: str | None)
 def after_tool(
     story: Story, call: str, asked: ToolRequested, answer: backend.CallCompleted | backend.CallFailed
 ) -> None:
-    """The ERP answered a flow's question: the state map may move by it, then the flow goes on."""
+    """The ERP answered a flow's question: the state map may move by it, then the flow goes on.
+
+    The answer to a question that nobody waits for any more is noted, and moves nothing.
+    """
     ok = isinstance(answer, backend.CallCompleted)
     result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
+    newest = [each for each, other in story.conversation.calls.items() if other.matter == asked.matter][-1:]
     story.tell(ToolAnswered(call=call, matter=asked.matter, result_key=asked.result_key, ok=ok, result=result))
     matter = story.conversation.matters.get(asked.matter)
-    if matter is None or not story.conversation.open:
+    if matter is None or not story.conversation.open or newest != [call]:
         return
     flow, step = process.here(story, matter.id)
+    if flow is None or not isinstance(step, ToolCall) or step.id != asked.step:
+        return
     if isinstance(answer, backend.CallFailed):
-        if flow is not None and isinstance(step, ToolCall) and step.id == asked.step:
-            process.fail(story, matter.id, flow, step.on_error, f"{asked.endpoint}: {answer.reason}")
+        process.fail(story, matter.id, flow, step.on_error, f"{asked.endpoint}: {answer.reason}")
         return
     moved = process.fire(story, matter.id, Fired("outcome", asked.result_key, result))
     still_here = story.matter(matter.id).step == asked.step and story.matter(matter.id).flow is not None
@@ -260,9 +265,10 @@ def _sent(story: Story, sent: Sent) -> None:
         return
     due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
     wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard}
-    if sent.purpose == "approach":
+    waits = story.matter(matter.id).step == sent.step
+    if sent.purpose == "approach" or (waits and process.listens(story, matter.id, "outcome", "no_reply")):
         story.set_timer("no_reply", due_at, **wait)
-    elif sent.purpose == "answer" and matter.process_type is None and matter.step == sent.step:
+    elif sent.purpose == "answer" and matter.process_type is None and waits:
         story.set_timer("no_reply", due_at, step=sent.step, **wait)
 
 

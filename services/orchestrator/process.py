@@ -216,6 +216,15 @@ def started_flow(moved: Moved) -> bool:
     return any(isinstance(action, StartFlow) for action in moved.actions)
 
 
+def listens(story: Story, matter: str, kind: statemap.TriggerType, value: str) -> bool:
+    """Whether the state map has a transition for a trigger in this state, whatever its conditions say."""
+    now = story.matter(matter)
+    state_map = map_of(story, now)
+    if state_map is None or now.state is None:
+        return False
+    return statemap.Accepted(kind, value) in statemap.accepted_triggers(state_map, now.state)
+
+
 def settle(story: Story, matter: str, *, outcome: str) -> None:
     """The matter is settled: withdraw what is still on its way, and tell the ERP once."""
     now = story.matter(matter)

@@ -252,3 +252,31 @@ def test_without_a_writeback_of_the_map_a_follow_up_of_the_erp_is_updated_there(
     write = scene.last(WritebackRequested)
     assert (write.endpoint, write.why) == ("update_followup", "resolved")
     assert write.payload == {"followup_id": "F-1", "status": "resolved", "outcome": "the flow chat has ended"}
+
+
+def test_a_question_that_answers_the_contact_waits_for_a_reply_too_where_the_map_listens_to_silence():
+    scene = Scene().reminded()
+    scene.priya_says("dekhti hoon")
+    scene.claude_answers("Kis din payment karenge?", intents=[])
+    scene.message_is("accepted")
+    assert scene.last(TimerSet).purpose == "no_reply"
+    scene.timer_fires("no_reply")
+    assert scene.state == "overdue"
+
+
+def test_the_confirmation_of_a_promise_waits_for_the_check_and_not_for_a_reply():
+    scene = Scene().promised()
+    assert scene.last(TimerSet).purpose == "check"
+
+
+def test_the_answer_to_a_question_that_nobody_waits_for_any_more_moves_nothing():
+    scene = Scene().promised()
+    scene.timer_fires("check")
+    stale = scene.last(ToolRequested)
+    scene.priya_says("25 February pakka")
+    scene.claude_answers(intents=["promise_to_pay"], extracted_info={"payment_date": "2026-02-25"})
+    answer = backend.CallCompleted(
+        kind="tool", conversation="conv-1", endpoint="check_payment", status=200, result={"paid": False}
+    )
+    scene.tells(lambda story: decide.after_tool(story, stale.call, stale, answer))
+    assert scene.state == "promised"
