@@ -12,6 +12,11 @@ from events.base import Recorded
 from libs.kit.store import Store
 from services.cli.narrate import line
 
+BY_TIMELINE = (
+    "SELECT stream_id, pos FROM log.event WHERE (shard, pos) IN"
+    " (SELECT $1::smallint, pos FROM read.timeline WHERE tenant = $2 AND conversation_id = $3)"
+)
+BY_ROOT_CAUSE = "SELECT stream_id, pos FROM log.event WHERE shard = $1 AND tenant = $2 AND correlation_id = ANY($3)"
 FAMILY_COLOURS = {
     "business": "cyan",
     "operator": "cyan",
@@ -29,25 +34,28 @@ class UnknownConversation(Exception):
 
 
 async def facts_of(store: Store, tenant: str, conversation: str) -> list[Recorded[Any]]:
-    """Every fact that belongs to a conversation, in log order, as the timeline has it. Raises UnknownConversation.
-
-    What the timeline has not read yet is taken from the conversation's own stream, so that a trace is never too short there.
-    """
+    """Every fact that belongs to a conversation, in log order. Raises UnknownConversation."""
     own = await store.read_stream(tenant, f"conversation-{conversation}")
     if not own:
         raise UnknownConversation(f"there is no conversation {conversation!r} for the tenant {tenant!r}")
-    rows = await store.pool.fetch(
-        "SELECT stream_id, pos FROM log.event WHERE (shard, pos) IN ("
-        " SELECT $1::smallint, pos FROM read.timeline WHERE tenant = $2 AND conversation_id = $3)",
-        await store.shard_of(tenant),
-        tenant,
-        conversation,
-    )
+    rows = await _places(store, tenant, conversation, own)
     found = {fact.pos: fact for fact in own}
     positions = {row["pos"] for row in rows}
     for stream in {row["stream_id"] for row in rows}:
         found |= {fact.pos: fact for fact in await store.read_stream(tenant, stream) if fact.pos in positions}
     return [found[pos] for pos in sorted(found)]
+
+
+async def _places(store: Store, tenant: str, conversation: str, own: Sequence[Recorded[Any]]) -> list[Any]:
+    """Where its facts stand: by the timeline, or by their root causes while that has not read this conversation."""
+    shard = await store.shard_of(tenant)
+    exists = await store.pool.fetchval("SELECT to_regclass('read.timeline') IS NOT NULL")
+    if exists and await store.watermark("projections", shard) >= own[-1].pos:
+        rows: list[Any] = await store.pool.fetch(BY_TIMELINE, shard, tenant, conversation)
+    else:
+        roots = list({fact.envelope.correlation_id for fact in own})
+        rows = await store.pool.fetch(BY_ROOT_CAUSE, shard, tenant, roots)
+    return rows
 
 
 def tree_of(facts: Sequence[Recorded[Any]], title: str) -> Tree:
