@@ -5,7 +5,7 @@ import gc
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,6 +20,7 @@ from libs.kit import ids
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer, PostgresServer
 from libs.kit.migrate import migrate
+from libs.kit.serve import App, serve
 from libs.kit.store import Store
 
 T = TypeVar("T")
@@ -90,10 +91,31 @@ def migrated_template(postgres_url: str) -> Iterator[str]:
 @pytest_asyncio.fixture
 async def database(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
     """The address of a database of one's own, with our schema."""
+    async with database_of(postgres_url, migrated_template) as address:
+        yield address
+
+
+@asynccontextmanager
+async def database_of(postgres_url: str, template: str) -> AsyncIterator[str]:
+    """The address of a copy of `template` that nobody else uses."""
     name = f"test_{ids.fresh().hex[:12]}"
-    await _make(postgres_url, name, template=migrated_template)
-    yield _in(postgres_url, name)
-    await _drop(postgres_url, name)
+    await _make(postgres_url, name, template=template)
+    try:
+        yield _in(postgres_url, name)
+    finally:
+        await _drop(postgres_url, name)
+
+
+@asynccontextmanager
+async def serving(*apps: App) -> AsyncIterator[str]:
+    """The origin at which `apps` are served, on a free port."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result))
+    try:
+        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest_asyncio.fixture

@@ -5,15 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from libs.kit import ids
 from libs.kit.embedded import NatsServer
 from libs.testkit.nouns import MORNING
+from libs.testkit.servers import database_of
 from tests.journeys.town import Town, settings_of, town_of
 
 FreshTown = Callable[..., Awaitable[Town]]
@@ -49,16 +47,3 @@ async def throw_away(
         settings = settings_of(folder, database_url=database, nats_url=nats.url, **options)
         async with town_of(settings, start_at=start_at) as running:
             yield running
-
-
-@asynccontextmanager
-async def database_of(postgres_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database of one's own."""
-    name = f"journey_{ids.fresh().hex[:12]}"
-    admin = await asyncpg.connect(postgres_url)
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY = file_copy')
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()

@@ -12,11 +12,11 @@ from libs.kit import http
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer
 from libs.testkit.nouns import IST
+from libs.testkit.servers import database_of
 from services.cli.system import BundleRefused, checked_bundle
 from services.sandbox import app as sandbox
 from services.sandbox.settings import ErpSettings, MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
-from tests.journeys.conftest import database_of
 from tests.journeys.people import Person
 from tests.journeys.town import Town, free_port, served, settings_of, town_of
 

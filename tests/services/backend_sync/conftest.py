@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import httpx
 import pytest_asyncio
 
@@ -18,10 +16,9 @@ from libs.kit import http, ids
 from libs.kit.bundles import Bundles, publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
-from libs.kit.serve import serve
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON, PRIYA, TENANT
-from libs.testkit.servers import MASTER
+from libs.testkit.servers import MASTER, database_of, serving
 from services.backend_sync.app import build
 from services.backend_sync.poll import Poller
 from services.backend_sync.rest import Rest
@@ -85,48 +82,25 @@ class BackendSync:
         return [call for call in calls if containing in call["path"]]
 
 
-@asynccontextmanager
-async def _database(postgres_url: str, template: str) -> AsyncIterator[str]:
-    name = f"backend_{ids.fresh().hex[:12]}"
-    admin = await asyncpg.connect(postgres_url)
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY = file_copy')
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()
-
-
-@asynccontextmanager
-async def _serving(*apps: Any) -> AsyncIterator[str]:
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result))
-    try:
-        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[BackendSync]:
     """The service with the rights of its own role; a file of tests shares it, each with its own intents."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(_database(postgres_url, migrated_template))
+        database = await stack.enter_async_context(database_of(postgres_url, migrated_template))
         store = await stack.enter_async_context(Store.open(database, master=MASTER))
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         cause_id = ids.fresh()
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli")
         await publish(store, TENANT, SHIPPED, cause)
         emulators = sandbox.build(SandboxSettings(scripts={}), now=clock.now)
-        origin = await stack.enter_async_context(_serving(emulators))
+        origin = await stack.enter_async_context(serving(emulators))
         erp = await stack.enter_async_context(http.client(origin))
         own = await stack.enter_async_context(Store.open(database, master=MASTER, role="converse_backend_sync"))
         settings = Settings(sandbox_url=sandbox.base_urls(origin)["backend"])
         bus = await Bus.connect(NOWHERE, name="backend-sync", patience=0.1)
         stack.push_async_callback(bus.close)
         service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2))
-        await stack.enter_async_context(_serving(service))
+        await stack.enter_async_context(serving(service))
         bundles = Bundles(own, Bundle.from_json)
         client = await stack.enter_async_context(http.client())
         poller = Poller(Rest(settings, own, bundles, client), own, clock, bundles)

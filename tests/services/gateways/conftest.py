@@ -1,8 +1,7 @@
 """The gateways on a real port, with Postgres, NATS, the relay, and Meta's emulator on another one."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,10 +19,10 @@ from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.relay import Relay
-from libs.kit.serve import App, Loop, serve
+from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
-from libs.testkit.servers import StoreOf
+from libs.testkit.servers import StoreOf, serving
 from services.gateways.app import build
 from services.gateways.settings import Settings, sandbox_door
 from services.sandbox import app as sandbox
@@ -164,17 +163,6 @@ REMINDER = Body(
 )
 
 
-@asynccontextmanager
-async def _serving(*apps: App) -> AsyncIterator[str]:
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result))
-    try:
-        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 5)}"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest.fixture
 async def gateways(
     database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str
@@ -184,7 +172,7 @@ async def gateways(
         client = await stack.enter_async_context(httpx.AsyncClient())
         meta = MetaSettings(delivered_after=0.02, read_after=0.02)
         emulators = sandbox.build(SandboxSettings(meta=meta, scripts={}), now=clock.now)
-        sandbox_origin = await stack.enter_async_context(_serving(emulators))
+        sandbox_origin = await stack.enter_async_context(serving(emulators))
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
         base_url = sandbox.base_urls(sandbox_origin)["whatsapp"]
@@ -195,7 +183,7 @@ async def gateways(
         world = Gateways("", sandbox_origin, store, clock, client, own_store)
         await world.publish(bundle_of())
         relaying = App("relay", loops=[Loop("relay", relay.run)])
-        world.origin = await stack.enter_async_context(_serving(relaying, service))
+        world.origin = await stack.enter_async_context(serving(relaying, service))
         callback = {"url": f"{world.origin}/webhooks/whatsapp", "verify_token": sandbox_door("").verify_token}
         subscribed = await client.put(f"{sandbox_origin}/_sandbox/meta/callback", json=callback)
         assert subscribed.json() == {"subscribed": True}

@@ -8,9 +8,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import httpx
 import pytest_asyncio
 
@@ -23,7 +21,7 @@ from libs.kit.clock import Clock
 from libs.kit.serve import serve
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE_OVERDUE, NOON, TENANT
-from libs.testkit.servers import MASTER
+from libs.testkit.servers import MASTER, database_of
 from services.ingest.app import build
 from services.ingest.settings import Settings
 
@@ -89,19 +87,6 @@ async def serving(store: Store, own: Store, profile: str = "development") -> Asy
 async def publish_to(store: Store) -> None:
     cause_id = ids.cause_id(TENANT, "test", "bundle")
     await publish(store, TENANT, BUNDLE, Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli"))
-
-
-@asynccontextmanager
-async def database_of(postgres_url: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database that the tests of one file share."""
-    name = f"ingest_{ids.fresh().hex[:12]}"
-    admin = await asyncpg.connect(postgres_url)
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY = file_copy')
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
