@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from events.base import Category, Event, Intent, Personal
-from events.values import PersonalBody, PersonalData, PersonalText, PolicyDecision, Trigger
+from events.values import (
+    Attachment,
+    PersonalBody,
+    PersonalData,
+    PersonalText,
+    PersonalTextOrNone,
+    PolicyDecision,
+    Trigger,
+)
 
 
 class Opened(Event, tag="conversation.opened.v1"):
@@ -57,7 +65,10 @@ class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
 
 
 class ContactSaid(Event, tag="conversation.contact_said.v1"):
-    """The contact spoke; `inbound` is the stream of the message."""
+    """The contact spoke; `inbound` is the stream of the message.
+
+    `matter` is the one that the message answers, where the message it quotes tells that.
+    """
 
     channel: str
     inbound: str
@@ -65,6 +76,10 @@ class ContactSaid(Event, tag="conversation.contact_said.v1"):
     at: datetime
     provider_ref: str | None = None
     reply_to: str | None = None
+    matter: str | None = None
+    choice: str | None = None
+    subject: PersonalTextOrNone = None
+    attachments: Annotated[list[Attachment], Personal([])] = []
 
 
 class Understood(Event, tag="conversation.understood.v1"):
@@ -196,6 +211,7 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     """We know what to say; a gateway has yet to say it.
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
+    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first.
     """
 
     message: str
@@ -208,6 +224,7 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     matter: str | None = None
     step: str | None = None
     reply_to: str | None = None
+    thread: list[str] = []
     gates: list[str] = []
 
 

@@ -65,11 +65,23 @@ class Failed(Event, tag="message.failed.v1"):
 
 
 class Bounced(Event, tag="message.bounced.v1"):
-    """The address does not take mail."""
+    """The address does not take mail; `permanent` when it never will."""
 
     conversation: str
     channel: str
     reason: str
+    permanent: bool = True
 
 
-MESSAGE = Category("message", current=(Accepted, Rejected, Withheld, OutcomeUnknown, Delivered, Read, Failed, Bounced))
+class Priced(Event, tag="message.priced.v1"):
+    """The provider says what it takes; it replaces what we reckoned when it was accepted."""
+
+    conversation: str
+    channel: str
+    cost: Cost
+    category: str | None = None
+
+
+MESSAGE = Category(
+    "message", current=(Accepted, Rejected, Withheld, OutcomeUnknown, Delivered, Read, Failed, Bounced, Priced)
+)

@@ -20,14 +20,43 @@ class Cost(Value):
     micros: int
 
 
+class Attachment(Value):
+    """A file that came or goes. `object` names it in the object store, `provider_id` where the provider keeps it.
+
+    `size` in bytes; `sha256` in hex. A file that is only announced has no `object` yet.
+    """
+
+    media_type: str
+    name: str | None = None
+    size: int | None = None
+    object: str | None = None
+    provider_id: str | None = None
+    sha256: str | None = None
+    voice: bool = False
+
+
+class Choice(Value):
+    """An answer that the contact may press instead of writing; `id` comes back."""
+
+    id: str
+    title: str
+    description: str | None = None
+
+
 class Body(Value):
-    """What is said: free text, or a registered template with its variables by name, in order (and its text, as rendered)."""
+    """What is said: free text, or a registered template with its variables by name, in order (and its text, as rendered).
+
+    Up to three `choices` are buttons where the channel has them, more are a list; elsewhere they are written out.
+    """
 
     text: str
     template: str | None = None
     template_name: str | None = None
     language: str | None = None
     variables: dict[str, str] = {}
+    subject: str | None = None
+    choices: list[Choice] = []
+    attachments: list[Attachment] = []
 
 
 ERASED_BODY = {"text": "[erased]"}

@@ -10,16 +10,14 @@ import jmespath
 import msgspec
 
 from libs.config.model import (
-    BUILT_CHANNELS,
-    CREDENTIALS,
     LLM_API_KEY,
     ChannelMode,
     Content,
     MessageTemplate,
     Price,
-    PriceUnit,
     Settings,
 )
+from libs.config.providers import PriceUnit, Provider, provider_of
 from libs.config.secrets import resolve
 from libs.domain.flow import Flow
 from libs.domain.policy import Policy
@@ -94,11 +92,16 @@ class Bundle:
 
         A channel that is not built yet or that the bundle does not name is off.
         """
-        settings = self.settings.channels.get(channel)
-        if settings is None or not settings.enabled or channel not in BUILT_CHANNELS:
+        settings, provider = self.settings.channels.get(channel), self.provider(channel)
+        if settings is None or not settings.enabled or provider is None:
             return "off"
-        complete = all(resolve(settings.credentials.get(name), env) for name in CREDENTIALS[channel])
+        complete = all(resolve(settings.credentials.get(name), env) for name in provider.credentials)
         return "live" if complete else "sandbox"
+
+    def provider(self, channel: str) -> Provider | None:
+        """What is known of the provider that a channel is set to use; None where the channel is not built."""
+        settings = self.settings.channels.get(channel)
+        return provider_of(channel, settings.provider) if settings else None
 
     def llm_mode(self, env: Mapping[str, str]) -> ChannelMode:
         """`live` with an API key, `sandbox` without."""

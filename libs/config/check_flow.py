@@ -1,8 +1,8 @@
 """Flows: steps that exist, can be reached and come to an end, and texts for closed windows."""
 
 from libs.config.findings import Findings, suggest
-from libs.config.model import BUILT_CHANNELS
 from libs.config.parsed import Parsed, Placed
+from libs.config.providers import BUILT_CHANNELS, FREE_TEXT
 from libs.config.references import References
 from libs.config.tree import Node
 from libs.domain.conditions import ALWAYS
@@ -18,7 +18,7 @@ def check_flows(parsed: Parsed, found: Findings) -> None:
     registered_only = [
         name
         for name, settings in parsed.settings.value.channels.items()
-        if name in BUILT_CHANNELS and settings.enabled and not settings.default_template
+        if name in BUILT_CHANNELS - FREE_TEXT and settings.enabled and not settings.default_template
     ]
     for flow in parsed.flows:
         _steps(flow, refer, found)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from libs.config.findings import Findings
-from libs.config.model import BUILT_CHANNELS, CREDENTIALS, LLM_API_KEY
+from libs.config.model import LLM_API_KEY, ChannelSettings
 from libs.config.parsed import Parsed, Placed
+from libs.config.providers import BUILT_CHANNELS, Provider, provider_of
 from libs.config.references import References
 from libs.config.secrets import missing, references
 from libs.config.tree import Node
@@ -25,8 +26,9 @@ def check_settings(parsed: Parsed, env: Mapping[str, str], profile: str, found: 
         if channel.default_template and name in BUILT_CHANNELS:
             refer.template(name, channel.default_template, node.at("default_template"))
         _written_out(node.keys.get("credentials"), production, found)
-        if channel.enabled and name in BUILT_CHANNELS:
-            _credentials(name, channel.credentials, node, env, production, found)
+        provider = provider_of(name, channel.provider)
+        if channel.enabled and provider is not None:
+            _credentials(name, provider, channel, node, env, production, found)
     backend = root.at("backend")
     _written_out(backend.keys.get("auth_credentials"), production, found)
     _addresses(root, env, production, found)
@@ -44,10 +46,17 @@ def check_settings(parsed: Parsed, env: Mapping[str, str], profile: str, found: 
 
 
 def _credentials(
-    name: str, given: Mapping[str, str], node: Node, env: Mapping[str, str], production: bool, found: Findings
+    name: str,
+    provider: Provider,
+    channel: ChannelSettings,
+    node: Node,
+    env: Mapping[str, str],
+    production: bool,
+    found: Findings,
 ) -> None:
-    absent = [key for key in CREDENTIALS[name] if key not in given]
-    unset = {key: names for key, text in given.items() if (names := missing({key: text}, env))}
+    given, needed = channel.credentials, provider.credentials
+    absent = [key for key in needed if key not in given]
+    unset = {key: names for key, text in given.items() if key in needed and (names := missing({key: text}, env))}
     if production:
         for key in absent:
             found.error(
@@ -56,7 +65,7 @@ def _credentials(
         for key, names in unset.items():
             hint = f"set {names[0]} in the environment, or enabled: false"
             found.error(node.at("credentials", key), f"{names[0]} is not set: {name} would be the sandbox", hint)
-    elif given and not found.errors_under(node) and len(absent) + len(unset) < len(CREDENTIALS[name]):
+    elif given and not found.errors_under(node) and len(absent) + len(unset) < len(needed):
         for key in (*absent, *unset):
             found.warn(
                 node.at("credentials", key),

@@ -1,29 +1,25 @@
 """What a bundle holds beside rules, maps, flows and policy: settings, message templates and prices."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
+from libs.config.providers import PriceUnit
 from libs.domain.flow import Flow
 from libs.domain.policy import Policy
 from libs.domain.rules import Rule
 from libs.domain.statemap import StateMap
 
 CHANNELS = ("voice", "whatsapp", "email", "sms", "chat")
-BUILT_CHANNELS = frozenset({"whatsapp"})
-CREDENTIALS: Mapping[str, tuple[str, ...]] = {"whatsapp": ("phone_id", "access_token", "verify_token", "app_secret")}
-"""What a built channel needs to be live."""
 
 LLM_API_KEY = "${CONVERSE_LLM_API_KEY}"
 
 ChannelMode = Literal["live", "sandbox", "off"]
 AuthType = Literal["none", "bearer", "basic", "api_key", "oauth2_client_credentials"]
 TemplateCategory = Literal["utility", "marketing", "authentication", "service"]
-PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ from typing import get_args
 
 from libs.config.fields import Fields, kind_of
 from libs.config.findings import Findings
-from libs.config.model import Price, PriceUnit
+from libs.config.model import Price
 from libs.config.parse_policy import CURRENCY, read_date
+from libs.config.providers import PriceUnit
 from libs.config.tree import Node
 
 UNITS: tuple[PriceUnit, ...] = get_args(PriceUnit)

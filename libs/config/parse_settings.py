@@ -10,8 +10,6 @@ from jmespath.exceptions import JMESPathError
 from libs.config.fields import Fields, as_text
 from libs.config.findings import Findings, suggest
 from libs.config.model import (
-    BUILT_CHANNELS,
-    CREDENTIALS,
     AuthType,
     Backend,
     ChannelSettings,
@@ -20,6 +18,7 @@ from libs.config.model import (
     Settings,
 )
 from libs.config.parse_policy import known_channel
+from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -30,8 +29,7 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "basic": ("username", "password"),
     "api_key": ("key", "header"),
 }
-PROVIDERS: Mapping[str, tuple[str, ...]] = {"whatsapp": ("meta",)}
-OPTIONS: Mapping[str, tuple[str, ...]] = {"email": ("smtp_host", "smtp_port", "from_address")}
+UNBUILT_OPTIONS: Mapping[str, tuple[str, ...]] = {"email": ("smtp_host", "smtp_port", "from_address")}
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
 VOICE = ("stt", "tts", "llm", "endpointing", "silence", "fillers", "recording", "quality_preset", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
@@ -184,10 +182,12 @@ def _llm(node: Node, found: Findings) -> LlmSettings:
 def _channel(name: str, node: Node, found: Findings) -> ChannelSettings:
     fields = Fields(node, found, f"the channel {name}")
     enabled = fields.flag("enabled")
-    built = name in BUILT_CHANNELS
-    if not built and enabled is not False:
+    providers = PROVIDERS.get(name)
+    if providers is None and enabled is not False:
         found.warn(node, f"the channel {name} is not built yet: it stays off", "ladders skip it", line=node.key_line)
-    provider = fields.choice("provider", PROVIDERS[name], required=True) if built else fields.text("provider")
+    provider = fields.choice("provider", tuple(providers), required=True) if providers else fields.text("provider")
+    known = providers.get(provider or "") if providers else None
+    options = known.options if known else UNBUILT_OPTIONS.get(name, ())
     recipients = fields.items("test_recipients")
     channel = ChannelSettings(
         enabled=enabled is not False,
@@ -197,15 +197,14 @@ def _channel(name: str, node: Node, found: Findings) -> ChannelSettings:
         credentials=fields.text_map("credentials"),
         test_recipients=tuple(text for item in recipients if (text := _recipient(name, item, found))),
         default_template=fields.text("default_template"),
-        options={key: fields.data(key) for key in OPTIONS.get(name, ()) if fields.has(key)},
+        options={key: fields.data(key) for key in options if fields.has(key)},
     )
     fields.finish()
-    known = CREDENTIALS.get(name)
-    for key in channel.credentials:
-        if known is not None and key not in known:
+    for key in channel.credentials if known else ():
+        if known is not None and key not in (names := (*known.credentials, *known.further)):
             place = node.at("credentials", key)
             found.error(
-                place, f"the channel {name} has no credential {key!r}", suggest(key, known), line=place.key_line
+                place, f"the channel {name} has no credential {key!r}", suggest(key, names), line=place.key_line
             )
     return channel
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 
 from libs.config.findings import Findings, suggest
-from libs.config.model import BUILT_CHANNELS, CHANNELS, Settings
+from libs.config.model import CHANNELS, Settings
 from libs.config.parsed import Parsed
+from libs.config.providers import BUILT_CHANNELS
 from libs.config.tree import Node
 
 MATCH_KEYS = ("entity_id", "entity_type", "process_type", "contact_id")

@@ -171,7 +171,7 @@ async def _apps(
             **await wiring.kit("orchestrator"),
         ),
         await gateways.build(
-            GatewaySettings(environment=environment, sandbox_base_url=emulators["whatsapp"], profile=settings.profile),
+            GatewaySettings(environment=environment, sandbox_urls=emulators, profile=settings.profile),
             **await wiring.kit("gateways"),
         ),
         await backend_sync.build(

@@ -1,10 +1,11 @@
-"""The service's table of contents: one reactor, the effect workers, the webhooks."""
+"""The service's table of contents: one reactor, the effect workers, and the adapter of each channel."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import asyncpg
+import httpx
 
 from libs.config.bundle import Bundle
 from libs.kit import buckets, http
@@ -15,15 +16,22 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
-from services.gateways.http import Webhooks
-from services.gateways.settings import WHATSAPP, ChannelOff, Settings, whatsapp_door
-from services.gateways.whatsapp import TIMEOUT, WhatsAppSender
+from services.gateways.port import AnyAdapter
+from services.gateways.send import Sender
+from services.gateways.settings import ChannelOff, Settings
+from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
-WHATSAPP_LIMITS = buckets.Limits(rate=80, burst=80, concurrency=40)  # messages a second of one number, in and out
-EVIDENCE = timedelta(minutes=10)
+TIMEOUT = timedelta(seconds=10)
 LOOK_AGAIN_S = 60.0
+
+
+def adapters_of(settings: Settings, client: httpx.AsyncClient) -> list[AnyAdapter]:
+    """The adapters of the channels that this process serves."""
+    every: list[AnyAdapter] = [WhatsApp(settings, client)]
+    return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
 async def build(
@@ -33,16 +41,16 @@ async def build(
     bus: Bus,
     clock: Clock,
     timeout: timedelta = TIMEOUT,
-    evidence: timedelta = EVIDENCE,
+    evidence: timedelta | None = None,
 ) -> App:
-    """The service. `timeout` bounds a call to a provider; `evidence` is how long a webhook may explain an unknown outcome."""
+    """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    handlers = Handlers(settings, bundles)
+    adapters = adapters_of(settings, client)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
-        handlers.table(),
+        Handlers(bundles).table(),
         store=store,
         bus=bus,
         clock=clock,
@@ -50,39 +58,48 @@ async def build(
         source=NAME,
         target=target,
     )
-    sender = WhatsAppSender(settings, bundles, clock, client)
     worker = EffectLedger(
         LEDGER,
-        {f"{WHATSAPP}.send": sender.kind(timeout=timeout, wait=evidence)},
+        {
+            f"{each.channel}.send": Sender(each, bundles, clock).kind(timeout=timeout, wait=evidence)
+            for each in adapters
+        },
         store=store,
         clock=clock,
         source=NAME,
         slots=settings.slots,
     )
-    accounts = Accounts(settings, store, bundles)
+    desk = Desk(store, clock, bundles)
+    accounts = Accounts(adapters, store, bundles)
 
     async def ready() -> Mapping[str, str]:
         await store.pool.fetchval("SELECT 1")
         return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
 
+    async def close() -> None:
+        for adapter in adapters:
+            await adapter.close()
+        await client.aclose()
+
     return App(
         name=NAME,
-        routes=Webhooks(settings, store, clock, bundles).routes(),
+        routes=[route for adapter in adapters for route in adapter.routes(desk)],
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", worker.run),
             Loop("accounts", accounts.run),
+            *(loop for adapter in adapters for loop in adapter.loops()),
         ],
         ready=ready,
-        close=client.aclose,
+        close=close,
     )
 
 
 class Accounts:
     """Keeps limits and kill switches of the ledger's accounts as the tenants' bundles say."""
 
-    def __init__(self, settings: Settings, store: Store, bundles: Bundles[Bundle]) -> None:
-        self._settings = settings
+    def __init__(self, adapters: Sequence[AnyAdapter], store: Store, bundles: Bundles[Bundle]) -> None:
+        self._adapters = adapters
         self._store = store
         self._bundles = bundles
         self._published = asyncio.Event()
@@ -101,13 +118,16 @@ class Accounts:
                 pass
 
     async def configure(self, tenant: str) -> None:
-        """Set a tenant's account; a channel that is off lets nothing out."""
-        killed = None
+        """Set a tenant's accounts; a channel that is off lets nothing out."""
         try:
-            whatsapp_door(await self._bundles.current(tenant), self._settings)
+            bundle = await self._bundles.current(tenant)
         except NothingPublished:
             return
-        except ChannelOff as off:
-            killed = str(off)
         pool: asyncpg.Pool = self._store.pool
-        await buckets.configure(pool, LEDGER, tenant, WHATSAPP, WHATSAPP_LIMITS, killed=killed)
+        for adapter in self._adapters:
+            killed = None
+            try:
+                adapter.door(bundle)
+            except ChannelOff as off:
+                killed = str(off)
+            await buckets.configure(pool, LEDGER, tenant, adapter.channel, adapter.limits, killed=killed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from events.base import Draft, Event, Recorded
@@ -10,12 +11,11 @@ from events.conversation import MessageRequested
 from events.inbound import Received, StatusReceived
 from events.message import Accepted, Delivered, Failed, OutcomeUnknown, Read, Rejected, Withheld
 from events.values import Cost
-from libs.channels import whatsapp
 from libs.channels.outcome import Refused, State, advance
 from libs.channels.whatsapp_items import ButtonPress, Content, Inbound, Media, Status, Unread
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
-from services.gateways.settings import WHATSAPP, WhatsAppDoor
+from services.gateways.settings import WHATSAPP
 
 FRESH = timedelta(minutes=15)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -30,6 +30,13 @@ _STATES: dict[str, State] = {
 }
 
 
+class Door(Protocol):
+    """Where a channel leads, as far as it decides whether something may go out."""
+
+    def may_write_to(self, address: str) -> bool:
+        """Whether the list of test recipients, if one binds, has `address`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """An outbound message as far as this service follows it."""
@@ -39,6 +46,8 @@ class Message:
     channel: str
     state: str
     template: str | None = None
+    units: int = 1
+    """How many of what its provider counts it takes, such as the segments of an SMS."""
 
     @property
     def stream(self) -> str:
@@ -57,21 +66,7 @@ def message_of(intent: Recorded[MessageRequested]) -> Message:
     )
 
 
-def request(intent: Recorded[MessageRequested], door: WhatsAppDoor) -> whatsapp.Request | Refused:
-    """The call that says it; our message id travels along and comes back in every status."""
-    event = intent.event
-    body = event.body
-    said: whatsapp.TextMessage | whatsapp.TemplateMessage
-    if body.template_name is None:
-        said = whatsapp.TextMessage(body.text)
-    else:
-        positional = all(name.isdigit() for name in body.variables)
-        values = tuple(body.variables.values()) if positional else body.variables
-        said = whatsapp.TemplateMessage(body.template_name, body.language or "en", values)
-    return whatsapp.write(said, to=event.to, account=door.phone_id, reference=str(intent.id), reply_to=event.reply_to)
-
-
-def veto(intent: Recorded[MessageRequested], door: WhatsAppDoor, bundle: Bundle, now: datetime) -> str | None:
+def veto(intent: Recorded[MessageRequested], door: Door, bundle: Bundle, now: datetime) -> str | None:
     """Why it may not be sent any more although it was allowed when it was asked for; None where it may."""
     event = intent.event
     if not door.may_write_to(event.to):
@@ -88,8 +83,10 @@ def cost(bundle: Bundle, message: Message, at: datetime) -> Cost | None:
     """What the provider takes for this message by the bundle's price list; None where it has no price."""
     template = bundle.templates.get(message.channel, {}).get(message.template or "")
     category = template.category if template else "service"
-    price = bundle.price("meta", "message", at.date(), category)
-    return Cost(currency=price.currency, micros=round(price.minor_units(1) * 10_000)) if price else None
+    settings = bundle.settings.channels.get(message.channel)
+    provider = bundle.provider(message.channel)
+    price = bundle.price(settings.provider, provider.unit, at.date(), category) if settings and provider else None
+    return Cost(currency=price.currency, micros=round(price.minor_units(message.units) * 10_000)) if price else None
 
 
 def accepted(message: Message, provider_ref: str, price: Cost | None) -> Draft:

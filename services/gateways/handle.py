@@ -1,6 +1,7 @@
 """Hears what is to be said and what the providers tell; opens effects, keeps gates, follows each message's state."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -14,22 +15,22 @@ from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, Handler, Row, World
 from services.gateways import decide
 from services.gateways.decide import Message
-from services.gateways.settings import Settings
+from services.gateways.settings import CHANNELS
 
 LEDGER: Ledger = "gateways"
 CONSUMER = "gateways"
 
-_REQUESTED = """INSERT INTO gateways.message (tenant, message, channel, conversation, template)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
-_MESSAGE = """SELECT message, channel, conversation, template, state FROM gateways.message
+_REQUESTED = """INSERT INTO gateways.message (tenant, message, channel, conversation, template, units)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"""
+_MESSAGE = """SELECT message, channel, conversation, template, units, state FROM gateways.message
 WHERE tenant = $1 AND message = $2"""
-_BY_REF = """SELECT message, channel, conversation, template, state FROM gateways.message
+_BY_REF = """SELECT message, channel, conversation, template, units, state FROM gateways.message
 WHERE tenant = $1 AND channel = $2 AND provider_ref = $3"""
 _STATE = "UPDATE gateways.message SET state = $3 WHERE tenant = $1 AND message = $2"
 _ACCEPTED = """UPDATE gateways.message
 SET provider_ref = coalesce(provider_ref, $3), state = CASE WHEN state IN ('requested', 'unknown') THEN 'accepted' ELSE state END
 WHERE tenant = $1 AND message = $2
-RETURNING message, channel, conversation, template, state"""
+RETURNING message, channel, conversation, template, units, state"""
 _WAIT = """INSERT INTO gateways.waiting_status (tenant, channel, provider_ref, status, reference, at, code, reason)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
 _WAITING_BY_REF = """DELETE FROM gateways.waiting_status WHERE tenant = $1 AND channel = $2 AND provider_ref = $3
@@ -47,8 +48,7 @@ class Bundles(Protocol):
 class Handlers:
     """The reactor's handlers. Effects are named `<channel>.send`; each channel of a tenant is one account."""
 
-    def __init__(self, settings: Settings, bundles: Bundles) -> None:
-        self._settings = settings
+    def __init__(self, bundles: Bundles) -> None:
         self._bundles = bundles
 
     def table(self) -> Mapping[type[Event], Handler]:
@@ -67,10 +67,10 @@ class Handlers:
     ) -> Decision | None:
         """Somebody wants something said on a channel of ours: it becomes an effect."""
         event = fact.event
-        if event.channel not in self._settings.channels:
+        if event.channel not in CHANNELS:
             return None
         asked = decide.message_of(fact)
-        known = Row(_REQUESTED, (fact.tenant, asked.id, asked.channel, asked.conversation, asked.template))
+        known = Row(_REQUESTED, (fact.tenant, asked.id, asked.channel, asked.conversation, asked.template, asked.units))
         work = effect_rows.open_row(
             LEDGER,
             fact,
@@ -147,13 +147,7 @@ class Handlers:
         """Apply the statuses that waited for `provider_ref`."""
         waiting = await world.db.fetch(_WAITING_BY_REF, world.tenant, taken.channel, provider_ref)
         state = "accepted" if taken.state in ("requested", "unknown") else taken.state
-        current = Message(
-            id=taken.id,
-            conversation=taken.conversation,
-            channel=taken.channel,
-            state=state,
-            template=taken.template,
-        )
+        current = replace(taken, state=state)
         reached, drafts = decide.progress(current, [inbound.StatusReceived(**dict(each)) for each in waiting])
         return Decision(drafts, _moved(world.tenant, taken, reached))
 
@@ -181,6 +175,7 @@ def _message(record: Record) -> Message:
         channel=record["channel"],
         state=record["state"],
         template=record["template"],
+        units=record["units"],
     )
 
 

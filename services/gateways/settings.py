@@ -1,4 +1,4 @@
-"""What gateways needs of the bundle and the environment: the door of each channel that it serves."""
+"""What gateways needs of the bundle and the environment: which channels it serves, live or in the sandbox."""
 
 import os
 from collections.abc import Mapping
@@ -10,87 +10,80 @@ from libs.config.model import ChannelMode
 from libs.config.secrets import resolve, resolve_all
 
 WHATSAPP = "whatsapp"
-GRAPH = "https://graph.facebook.com"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """`environment` resolves the bundle's `${NAME}`; `sandbox_base_url` is the emulator's Graph API.
-
-    In the development profile a live channel writes to its test recipients only, where it names any.
-    """
-
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    sandbox_base_url: str | None = None
-    profile: str = "production"
-    channels: frozenset[str] = frozenset({WHATSAPP})
-    slots: int = 32
-    shard: int = 0
-
-
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m services.gateways`; production unless CONVERSE_PROFILE says otherwise."""
-    return Settings(
-        environment=environment,
-        sandbox_base_url=environment.get("CONVERSE_SANDBOX_META_URL"),
-        profile=environment.get("CONVERSE_PROFILE") or "production",
-        shard=int(environment.get("CONVERSE_SHARD") or 0),
-    )
+EMAIL = "email"
+CHAT = "chat"
+SMS = "sms"
+CHANNELS = (WHATSAPP, EMAIL, CHAT, SMS)
+"""The text channels; voice is the voice service's."""
 
 
 class ChannelOff(Exception):
     """The channel is off for this tenant, or is the sandbox where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class WhatsAppDoor:
-    """A tenant's business number: where it is called, by what right, and whom it may write to (None: anybody)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by channel where its emulator is.
 
-    mode: ChannelMode
-    base_url: str
-    phone_id: str
-    access_token: str = field(repr=False)
-    verify_token: str = field(repr=False)
-    app_secret: str = field(repr=False)
-    test_recipients: tuple[str, ...] | None = None
+    In the development profile a live channel writes to its test recipients only, where it names any. `channels` are
+    those that this process serves: one deployment may serve them all, or each its own.
+    """
 
-    def may_write_to(self, address: str) -> bool:
-        """Whether the list of test recipients, if one binds, has `address`; a trailing `*` stands for any end."""
-        if self.test_recipients is None:
-            return True
-        return any(fnmatchcase(address, pattern) for pattern in self.test_recipients)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sandbox_urls: Mapping[str, str] = field(default_factory=dict)
+    profile: str = "production"
+    channels: frozenset[str] = frozenset(CHANNELS)
+    slots: int = 32
+    shard: int = 0
+
+    def mode(self, bundle: Bundle, channel: str) -> ChannelMode:
+        """Live or sandbox. Raises ChannelOff."""
+        mode = bundle.channel_mode(channel, self.environment)
+        if mode == "off":
+            raise ChannelOff(f"the channel {channel} is off: enable it in settings.yaml")
+        return mode
+
+    def sandbox_url(self, channel: str) -> str:
+        """Where the channel's emulator is. Raises ChannelOff."""
+        url = self.sandbox_urls.get(channel)
+        if url is None:
+            raise ChannelOff(f"the channel {channel} has no credentials, and no sandbox runs here")
+        return url
+
+    def credentials(self, bundle: Bundle, channel: str) -> dict[str, str]:
+        """The channel's credentials out of the environment; what is not set is left out."""
+        given = resolve_all(bundle.settings.channels[channel].credentials, self.environment)
+        return {name: text for name, text in given.items() if text}
+
+    def resolved(self, text: str | None) -> str | None:
+        """A text of the bundle with its `${NAME}` read; None where one is not set."""
+        return resolve(text, self.environment)
+
+    def test_recipients(self, bundle: Bundle, channel: str) -> tuple[str, ...] | None:
+        """Whom a live channel may write to in the development profile; None: anybody."""
+        listed = bundle.settings.channels[channel].test_recipients
+        return listed if self.profile == "development" and listed else None
 
 
-def sandbox_door(base_url: str) -> WhatsAppDoor:
-    """The door to the emulator of services/sandbox: what it takes and signs with is no secret of anybody's."""
-    return WhatsAppDoor(
-        mode="sandbox",
-        base_url=base_url,
-        phone_id="106540352242922",
-        access_token="sandbox-access-token",  # noqa: S106 - the emulator takes any
-        verify_token="sandbox-verify-token",  # noqa: S106 - whoever subscribes the emulator gives the same
-        app_secret="sandbox-app-secret",  # noqa: S106 - the emulator's own, known to everybody
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of `python -m services.gateways`; production unless CONVERSE_PROFILE says otherwise.
+
+    `CONVERSE_CHANNELS` (comma-separated) are the channels of this process; `CONVERSE_SANDBOX_<CHANNEL>_URL` the emulators.
+    Raises ValueError for a channel that there is not.
+    """
+    served = [name.strip() for name in (environment.get("CONVERSE_CHANNELS") or ",".join(CHANNELS)).split(",")]
+    if unknown := [name for name in served if name not in CHANNELS]:
+        raise ValueError(f"CONVERSE_CHANNELS names {unknown[0]!r}: the text channels are {', '.join(CHANNELS)}")
+    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in CHANNELS}
+    return Settings(
+        environment=environment,
+        sandbox_urls={channel: url for channel, url in urls.items() if url},
+        profile=environment.get("CONVERSE_PROFILE") or "production",
+        channels=frozenset(served),
+        shard=int(environment.get("CONVERSE_SHARD") or 0),
     )
 
 
-def whatsapp_door(bundle: Bundle, settings: Settings) -> WhatsAppDoor:
-    """The door of a tenant's WhatsApp channel. Raises ChannelOff."""
-    mode = bundle.channel_mode(WHATSAPP, settings.environment)
-    if mode == "off":
-        raise ChannelOff("the channel whatsapp is off: enable it in settings.yaml")
-    channel = bundle.settings.channels[WHATSAPP]
-    if mode == "sandbox":
-        if settings.sandbox_base_url is None:
-            raise ChannelOff("the channel whatsapp has no credentials, and no sandbox runs here")
-        return sandbox_door(settings.sandbox_base_url)
-    credentials = {name: text or "" for name, text in resolve_all(channel.credentials, settings.environment).items()}
-    binding = settings.profile == "development" and channel.test_recipients
-    return WhatsAppDoor(
-        mode=mode,
-        base_url=resolve(channel.base_url, settings.environment) or GRAPH,
-        phone_id=credentials["phone_id"],
-        access_token=credentials["access_token"],
-        verify_token=credentials["verify_token"],
-        app_secret=credentials["app_secret"],
-        test_recipients=channel.test_recipients if binding else None,
-    )
+def recipients_allow(listed: tuple[str, ...] | None, address: str) -> bool:
+    """Whether the list of test recipients, if one binds, has `address`; a trailing `*` stands for any end."""
+    return listed is None or any(fnmatchcase(address, pattern) for pattern in listed)

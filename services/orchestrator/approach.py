@@ -9,13 +9,13 @@ from typing import Literal
 from events.conversation import ChannelSwitched
 from events.values import PolicyDecision, Skipped
 from libs.config.bundle import Bundle
+from libs.config.providers import FREE_TEXT
 from libs.domain import policy
 from libs.domain.conversation import Matter
 from services.orchestrator.story import Story
 
 WINDOW = timedelta(hours=24)
 """How long after the contact's last message WhatsApp takes free text (Meta's customer service window)."""
-FREE_TEXT = frozenset({"email", "chat"})
 
 Purpose = Literal["approach", "answer"]
 

@@ -10,7 +10,7 @@ from events.conversation import TurnRequested
 from events.turn import Completed, Failed, Usage, Withheld
 from events.values import Cost
 from libs.config.bundle import Bundle
-from libs.config.model import PriceUnit
+from libs.config.providers import PriceUnit
 from libs.domain.conversation import Conversation, Line
 from libs.llm.turn import IntentOffer, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA

@@ -260,7 +260,7 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         client = await stack.enter_async_context(http.client(timeout=timedelta(seconds=5)))
         environment = _environment(database.url, secret, timeout)
         outside_port = free_port()
-        for key, path in (("META", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
+        for key, path in (("WHATSAPP", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
         services = _roster(logs, environment, lambda user: f"nats://{user}:{passwords[user]}@127.0.0.1:{nats.port}")
         doors = [f"{each.origin}/webhooks/whatsapp" for each in services.values() if each.user == "gateways"]

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from libs.config.load import load_bundle
-from libs.config.model import BUILT_CHANNELS
+from libs.config.providers import BUILT_CHANNELS
 from libs.domain.conditions import Check
 from libs.domain.flow import Branch, Generate, ToolCall
 from libs.domain.statemap import ScheduleCheck, StartFlow, UpdateBackend

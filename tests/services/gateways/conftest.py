@@ -24,7 +24,8 @@ from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf, serving
 from services.gateways.app import build
-from services.gateways.settings import Settings, sandbox_door
+from services.gateways.settings import Settings
+from services.gateways.whatsapp import sandbox_door
 from services.sandbox import app as sandbox
 from services.sandbox.settings import MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
@@ -175,9 +176,8 @@ async def gateways(
         sandbox_origin = await stack.enter_async_context(serving(emulators))
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
-        base_url = sandbox.base_urls(sandbox_origin)["whatsapp"]
         relay = Relay(0, url=database, bus=bus, clock=clock)
-        settings = Settings(environment={}, sandbox_base_url=base_url, profile="development")
+        settings = Settings(environment={}, sandbox_urls=sandbox.base_urls(sandbox_origin), profile="development")
         own_store = await store_of(role="converse_gateways")
         service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=TIMEOUT)
         world = Gateways("", sandbox_origin, store, clock, client, own_store)

@@ -5,6 +5,7 @@ from itertools import permutations
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +15,12 @@ from events.conversation import MessageRequested
 from events.inbound import StatusReceived
 from events.values import Body, Cost, PolicyDecision
 from libs.channels.outcome import Refused
+from libs.config.bundle import Bundle
 from libs.testkit.nouns import EVENING, INVOICE, NOON, PRIYA_PHONE, TENANT
 from services.gateways import decide
 from services.gateways.decide import Message
-from services.gateways.settings import ChannelOff, Settings, WhatsAppDoor, sandbox_door, whatsapp_door
+from services.gateways.settings import ChannelOff, Settings
+from services.gateways.whatsapp import WhatsApp, WhatsAppDoor, request, sandbox_door
 from tests.services.gateways.conftest import REMINDER, bundle_of
 
 ID = UUID(int=7)
@@ -56,12 +59,16 @@ def asked(**changes: Any) -> Recorded[MessageRequested]:
     return Recorded(MessageRequested(**(fields | changes)), envelope)
 
 
+def door_of(bundle: Bundle, settings: Settings) -> WhatsAppDoor:
+    return WhatsApp(settings, httpx.AsyncClient()).door(bundle)
+
+
 def test_a_template_goes_out_with_its_variables_by_name_and_our_id():
-    request = decide.request(asked(), DOOR)
-    assert not isinstance(request, Refused)
-    assert request.path == "/v26.0/106540352242922/messages"
-    assert request.body["biz_opaque_callback_data"] == str(ID)
-    assert request.body["template"] == {
+    call = request(asked(), DOOR)
+    assert not isinstance(call, Refused)
+    assert call.path == "/v26.0/106540352242922/messages"
+    assert call.body["biz_opaque_callback_data"] == str(ID)
+    assert call.body["template"] == {
         "name": "payment_reminder_v1",
         "language": {"code": "en"},
         "components": [
@@ -75,15 +82,15 @@ def test_a_template_goes_out_with_its_variables_by_name_and_our_id():
 
 def test_variables_named_by_digits_are_positional():
     body = Body(text="x", template="t", template_name="t_v1", language="hi", variables={"1": "Priya", "2": "₹52,400"})
-    request = decide.request(asked(body=body), DOOR)
-    assert not isinstance(request, Refused)
-    [component] = request.body["template"]["components"]
+    call = request(asked(body=body), DOOR)
+    assert not isinstance(call, Refused)
+    [component] = call.body["template"]["components"]
     assert [parameter["text"] for parameter in component["parameters"]] == ["Priya", "₹52,400"]
     assert not any("parameter_name" in parameter for parameter in component["parameters"])
 
 
 def test_what_was_erased_cannot_be_sent():
-    assert isinstance(decide.request(asked(to="[erased]", body=Body(text="[erased]")), DOOR), Refused)
+    assert isinstance(request(asked(to="[erased]", body=Body(text="[erased]")), DOOR), Refused)
 
 
 def test_a_template_costs_what_its_category_does_and_free_text_what_service_does():
@@ -106,21 +113,21 @@ def test_a_fresh_decision_stands_and_an_old_one_is_looked_at_again():
 
 def test_a_live_channel_in_development_writes_to_test_recipients_only():
     bundle = bundle_of(settings=LIVE_SETTINGS)
-    door = whatsapp_door(bundle, Settings(environment=LIVE, profile="development"))
+    door = door_of(bundle, Settings(environment=LIVE, profile="development"))
     assert (door.mode, door.base_url, door.phone_id) == ("live", "https://graph.facebook.com", "1065")
     assert door.may_write_to("+919876512345")
     assert not door.may_write_to("+919999999999")
     assert decide.veto(asked(to="+919999999999"), door, bundle, NOON)
-    production = whatsapp_door(bundle, Settings(environment=LIVE, profile="production"))
+    production = door_of(bundle, Settings(environment=LIVE, profile="production"))
     assert production.may_write_to("+919999999999")
 
 
 def test_without_credentials_it_is_the_sandbox_or_off():
     bundle = bundle_of(settings=LIVE_SETTINGS)
-    door = whatsapp_door(bundle, Settings(sandbox_base_url="http://sandbox.test"))
+    door = door_of(bundle, Settings(sandbox_urls={"whatsapp": "http://sandbox.test"}))
     assert (door.mode, door.base_url, door.test_recipients) == ("sandbox", "http://sandbox.test", None)
     with pytest.raises(ChannelOff):
-        whatsapp_door(bundle, Settings())
+        door_of(bundle, Settings())
 
 
 def test_a_door_does_not_show_its_secrets():

@@ -1,0 +1,35 @@
+"""The providers that the built channels know: what each needs to be live, what else it may be told, what it counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """`credentials` make it live; it can do without the `further` ones; `options` are keys of the channel beside them.
+
+    `unit` is what it takes money for.
+    """
+
+    credentials: tuple[str, ...]
+    further: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    unit: PriceUnit = "message"
+
+
+PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
+    "whatsapp": {"meta": Provider(credentials=("phone_id", "access_token", "verify_token", "app_secret"))},
+}
+"""By channel and provider. A channel that is not here is not built yet."""
+
+BUILT_CHANNELS = frozenset(PROVIDERS)
+FREE_TEXT = frozenset({"email", "chat"})
+"""The channels that take any words at any time; the others need a registered text for some of what is said."""
+
+
+def provider_of(channel: str, name: str) -> Provider | None:
+    """The provider of a channel by its name; None where it is not known."""
+    return PROVIDERS.get(channel, {}).get(name)

@@ -1,0 +1,75 @@
+"""The desk at which everything from outside arrives: each thing is stored once, under the provider's own id for it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from events.base import Cause, Draft, Event
+from libs.config.bundle import Bundle
+from libs.kit import ids, telemetry
+from libs.kit.bundles import NothingPublished
+from libs.kit.clock import Clock
+from libs.kit.problems import Problem
+from libs.kit.store import Store, StreamMoved
+from services.gateways.handle import Bundles
+from services.gateways.settings import ChannelOff
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "gateways"
+DEFAULT_TENANT = "default"
+
+_RECEIVED = telemetry.counter("webhook_items", "What webhooks told, by kind.", "channel", "kind")
+_REFUSED = telemetry.counter("webhooks_refused", "Webhooks that were not taken, by reason.", "channel", "reason")
+
+D = TypeVar("D")
+
+
+class Desk:
+    """Takes what the providers and the contacts send."""
+
+    def __init__(self, store: Store, clock: Clock, bundles: Bundles) -> None:
+        self.store = store
+        self.clock = clock
+        self.bundles = bundles
+
+    async def door(self, tenant: str, door_of: Callable[[Bundle], D]) -> D:
+        """A tenant's door. Raises Problem 404 where the channel is off."""
+        try:
+            return door_of(await self.bundles.current(tenant))
+        except (ChannelOff, NothingPublished) as error:
+            raise Problem(404, "There is no such webhook", str(error)) from error
+
+    async def digest(self, tenant: str, channel: str, address: str) -> str:
+        """The look-up key (HMAC, hex) of an address in the channel's normal form."""
+        return (await self.store.keyring.lookup(tenant, channel, address)).hex()
+
+    async def take(self, tenant: str, channel: str, provider_id: str, event: Event) -> bool:
+        """Store a fact of the outside durably; False where it is known already, which is a success too."""
+        cause_id = ids.cause_id(tenant, channel, provider_id)
+        cause = Cause(
+            id=cause_id,
+            correlation_id=cause_id,
+            occurred_at=self.clock.now(),
+            source=SOURCE,
+            traceparent=telemetry.traceparent(),
+        )
+        stream = f"inbound-{channel}-{ids.digest(provider_id)}"
+        self.count(channel, type(event).__name__.lower())
+        try:
+            await self.store.append(tenant, stream, 0, [Draft(stream, event)], cause)
+        except StreamMoved:
+            log.debug("a webhook told what is known", stream=stream)
+            return False
+        return True
+
+    @staticmethod
+    def count(channel: str, kind: str) -> None:
+        """Something came in that may be no fact."""
+        _RECEIVED.labels(channel, kind).inc()
+
+    @staticmethod
+    def refuse(channel: str, reason: str) -> None:
+        """Something came in and was not taken."""
+        _REFUSED.labels(channel, reason).inc()

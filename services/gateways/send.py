@@ -1,0 +1,74 @@
+"""The effect `<channel>.send`: one message over a channel's provider, never sent twice."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from events.base import Draft, Recorded
+from events.conversation import MessageRequested
+from libs.channels import outcome as told
+from libs.kit.clock import Clock
+from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
+from services.gateways import decide
+from services.gateways.handle import Bundles
+from services.gateways.port import AnyAdapter
+from services.gateways.settings import ChannelOff
+
+
+class Sender:
+    """Sends what a conversation asked to have said, through the tenant's own account."""
+
+    def __init__(self, adapter: AnyAdapter, bundles: Bundles, clock: Clock) -> None:
+        self._adapter = adapter
+        self._bundles = bundles
+        self._clock = clock
+
+    def kind(self, *, timeout: timedelta, wait: timedelta | None = None) -> Kind:
+        """The protocol: text channels have no idempotency keys, so an unknown outcome waits for the webhook with our id."""
+        return Kind(
+            perform=self.perform,
+            withheld=_withheld,
+            dead=_given_up,
+            after_unknown="wait",
+            unknown=_unknown,
+            timeout=timeout,
+            wait=self._adapter.evidence if wait is None else wait,
+        )
+
+    async def perform(self, claim: Claim) -> Outcome:
+        """Call the provider once and say what came of it."""
+        intent: Recorded[MessageRequested] = claim.intent
+        bundle = await self._bundles.current(claim.tenant)
+        try:
+            door = self._adapter.door(bundle)
+        except ChannelOff as off:
+            return Withheld(str(off))
+        now = self._clock.now()
+        if reason := decide.veto(intent, door, bundle, now):
+            return Withheld(reason)
+        asked = decide.message_of(intent)
+        request = self._adapter.write(intent, door, bundle, now)
+        if isinstance(request, told.Refused):
+            return Refused([decide.rejected(asked, request)])
+        claim.begin_call()
+        match await self._adapter.send(request, door, claim.attempt - 1):
+            case told.Accepted(provider_ref):
+                return Done([decide.accepted(asked, provider_ref, decide.cost(bundle, asked, now))])
+            case told.Refused() as refused:
+                return Refused([decide.rejected(asked, refused)])
+            case told.Retry(reason, seconds):
+                return Retry(reason, None if seconds is None else timedelta(seconds=seconds))
+            case told.Unknown(reason):
+                return Unknown(reason)
+
+
+def _withheld(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.withheld(decide.message_of(intent), reason)]
+
+
+def _given_up(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.given_up(decide.message_of(intent), reason)]
+
+
+def _unknown(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.outcome_unknown(decide.message_of(intent), reason)]
