@@ -13,7 +13,8 @@ from events.turn import Completed, Failed, Withheld
 from events.turn import Usage as TurnUsage
 from events.values import Cost
 from libs.config.bundle import Bundle
-from libs.config.providers import Content, Price, PriceUnit
+from libs.config.model import Content, Price
+from libs.config.providers import PriceUnit
 from libs.domain.flow import Flow, Generate
 from libs.llm.turn import ModelCall, TurnRequest, TurnResult, Usage
 from libs.testkit.nouns import NOON, PRIYA, TENANT
