@@ -24,7 +24,7 @@ from libs.kit.clock import Clock
 from libs.kit.listen import Listener
 from libs.kit.serve import App, serve
 from services.sandbox import app as sandbox
-from services.sandbox.settings import MetaSettings, Script, Settings
+from services.sandbox.settings import MetaSettings, Settings
 from services.sandbox.state import Background
 
 COPIES = 3
@@ -116,7 +116,7 @@ def build(now: Any, courier: Courier, origin: str) -> App:
     """The emulators and the courier as one application."""
     settings = Settings(
         meta=MetaSettings(callback_url=f"{origin}/_chaos/courier", delivered_after=0.1, read_after=0.1),
-        scripts={"*": Script(name="Silent")},
+        people=(),
     )
     emulators = sandbox.build(settings, now=now)
 
