@@ -102,7 +102,7 @@ class TemplateVariable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered text. `variables` are the `{{ }}` of the body in order, each name once."""
+    """A registered text. `variables` are the `{{ }}` of the body in order, each name once, then those of the components."""
 
     id: str
     name: str
@@ -112,6 +112,11 @@ class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
     components: list[Any] | None = None
     dlt: Dlt | None = None
     variables: tuple[TemplateVariable, ...] = ()
+
+    @property
+    def body_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the body has, in its order."""
+        return tuple(variable.name for variable in self.variables if variable.source in self.body)
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

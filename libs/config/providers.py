@@ -21,7 +21,11 @@ class Provider:
 
 
 PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
-    "whatsapp": {"meta": Provider(credentials=("phone_id", "access_token", "verify_token", "app_secret"))},
+    "whatsapp": {
+        "meta": Provider(
+            credentials=("phone_id", "access_token", "verify_token", "app_secret"), further=("business_account_id",)
+        )
+    },
 }
 """By channel and provider. A channel that is not here is not built yet."""
 
