@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -135,17 +136,19 @@ class Reactor:
         self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
         self._cache = FoldCache(self._cache_size, self._reader.families - self._own, self._watermark)
         await self._ward.load(self._store.pool)
-        async with Hearing(
+        hearing = Hearing(
             self.consumer, self.shard, self._reader.families, after=self._watermark, store=self._store, bus=self._bus
-        ) as hearing:
-            self._hearing = hearing
+        )
+        async with AsyncExitStack() as stack:
+            self._hearing = await stack.enter_async_context(hearing)
 
-            def asked(connection: object, pid: int, channel: str, payload: object) -> None:
-                if payload == self.consumer:
+            def asked(consumer: str | None) -> None:
+                if consumer in (None, self.consumer):
                     self._retry.set()
                     hearing.wake()
 
-            await term.connection.add_listener(quarantine.CHANNEL, asked)
+            # Not on the lead's own connection: Postgres wakes everyone who listens, whatever to, for each notice.
+            stack.callback(self._store.listener.on(quarantine.CHANNEL, asked))
             term.connection.add_termination_listener(lambda *_: hearing.wake())
             self._retry.set()
             self.state = "ok: leading"

@@ -1,8 +1,8 @@
 """The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,10 @@ from libs.kit.appends import (
     Request,
     StreamMoved,
     Unavailable,
+    arguments,
     asking_postgres,
     keys_of,
+    refusals,
     seal,
     send,
 )
@@ -164,6 +166,20 @@ class Store:
         """Add facts wherever the stream ends; `duplicate` if it already holds them. Never raises StreamMoved."""
         return await self.append(tenant, stream, ANY, drafts, cause, consumer=consumer, first=first)
 
+    async def append_where(
+        self, shard: int, sql: str, args: Sequence[Any], appends: Sequence[Append]
+    ) -> asyncpg.Record | None:
+        """Change a private row and append what that means, in one statement; its row, or None: then nothing was written.
+
+        `sql` calls appends.BATCH once, for the row that it has changed; its own arguments come after
+        that call's. Raises as `Unit.commit` does.
+        """
+        with asking_postgres():
+            requests = await self._sealed(appends)
+            with self._present_keys(requests), refusals(shard, requests):
+                row: asyncpg.Record | None = await self.pool.fetchrow(sql, *arguments(shard, requests), *args)
+        return row
+
     @asynccontextmanager
     async def transaction(self, shard: int, *, connection: asyncpg.Connection | None = None) -> AsyncIterator["Unit"]:
         """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back."""
@@ -273,6 +289,14 @@ class Store:
                 keys |= await self.keyring.ensure(tenant, names)
         return [seal(append, self.codec, keys) for append in appends]
 
+    @contextmanager
+    def _present_keys(self, requests: Sequence[Request]) -> Iterator[None]:
+        try:
+            yield
+        except KeysLost as error:
+            self._renew_keys(requests)
+            raise Unavailable("Postgres has crashed and taken keys along; try again") from error
+
     def _renew_keys(self, requests: Iterable[Request]) -> None:
         for life in {request.life for request in requests if request.life}:
             self.keyring.renew(life)
@@ -309,8 +333,8 @@ class Unit:
         with asking_postgres():
             requests = await self._store._sealed(appends)
             outcomes: list[Appended | StreamMoved] = []
-            try:
-                if requests or consumer is not None:
+            if requests or consumer is not None:
+                with self._store._present_keys(requests):
                     outcomes = await send(
                         partial(self.connection.fetchrow, CALL),
                         self.shard,
@@ -320,9 +344,6 @@ class Unit:
                         from_pos=from_pos,
                         upto_pos=upto_pos,
                     )
-            except KeysLost as error:
-                self._store._renew_keys(requests)
-                raise Unavailable("Postgres has crashed and taken keys along; try again") from error
             await self._transaction.commit()
         self.committed = True
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]

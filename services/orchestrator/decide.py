@@ -85,7 +85,7 @@ def hear(story: Story, said: inbound.Received, stream: str, follows: str | None)
         )
     )
     policy = story.known.current.policy
-    if is_stop(said.text, stop_words(policy.stop_words)):
+    if is_stop(said.text, stop_words(policy.stop_words, channel=said.channel)):
         turns.stop(story, "stop_word", said.text)
         return
     if story.known.consent.stopped:
