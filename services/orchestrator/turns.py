@@ -61,6 +61,8 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
             _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
+    if newer and story.conversation.unread and story.conversation.open and not _speaking(story):
+        understand(story)  # what came while we answered the rest after all
 
 
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
@@ -122,7 +124,8 @@ def _move(story: Story, intents: list[str]) -> bool:
             any_moved = True
             after = story.matter(matter.id)
             waits = before.asked or isinstance(process.here(story, matter.id)[1], Wait)
-            if after.settled is None and (before.flow, before.step) == (after.flow, after.step) and waits:
+            stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
+            if after.settled is None and stays and waits:
                 process.go_on(story, matter.id)
             break
     return any_moved
