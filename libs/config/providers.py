@@ -22,6 +22,7 @@ class Provider:
 
 PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
     "whatsapp": {"meta": Provider(credentials=("phone_id", "access_token", "verify_token", "app_secret"))},
+    "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
 }
 """By channel and provider. A channel that is not here is not built yet."""
 
