@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from libs.channels.email_address import without_addresses
-from libs.channels.outcome import Accepted, Broken, Outcome, Refused, Retry, Scope, Unknown
+from libs.channels.outcome import Broken, Outcome, Refused, Retry, Scope, Unknown
 
 Phase = Literal["connection", "login", "sender", "recipient", "content"]
 """What was being done: greeting and TLS; AUTH; MAIL FROM; RCPT TO; DATA with the message."""
@@ -31,11 +31,6 @@ def is_permanent(code: str | None) -> bool:
     return not (code or "").startswith("4") and code not in _SOFT
 
 
-def accepted(message_id: str) -> Accepted:
-    """The next hop took it: no more than that; delivery is told by other means."""
-    return Accepted(message_id)
-
-
 def broken(how: Broken, reason: str, *, attempt: int = 0) -> Outcome:
     """A connection that broke. Before the content was begun nothing was sent; afterwards nobody knows.
 
@@ -50,6 +45,11 @@ def broken(how: Broken, reason: str, *, attempt: int = 0) -> Outcome:
 def no_starttls() -> Refused:
     """A server that offers no encryption gets neither our password nor the mail."""
     return Refused(530, "the server does not offer STARTTLS: use another port or server", "account")
+
+
+def no_auth() -> Refused:
+    """A server that lets nobody sign in is not the one that the account is at."""
+    return Refused(530, "the server takes no password: it is not the one that the account is at", "account")
 
 
 def classify(code: int, text: str, phase: Phase, *, attempt: int = 0) -> Retry | Refused:

@@ -13,11 +13,13 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
+from libs.kit.objects import Objects
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from services.gateways.chat import Chat
 from services.gateways.desk import Desk
+from services.gateways.email import Email
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter
 from services.gateways.send import Sender
@@ -26,14 +28,20 @@ from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)
+SMTP_STEPS = 4  # a mail takes several exchanges with its server
 LOOK_AGAIN_S = 60.0
 
 
 def adapters_of(
-    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock
+    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta
 ) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client), Chat(settings, store=store, bus=bus, clock=clock)]
+    objects = Objects.at(settings.objects_url, store.keyring) if settings.objects_url else None
+    every: list[AnyAdapter] = [
+        WhatsApp(settings, client),
+        Email(settings, client, store=store, objects=objects, timeout=timeout * SMTP_STEPS),
+        Chat(settings, store=store, bus=bus, clock=clock),
+    ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -49,7 +57,7 @@ async def build(
     """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock)
+    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock, timeout=timeout)
     reactor = Reactor(
         CONSUMER,
         settings.shard,

@@ -27,6 +27,7 @@ _MESSAGE = """SELECT message, channel, conversation, template, units, state FROM
 WHERE tenant = $1 AND message = $2"""
 _BY_REF = """SELECT message, channel, conversation, template, units, state FROM gateways.message
 WHERE tenant = $1 AND channel = $2 AND provider_ref = $3"""
+_TAKEN = f"{_MESSAGE} AND provider_ref IS NOT NULL"
 _STATE = "UPDATE gateways.message SET state = $3 WHERE tenant = $1 AND message = $2"
 _ACCEPTED = """UPDATE gateways.message
 SET provider_ref = coalesce(provider_ref, $3), state = CASE WHEN state IN ('requested', 'unknown') THEN 'accepted' ELSE state END
@@ -140,11 +141,15 @@ class Handlers:
     async def on_status(self, fact: Recorded[inbound.StatusReceived], world: World) -> Decision | None:
         """A provider tells a state: it moves the message that it names, or waits until that is known."""
         event = fact.event
+        reference = _uuid(event.reference)
         known = await world.db.fetchrow(_BY_REF, fact.tenant, event.channel, event.provider_ref)
+        if (
+            known is None and reference is not None
+        ):  # it may name the message by another id than the one it was taken under
+            known = await world.db.fetchrow(_TAKEN, fact.tenant, reference)
         if known is not None:
             state, drafts = decide.progress(_message(known), [event])
             return Decision(drafts, _moved(fact.tenant, _message(known), state))
-        reference = _uuid(event.reference)
         await world.db.execute(
             _WAIT,
             fact.tenant,

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from litestar.types import ControllerRouterHandler
 
 from events.base import Recorded
 from events.conversation import MessageRequested
-from libs.channels.outcome import Outcome, Refused
+from libs.channels.outcome import Outcome, Refused, Retry
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.kit.buckets import Limits
@@ -61,3 +61,22 @@ class Adapter(Protocol[D, R]):
 
 
 AnyAdapter = Adapter[Any, Any]
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An adapter that has something to do before it may send, and that may be repeated: uploading a file."""
+
+    async def prepare(self, tenant: str, request: Any, door: Any) -> Any | Refused | Retry:
+        """The request as it can be sent; what goes wrong here has sent nothing."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """An adapter whose provider is slower than most, and may ask to be tried again for longer.
+
+    `timeout` bounds a whole call, `max_age` how long a message is tried.
+    """
+
+    timeout: timedelta
+    max_age: timedelta

@@ -1,6 +1,7 @@
 """The effect `<channel>.send`: one message over a channel's provider, never sent twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from services.gateways import decide
 from services.gateways.handle import Bundles
-from services.gateways.port import AnyAdapter
+from services.gateways.port import AnyAdapter, Patient, Prepares
 from services.gateways.settings import ChannelOff
 
 
@@ -26,7 +27,7 @@ class Sender:
     def kind(self, *, timeout: timedelta, wait: timedelta | None = None) -> Kind:
         """The protocol: where there are no idempotency keys, an unknown outcome waits for the webhook with our id."""
         evidence = self._adapter.evidence
-        return Kind(
+        kind = Kind(
             perform=self.perform,
             withheld=_withheld,
             dead=_given_up,
@@ -35,6 +36,9 @@ class Sender:
             timeout=timeout,
             wait=wait or evidence or timedelta(0),
         )
+        if isinstance(self._adapter, Patient):
+            return replace(kind, timeout=self._adapter.timeout, max_age=self._adapter.max_age)
+        return kind
 
     async def perform(self, claim: Claim) -> Outcome:
         """Call the provider once and say what came of it."""
@@ -49,8 +53,14 @@ class Sender:
             return Withheld(reason)
         asked = decide.message_of(intent)
         request = self._adapter.write(intent, door, bundle, now)
+        if isinstance(self._adapter, Prepares) and not isinstance(request, told.Refused):
+            request = await self._adapter.prepare(claim.tenant, request, door)
         if isinstance(request, told.Refused):
             return Refused([decide.rejected(asked, request)])
+        if isinstance(request, told.Retry):
+            return Retry(
+                request.reason, None if request.after_seconds is None else timedelta(seconds=request.after_seconds)
+            )
         claim.begin_call()
         match await self._adapter.send(request, door, claim.attempt - 1):
             case told.Accepted(provider_ref):

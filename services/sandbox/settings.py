@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -37,6 +38,28 @@ class MetaSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_timeout: float = 5.0
 
 
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """SMTP and the mail providers behind it. None for the password accepts any; waits are in seconds.
+
+    `callback_url` is `…/webhooks/email` of the business; port 0 takes a free one.
+    """
+
+    callback_url: str | None = None
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 0
+    smtp_password: str | None = None
+    webhook_secret: str = "sandbox-webhook-secret"  # noqa: S105 - the emulator's own, known to everybody
+    mailgun_key: str = "sandbox-mailgun-key"
+    provider: Literal["sendgrid_raw", "sendgrid", "mailgun", "mailgun_mime"] = "sendgrid_raw"
+    """Who brings the contacts' mails."""
+    address: str = "asha@reply.sandbox.example"
+    """Where a contact writes who answers no mail of ours."""
+    delivered_after: float = 0.2
+    webhook_attempts: int = 12
+    webhook_backoff: float = 0.1
+    webhook_timeout: float = 5.0
+
+
 class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ERP. None for the token lets everybody in."""
 
@@ -47,13 +70,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole sandbox. `people` are those who answer by a script, `anyone` is everybody else."""
 
     meta: MetaSettings = MetaSettings()
+    mail: MailSettings = MailSettings()
     erp: ErpSettings = ErpSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_CALLBACK_URL`."""
+    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_…`."""
 
     def given(name: str) -> str | None:
         return environment.get(name) or None
@@ -64,6 +88,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             app_secret=given("WHATSAPP_APP_SECRET") or MetaSettings().app_secret,
             access_token=given("WHATSAPP_ACCESS_TOKEN"),
             phone_id=given("WHATSAPP_PHONE_ID"),
+        ),
+        mail=MailSettings(
+            callback_url=given("SANDBOX_EMAIL_CALLBACK_URL"),
+            smtp_host=given("SANDBOX_SMTP_HOST") or MailSettings().smtp_host,
+            smtp_port=int(given("SANDBOX_SMTP_PORT") or 0),
         ),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
     )
