@@ -211,7 +211,8 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     """We know what to say; a gateway has yet to say it.
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
-    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first.
+    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first. `draft` is the turn whose
+    words it says: the chat has streamed them.
     """
 
     message: str
@@ -225,6 +226,7 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     step: str | None = None
     reply_to: str | None = None
     thread: list[str] = []
+    draft: str | None = None
     gates: list[str] = []
 
 

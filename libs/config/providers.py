@@ -38,6 +38,7 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
             unit="segment",
         ),
     },
+    "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
 }
 """By channel and provider. A channel that is not here is not built yet."""
 

@@ -16,6 +16,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways.chat import Chat
 from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter
@@ -28,9 +29,11 @@ TIMEOUT = timedelta(seconds=10)
 LOOK_AGAIN_S = 60.0
 
 
-def adapters_of(settings: Settings, client: httpx.AsyncClient) -> list[AnyAdapter]:
+def adapters_of(
+    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock
+) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client)]
+    every: list[AnyAdapter] = [WhatsApp(settings, client), Chat(settings, store=store, bus=bus, clock=clock)]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -46,7 +49,7 @@ async def build(
     """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    adapters = adapters_of(settings, client)
+    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -76,6 +79,11 @@ async def build(
         await store.pool.fetchval("SELECT 1")
         return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
 
+    def drain() -> None:
+        for adapter in adapters:
+            if isinstance(adapter, Chat):  # the only one whose clients stay connected
+                adapter.drain()
+
     async def close() -> None:
         for adapter in adapters:
             await adapter.close()
@@ -91,6 +99,7 @@ async def build(
             *(loop for adapter in adapters for loop in adapter.loops()),
         ],
         ready=ready,
+        drain=drain,
         close=close,
     )
 

@@ -79,6 +79,7 @@ def say(
     purpose: Purpose,
     step: str | None = None,
     answers: int | None = None,
+    draft: str | None = None,
     skipped: Iterable[Skipped] = (),
 ) -> None:
     """Ask for a message; an approach for an open matter counts as an attempt."""
@@ -105,6 +106,7 @@ def say(
             answers=story.conversation.version if answers is None else answers,
             matter=matter.id if matter else None,
             step=step,
+            draft=draft,
             gates=story.gates(matter.id if matter else None),
         )
     )

@@ -172,7 +172,10 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
     body = Body(text=done.draft)
     if not way.free_text and way.template:
         body = speech.template_body(story, matter, way.channel, way.template)
-    speech.say(story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, skipped=skipped)
+    draft = turn_id if body.template is None else None
+    speech.say(
+        story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, draft=draft, skipped=skipped
+    )
 
 
 def _drop(
