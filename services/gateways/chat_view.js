@@ -284,7 +284,7 @@ class Widget {
 
   say(content, more) {
     this.pend(this.connection.say(content, more));
-    this.text.focus();
+    if (!matchMedia("(pointer: coarse)").matches) this.text.focus(); // on a phone it would cover half of the chat
   }
 
   pend(message) {

@@ -160,12 +160,15 @@ class ChatWorld:
     async def history(self, lines: int, text: str = "line") -> None:
         """A chat of so many lines, all the contact's."""
         digest = (await self.store.keyring.lookup(TENANT, "chat", PRIYA)).hex()
-        for number in range(lines):
+
+        async def write(number: int) -> None:
             fact = chat_facts.received(chat.Said(content=text), f"h-{number}", PRIYA, digest, self.clock.now())
             cause_id = ids.cause_id(TENANT, "chat", f"h-{number}")
             cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="gateways")
             stream = f"inbound-chat-h{number}"
             await self.store.append(TENANT, stream, 0, [Draft(stream, fact)], cause)
+
+        await asyncio.gather(*map(write, range(lines)))
         await self.shown(lines)
 
     async def told(self, intent: Recorded[Any], *names: str) -> list[str]:

@@ -376,8 +376,8 @@ async def test_a_contact_has_at_most_twenty_connections_on_a_replica(world: Chat
 
 async def test_a_slow_client_is_told_to_come_back_and_loses_nothing(world: ChatWorld, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("services.gateways.chat_room.SLOW_S", 0.5)
-    lines = 300
-    await world.history(lines, "x" * 3900)
+    lines = 600  # 7 MB: more than the buffers of the two kernels take
+    await world.history(lines, "ह" * 3900)
     host, _, port = world.origins[0].removeprefix("http://").partition(":")
     small = sockets.socket()
     small.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
