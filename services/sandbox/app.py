@@ -8,7 +8,8 @@ from litestar import Router, post
 
 from libs.kit import http
 from libs.kit.serve import App
-from services.sandbox import anthropic, contact_http, erp_http, meta_http
+from services.sandbox import anthropic, chat, contact_http, erp_http, meta_http
+from services.sandbox.chat import ChatTabs
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
 from services.sandbox.meta import Meta
@@ -35,12 +36,14 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     contacts = Contacts(settings.people, anyone=settings.anyone, background=background)
     meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
     erp = Erp(settings.erp, now=now)
+    tabs = ChatTabs(settings.chat, contacts=contacts, background=background)
     claude = anthropic.AnthropicSandbox(now=now)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
         """Every emulator as at the start."""
         meta.reset()
+        tabs.reset()
         contacts.reset()
         erp.reset()
         claude.faults.clear()
@@ -58,6 +61,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
             meta_http.graph(meta),
             meta_http.controls(meta),
             contact_http.controls(contacts),
+            chat.controls(tabs),
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),

@@ -37,6 +37,13 @@ class MetaSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_timeout: float = 5.0
 
 
+class ChatSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The web chat: where its WebSocket is (`ws://host:port`; None: nobody can chat), and what signs the tokens."""
+
+    url: str | None = None
+    token_secret: str = "sandbox-chat-secret-known-to-everybody"  # noqa: S105 - opens the sandbox's chats only
+
+
 class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ERP. None for the token lets everybody in."""
 
@@ -48,12 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     meta: MetaSettings = MetaSettings()
     erp: ErpSettings = ErpSettings()
+    chat: ChatSettings = ChatSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_CALLBACK_URL`."""
+    """The settings of `python -m services.sandbox`: the names of .env.example, `SANDBOX_CALLBACK_URL` and `SANDBOX_CHAT_URL`."""
 
     def given(name: str) -> str | None:
         return environment.get(name) or None
@@ -66,4 +74,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             phone_id=given("WHATSAPP_PHONE_ID"),
         ),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
+        chat=ChatSettings(
+            url=given("SANDBOX_CHAT_URL"), token_secret=given("CHAT_TOKEN_SECRET") or ChatSettings().token_secret
+        ),
     )
