@@ -19,9 +19,10 @@ from libs.kit.store import Store
 from services.gateways.chat import Chat
 from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
-from services.gateways.port import AnyAdapter
+from services.gateways.port import AnyAdapter, Limited
 from services.gateways.send import Sender
 from services.gateways.settings import ChannelOff, Settings
+from services.gateways.sms import Sms
 from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
@@ -30,10 +31,14 @@ LOOK_AGAIN_S = 60.0
 
 
 def adapters_of(
-    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock
+    settings: Settings, client: httpx.AsyncClient, timeout: timedelta, *, store: Store, bus: Bus, clock: Clock
 ) -> list[AnyAdapter]:
-    """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client), Chat(settings, store=store, bus=bus, clock=clock)]
+    """The adapters of the channels that this process serves. `timeout` bounds a whole call."""
+    every: list[AnyAdapter] = [
+        WhatsApp(settings, client),
+        Sms(settings, client, timeout),
+        Chat(settings, store=store, bus=bus, clock=clock),
+    ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -49,7 +54,8 @@ async def build(
     """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock)
+    desk = Desk(store, clock, bundles)
+    adapters = adapters_of(settings, client, timeout, store=store, bus=bus, clock=clock)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -63,16 +69,12 @@ async def build(
     )
     worker = EffectLedger(
         LEDGER,
-        {
-            f"{each.channel}.send": Sender(each, bundles, clock).kind(timeout=timeout, wait=evidence)
-            for each in adapters
-        },
+        {f"{each.channel}.send": Sender(each, bundles, desk).kind(timeout=timeout, wait=evidence) for each in adapters},
         store=store,
         clock=clock,
         source=NAME,
         slots=settings.slots,
     )
-    desk = Desk(store, clock, bundles)
     accounts = Accounts(adapters, store, bundles)
 
     async def ready() -> Mapping[str, str]:
@@ -134,9 +136,11 @@ class Accounts:
             return
         pool: asyncpg.Pool = self._store.pool
         for adapter in self._adapters:
-            killed = None
+            limits, killed = adapter.limits, None
             try:
-                adapter.door(bundle)
+                door = adapter.door(bundle)
+                if isinstance(door, Limited):
+                    limits = door.limits
             except ChannelOff as off:
                 killed = str(off)
-            await buckets.configure(pool, LEDGER, tenant, adapter.channel, adapter.limits, killed=killed)
+            await buckets.configure(pool, LEDGER, tenant, adapter.channel, limits, killed=killed)

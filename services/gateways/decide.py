@@ -8,14 +8,15 @@ from uuid import UUID
 
 from events.base import Draft, Event, Recorded
 from events.conversation import MessageRequested
-from events.inbound import Received, StatusReceived
+from events.inbound import Received, StatusReceived, Unsubscribed
 from events.message import Accepted, Delivered, Failed, OutcomeUnknown, Read, Rejected, Withheld
 from events.values import Cost
 from libs.channels.outcome import Refused, State, advance
 from libs.channels.whatsapp_items import ButtonPress, Content, Inbound, Media, Status, Unread
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
-from services.gateways.settings import WHATSAPP
+from libs.domain.segments import segments
+from services.gateways.settings import SMS, WHATSAPP
 
 FRESH = timedelta(minutes=15)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -63,6 +64,7 @@ def message_of(intent: Recorded[MessageRequested]) -> Message:
         channel=intent.event.channel,
         state="requested",
         template=body.template,
+        units=segments(body.text).count if intent.event.channel == SMS else 1,
     )
 
 
@@ -107,6 +109,11 @@ def rejected(message: Message, refused: Refused) -> Draft:
             scope=refused.scope,
         ),
     )
+
+
+def unsubscribed(channel: str, address: str, digest: str, reference: str | None) -> Unsubscribed:
+    """The provider has this address on its list of those who asked for no more; `reference` is our message's id."""
+    return Unsubscribed(channel=channel, digest=digest, how="preference", sender=address, reference=reference)
 
 
 def given_up(message: Message, reason: str) -> Draft:

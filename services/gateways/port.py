@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from litestar.types import ControllerRouterHandler
 
@@ -24,6 +24,14 @@ class Door(decide.Door, Protocol):
     def mode(self) -> ChannelMode: ...
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A door whose provider has limits of its own, where a channel has several providers."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+
 D = TypeVar("D", bound=Door)
 R = TypeVar("R")
 
@@ -31,8 +39,8 @@ R = TypeVar("R")
 class Adapter(Protocol[D, R]):
     """One channel: its pure codec of libs/channels with a thin transport. `R` is a request that is ready to be sent.
 
-    `limits` hold for one account; `evidence` is how long a webhook may explain an outcome that nobody knows. Without any,
-    sending twice does no harm, and what is not known is simply done again.
+    `limits` hold for one account, unless its door is Limited; `evidence` is how long a webhook may explain an outcome that
+    nobody knows. Without any, sending twice does no harm, and what is not known is simply done again.
     """
 
     channel: str
