@@ -8,7 +8,7 @@ from litestar import Router, post
 
 from libs.kit import http
 from libs.kit.serve import App
-from services.sandbox import anthropic, erp_http, meta_http
+from services.sandbox import anthropic, deepgram, erp_http, meta_http
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
 from services.sandbox.meta import Meta
@@ -22,11 +22,12 @@ def base_urls(origin: str) -> Mapping[str, str]:
         "whatsapp": origin + meta_http.GRAPH,
         "backend": origin + erp_http.API,
         "llm": origin + anthropic.BASE,
+        "stt": origin + deepgram.BASE,
     }
 
 
 def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.AsyncClient | None = None) -> App:
-    """The emulators of Meta, Claude, the ERP and the contacts.
+    """The emulators of Meta, Claude, Deepgram, the ERP and the contacts.
 
     `now` is the business clock. `client` posts webhooks and stays the caller's; without one the sandbox has its own.
     """
@@ -36,6 +37,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
     erp = Erp(settings.erp, now=now)
     claude = anthropic.AnthropicSandbox(now=now)
+    ears = deepgram.Deepgram(api_key=settings.stt_api_key, now=now)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
@@ -44,6 +46,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         contacts.reset()
         erp.reset()
         claude.faults.clear()
+        ears.reset()
         return {"status": "as at the start"}
 
     async def close() -> None:
@@ -60,6 +63,8 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),
+            deepgram.api(ears),
+            deepgram.controls(ears),
             everything,
         ],
         close=close,

@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     meta: MetaSettings = MetaSettings()
     erp: ErpSettings = ErpSettings()
+    stt_api_key: str | None = None
+    """Deepgram's; None lets everybody in."""
     scripts: Mapping[str, Script] = msgspec.field(default_factory=lambda: {"+919876543210": PRIYA})
 
 
@@ -93,4 +95,5 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             phone_id=given("WHATSAPP_PHONE_ID"),
         ),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
+        stt_api_key=given("STT_API_KEY"),
     )
