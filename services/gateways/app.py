@@ -13,12 +13,14 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
+from libs.kit.objects import Objects
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways import stops
 from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
-from services.gateways.port import AnyAdapter
+from services.gateways.port import AnyAdapter, Tools, Watches, Works
 from services.gateways.send import Sender
 from services.gateways.settings import ChannelOff, Settings
 from services.gateways.whatsapp import WhatsApp
@@ -28,9 +30,9 @@ TIMEOUT = timedelta(seconds=10)
 LOOK_AGAIN_S = 60.0
 
 
-def adapters_of(settings: Settings, client: httpx.AsyncClient) -> list[AnyAdapter]:
+def adapters_of(settings: Settings, tools: Tools, client: httpx.AsyncClient) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client)]
+    every: list[AnyAdapter] = [WhatsApp(settings, tools, client)]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -46,7 +48,9 @@ async def build(
     """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    adapters = adapters_of(settings, client)
+    objects = Objects.at(settings.objects_url, store.keyring) if settings.objects_url else None
+    adapters = adapters_of(settings, Tools(store, clock, bundles, objects), client)
+    works = [adapter for adapter in adapters if isinstance(adapter, Works)]
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -61,8 +65,11 @@ async def build(
     worker = EffectLedger(
         LEDGER,
         {
-            f"{each.channel}.send": Sender(each, bundles, clock).kind(timeout=timeout, wait=evidence)
-            for each in adapters
+            **{
+                f"{each.channel}.send": Sender(each, store, bundles, clock).kind(timeout=timeout, wait=evidence)
+                for each in adapters
+            },
+            **{name: kind for each in works for name, kind in each.kinds().items()},
         },
         store=store,
         clock=clock,
@@ -74,7 +81,9 @@ async def build(
 
     async def ready() -> Mapping[str, str]:
         await store.pool.fetchval("SELECT 1")
-        return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
+        told = [adapter.health() for adapter in adapters if isinstance(adapter, Watches)]
+        nats = "ok" if bus.connected else "not connected"
+        return {"nats": nats, **reactor.health(), **{name: text for each in told for name, text in each.items()}}
 
     async def close() -> None:
         for adapter in adapters:
@@ -130,4 +139,7 @@ class Accounts:
                 adapter.door(bundle)
             except ChannelOff as off:
                 killed = str(off)
-            await buckets.configure(pool, LEDGER, tenant, adapter.channel, adapter.limits, killed=killed)
+            stopped = await stops.reason_of(pool, tenant, adapter.channel, bundle.hash)
+            await buckets.configure(pool, LEDGER, tenant, adapter.channel, adapter.limits, killed=killed or stopped)
+            for account, limits in adapter.accounts().items() if isinstance(adapter, Works) else ():
+                await buckets.configure(pool, LEDGER, tenant, account, limits, killed=killed)
