@@ -5,14 +5,20 @@ from typing import get_args
 
 from libs.config.fields import Fields
 from libs.config.findings import Findings
-from libs.config.model import Dlt, MessageTemplate, TemplateCategory, TemplateVariable
+from libs.config.model import (
+    NAME,
+    PLACEHOLDER,
+    Dlt,
+    MessageTemplate,
+    TemplateCategory,
+    TemplateVariable,
+    variable_name,
+)
 from libs.config.parse_components import check_components
 from libs.config.tree import Node
 from libs.domain.templates import syntax_error
 
 CATEGORIES: tuple[TemplateCategory, ...] = get_args(TemplateCategory)
-PLACEHOLDER = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 LANGUAGE = re.compile(r"^[a-z]{2,3}(_[A-Z]{2})?$")
 LONGEST_BODY = {"whatsapp": 1024}
 
@@ -66,9 +72,9 @@ def _variables(body: str) -> tuple[TemplateVariable, ...]:
     """The placeholders in order, those of the body first; the same one twice is one variable."""
     variables: dict[str, TemplateVariable] = {}
     for placeholder in PLACEHOLDER.finditer(body):
-        path = PATH.match(placeholder[1])
+        path = NAME.match(placeholder[1])
         if path:
-            name = path[0].replace(".", "_").lower()
+            name = variable_name(path[0])
             variables.setdefault(name, TemplateVariable(name=name, source=placeholder[0]))
     return tuple(variables.values())
 
@@ -93,13 +99,13 @@ def _placeholders(body: Node, found: Findings) -> None:
     text = body.text
     sources: dict[str, str] = {}
     for placeholder in PLACEHOLDER.finditer(text):
-        path = PATH.match(placeholder[1])
+        path = NAME.match(placeholder[1])
         if path is None:
             found.error(
                 body, f"{placeholder[0]} names nothing", "a placeholder begins with a name, such as {{amount|inr}}"
             )
             continue
-        name = path[0].replace(".", "_").lower()
+        name = variable_name(path[0])
         if sources.setdefault(name, placeholder[1]) != placeholder[1]:
             found.error(
                 body,

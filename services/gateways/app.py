@@ -18,6 +18,7 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from services.gateways import stops
+from services.gateways.chat import Chat
 from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter, Tools, Watches, Works
@@ -30,9 +31,12 @@ TIMEOUT = timedelta(seconds=10)
 LOOK_AGAIN_S = 60.0
 
 
-def adapters_of(settings: Settings, tools: Tools, client: httpx.AsyncClient) -> list[AnyAdapter]:
+def adapters_of(settings: Settings, tools: Tools, client: httpx.AsyncClient, bus: Bus) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, tools, client)]
+    every: list[AnyAdapter] = [
+        WhatsApp(settings, tools, client),
+        Chat(settings, store=tools.store, bus=bus, clock=tools.clock),
+    ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -49,7 +53,7 @@ async def build(
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
     objects = Objects.at(settings.objects_url, store.keyring) if settings.objects_url else None
-    adapters = adapters_of(settings, Tools(store, clock, bundles, objects), client)
+    adapters = adapters_of(settings, Tools(store, clock, bundles, objects), client, bus)
     works = [adapter for adapter in adapters if isinstance(adapter, Works)]
     reactor = Reactor(
         CONSUMER,
@@ -85,6 +89,11 @@ async def build(
         nats = "ok" if bus.connected else "not connected"
         return {"nats": nats, **reactor.health(), **{name: text for each in told for name, text in each.items()}}
 
+    def drain() -> None:
+        for adapter in adapters:
+            if isinstance(adapter, Chat):  # the only one whose clients stay connected
+                adapter.drain()
+
     async def close() -> None:
         for adapter in adapters:
             await adapter.close()
@@ -100,6 +109,7 @@ async def build(
             *(loop for adapter in adapters for loop in adapter.loops()),
         ],
         ready=ready,
+        drain=drain,
         close=close,
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,16 +9,16 @@ from asyncpg import Record
 
 from events import conversation, inbound, message
 from events.base import Event, Recorded
+from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.kit import effect_rows, gates
-from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, Handler, Row, World
-from services.gateways import decide, stops
+from services.gateways import chat_lines, decide, stops, whatsapp_rows
 from services.gateways.decide import Message
-from services.gateways.settings import CHANNELS, WHATSAPP
+from services.gateways.settings import CHANNELS, CHAT
 
-LEDGER: Ledger = "gateways"
 CONSUMER = "gateways"
+LEDGER = whatsapp_rows.LEDGER
 
 _REQUESTED = """INSERT INTO gateways.message (tenant, message, channel, conversation, template, units)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"""
@@ -40,15 +39,6 @@ _WAITING_BY_REF = """DELETE FROM gateways.waiting_status WHERE tenant = $1 AND c
 RETURNING channel, provider_ref, status, at, reference::text, code, reason, category, billable"""
 _REF_OF = """SELECT provider_ref FROM gateways.waiting_status
 WHERE tenant = $1 AND channel = $2 AND reference = $3 LIMIT 1"""
-_HEARD = """INSERT INTO gateways.heard AS h (tenant, conversation, channel, provider_ref, at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant, conversation) DO UPDATE
-SET channel = excluded.channel, provider_ref = excluded.provider_ref, at = excluded.at"""
-_LAST_HEARD = "SELECT channel, at FROM gateways.heard WHERE tenant = $1 AND conversation = $2"
-
-FETCH = "whatsapp.fetch"
-MARK_READ = "whatsapp.mark_read"
-TYPING_WITHIN = timedelta(minutes=5)
-"""How long after the contact wrote a turn still answers that, for which the typing indicator is shown."""
 
 
 class Bundles(Protocol):
@@ -72,10 +62,15 @@ class Handlers:
             conversation.MessageRequested: self.on_message_requested,
             conversation.GateClosed: self.on_gate_closed,
             conversation.GateOpened: self.on_gate_opened,
+            conversation.DraftDropped: self.on_draft_dropped,
+            conversation.TakenOver: self.on_operator,
+            conversation.Released: self.on_operator,
             message.Accepted: self.on_accepted,
+            message.Rejected: self.on_unsaid,
+            message.Withheld: self.on_unsaid,
             message.OutcomeUnknown: self.on_outcome_unknown,
-            inbound.StatusReceived: self.on_status,
             inbound.Received: self.on_received,
+            inbound.StatusReceived: self.on_status,
             conversation.ContactSaid: self.on_contact_said,
             conversation.TurnRequested: self.on_turn_requested,
         }
@@ -97,7 +92,7 @@ class Handlers:
             order_key=f"{fact.subject_id}/{event.channel}",
             gates=event.gates,
         )
-        return Decision(rows=[known, work])
+        return Decision(rows=[known, work, *([chat_lines.asked(fact)] if event.channel == CHAT else ())])
 
     async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
         return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
@@ -113,7 +108,37 @@ class Handlers:
         known = await world.db.fetchrow(_ACCEPTED, fact.tenant, id_, event.provider_ref, price)
         if known is None:
             return None
-        return await self._join(world, _message(known), event.provider_ref)
+        joined = await self._join(world, _message(known), event.provider_ref)
+        if event.channel == CHAT:
+            return Decision(joined.drafts, [*joined.rows, chat_lines.said(fact.tenant, id_)])
+        return joined
+
+    async def on_unsaid(self, fact: Recorded[message.Rejected | message.Withheld], world: World) -> Decision | None:
+        """What may not be said in the chat is no line of it."""
+        if fact.event.channel != CHAT:
+            return None
+        return Decision(rows=[chat_lines.unsaid(fact.tenant, UUID(fact.subject_id))])
+
+    async def on_received(self, fact: Recorded[inbound.Received], world: World) -> Decision | None:
+        """What a contact writes in the chat is a line of it, for the other tabs; the files of WhatsApp are fetched."""
+        match fact.event.channel:
+            case "chat":
+                return Decision(rows=[chat_lines.heard(fact)])
+            case "whatsapp":
+                return Decision(rows=whatsapp_rows.fetches(fact))
+            case _:
+                return None
+
+    async def on_draft_dropped(self, fact: Recorded[conversation.DraftDropped], world: World) -> Decision | None:
+        """A draft that the chat may be showing will not be said."""
+        return _tell_contact(fact, chat.Retracted(id=fact.event.turn))
+
+    async def on_operator(
+        self, fact: Recorded[conversation.TakenOver | conversation.Released], world: World
+    ) -> Decision | None:
+        """A person has come into the conversation, or left it."""
+        there = isinstance(fact.event, conversation.TakenOver)
+        return _tell_contact(fact, chat.Presence(who="operator", there=there))
 
     async def on_outcome_unknown(self, fact: Recorded[message.OutcomeUnknown], world: World) -> Decision | None:
         """Nobody knows whether it was sent, unless a status that carries our id has come already."""
@@ -152,29 +177,13 @@ class Handlers:
             return None
         return await self._resolve(world, _message(named), event.provider_ref)
 
-    async def on_received(self, fact: Recorded[inbound.Received], world: World) -> Decision | None:
-        """A contact's message announces files: they are fetched."""
-        event = fact.event
-        if event.channel != WHATSAPP or not any(each.provider_id and not each.object for each in event.attachments):
-            return None
-        return Decision(
-            rows=[effect_rows.open_row(LEDGER, fact, kind=FETCH, account=FETCH, order_key=f"{FETCH} {fact.stream}")]
-        )
-
     async def on_contact_said(self, fact: Recorded[conversation.ContactSaid], world: World) -> Decision:
-        """A message has reached its conversation: on WhatsApp it gets its blue ticks."""
-        event = fact.event
-        heard = Row(_HEARD, (fact.tenant, fact.subject_id, event.channel, event.provider_ref, event.at))
-        if event.channel != WHATSAPP or event.provider_ref is None:
-            return Decision(rows=[heard])
-        return Decision(rows=[heard, _mark(fact)])
+        """A message has reached its conversation."""
+        return Decision(rows=whatsapp_rows.heard(fact))
 
-    async def on_turn_requested(self, fact: Recorded[conversation.TurnRequested], world: World) -> Decision | None:
-        """Claude is asked for an answer: whoever has just written on WhatsApp sees that we are typing."""
-        last = await world.db.fetchrow(_LAST_HEARD, fact.tenant, fact.subject_id)
-        if last is None or last["channel"] != WHATSAPP or world.now() - last["at"] > TYPING_WITHIN:
-            return None
-        return Decision(rows=[_mark(fact)])
+    async def on_turn_requested(self, fact: Recorded[conversation.TurnRequested], world: World) -> Decision:
+        """Claude is asked for an answer."""
+        return Decision(rows=await whatsapp_rows.typing(fact, world))
 
     async def _resolve(self, world: World, unknown: Message, provider_ref: str) -> Decision | None:
         """A status is evidence that the provider took a message whose outcome nobody knew."""
@@ -223,10 +232,10 @@ def target(fact: Recorded[Any]) -> str:
             return fact.stream
 
 
-def _mark(fact: Recorded[Any]) -> Row:
-    return effect_rows.open_row(
-        LEDGER, fact, kind=MARK_READ, account=MARK_READ, order_key=f"{MARK_READ} {fact.stream} {fact.version}"
-    )
+def _tell_contact(fact: Recorded[Any], frame: chat.Passing) -> Decision | None:
+    """Whoever is in the contact's chat now sees the frame; it is no state."""
+    contact = fact.envelope.subject
+    return Decision(rows=[chat_lines.told(fact.tenant, contact, frame)]) if contact else None
 
 
 def _message(record: Record) -> Message:

@@ -16,13 +16,13 @@ from libs.kit.effect_kinds import Kind
 from libs.kit.serve import Loop
 from services.gateways import whatsapp_marks, whatsapp_webhook
 from services.gateways.desk import Desk
-from services.gateways.handle import FETCH, MARK_READ
 from services.gateways.port import Tools
 from services.gateways.settings import WHATSAPP, Settings
 from services.gateways.whatsapp_call import Graph
 from services.gateways.whatsapp_door import WhatsAppDoor, door_of
 from services.gateways.whatsapp_files import Files
 from services.gateways.whatsapp_marks import Marks
+from services.gateways.whatsapp_rows import FETCH, MARK_READ
 from services.gateways.whatsapp_templates import Templates
 from services.gateways.whatsapp_voice import Ears
 from services.gateways.whatsapp_write import Saying, saying

@@ -8,7 +8,7 @@ from litestar import Router, post
 
 from libs.kit import http
 from libs.kit.serve import App
-from services.sandbox import anthropic, deepgram, erp_http, meta_http
+from services.sandbox import anthropic, contact_http, deepgram, erp_http, meta_http
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
 from services.sandbox.meta import Meta
@@ -33,7 +33,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     """
     poster = client or http.client()
     background = Background()
-    contacts = Contacts(settings.scripts)
+    contacts = Contacts(settings.people, anyone=settings.anyone, background=background)
     meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
     erp = Erp(settings.erp, now=now)
     claude = anthropic.AnthropicSandbox(now=now)
@@ -59,7 +59,8 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         name="sandbox",
         routes=[
             meta_http.graph(meta),
-            meta_http.controls(meta, contacts),
+            meta_http.controls(meta),
+            contact_http.controls(contacts),
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),

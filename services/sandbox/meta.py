@@ -12,8 +12,9 @@ import msgspec
 
 from services.sandbox import meta_webhook
 from services.sandbox.contact import Contacts
+from services.sandbox.meta_mouth import WhatsAppMouth
 from services.sandbox.meta_send import GraphError, Outgoing, ReadMark, check
-from services.sandbox.meta_webhook import Webhooks
+from services.sandbox.meta_webhook import Saying, Webhooks
 from services.sandbox.settings import MetaSettings, Template
 from services.sandbox.state import Answer, Background, Faults
 
@@ -65,21 +66,6 @@ class Message(msgspec.Struct, kw_only=True):
     states: list[str] = msgspec.field(default_factory=list)
 
 
-class Saying(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """Something that a contact says: `text`, or a whole `message` as Meta would write it (`type` and its content)."""
-
-    sender: str
-    text: str | None = None
-    message: dict[str, Any] | None = None
-    name: str | None = None
-    phone_id: str | None = None
-    quoted: str | None = None
-    id: str | None = None
-    copies: int = 1
-    hide_phone: bool = False
-    numeric_ids: bool = False
-
-
 class Meta:
     """One Graph API with everything that was sent over it. Times are business time, waits are machine time."""
 
@@ -106,6 +92,7 @@ class Meta:
         self._last_inbound: dict[tuple[str, str], datetime] = {}
         self._last_sent: dict[tuple[str, str], datetime] = {}
         self._talks_to: dict[str, str] = {}
+        contacts.speaks("whatsapp", WhatsAppMouth(self.say))
 
     def reset(self) -> None:
         """As at the start, with nothing on its way; the callback URL stays."""
@@ -214,7 +201,14 @@ class Meta:
                 await asyncio.sleep(self._wait_before(state))
                 await self._tell(message, [state], fault, error)
         if error is None:
-            await self._answer(message)
+            self.contacts.hear(
+                "whatsapp",
+                message.to,
+                message.text,
+                template=message.template,
+                id=message.id,
+                account=message.phone_id,
+            )
 
     def _wait_before(self, state: str) -> float:
         return {"delivered": self.settings.delivered_after, "read": self.settings.read_after}.get(state, 0.0)
@@ -236,12 +230,6 @@ class Meta:
         ]
         value = meta_webhook.statuses(message.to, parts)
         await self._post(message.phone_id, value, at, copies=fault.copies, numeric=fault.numeric_ids)
-
-    async def _answer(self, message: Message) -> None:
-        line = self.contacts.hear(message.to, message.text, message.template)
-        for words in line.say if line else ():
-            await asyncio.sleep(line.after_seconds if line else 0)
-            await self.say(Saying(sender=message.to, text=words, phone_id=message.phone_id, quoted=message.id))
 
     async def _post(self, phone_id: str, value: dict[str, Any], at: datetime, *, copies: int, numeric: bool) -> None:
         body = meta_webhook.envelope(phone_id, self.settings.display_number, value)

@@ -1,17 +1,15 @@
-"""The Graph API's paths, and the controls under `/_sandbox/meta` and `/_sandbox/contacts`."""
+"""The Graph API's paths, and the controls under `/_sandbox/meta`."""
 
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, post, put
-from litestar.exceptions import ValidationException
+from litestar import Request, Response, Router, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from services.sandbox.contact import Contacts
-from services.sandbox.meta import Message, Meta, MetaFault, Saying
+from services.sandbox.meta import Message, Meta, MetaFault
 from services.sandbox.meta_send import GraphError
-from services.sandbox.meta_webhook import Delivery
-from services.sandbox.settings import Script, Template
+from services.sandbox.meta_webhook import Delivery, Saying
+from services.sandbox.settings import Template
 from services.sandbox.state import deliver
 
 GRAPH = "/sandbox/meta"
@@ -43,7 +41,7 @@ def graph(meta: Meta) -> Router:
     return Router(GRAPH, route_handlers=[messages], include_in_schema=False)
 
 
-def controls(meta: Meta, contacts: Contacts) -> Router:
+def controls(meta: Meta) -> Router:
     """What a test or a demo asks of the emulator itself."""
 
     @get("/meta/messages", sync_to_thread=False)
@@ -96,28 +94,11 @@ def controls(meta: Meta, contacts: Contacts) -> Router:
     @post("/meta/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
         meta.reset()
-        contacts.reset()
+        meta.contacts.reset()
         return {"status": "as at the start"}
 
-    @get("/contacts", sync_to_thread=False)
-    def scripts() -> dict[str, Script]:
-        return dict(contacts.scripts)
-
-    @put("/contacts/{phone:str}/script", sync_to_thread=False)
-    def script(phone: FromPath[str], data: JSONBody[Script]) -> dict[str, int]:
-        try:
-            contacts.give(phone, data)
-        except ValueError as error:
-            raise ValidationException(str(error)) from error
-        return {"lines": len(data.lines)}
-
-    @delete("/contacts/{phone:str}/script", status_code=200, sync_to_thread=False)
-    def silence(phone: FromPath[str]) -> dict[str, int]:
-        contacts.give(phone, Script())
-        return {"lines": 0}
-
     handlers = [sent, read_marks, webhooks, add_faults, inbound, callback, templates, unreachable, reset]
-    return Router("/_sandbox", route_handlers=[*handlers, scripts, script, silence], include_in_schema=False)
+    return Router("/_sandbox", route_handlers=handlers, include_in_schema=False)
 
 
 def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

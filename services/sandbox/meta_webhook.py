@@ -30,6 +30,21 @@ class Delivery(msgspec.Struct, kw_only=True):
     status: int = 0
 
 
+class Saying(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """Something that a contact says: `text`, or a whole `message` as Meta would write it (`type` and its content)."""
+
+    sender: str
+    text: str | None = None
+    message: dict[str, Any] | None = None
+    name: str | None = None
+    phone_id: str | None = None
+    quoted: str | None = None
+    id: str | None = None
+    copies: int = 1
+    hide_phone: bool = False
+    numeric_ids: bool = False
+
+
 class Webhooks:
     """Posts signed bodies to the callback URL. A body that gets no 200 is posted again, with backoff, a bounded number of times."""
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-ANYONE = "*"
-"""The script of contacts that have none of their own."""
+from services.sandbox.contact_people import PEOPLE, SILENT
+from services.sandbox.contact_script import Person
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,42 +43,15 @@ class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What a contact says after a message whose text or template's name matches the expression `when` (None: any)."""
-
-    say: tuple[str, ...]
-    when: str | None = None
-    after_seconds: float = 0.5
-    once: bool = False
-
-
-class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """How a contact behaves: the first line that fits speaks, and where none fits the contact stays silent."""
-
-    name: str = ""
-    lines: tuple[Line, ...] = ()
-
-
-PRIYA = Script(
-    name="Priya Sharma",
-    lines=(
-        Line(
-            when=r"payment[_ ]?reminder|overdue|INV-2026-0042",
-            say=("Haan ji, 20 February tak kar denge",),
-            once=True,
-        ),
-    ),
-)
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole sandbox. `scripts` by phone in E.164, or `*` for everybody else."""
+    """The whole sandbox. `people` are those who answer by a script, `anyone` is everybody else."""
 
     meta: MetaSettings = MetaSettings()
     erp: ErpSettings = ErpSettings()
+    people: tuple[Person, ...] = PEOPLE
+    anyone: Person = SILENT
     stt_api_key: str | None = None
     """Deepgram's; None lets everybody in."""
-    scripts: Mapping[str, Script] = msgspec.field(default_factory=lambda: {"+919876543210": PRIYA})
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

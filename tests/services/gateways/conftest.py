@@ -172,7 +172,7 @@ async def gateways(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
         meta = MetaSettings(delivered_after=0.02, read_after=0.02)
-        emulators = sandbox.build(SandboxSettings(meta=meta, scripts={}), now=clock.now)
+        emulators = sandbox.build(SandboxSettings(meta=meta, people=()), now=clock.now)
         sandbox_origin = await stack.enter_async_context(serving(emulators))
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
