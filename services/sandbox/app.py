@@ -8,7 +8,7 @@ from litestar import Router, post
 
 from libs.kit import http
 from libs.kit.serve import App
-from services.sandbox import anthropic, chat, contact_http, erp_http, meta_http, sms_http
+from services.sandbox import anthropic, chat, contact_http, deepgram, erp_http, meta_http, sms_http
 from services.sandbox.chat import ChatTabs
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
@@ -27,11 +27,12 @@ def base_urls(origin: str) -> Mapping[str, str]:
         "sms": origin + sms_http.BASE,
         "backend": origin + erp_http.API,
         "llm": origin + anthropic.BASE,
+        "stt": origin + deepgram.BASE,
     }
 
 
 def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.AsyncClient | None = None) -> App:
-    """The emulators of Meta, the SMS providers, Claude, the ERP and the contacts.
+    """The emulators of Meta, the SMS providers, Claude, Deepgram, the ERP and the contacts.
 
     `now` is the business clock. `client` posts webhooks and stays the caller's; without one the sandbox has its own.
     """
@@ -51,6 +52,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     erp = Erp(settings.erp, now=now)
     tabs = ChatTabs(settings.chat, contacts=contacts, background=background)
     claude = anthropic.AnthropicSandbox(now=now)
+    ears = deepgram.Deepgram(api_key=settings.stt_api_key, now=now)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
@@ -61,6 +63,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         contacts.reset()
         erp.reset()
         claude.faults.clear()
+        ears.reset()
         return {"status": "as at the start"}
 
     async def close() -> None:
@@ -81,6 +84,8 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),
+            deepgram.api(ears),
+            deepgram.controls(ears),
             everything,
         ],
         close=close,

@@ -94,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     chat: ChatSettings = ChatSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
+    stt_api_key: str | None = None
+    """Deepgram's; None lets everybody in."""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -114,4 +116,5 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         chat=ChatSettings(
             url=given("SANDBOX_CHAT_URL"), token_secret=given("CHAT_TOKEN_SECRET") or ChatSettings().token_secret
         ),
+        stt_api_key=given("STT_API_KEY"),
     )
