@@ -18,13 +18,13 @@ from libs.channels.email_address import wire
 from libs.channels.outcome import Outcome, Refused, Retry
 from libs.config.bundle import Bundle
 from libs.kit.buckets import Limits
-from libs.kit.objects import ObjectErased, ObjectMissing, Objects, ObjectsAway
+from libs.kit.objects import ObjectErased, ObjectMissing, ObjectsAway
 from libs.kit.serve import Loop
-from libs.kit.store import Store
 from services.gateways import email_door, email_unsubscribe, email_webhook
 from services.gateways.desk import Desk
 from services.gateways.email_door import EmailDoor, door_of
 from services.gateways.email_smtp import Server, hand_over
+from services.gateways.port import Tools
 from services.gateways.settings import EMAIL, Settings
 
 SHARE = 0.8
@@ -67,17 +67,15 @@ class Email:
     def __init__(
         self,
         settings: Settings,
+        tools: Tools,
         client: httpx.AsyncClient,
-        *,
-        store: Store,
-        objects: Objects | None,
         timeout: timedelta,
     ) -> None:
         self.timeout = timeout
         self._settings = settings
         self._client = client
-        self._store = store
-        self._objects = objects
+        self._store = tools.store
+        self._objects = tools.objects
 
     def door(self, bundle: Bundle) -> EmailDoor:
         return door_of(self._settings, bundle)

@@ -16,6 +16,8 @@ CHAT = "chat"
 SMS = "sms"
 CHANNELS = (WHATSAPP, EMAIL, CHAT, SMS)
 """The text channels; voice is the voice service's."""
+STT = "stt"
+"""What transcribes voice notes, among the sandbox's addresses."""
 
 
 class ChannelOff(Exception):
@@ -73,13 +75,14 @@ class Settings:
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.gateways`; production unless CONVERSE_PROFILE says otherwise.
 
-    `CONVERSE_CHANNELS` (comma-separated) are the channels of this process; `CONVERSE_SANDBOX_<CHANNEL>_URL` the emulators;
-    `CONVERSE_OBJECTS_URL` where files are kept, or the folder `objects` under CONVERSE_DATA. Raises ValueError for a channel that there is not.
+    `CONVERSE_CHANNELS` (comma-separated) are the channels of this process; `CONVERSE_SANDBOX_<CHANNEL>_URL` the emulators
+    (and `CONVERSE_SANDBOX_STT_URL`); `CONVERSE_OBJECTS_URL` where files are kept, or the folder `objects` under
+    CONVERSE_DATA. Raises ValueError for a channel that there is not.
     """
     served = [name.strip() for name in (environment.get("CONVERSE_CHANNELS") or ",".join(CHANNELS)).split(",")]
     if unknown := [name for name in served if name not in CHANNELS]:
         raise ValueError(f"CONVERSE_CHANNELS names {unknown[0]!r}: the text channels are {', '.join(CHANNELS)}")
-    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in CHANNELS}
+    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in (*CHANNELS, STT)}
     return Settings(
         environment=environment,
         sandbox_urls={channel: url for channel, url in urls.items() if url},
