@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -82,6 +82,7 @@ class SmtpServer:
         self._take = take
         self._listening = asyncio.Event()
         self._sessions: WeakSet[SMTP] = WeakSet()
+        self._shut_out: WeakKeyDictionary[SMTP, str] = WeakKeyDictionary()
         self.certificate = ""
         self.port = 0
 
@@ -129,8 +130,10 @@ class SmtpServer:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object
     ) -> AuthResult:
         fault = self._faults.take(lambda fault: fault.refuse is not None and fault.at == "login")
-        if fault is not None:
-            return AuthResult(success=False, handled=False, message=fault.refuse)
+        if fault is not None and fault.refuse is not None:
+            self._shut_out[server] = fault.refuse  # for the whole connection: a client tries every mechanism
+        if (refusal := self._shut_out.get(server)) is not None:
+            return AuthResult(success=False, handled=False, message=refusal)
         wanted = self._settings.smtp_password
         known = isinstance(given, LoginPassword) and (wanted is None or given.password == wanted.encode())
         return AuthResult(success=known, handled=False)  # a failure that counts as handled is never answered
