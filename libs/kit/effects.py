@@ -164,7 +164,7 @@ class EffectLedger:
             return []
         kinds, leases = list(self._leases), list(self._leases.values())
         try:
-            records: list[asyncpg.Record] = await self._store.pool.fetch(
+            records: list[asyncpg.Record] = await self._store.writers.fetch(
                 self._sql("effect_claim"), ids.fresh(), limit, kinds, leases, buckets.TROUBLE
             )
         except asyncpg.LockNotAvailableError:
