@@ -95,8 +95,8 @@ class EffectLedger:
                         self._sweep_now = False
                         await self.sweep()
                         next_sweep = time.monotonic() + POLL_S
-                    if await self.claim_and_start() == 0:
-                        await self._pause(next_sweep)
+                    await self.claim_and_start()
+                    await self._pause(next_sweep)
                 except Exception as error:
                     if not passes(error):
                         raise
