@@ -171,7 +171,12 @@ async def _apps(
             **await wiring.kit("orchestrator"),
         ),
         await gateways.build(
-            GatewaySettings(environment=environment, sandbox_urls=emulators, profile=settings.profile),
+            GatewaySettings(
+                environment=environment,
+                sandbox_urls=emulators,
+                profile=settings.profile,
+                objects_url=environment.get("CONVERSE_OBJECTS_URL") or (settings.data / "objects").resolve().as_uri(),
+            ),
             **await wiring.kit("gateways"),
         ),
         await backend_sync.build(

@@ -23,6 +23,10 @@ DEFAULT_TENANT = "default"
 _RECEIVED = telemetry.counter("webhook_items", "What webhooks told, by kind.", "channel", "kind")
 _REFUSED = telemetry.counter("webhooks_refused", "Webhooks that were not taken, by reason.", "channel", "reason")
 
+_ALARMS = telemetry.counter(
+    "provider_alarms", "Refusals that are about our account or configuration.", "channel", "code"
+)
+
 D = TypeVar("D")
 
 
@@ -73,3 +77,9 @@ class Desk:
     def refuse(channel: str, reason: str) -> None:
         """Something came in and was not taken."""
         _REFUSED.labels(channel, reason).inc()
+
+    @staticmethod
+    def alarm(channel: str, code: int | str) -> None:
+        """A provider refuses what only an operator can put right: credentials, money, a registration."""
+        _ALARMS.labels(channel, str(code)).inc()
+        log.error("a provider refuses our account or configuration", channel=channel, code=code)

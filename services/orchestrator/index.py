@@ -11,6 +11,7 @@ from events.base import Draft, Event
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
@@ -80,12 +81,14 @@ class Index:
         )
         return [row["bundle"] for row in rows]
 
-    async def is_duplicate(self, key: str, cooldown_s: int, now: datetime) -> bool:
-        """Whether a follow-up of this key is open, or was opened within its cooldown."""
+    async def holder(self, key: str) -> Holder | None:
+        """The newest follow-up of a key."""
         row = await self._rows.fetchrow(
-            "SELECT opened_at, settled FROM orchestrator.dedupe WHERE tenant = $1 AND key = $2", self._tenant, key
+            "SELECT followup, opened_at, settled FROM orchestrator.dedupe WHERE tenant = $1 AND key = $2",
+            self._tenant,
+            key,
         )
-        return row is not None and (not row["settled"] or now - row["opened_at"] < timedelta(seconds=cooldown_s))
+        return Holder(row["followup"], row["opened_at"], row["settled"]) if row else None
 
     async def waiting_for(self, contact: str) -> list[str]:
         """The follow-ups that wait for a contact."""

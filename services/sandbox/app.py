@@ -8,12 +8,15 @@ from litestar import Router, post
 
 from libs.kit import http
 from libs.kit.serve import App
-from services.sandbox import anthropic, chat, contact_http, erp_http, meta_http
+from services.sandbox import anthropic, chat, contact_http, deepgram, erp_http, meta_http, sms_http
 from services.sandbox.chat import ChatTabs
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
 from services.sandbox.meta import Meta
 from services.sandbox.settings import Settings
+from services.sandbox.sms_http import SmsProviders
+from services.sandbox.sms_network import Network
+from services.sandbox.sms_webhook import Webhooks as SmsWebhooks
 from services.sandbox.state import Background
 
 
@@ -21,13 +24,15 @@ def base_urls(origin: str) -> Mapping[str, str]:
     """The base URL of each emulator that is served at `origin` (`http://127.0.0.1:8000`)."""
     return {
         "whatsapp": origin + meta_http.GRAPH,
+        "sms": origin + sms_http.BASE,
         "backend": origin + erp_http.API,
         "llm": origin + anthropic.BASE,
+        "stt": origin + deepgram.BASE,
     }
 
 
 def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.AsyncClient | None = None) -> App:
-    """The emulators of Meta, Claude, the ERP and the contacts.
+    """The emulators of Meta, the SMS providers, Claude, Deepgram, the ERP and the contacts.
 
     `now` is the business clock. `client` posts webhooks and stays the caller's; without one the sandbox has its own.
     """
@@ -35,18 +40,30 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     background = Background()
     contacts = Contacts(settings.people, anyone=settings.anyone, background=background)
     meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
+    sms = SmsProviders(
+        Network(
+            settings.sms,
+            now=now,
+            contacts=contacts,
+            background=background,
+            webhooks=SmsWebhooks(settings.sms, poster, background),
+        )
+    )
     erp = Erp(settings.erp, now=now)
     tabs = ChatTabs(settings.chat, contacts=contacts, background=background)
     claude = anthropic.AnthropicSandbox(now=now)
+    ears = deepgram.Deepgram(api_key=settings.stt_api_key, now=now)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
         """Every emulator as at the start."""
         meta.reset()
         tabs.reset()
+        sms.reset()
         contacts.reset()
         erp.reset()
         claude.faults.clear()
+        ears.reset()
         return {"status": "as at the start"}
 
     async def close() -> None:
@@ -60,11 +77,15 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         routes=[
             meta_http.graph(meta),
             meta_http.controls(meta),
+            sms_http.apis(sms),
+            sms_http.controls(sms),
             contact_http.controls(contacts),
             chat.controls(tabs),
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),
+            deepgram.api(ears),
+            deepgram.controls(ears),
             everything,
         ],
         close=close,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,40 @@ class ChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     token_secret: str = "sandbox-chat-secret-known-to-everybody"  # noqa: S105 - opens the sandbox's chats only
 
 
+class SmsTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """A text as DLT has registered it, with `{#var#}` for its variables; `header`: only under this sender."""
+
+    entity_id: str
+    template_id: str
+    body: str
+    header: str | None = None
+
+
+class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Exotel, SNS and End User Messaging. None for a key or the templates accepts any; waits are in seconds.
+
+    `callback_url` is `…/webhooks/sms` of the business; Exotel's callbacks go to its secret path below, SNS's topic posts to
+    it. `origin` is where this sandbox is reached, for the addresses in SNS's envelopes (else as it was last called).
+    """
+
+    callback_url: str | None = None
+    origin: str | None = None
+    webhook_secret: str = "sandbox-sms-secret"  # noqa: S105 - the emulator's own, known to everybody
+    api_key: str | None = None
+    api_token: str | None = None
+    access_key_id: str | None = None
+    default_provider: Literal["exotel", "sns", "pinpoint"] = "exotel"
+    exophone: str = "08047491899"
+    number: str = "+14255550101"
+    topic: str = "arn:aws:sns:ap-south-1:000000000000:converse-sms"
+    templates: tuple[SmsTemplate, ...] | None = None
+    delivered_after: float = 0.2
+    webhook_attempts: int = 12
+    webhook_backoff: float = 0.1
+    """Before the second attempt; doubled each time, at most 5 s. The real ones wait 20 s and 5 minutes."""
+    webhook_timeout: float = 5.0
+
+
 class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ERP. None for the token lets everybody in."""
 
@@ -54,14 +89,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole sandbox. `people` are those who answer by a script, `anyone` is everybody else."""
 
     meta: MetaSettings = MetaSettings()
+    sms: SmsSettings = SmsSettings()
     erp: ErpSettings = ErpSettings()
     chat: ChatSettings = ChatSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
+    stt_api_key: str | None = None
+    """Deepgram's; None lets everybody in."""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m services.sandbox`: the names of .env.example, `SANDBOX_CALLBACK_URL` and `SANDBOX_CHAT_URL`."""
+    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_…`."""
 
     def given(name: str) -> str | None:
         return environment.get(name) or None
@@ -73,8 +111,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             access_token=given("WHATSAPP_ACCESS_TOKEN"),
             phone_id=given("WHATSAPP_PHONE_ID"),
         ),
+        sms=SmsSettings(callback_url=given("SANDBOX_SMS_CALLBACK_URL"), origin=given("SANDBOX_ORIGIN")),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
         chat=ChatSettings(
             url=given("SANDBOX_CHAT_URL"), token_secret=given("CHAT_TOKEN_SECRET") or ChatSettings().token_secret
         ),
+        stt_api_key=given("STT_API_KEY"),
     )
