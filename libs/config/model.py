@@ -107,7 +107,7 @@ NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 
 
 class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered text. `variables` are the `{{ }}` of the body in order, each name once."""
+    """A registered text. `variables` are the `{{ }}` of the body in order, each name once, then those of the components."""
 
     id: str
     name: str
@@ -117,6 +117,11 @@ class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
     components: list[Any] | None = None
     dlt: Dlt | None = None
     variables: tuple[TemplateVariable, ...] = ()
+
+    @property
+    def body_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the body has, in its order."""
+        return tuple(variable.name for variable in self.variables if variable.source in self.body)
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The registered text with these values in the places of its variables; one that has none stays as it is."""

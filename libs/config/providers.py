@@ -25,7 +25,11 @@ _AWS = (*_SMS, "region", "max_price", "topic_arns")
 _AWS_KEYS = ("access_key_id", "secret_access_key")
 
 PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
-    "whatsapp": {"meta": Provider(credentials=("phone_id", "access_token", "verify_token", "app_secret"))},
+    "whatsapp": {
+        "meta": Provider(
+            credentials=("phone_id", "access_token", "verify_token", "app_secret"), further=("business_account_id",)
+        )
+    },
     "sms": {
         "exotel": Provider(
             credentials=("account_sid", "api_key", "api_token", "webhook_secret"), options=_SMS, unit="segment"
@@ -38,6 +42,7 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
             unit="segment",
         ),
     },
+    "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
 }
 """By channel and provider. A channel that is not here is not built yet."""
 

@@ -16,6 +16,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways.chat import Chat
 from services.gateways.desk import Desk
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter, Limited
@@ -29,9 +30,15 @@ TIMEOUT = timedelta(seconds=10)
 LOOK_AGAIN_S = 60.0
 
 
-def adapters_of(settings: Settings, client: httpx.AsyncClient, timeout: timedelta) -> list[AnyAdapter]:
+def adapters_of(
+    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta
+) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves. `timeout` bounds a whole call."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client), Sms(settings, client, timeout)]
+    every: list[AnyAdapter] = [
+        WhatsApp(settings, client),
+        Chat(settings, store=store, bus=bus, clock=clock),
+        Sms(settings, client, timeout),
+    ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -48,7 +55,7 @@ async def build(
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
     desk = Desk(store, clock, bundles)
-    adapters = adapters_of(settings, client, timeout)
+    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock, timeout=timeout)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -74,6 +81,11 @@ async def build(
         await store.pool.fetchval("SELECT 1")
         return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
 
+    def drain() -> None:
+        for adapter in adapters:
+            if isinstance(adapter, Chat):  # the only one whose clients stay connected
+                adapter.drain()
+
     async def close() -> None:
         for adapter in adapters:
             await adapter.close()
@@ -89,6 +101,7 @@ async def build(
             *(loop for adapter in adapters for loop in adapter.loops()),
         ],
         ready=ready,
+        drain=drain,
         close=close,
     )
 

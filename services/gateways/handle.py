@@ -9,13 +9,14 @@ from asyncpg import Record
 
 from events import conversation, inbound, message
 from events.base import Event, Recorded
+from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.kit import effect_rows, gates
 from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, Handler, Row, World
-from services.gateways import decide
+from services.gateways import chat_lines, decide
 from services.gateways.decide import Message
-from services.gateways.settings import CHANNELS
+from services.gateways.settings import CHANNELS, CHAT
 
 LEDGER: Ledger = "gateways"
 CONSUMER = "gateways"
@@ -57,8 +58,14 @@ class Handlers:
             conversation.MessageRequested: self.on_message_requested,
             conversation.GateClosed: self.on_gate_closed,
             conversation.GateOpened: self.on_gate_opened,
+            conversation.DraftDropped: self.on_draft_dropped,
+            conversation.TakenOver: self.on_operator,
+            conversation.Released: self.on_operator,
             message.Accepted: self.on_accepted,
+            message.Rejected: self.on_unsaid,
+            message.Withheld: self.on_unsaid,
             message.OutcomeUnknown: self.on_outcome_unknown,
+            inbound.Received: self.on_received,
             inbound.StatusReceived: self.on_status,
         }
 
@@ -79,7 +86,7 @@ class Handlers:
             order_key=f"{fact.subject_id}/{event.channel}",
             gates=event.gates,
         )
-        return Decision(rows=[known, work])
+        return Decision(rows=[known, work, *([chat_lines.asked(fact)] if event.channel == CHAT else ())])
 
     async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
         return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
@@ -94,7 +101,31 @@ class Handlers:
         known = await world.db.fetchrow(_ACCEPTED, fact.tenant, id_, event.provider_ref)
         if known is None:
             return None
-        return await self._join(world, _message(known), event.provider_ref)
+        joined = await self._join(world, _message(known), event.provider_ref)
+        if event.channel == CHAT:
+            return Decision(joined.drafts, [*joined.rows, chat_lines.said(fact.tenant, id_)])
+        return joined
+
+    async def on_unsaid(self, fact: Recorded[message.Rejected | message.Withheld], world: World) -> Decision | None:
+        """What may not be said in the chat is no line of it."""
+        if fact.event.channel != CHAT:
+            return None
+        return Decision(rows=[chat_lines.unsaid(fact.tenant, UUID(fact.subject_id))])
+
+    async def on_received(self, fact: Recorded[inbound.Received], world: World) -> Decision | None:
+        """What a contact writes in the chat is a line of it, for the other tabs."""
+        return Decision(rows=[chat_lines.heard(fact)]) if fact.event.channel == CHAT else None
+
+    async def on_draft_dropped(self, fact: Recorded[conversation.DraftDropped], world: World) -> Decision | None:
+        """A draft that the chat may be showing will not be said."""
+        return _tell_contact(fact, chat.Retracted(id=fact.event.turn))
+
+    async def on_operator(
+        self, fact: Recorded[conversation.TakenOver | conversation.Released], world: World
+    ) -> Decision | None:
+        """A person has come into the conversation, or left it."""
+        there = isinstance(fact.event, conversation.TakenOver)
+        return _tell_contact(fact, chat.Presence(who="operator", there=there))
 
     async def on_outcome_unknown(self, fact: Recorded[message.OutcomeUnknown], world: World) -> Decision | None:
         """Nobody knows whether it was sent, unless a status that carries our id has come already."""
@@ -161,6 +192,12 @@ def target(fact: Recorded[Any]) -> str:
             return ref
         case _:
             return fact.stream
+
+
+def _tell_contact(fact: Recorded[Any], frame: chat.Passing) -> Decision | None:
+    """Whoever is in the contact's chat now sees the frame; it is no state."""
+    contact = fact.envelope.subject
+    return Decision(rows=[chat_lines.told(fact.tenant, contact, frame)]) if contact else None
 
 
 def _moved(tenant: str, known: Message, state: str) -> list[Row]:

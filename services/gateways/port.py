@@ -39,12 +39,15 @@ R = TypeVar("R")
 class Adapter(Protocol[D, R]):
     """One channel: its pure codec of libs/channels with a thin transport. `R` is a request that is ready to be sent.
 
-    `limits` hold for one account, unless its door is Limited; `evidence` is how long a webhook may explain an outcome that nobody knows.
+    `limits` hold for one account, unless its door is Limited. `evidence` is how long a webhook may explain an outcome that
+    nobody knows. Without any, sending twice does no harm, and what is not known is simply done again.
     """
 
     channel: str
     limits: Limits
-    evidence: timedelta
+
+    @property
+    def evidence(self) -> timedelta | None: ...
 
     def door(self, bundle: Bundle) -> D:
         """The door of a tenant, by its bundle. Raises ChannelOff."""

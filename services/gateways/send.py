@@ -25,15 +25,16 @@ class Sender:
         self._desk = desk
 
     def kind(self, *, timeout: timedelta, wait: timedelta | None = None) -> Kind:
-        """The protocol: text channels have no idempotency keys, so an unknown outcome waits for the webhook with our id."""
+        """The protocol: where there are no idempotency keys, an unknown outcome waits for the webhook with our id."""
+        evidence = self._adapter.evidence
         return Kind(
             perform=self.perform,
             withheld=_withheld,
             dead=_given_up,
-            after_unknown="wait",
+            after_unknown="repeat" if evidence is None else "wait",
             unknown=_unknown,
             timeout=timeout,
-            wait=self._adapter.evidence if wait is None else wait,
+            wait=wait or evidence or timedelta(0),
         )
 
     async def perform(self, claim: Claim) -> Outcome:
