@@ -11,12 +11,17 @@ from services.sandbox.contact_script import Person
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
-    """A template that Meta approved. With a `body`, the number of its `{{parameters}}` is checked."""
+    """A template that is registered. With a `body`, the number of its `{{parameters}}` is checked.
+
+    Only an approved (or flagged) one is sent; `header` is TEXT, IMAGE, VIDEO or DOCUMENT.
+    """
 
     name: str
     language: str
     body: str = ""
     category: str = "utility"
+    status: str = "APPROVED"
+    header: str | None = None
 
 
 class MetaSettings(msgspec.Struct, frozen=True, kw_only=True):
