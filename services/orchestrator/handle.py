@@ -82,9 +82,9 @@ class Orchestrator:
                 cancel_on=matched.cancel_on,
             )
             drafts.append(self._opening(fact, str(self._shell.fact_id(fact.id, "followup", place)), opened))
-        keys_of = [fact.stream, fact.event.business_stream]
         contacts = {draft.subject for draft in drafts if draft.subject}
-        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, keys_of, each)]
+        event_key = [fact.event.business_stream]  # the evaluation is sealed under it too
+        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, event_key, each)]
         return self._decision(world, drafts, bound)
 
     async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
