@@ -13,13 +13,16 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
+from libs.kit.objects import Objects
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways import stops
 from services.gateways.chat import Chat
 from services.gateways.desk import Desk
+from services.gateways.email import Email
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
-from services.gateways.port import AnyAdapter, Limited
+from services.gateways.port import AnyAdapter, Limited, Tools, Watches, Works
 from services.gateways.send import Sender
 from services.gateways.settings import ChannelOff, Settings
 from services.gateways.sms import Sms
@@ -27,17 +30,19 @@ from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)
+SMTP_EXCHANGES = 4  # a mail takes several with its server
 LOOK_AGAIN_S = 60.0
 
 
 def adapters_of(
-    settings: Settings, client: httpx.AsyncClient, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta
+    settings: Settings, tools: Tools, client: httpx.AsyncClient, bus: Bus, timeout: timedelta
 ) -> list[AnyAdapter]:
     """The adapters of the channels that this process serves. `timeout` bounds a whole call."""
     every: list[AnyAdapter] = [
-        WhatsApp(settings, client),
-        Chat(settings, store=store, bus=bus, clock=clock),
+        WhatsApp(settings, tools, client),
+        Email(settings, tools, client, timeout * SMTP_EXCHANGES),
         Sms(settings, client, timeout),
+        Chat(settings, store=tools.store, bus=bus, clock=tools.clock),
     ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
@@ -55,7 +60,9 @@ async def build(
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
     desk = Desk(store, clock, bundles)
-    adapters = adapters_of(settings, client, store=store, bus=bus, clock=clock, timeout=timeout)
+    objects = Objects.at(settings.objects_url, store.keyring) if settings.objects_url else None
+    adapters = adapters_of(settings, Tools(store, clock, bundles, objects), client, bus, timeout)
+    works = [adapter for adapter in adapters if isinstance(adapter, Works)]
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -69,7 +76,13 @@ async def build(
     )
     worker = EffectLedger(
         LEDGER,
-        {f"{each.channel}.send": Sender(each, bundles, desk).kind(timeout=timeout, wait=evidence) for each in adapters},
+        {
+            **{
+                f"{each.channel}.send": Sender(each, bundles, desk).kind(timeout=timeout, wait=evidence)
+                for each in adapters
+            },
+            **{name: kind for each in works for name, kind in each.kinds().items()},
+        },
         store=store,
         clock=clock,
         source=NAME,
@@ -79,7 +92,9 @@ async def build(
 
     async def ready() -> Mapping[str, str]:
         await store.pool.fetchval("SELECT 1")
-        return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
+        told = [adapter.health() for adapter in adapters if isinstance(adapter, Watches)]
+        nats = "ok" if bus.connected else "not connected"
+        return {"nats": nats, **reactor.health(), **{name: text for each in told for name, text in each.items()}}
 
     def drain() -> None:
         for adapter in adapters:
@@ -143,4 +158,7 @@ class Accounts:
                     limits = door.limits
             except ChannelOff as off:
                 killed = str(off)
-            await buckets.configure(pool, LEDGER, tenant, adapter.channel, limits, killed=killed)
+            stopped = await stops.reason_of(pool, tenant, adapter.channel, bundle.hash)
+            await buckets.configure(pool, LEDGER, tenant, adapter.channel, limits, killed=killed or stopped)
+            for account, its in adapter.accounts().items() if isinstance(adapter, Works) else ():
+                await buckets.configure(pool, LEDGER, tenant, account, its, killed=killed)
