@@ -16,8 +16,8 @@ from services.gateways import decide
 from services.gateways.settings import Settings
 from services.gateways.sms import request, status_callback
 from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor, door_of
+from tests.services.gateways.asked import asked
 from tests.services.gateways.sms_world import REMINDER, TEMPLATES, bundle_of
-from tests.services.gateways.test_decide import asked
 
 EXOTEL = """webhook_base_url: https://hooks.example.com
 channels:
