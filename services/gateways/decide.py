@@ -8,14 +8,16 @@ from uuid import UUID
 
 from events.base import Draft, Event, Recorded
 from events.conversation import MessageRequested
-from events.inbound import StatusReceived
-from events.message import Accepted, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
+from events.inbound import StatusReceived, Unsubscribed
+from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
 from events.values import Cost
 from libs.channels import whatsapp
+from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, State, advance
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
-from services.gateways.settings import WHATSAPP
+from libs.domain.segments import segments
+from services.gateways.settings import SMS, WHATSAPP
 
 FRESH = timedelta(minutes=15)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -25,6 +27,7 @@ _STATES: dict[str, State] = {
     "sent": "sent",
     "failed": "failed",
     "delivered": "delivered",
+    "bounced": "bounced",
     "read": "read",
     "played": "played",
 }
@@ -65,6 +68,7 @@ def message_of(intent: Recorded[MessageRequested]) -> Message:
         channel=intent.event.channel,
         state="requested",
         template=body.template,
+        units=segments(body.text).count if intent.event.channel == SMS else 1,
     )
 
 
@@ -111,6 +115,11 @@ def rejected(message: Message, refused: Refused) -> Draft:
     )
 
 
+def unsubscribed(channel: str, address: str, digest: str, reference: str | None) -> Unsubscribed:
+    """The provider has this address on its list of those who asked for no more; `reference` is our message's id."""
+    return Unsubscribed(channel=channel, digest=digest, how="preference", sender=address, reference=reference)
+
+
 def given_up(message: Message, reason: str) -> Draft:
     """It could not be sent in all the time that it had."""
     return Draft(
@@ -141,7 +150,7 @@ def progress(message: Message, statuses: Iterable[StatusReceived]) -> tuple[str,
     return state, drafts
 
 
-_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
+_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "bounced": 4, "read": 5, "played": 6}
 
 
 def _fact(message: Message, before: State, status: StatusReceived) -> Event | None:
@@ -149,6 +158,13 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
     match status.status:
         case "delivered":
             return Delivered(conversation=conversation, channel=channel, at=status.at)
+        case "bounced":
+            return Bounced(
+                conversation=conversation,
+                channel=channel,
+                reason=status.reason or status.code or "the provider gave no reason",
+                permanent=is_permanent(status.code),
+            )
         case "read" | "played" if before not in ("read", "played"):
             return Read(conversation=conversation, channel=channel, at=status.at)
         case "failed":

@@ -30,6 +30,14 @@ class Door(decide.Door, Protocol):
     def mode(self) -> ChannelMode: ...
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A door whose provider has limits of its own, where a channel has several providers."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+
 D = TypeVar("D", bound=Door)
 R = TypeVar("R")
 
@@ -47,8 +55,8 @@ class Tools:
 class Adapter(Protocol[D, R]):
     """One channel: its pure codec of libs/channels with a thin transport. `R` is a request that is ready to be sent.
 
-    `limits` hold for one account; `evidence` is how long a webhook may explain an outcome that nobody knows. Without any,
-    sending twice does no harm, and what is not known is simply done again.
+    `limits` hold for one account, unless its door is Limited; `evidence` is how long a webhook may explain an outcome that
+    nobody knows. Without any, sending twice does no harm, and what is not known is simply done again.
     """
 
     channel: str
@@ -85,6 +93,17 @@ class Prepares(Protocol):
 
     async def prepare(self, tenant: str, request: Any, door: Any) -> Any | Refused | Retry:
         """The request as it can be sent; what goes wrong here has sent nothing."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """An adapter whose provider is slower than most, and may ask to be tried again for longer.
+
+    `timeout` bounds a whole call, `max_age` how long a message is tried.
+    """
+
+    timeout: timedelta
+    max_age: timedelta
 
 
 @runtime_checkable
