@@ -14,6 +14,7 @@ from events.values import (
     PersonalText,
     PersonalTextOrNone,
     PolicyDecision,
+    SlotOffer,
     Trigger,
 )
 
@@ -39,8 +40,11 @@ class ProcessBound(Event, tag="conversation.process_bound.v1"):
 
 
 class FlowStarted(Event, tag="conversation.flow_started.v1"):
+    """A flow begins. With `called_from`, a step of the flow that runs, that flow waits until this one is over."""
+
     matter: str
     flow: str
+    called_from: str | None = None
 
 
 class StepEntered(Event, tag="conversation.step_entered.v1"):
@@ -50,8 +54,52 @@ class StepEntered(Event, tag="conversation.step_entered.v1"):
 
 
 class FlowEnded(Event, tag="conversation.flow_ended.v1"):
+    """A flow is over. `returns`: the flow that waits for it goes on; else those that wait are over, too."""
+
     matter: str
     flow: str
+    returns: bool = False
+
+
+class SlotAsked(Event, tag="conversation.slot_asked.v1"):
+    """The contact is asked for a slot, once more."""
+
+    matter: str
+    flow: str
+    step: str
+    slot: str
+
+
+class SlotFilled(Event, tag="conversation.slot_filled.v1"):
+    """The contact answered, or corrected what they had answered; `words` are theirs."""
+
+    matter: str
+    flow: str
+    step: str
+    slot: str
+    value: Annotated[Any, Personal(None)]
+    words: PersonalTextOrNone = None
+    corrected: bool = False
+
+
+class SlotRefused(Event, tag="conversation.slot_refused.v1"):
+    """What the contact said is no answer, and why."""
+
+    matter: str
+    flow: str
+    step: str
+    slot: str
+    reason: str
+
+
+class CollectEnded(Event, tag="conversation.collect_ended.v1"):
+    """A step asks no more: the contact broke it off, or did not answer what was asked often enough."""
+
+    matter: str
+    flow: str
+    step: str
+    how: Literal["cancelled", "unanswered"]
+    slot: str | None = None
 
 
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
@@ -93,6 +141,8 @@ class Understood(Event, tag="conversation.understood.v1"):
     language: str | None = None
     sentiment: str | None = None
     opt_out: bool = False
+    slots: PersonalData = {}
+    breaks_off: bool = False
 
 
 class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
@@ -190,7 +240,8 @@ class TimerSet(Event, tag="conversation.timer_set.v1"):
 class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.turn"):
     """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
 
-    `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id.
+    `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
+    for at this step, or may be corrected at it.
     """
 
     turn: str
@@ -205,6 +256,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     undefined: list[str] = []
     max_words: int | None = None
     gates: list[str] = []
+    slots: Annotated[list[SlotOffer], Personal([])] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
@@ -267,6 +319,10 @@ CONVERSATION = Category(
         FlowStarted,
         StepEntered,
         FlowEnded,
+        SlotAsked,
+        SlotFilled,
+        SlotRefused,
+        CollectEnded,
         ToolAnswered,
         ContactSaid,
         Understood,

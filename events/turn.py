@@ -14,7 +14,11 @@ class Usage(Value):
 
 
 class Completed(Event, tag="turn.completed.v1"):
-    """Claude has understood and, where asked, written."""
+    """Claude has understood and, where asked, written.
+
+    `slots` holds what the contact said of the slots offered, their words stand in `words`; `breaks_off`: they will not go on
+    with what is asked.
+    """
 
     conversation: str
     model: str
@@ -24,6 +28,8 @@ class Completed(Event, tag="turn.completed.v1"):
     language: str | None = None
     sentiment: str | None = None
     opt_out: bool = False
+    slots: PersonalData = {}
+    breaks_off: bool = False
     draft: PersonalTextOrNone = None
     usage: Usage = Usage()
     cost: Cost | None = None

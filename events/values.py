@@ -102,3 +102,14 @@ class Skipped(Value):
 
     channel: str
     reason: str
+
+
+class SlotOffer(Value):
+    """Something that the contact is asked for, or may correct; `value` is what they said before."""
+
+    name: str
+    type: Literal["date", "amount", "phone", "choice", "text"]
+    required: bool = True
+    choices: list[str] = []
+    ask: str | None = None
+    value: Any = None

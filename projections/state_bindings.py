@@ -11,6 +11,8 @@ from events.conversation import (
     MatterSettled,
     ProcessBound,
     ProcessMoved,
+    SlotAsked,
+    SlotFilled,
     StepEntered,
     ToolAnswered,
     Understood,
@@ -71,6 +73,10 @@ def _after(row: StateBinding, event: Any, now: datetime) -> StateBinding:
         case Understood():
             known = row.state_data.get("extracted_info", {})
             return _learnt(row, extracted_info={**known, **event.extracted_info})
+        case SlotAsked():
+            return _learnt(row, flow=event.flow, step=event.step)
+        case SlotFilled():
+            return _learnt(row, slots={**row.state_data.get("slots", {}), event.slot: event.value})
         case ToolAnswered():
             known = row.state_data.get("results", {})
             return _learnt(row, results={**known, event.result_key: event.result})
@@ -105,7 +111,18 @@ def _bound(fact: Recorded[Any], event: ProcessBound, known: StateBinding | None)
 STATE_BINDINGS = Projection(
     "state_bindings",
     (StateBinding,),
-    (ProcessBound, ProcessMoved, FlowStarted, StepEntered, FlowEnded, Understood, ToolAnswered, MatterSettled),
+    (
+        ProcessBound,
+        ProcessMoved,
+        FlowStarted,
+        StepEntered,
+        FlowEnded,
+        SlotAsked,
+        SlotFilled,
+        Understood,
+        ToolAnswered,
+        MatterSettled,
+    ),
     reads,
     apply,
 )

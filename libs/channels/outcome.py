@@ -33,11 +33,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was sent, and repeating the same call would not help. `code` is the provider's own."""
+    """Nothing was sent, and repeating the same call would not help. `code` is the provider's own, or a word of ours.
 
-    code: int
+    `opted_out`: the provider says that the contact asked this number or account for no more.
+    """
+
+    code: int | str
     reason: str
     scope: Scope
+    opted_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from libs.config.parse_conditions import checks
 from libs.config.parsed import Parsed, Placed
 from libs.config.scope import SURELY, Problem, Scope, Scopes
 from libs.config.tree import Node
-from libs.domain.flow import Branch, Flow, Generate, Say, ToolCall
+from libs.domain.flow import Branch, Collect, Flow, Generate, Handoff, Say, ToolCall
 from libs.domain.names import parts_of
 from libs.domain.rules import Rule
 from libs.domain.statemap import SendMessage, StateMap
@@ -90,6 +90,15 @@ def _flow(placed: Placed[Flow], scope: Scope, parsed: Parsed, found: Findings) -
             case Branch(arms=arms):
                 for n in range(len(arms)):
                     _conditions(node.at("arms", n).keys.get("conditions"), scope, found)
+            case Collect():
+                for n in range(len(step.slots)):
+                    slot = node.at("slots", n)
+                    _templates(slot.keys.get("ask"), scope, found)
+                    _conditions(slot.keys.get("valid"), scope, found)
+                for channel, template in step.templates.items():
+                    _registered(parsed, channel, template, scope, found)
+            case Handoff():
+                _templates(node.keys.get("reason"), scope, found)
             case Generate() | Say():
                 _templates(node.keys.get("system_prompt"), scope, found)
                 _templates(node.keys.get("text"), scope, found)

@@ -6,8 +6,24 @@ from typing import Literal, TypedDict
 from libs.config.fields import Fields
 from libs.config.findings import Findings, suggest
 from libs.config.parse_conditions import parse_conditions
+from libs.config.parse_slots import parse_slot
 from libs.config.tree import Node
-from libs.domain.flow import AnyStep, Arm, Branch, End, Flow, Generate, Move, Say, ToolCall, Unbuilt, Wait
+from libs.domain.flow import (
+    AnyStep,
+    Arm,
+    Branch,
+    Collect,
+    End,
+    Flow,
+    Generate,
+    Handoff,
+    Move,
+    Say,
+    Subflow,
+    ToolCall,
+    Unbuilt,
+    Wait,
+)
 
 
 class Common(TypedDict):
@@ -90,6 +106,22 @@ def _say(fields: Fields, common: Common) -> AnyStep:
     )
 
 
+def _collect(fields: Fields, common: Common) -> AnyStep:
+    return Collect(
+        slots=tuple(parse_slot(item, fields.found) for item in fields.items("slots", required=True)),
+        max_asks=fields.whole("max_asks", minimum=1) or 3,
+        templates=fields.text_map("templates"),
+        max_words=fields.whole("max_words", minimum=1),
+        on_error=fields.text("on_error"),
+        on_cancel=fields.text("on_cancel"),
+        **common,
+    )
+
+
+def _handoff(fields: Fields, common: Common) -> AnyStep:
+    return Handoff(reason=fields.need("reason"), queue=fields.text("queue"), **common)
+
+
 def _wait(fields: Fields, common: Common) -> AnyStep:
     fields.choice("for", ("reply",))
     timeout = fields.duration("timeout")
@@ -110,8 +142,11 @@ STEPS: Mapping[str, Callable[[Fields, Common], AnyStep]] = {
     "branch": _branch,
     "generate": _generate,
     "say": _say,
+    "collect": _collect,
     "wait": _wait,
     "transition": _move,
+    "subflow": lambda fields, common: Subflow(flow=fields.need("flow"), **common),
+    "handoff": _handoff,
     "end": lambda fields, common: End(**common),
 }
-UNBUILT: tuple[Literal["collect", "plan", "subflow", "handoff"], ...] = ("collect", "plan", "subflow", "handoff")
+UNBUILT: tuple[Literal["plan"], ...] = ("plan",)

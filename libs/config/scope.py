@@ -6,7 +6,7 @@ from typing import Literal
 
 from libs.config.findings import nearest, suggest
 from libs.config.parsed import Parsed
-from libs.domain.flow import ToolCall
+from libs.domain.flow import Collect, Subflow, ToolCall
 from libs.domain.names import PLAIN_NAMES, parts_of
 from libs.domain.rules import FollowupSpec
 from libs.domain.statemap import StartFlow
@@ -30,9 +30,12 @@ class Scope:
     """What can be named in one place. `context` None: the business context may hold anything.
 
     `results`: fields by result key, None where the ERP's answer may hold anything. `event`: an event's data is at hand.
+    `slots` are those of the flows that lead here, `collected` those of any: a person may start any flow by hand.
     """
 
     context: frozenset[str] | None = None
+    slots: frozenset[str] = frozenset()
+    collected: frozenset[str] = frozenset()
     results: dict[str, frozenset[str] | None] = field(default_factory=dict)
     contact: frozenset[str] = CONTACT_FIELDS
     event: bool = False
@@ -59,13 +62,14 @@ class Scope:
 
     def _sources(self) -> list[tuple[str, Iterable[str]]]:
         return [
+            ("slots", self.slots),
             ("a tool's answer", self.results),
             ("business_context", self.context or ()),
             ("contact", self.contact),
         ]
 
     def _below(self, root: str, rest: list[str]) -> Problem | None:
-        known = {"contact": self.contact, "business_context": self.context}.get(root)
+        known = {"contact": self.contact, "business_context": self.context, "slots": self.collected}.get(root)
         if known is None or not rest or rest[0] in known:
             return None
         return Problem("error", f"{root} has no field {rest[0]!r}", suggest(rest[0], known))
@@ -92,6 +96,16 @@ class Scopes:
             }
             for flow in parsed.flows
         }
+        self._slots = {
+            flow.value.id: frozenset(
+                slot.name for step in flow.value.steps if isinstance(step, Collect) for slot in step.slots
+            )
+            for flow in parsed.flows
+        }
+        self._called = {
+            flow.value.id: frozenset(step.flow for step in flow.value.steps if isinstance(step, Subflow))
+            for flow in parsed.flows
+        }
         self._started: dict[str, frozenset[str]] = {
             each.value.process_type: frozenset(
                 action.flow
@@ -104,8 +118,9 @@ class Scopes:
 
     def of_flow(self, flow: str) -> Scope:
         processes = self.processes_of(flow)
-        leading = [each for each in self._followups if each.flow == flow or each.process_type in processes]
-        flows = {flow}.union(*(self.flows_of(process) for process in processes))
+        callers = {each for each in self._called if flow in self._with_called({each})}
+        leading = [each for each in self._followups if each.flow in callers or each.process_type in processes]
+        flows = self._with_called(callers).union(*(self.flows_of(process) for process in processes))
         return self._scope(leading, flows)
 
     def of_process(self, process: str, *, event: bool = False) -> Scope:
@@ -115,17 +130,29 @@ class Scopes:
     def flows_of(self, process: str) -> frozenset[str]:
         """The flows that may run for a process."""
         asked = frozenset(each.flow for each in self._followups if each.process_type == process and each.flow)
-        return asked | self._started.get(process, frozenset())
+        return self._with_called(asked | self._started.get(process, frozenset()))
 
     def processes_of(self, flow: str) -> frozenset[str]:
         """The processes that a flow may run for."""
         return frozenset(process for process in self._started if flow in self.flows_of(process))
 
-    def _scope(self, leading: list[FollowupSpec], flows: Iterable[str], *, event: bool = False) -> Scope:
+    def _with_called(self, flows: Iterable[str]) -> frozenset[str]:
+        """These flows and those that they call, at any depth."""
+        known: set[str] = set()
+        ahead = set(flows)
+        while ahead:
+            flow = ahead.pop()
+            known.add(flow)
+            ahead |= self._called.get(flow, frozenset()) - known
+        return frozenset(known)
+
+    def _scope(self, leading: list[FollowupSpec], flows: frozenset[str], *, event: bool = False) -> Scope:
         contexts = [each.business_context for each in leading]
         closed = bool(contexts) and all(each is not None for each in contexts)
         return Scope(
             context=frozenset(key for each in contexts for key in each or ()) if closed else None,
+            slots=frozenset().union(*(self._slots.get(flow, frozenset()) for flow in flows)),
+            collected=frozenset().union(*self._slots.values()),
             results={key: fields for flow in sorted(flows) for key, fields in self._results.get(flow, {}).items()},
             contact=self._contact,
             event=event,

@@ -9,6 +9,7 @@ from events.base import Event
 from events.conversation import (
     ChannelSwitched,
     Closed,
+    CollectEnded,
     ContactSaid,
     DraftDropped,
     Escalated,
@@ -21,6 +22,9 @@ from events.conversation import (
     ProcessBound,
     ProcessMoved,
     Released,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
     StepEntered,
     TakenOver,
     TimerSet,
@@ -30,6 +34,8 @@ from events.conversation import (
     Understood,
     WritebackRequested,
 )
+from libs.domain import course
+from libs.domain.course import Course
 
 Status = Literal["new", "open", "with_operator", "closed"]
 Role = Literal["contact", "agent", "operator"]
@@ -89,6 +95,7 @@ class Matter:
     intent: str | None = None
     extracted_info: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
+    course: Course = field(default_factory=Course)
     settled: str | None = None
 
 
@@ -146,14 +153,21 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return replace(now, contact_id=event.contact_id, status="open")
         case ProcessBound():
             return replace(_with_matter(now, _bound(now.matters.get(event.matter), event)), focus=event.matter)
-        case FlowStarted():
-            return _matter(now, event.matter, flow=event.flow, step=None, asked=False)
+        case FlowStarted() | FlowEnded():
+            matter = now.matters.get(event.matter)
+            return now if matter is None else _with_matter(now, _in_flow(matter, event))
         case StepEntered():
-            return replace(
-                _matter(now, event.matter, flow=event.flow, step=event.step, asked=False), focus=event.matter
-            )
-        case FlowEnded():
-            return _matter(now, event.matter, flow=None, step=None, asked=False)
+            matter = now.matters.get(event.matter)
+            if matter is None:
+                return now
+            entered = replace(matter, flow=event.flow, step=event.step, course=course.evolve(matter.course, event))
+            return replace(_with_matter(now, replace(entered, asked=False)), focus=event.matter)
+        case SlotAsked() | SlotFilled() | SlotRefused() | CollectEnded():
+            matter = now.matters.get(event.matter)
+            if matter is None:
+                return now
+            told = _matter(now, matter.id, course=course.evolve(matter.course, event))
+            return replace(told, focus=matter.id) if isinstance(event, SlotAsked) else told
         case ProcessMoved():
             changes: dict[str, Any] = {"state": event.to_state}
             if event.trigger.type == "intent":
@@ -230,6 +244,14 @@ def _with_matter(state: Conversation, matter: Matter) -> Conversation:
 def _matter(state: Conversation, matter: str, /, **changes: Any) -> Conversation:
     known = state.matters.get(matter)
     return state if known is None else _with_matter(state, replace(known, **changes))
+
+
+def _in_flow(matter: Matter, event: FlowStarted | FlowEnded) -> Matter:
+    """A flow begins or is over; a flow that waits for it keeps its place, and gets it back."""
+    place = course.place_after(matter.course, event)
+    return replace(
+        matter, flow=place[0], step=place[1], asked=False, course=course.evolve(matter.course, event, flow=matter.flow)
+    )
 
 
 def _bound(known: Matter | None, event: ProcessBound) -> Matter:

@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 from libs.domain.conditions import evaluate
-from libs.domain.flow import AnyStep, Branch, Flow
+from libs.domain.flow import AnyStep, Branch, Collect, Flow, Subflow
 from libs.domain.names import Names
 
 LIMIT = 100
 """How many steps a flow may take without waiting; the check of the bundle refuses such loops, this is the fuse."""
+
+DEPTH = 8
+"""How many flows may wait for the one that runs; the check of the bundle refuses flows that call themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a flow stood when it called another one, or was interrupted by it."""
+
+    flow: str
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +56,13 @@ def branch(flow: Flow, step: Branch, names: Names) -> Taken:
         if verdict:
             return Taken(step_of(flow, arm.goto), tuple(reasons))
     return Taken(next_step(flow, step), tuple(reasons))
+
+
+def after_return(flow: Flow, step: AnyStep | None) -> AnyStep | None:
+    """Where a flow goes on when the one above it is over: below the step that called it; at the very step that was interrupted."""
+    return next_step(flow, step) if isinstance(step, Subflow) else step
+
+
+def slot_steps(flow: Flow) -> dict[str, Collect]:
+    """Which step of a flow collects which slot."""
+    return {slot.name: step for step in flow.steps if isinstance(step, Collect) for slot in step.slots}

@@ -1,10 +1,11 @@
-"""Dialogue flows as the bundle writes them: steps that ask a tool, branch, speak, wait and end."""
+"""Dialogue flows as the bundle writes them: steps that ask a tool, branch, speak, collect, wait, call another flow and end."""
 
 from typing import Any, Literal
 
 import msgspec
 
 from libs.domain.conditions import ALWAYS, Condition
+from libs.domain.slots import Slot
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,34 @@ class Say(Step, frozen=True, kw_only=True, tag="say"):
     on_error: str | None = None
 
 
+class Collect(Step, frozen=True, kw_only=True, tag="collect"):
+    """Ask for the slots, one question at a time, until each required one is filled; each is asked for `max_asks` times.
+
+    What the contact will not or cannot answer leads to `on_error`, else to a person; who breaks it off to `on_cancel`,
+    else the flow is over.
+    """
+
+    slots: tuple[Slot, ...]
+    max_asks: int = 3
+    templates: dict[str, str] = {}
+    max_words: int | None = None
+    on_error: str | None = None
+    on_cancel: str | None = None
+
+
+class Subflow(Step, frozen=True, kw_only=True, tag="subflow"):
+    """Run another flow; when it is over this one goes on."""
+
+    flow: str
+
+
+class Handoff(Step, frozen=True, kw_only=True, tag="handoff"):
+    """A person goes on from here: the flow is over, and so is a matter that has no process."""
+
+    reason: str
+    queue: str | None = None
+
+
 class Wait(Step, frozen=True, kw_only=True, tag="wait"):
     """Wait for a reply, or for so many seconds of business time."""
 
@@ -72,12 +101,12 @@ class End(Step, frozen=True, kw_only=True, tag="end"):
 
 
 class Unbuilt(Step, frozen=True, kw_only=True, tag="unbuilt"):
-    """A step of the grammar that this release refuses: collect, plan, subflow, handoff."""
+    """A step of the grammar that this release refuses."""
 
-    kind: Literal["collect", "plan", "subflow", "handoff"]
+    kind: Literal["plan"]
 
 
-AnyStep = ToolCall | Branch | Generate | Say | Wait | Move | End | Unbuilt
+AnyStep = ToolCall | Branch | Generate | Say | Collect | Wait | Move | Subflow | Handoff | End | Unbuilt
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):

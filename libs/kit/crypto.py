@@ -64,6 +64,18 @@ class DataKey:
         except InvalidTag as error:
             raise Tampered(f"a value sealed with the key {self.name!r} does not belong where it stands") from error
 
+    def seal_bytes(self, plain: bytes, bound_to: bytes) -> bytes:
+        """Nonce and ciphertext of something large, which says elsewhere with what key it is sealed."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, bound_to)
+
+    def open_bytes(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """What `seal_bytes` sealed. Raises Tampered."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+        except (InvalidTag, ValueError) as error:
+            raise Tampered(f"an object sealed with the key {self.name!r} does not belong where it lies") from error
+
 
 def sealed_to_nobody(name: str) -> str:
     """What stands for a value whose key was destroyed before it came: it never can be read."""

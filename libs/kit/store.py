@@ -1,8 +1,8 @@
 """The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,10 @@ from libs.kit.appends import (
     Request,
     StreamMoved,
     Unavailable,
+    arguments,
     asking_postgres,
     keys_of,
+    refusals,
     seal,
     send,
 )
@@ -73,9 +75,11 @@ class Store:
         tenants: Tenants,
         listener: Listener,
         *,
+        role: str | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.url = url
+        self.role = role
         self.pool = pool
         self.codec = codec
         self.keyring = keyring
@@ -112,7 +116,9 @@ class Store:
             listener = await stack.enter_async_context(Listener(url, role=role, name=f"{name}-listen"))
             keyring = Keyring(key_pool, master)
             stack.callback(listener.on(CHANNEL, keyring.forget))
-            store = cls(url, pool, Codec(categories), keyring, Tenants(pool), listener, patience_s=patience_s)
+            store = cls(
+                url, pool, Codec(categories), keyring, Tenants(pool), listener, role=role, patience_s=patience_s
+            )
             stack.push_async_callback(store.drain)
             yield store
 
@@ -164,32 +170,59 @@ class Store:
         """Add facts wherever the stream ends; `duplicate` if it already holds them. Never raises StreamMoved."""
         return await self.append(tenant, stream, ANY, drafts, cause, consumer=consumer, first=first)
 
+    async def append_where(
+        self, shard: int, sql: str, args: Sequence[Any], appends: Sequence[Append]
+    ) -> asyncpg.Record | None:
+        """Change a private row and append what that means, in one statement; its row, or None: then nothing was written.
+
+        `sql` calls appends.BATCH once, for the row that it has changed; its own arguments come after
+        that call's. Raises as `Unit.commit` does.
+        """
+        with asking_postgres():
+            requests = await self._sealed(appends)
+            with self._present_keys(requests), refusals(shard, requests):
+                row: asyncpg.Record | None = await self.pool.fetchrow(sql, *arguments(shard, requests), *args)
+        return row
+
     @asynccontextmanager
-    async def transaction(self, shard: int, *, connection: asyncpg.Connection | None = None) -> AsyncIterator["Unit"]:
-        """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back."""
+    async def transaction(
+        self, shard: int, *, connection: asyncpg.Connection | None = None, lazily: bool = False
+    ) -> AsyncIterator["Unit"]:
+        """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back.
+
+        `lazily`: it begins with `Unit.begin`; without that the facts and the watermark alone are one.
+        """
         async with AsyncExitStack() as stack:
             with asking_postgres():
                 if connection is None:
                     connection = await self.pool.acquire(timeout=5)
                     stack.push_async_callback(self.pool.release, connection)
-                transaction = connection.transaction()
-                await transaction.start()
-            unit = Unit(self, shard, connection, transaction)
+                unit = Unit(self, shard, connection)
+                if not lazily:
+                    await unit.begin()
             try:
                 yield unit
             finally:
                 if not unit.committed and not unit.lost and connection.is_in_transaction():
                     try:
-                        await transaction.rollback()
+                        await unit.rollback()
                     except postgres.AWAY:
                         postgres.end(connection)
 
     async def read_stream(
-        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
+        self,
+        tenant: str,
+        stream: str,
+        after_version: int = 0,
+        upto_pos: int | None = None,
+        *,
+        connection: asyncpg.Connection | None = None,
     ) -> list[Recorded[Event]]:
         """The facts of a stream in order, up to a position of the log."""
         shard = await self.shard_of(tenant)
-        return await self.unseal(_rows(await self._fetch(READ_STREAM, shard, tenant, stream, after_version, upto_pos)))
+        with asking_postgres():
+            rows = await (connection or self.pool).fetch(READ_STREAM, shard, tenant, stream, after_version, upto_pos)
+        return await self.unseal(_rows(rows))
 
     async def read_log(
         self,
@@ -273,6 +306,14 @@ class Store:
                 keys |= await self.keyring.ensure(tenant, names)
         return [seal(append, self.codec, keys) for append in appends]
 
+    @contextmanager
+    def _present_keys(self, requests: Sequence[Request]) -> Iterator[None]:
+        try:
+            yield
+        except KeysLost as error:
+            self._renew_keys(requests)
+            raise Unavailable("Postgres has crashed and taken keys along; try again") from error
+
     def _renew_keys(self, requests: Iterable[Request]) -> None:
         for life in {request.life for request in requests if request.life}:
             self.keyring.renew(life)
@@ -286,17 +327,34 @@ class Store:
 class Unit:
     """One transaction: private rows through `connection`, then `commit`, once and last."""
 
-    def __init__(self, store: Store, shard: int, connection: asyncpg.Connection, transaction: Any) -> None:
+    def __init__(self, store: Store, shard: int, connection: asyncpg.Connection) -> None:
         self.connection = connection
         self.shard = shard
         self.committed = False
         self._store = store
-        self._transaction = transaction
+        self._transaction = connection.transaction()
+        self._begun = False
 
     @property
     def lost(self) -> bool:
         """Whether the connection has died, and with it what was not committed."""
         return postgres.is_lost(self.connection)
+
+    async def begin(self) -> None:
+        """To be called before a statement of one's own, where the transaction begins lazily."""
+        if not self._begun:
+            self._begun = True
+            await self._transaction.start()
+
+    async def rollback(self) -> None:
+        """Undo what was done so far."""
+        await self._transaction.rollback()
+
+    async def read_stream(
+        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
+    ) -> list[Recorded[Event]]:
+        """As the store's, on this connection."""
+        return await self._store.read_stream(tenant, stream, after_version, upto_pos, connection=self.connection)
 
     async def commit(
         self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()
@@ -309,8 +367,8 @@ class Unit:
         with asking_postgres():
             requests = await self._store._sealed(appends)
             outcomes: list[Appended | StreamMoved] = []
-            try:
-                if requests or consumer is not None:
+            if requests or consumer is not None:
+                with self._store._present_keys(requests):
                     outcomes = await send(
                         partial(self.connection.fetchrow, CALL),
                         self.shard,
@@ -320,10 +378,8 @@ class Unit:
                         from_pos=from_pos,
                         upto_pos=upto_pos,
                     )
-            except KeysLost as error:
-                self._store._renew_keys(requests)
-                raise Unavailable("Postgres has crashed and taken keys along; try again") from error
-            await self._transaction.commit()
+            if self._begun:
+                await self._transaction.commit()
         self.committed = True
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 

@@ -27,6 +27,17 @@ class FactWanted(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class SlotOffered(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the step asks for, or that the contact may correct; `value` is what they said before."""
+
+    name: str
+    type: Literal["date", "amount", "phone", "choice", "text"]
+    required: bool = True
+    choices: tuple[str, ...] = ()
+    ask: str | None = None
+    value: Any = None
+
+
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was said in the conversation; `at` is aware."""
 
@@ -42,7 +53,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     `now` is the aware business time; `timezone` (IANA) is the contact's, in which "kal" is resolved. `persona` is stable
     per tenant and process (it is cached); `instructions` is the rendered prompt of the flow step. `context` is a JSON
     object of what is known (entity, business context, contact name). `unread` are the contact's messages that no turn
-    has read yet, oldest first. `model`, `fallback_model` and `max_tokens` override those of the client.
+    has read yet, oldest first. `slots` are asked for at this step, or may be corrected at it. `model`, `fallback_model` and `max_tokens` override those of the client.
     """
 
     wants: Wants
@@ -52,6 +63,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     persona: str = ""
     intents: tuple[IntentOffer, ...] = ()
     facts: tuple[FactWanted, ...] | None = None
+    slots: tuple[SlotOffered, ...] = ()
     context: dict[str, Any] = {}
     history: tuple[Utterance, ...] = ()
     unread: tuple[Utterance, ...] = ()
@@ -105,8 +117,19 @@ class Fact(msgspec.Struct, frozen=True):
     grounded: bool
 
 
+class SlotSaid(msgspec.Struct, frozen=True):
+    """What the contact said of a slot; whether that answers it is for the dialogue to say."""
+
+    name: str
+    value: str
+    words: str
+
+
 class Understanding(msgspec.Struct, frozen=True, kw_only=True):
-    """What the unread messages mean; `intents` are ordered, the most important first; `dropped` says what was refused."""
+    """What the unread messages mean; `intents` are ordered, the most important first; `dropped` says what was refused.
+
+    `breaks_off`: the contact will not go on with what the step asks.
+    """
 
     intents: tuple[IntentFound, ...]
     facts: tuple[Fact, ...]
@@ -115,6 +138,8 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     opt_out: bool
     opt_out_words: str | None
     dropped: tuple[str, ...]
+    slots: tuple[SlotSaid, ...] = ()
+    breaks_off: bool = False
 
     @property
     def intent_names(self) -> list[str]:
@@ -124,7 +149,7 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> dict[str, str]:
         """The contact's words by fact name: where each value came from."""
-        return {fact.name: fact.words for fact in self.facts}
+        return {fact.name: fact.words for fact in self.facts} | {slot.name: slot.words for slot in self.slots}
 
     @property
     def extracted_info(self) -> dict[str, str | int]:

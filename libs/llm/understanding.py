@@ -11,7 +11,7 @@ import msgspec
 import phonenumbers
 
 from libs.llm.failures import BadOutput
-from libs.llm.turn import Confidence, Fact, IntentFound, Kind, Sentiment, TurnRequest, Understanding
+from libs.llm.turn import Confidence, Fact, IntentFound, Kind, Sentiment, SlotSaid, TurnRequest, Understanding
 
 EARLIEST = timedelta(days=400)
 LATEST = timedelta(days=800)
@@ -40,6 +40,14 @@ class ReportedFact(msgspec.Struct, frozen=True):
     words: str = ""
 
 
+class ReportedSlot(msgspec.Struct, frozen=True):
+    """One entry of `report_understanding.slots`."""
+
+    name: str
+    value: str
+    words: str = ""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The input of `report_understanding`."""
 
@@ -48,6 +56,8 @@ class Report(msgspec.Struct, frozen=True):
     opt_out: bool
     intents: list[ReportedIntent] = []
     facts: list[ReportedFact] = []
+    slots: list[ReportedSlot] = []
+    breaks_off: bool = False
     opt_out_words: str | None = None
 
 
@@ -70,6 +80,8 @@ def understood(tool_input: Any, request: TurnRequest) -> Understanding:
         sentiment=report.sentiment,
         opt_out=report.opt_out,
         opt_out_words=report.opt_out_words if report.opt_out else None,
+        slots=tuple(_slots(report, request, dropped)),
+        breaks_off=report.breaks_off and bool(request.slots),
         dropped=tuple(dropped),
     )
 
@@ -122,6 +134,19 @@ def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) 
         seen.add(fact.name)
         words = fact.words.strip()
         yield Fact(fact.name, value, words, grounded=bool(words) and _plain(words) in said)
+
+
+def _slots(report: Report, request: TurnRequest, dropped: list[str]) -> Iterable[SlotSaid]:
+    known = {slot.name for slot in request.slots}
+    seen: set[str] = set()
+    for slot in report.slots:
+        if slot.name not in known:
+            dropped.append(f"slot {slot.name!r}: not among those offered")
+        elif slot.name in seen:
+            dropped.append(f"slot {slot.name!r}: stated twice, the first stands")
+        elif slot.value.strip():
+            seen.add(slot.name)
+            yield SlotSaid(slot.name, slot.value.strip(), slot.words.strip())
 
 
 def _value(text: str, kind: Kind, request: TurnRequest) -> str | int:

@@ -88,6 +88,11 @@ def _moved(event: conversation.ProcessMoved) -> str:
     return f"{event.from_state} → {event.to_state} by {event.trigger.type} {event.trigger.value}"
 
 
+def _slot(event: conversation.SlotFilled) -> str:
+    words = f" (from {quoted(event.words)})" if event.words else ""
+    return f"{event.slot} = {event.value}{words}" + (", corrected" if event.corrected else "")
+
+
 def _timer(event: conversation.TimerSet) -> str:
     name = f" {event.name}" if event.purpose == "check" and event.name else ""
     return f"{event.purpose}{name} at {event.due_at.isoformat()}"
@@ -127,6 +132,10 @@ TELLERS: dict[type[Event], Teller] = {
     conversation.FlowStarted: lambda event: event.flow,
     conversation.StepEntered: lambda event: f"{event.flow}.{event.step}",
     conversation.FlowEnded: lambda event: event.flow,
+    conversation.SlotAsked: lambda event: event.slot,
+    conversation.SlotFilled: _slot,
+    conversation.SlotRefused: lambda event: f"{event.slot}: {event.reason}",
+    conversation.CollectEnded: lambda event: event.how + (f" ({event.slot})" if event.slot else ""),
     conversation.ToolRequested: lambda event: f"{event.endpoint} for {event.result_key}",
     conversation.ToolAnswered: lambda event: f"{event.result_key} {'answered' if event.ok else 'failed'}",
     conversation.ContactSaid: lambda event: f"on {event.channel}: {quoted(event.text)}",

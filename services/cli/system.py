@@ -183,7 +183,10 @@ async def _apps(
         ),
     ]
     if settings.profile == "development":
-        told = _told_to_the_sandbox(environment, bundle) | {"SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}
+        told = _told_to_the_sandbox(environment, bundle) | {
+            "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp",
+            "SANDBOX_CHAT_ORIGIN": origin,
+        }
         apps.append(sandbox.build(sandbox_settings.from_environment(told), now=clock.now))
     return apps
 
@@ -192,6 +195,7 @@ def _told_to_the_sandbox(environment: Mapping[str, str], bundle: Bundle) -> dict
     """The credentials by which the emulators know callers whom the bundle sends to them as live ones."""
     live = {
         "WHATSAPP_": bundle.channel_mode("whatsapp", environment) == "live",
+        "CHAT_": bundle.channel_mode("chat", environment) == "live",
         "BACKEND_": bundle.backend_mode(environment) == "live",
     }
     return {

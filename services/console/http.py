@@ -163,7 +163,13 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         caller = await auth.caller(request, "operate")
         return _taken(await durably(operators.take_over(caller, conversation_id, idempotency_key(request))))
 
-    @post(f"{path}/reply", status_code=202, tags=["operators"], operation_id="reply")
+    @post(
+        f"{path}/reply",
+        status_code=202,
+        tags=["operators"],
+        operation_id="reply",
+        operation_class=requests.takes(ReplyIn),
+    )
     async def reply(request: AnyRequest, conversation_id: FromPath[str]) -> dict[str, Any]:
         """Say something to the contact: `{"content", "channel"?}`."""
         caller = await auth.caller(request, "operate")

@@ -9,7 +9,7 @@ from typing import Literal
 from events.conversation import ChannelSwitched
 from events.values import PolicyDecision, Skipped
 from libs.config.bundle import Bundle
-from libs.config.providers import FREE_TEXT
+from libs.config.providers import WINDOWED
 from libs.domain import policy
 from libs.domain.conversation import Matter
 from services.orchestrator.story import Story
@@ -63,7 +63,7 @@ def find_way(
             skipped.append(Skipped(channel=channel, reason=f"not before {verdict.until.isoformat()}"))
             continue
         template = templates.get(channel) or default_template(bundle, channel)
-        free_text = channel in FREE_TEXT or _window_open(story, channel)
+        free_text = story.known.current.takes_free_text(channel, address or "") or _window_open(story, channel)
         if not free_text and template is None:
             skipped.append(Skipped(channel=channel, reason="the window is closed and the step names no template"))
             continue
@@ -138,7 +138,7 @@ def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
 
 
 def _window_open(story: Story, channel: str) -> bool:
-    heard = story.conversation.heard_at.get(channel)
+    heard = story.conversation.heard_at.get(channel) if channel in WINDOWED else None
     return heard is not None and story.now - heard < WINDOW
 
 

@@ -12,7 +12,7 @@ from events.values import Cost
 from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
 from libs.domain.conversation import Conversation, Line
-from libs.llm.turn import IntentOffer, TurnRequest, TurnResult, Utterance
+from libs.llm.turn import IntentOffer, SlotOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
 DEFAULT_MAX_WORDS = 60
@@ -29,6 +29,17 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         instructions=asked.instructions,
         persona=PERSONA,
         intents=tuple(IntentOffer(name, description) for name, description in asked.intents.items()),
+        slots=tuple(
+            SlotOffered(
+                name=slot.name,
+                type=slot.type,
+                required=slot.required,
+                choices=tuple(slot.choices),
+                ask=slot.ask,
+                value=slot.value,
+            )
+            for slot in asked.slots
+        ),
         context=asked.context,
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
@@ -53,6 +64,8 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
         language=understanding.language if understanding else result.reply_language,
         sentiment=understanding.sentiment if understanding else None,
         opt_out=understanding.opt_out if understanding else False,
+        slots={slot.name: slot.value for slot in understanding.slots} if understanding else {},
+        breaks_off=understanding.breaks_off if understanding else False,
         draft=result.reply,
         usage=Usage(
             input=result.usage.input,

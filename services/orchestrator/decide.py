@@ -23,10 +23,10 @@ from events.conversation import (
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.conversation import Matter, Sent
-from libs.domain.flow import ToolCall, Wait
+from libs.domain.flow import Collect, ToolCall, Wait
 from libs.domain.statemap import Fired
 from libs.domain.stopwords import is_start, is_stop, stop_words
-from services.orchestrator import process, speech, turns
+from services.orchestrator import collecting, process, settling, speech, turns
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
@@ -64,7 +64,7 @@ def take_up(story: Story, followup: str, follows: str | None) -> None:
         )
     )
     if same is not None:
-        process.cancel(story, same.id, "a newer follow-up of the same matter took over")
+        settling.cancel(story, same.id, "a newer follow-up of the same matter took over")
     if opened.process_type and state_map is None:
         speech.exhaust(story, story.matter(followup), f"the bundle has no process {opened.process_type!r}")
         return
@@ -85,7 +85,7 @@ def hear(story: Story, said: inbound.Received, stream: str, follows: str | None)
         )
     )
     policy = story.known.current.policy
-    if is_stop(said.text, stop_words(policy.stop_words)):
+    if is_stop(said.text, stop_words(policy.stop_words, channel=said.channel)):
         turns.stop(story, "stop_word", said.text)
         return
     if story.known.consent.stopped:
@@ -181,7 +181,7 @@ def on_business_event(story: Story, matter: str, event: business.EventReceived) 
 
 def withdraw(story: Story, matter: str, reason: str) -> None:
     """The matter became pointless."""
-    process.cancel(story, matter, reason)
+    settling.cancel(story, matter, reason)
 
 
 def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str) -> None:
@@ -193,7 +193,8 @@ def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str
     before = story.matter(matter)
     moved = process.fire(story, matter, Fired(given.trigger_type, given.trigger_value, given.extra_data))
     after = story.matter(matter)
-    if moved and after.settled is None and (before.flow, before.step) == (after.flow, after.step):
+    stands = after.settled is None and (before.flow, before.step) == (after.flow, after.step)
+    if moved and stands and not isinstance(process.here(story, matter)[1], Collect):
         process.go_on(story, matter)
 
 
@@ -328,11 +329,13 @@ def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:
     followup = story.followups.get(matter.id)
     if followup is None or followup.settled or str(followup.attempts) != timer.name or not _silent(story, timer):
         return
+    flow, step = process.here(story, matter.id)
     if timer.step is not None:
-        if timer.step == matter.step:
+        if timer.step == matter.step and flow is not None and isinstance(step, Collect):
+            collecting.silent(story, matter.id, flow, step)
+        elif timer.step == matter.step:
             process.go_on(story, matter.id)
         return
-    _, step = process.here(story, matter.id)
     if isinstance(step, Wait) and step.timeout_s is not None:
         return
     channel = followup.tried[-1] if followup.tried else ""

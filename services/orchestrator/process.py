@@ -1,25 +1,36 @@
 """A matter at work: its flow runs step by step, its state map moves, actions are done, and in the end it is settled."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from events.conversation import (
     Closed,
     Escalated,
     FlowEnded,
     FlowStarted,
-    MatterSettled,
     ProcessMoved,
     StepEntered,
     ToolRequested,
-    WritebackRequested,
 )
-from events.followup import Cancelled, Opened, Resolved
 from events.values import Trigger
 from libs.domain import dialogue, statemap
 from libs.domain.conversation import Matter
-from libs.domain.flow import AnyStep, Branch, End, Flow, Generate, Move, Say, ToolCall, Unbuilt, Wait
-from libs.domain.rules import render_spec
+from libs.domain.flow import (
+    AnyStep,
+    Branch,
+    Collect,
+    End,
+    Flow,
+    Generate,
+    Handoff,
+    Move,
+    Say,
+    Subflow,
+    ToolCall,
+    Unbuilt,
+    Wait,
+)
+from libs.domain.slots import Ask
 from libs.domain.statemap import (
     Action,
     Close,
@@ -30,34 +41,32 @@ from libs.domain.statemap import (
     ScheduleCheck,
     SendMessage,
     StartFlow,
-    StateMap,
     SwitchChannel,
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, speech
+from services.orchestrator import approach, asking, speech
+from services.orchestrator.actions import create, write
+from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
 
 PATIENCE = timedelta(seconds=2)
 """How long a matter waits for its turn to speak while Claude is busy with another one of the same conversation."""
 
 
-def map_of(story: Story, matter: Matter) -> StateMap | None:
-    """The state map that a matter is pinned to."""
-    if matter.process_type is None:
-        return None
-    return story.bundle(matter).state_maps.get(matter.process_type)
-
-
-def start_flow(story: Story, matter: str, flow_id: str) -> None:
-    """Begin a flow; one that runs already for this matter ends here."""
-    if story.matter(matter).flow is not None:
-        story.tell(FlowEnded(matter=matter, flow=story.matter(matter).flow or ""))
-    flow = story.bundle(story.matter(matter)).flows.get(flow_id)
+def start_flow(story: Story, matter: str, flow_id: str, *, called_from: str | None = None) -> None:
+    """Begin a flow. One that runs already for this matter waits at the step `called_from`; without that it ends here."""
+    now = story.matter(matter)
+    flow = story.bundle(now).flows.get(flow_id)
+    if called_from is None and now.flow is not None:
+        story.tell(FlowEnded(matter=matter, flow=now.flow))
     if flow is None:
         speech.exhaust(story, story.matter(matter), f"the bundle has no flow {flow_id!r}")
         return
-    story.tell(FlowStarted(matter=matter, flow=flow.id))
+    if called_from is not None and len(now.course.stack) >= dialogue.DEPTH:
+        speech.exhaust(story, now, f"{dialogue.DEPTH} flows wait for each other, and {flow_id!r} would be one more")
+        return
+    story.tell(FlowStarted(matter=matter, flow=flow.id, called_from=called_from))
     run(story, matter, flow, dialogue.first_step(flow))
 
 
@@ -100,6 +109,15 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
             case Generate():
                 speak(story, matter, flow, step)
                 return
+            case Collect():
+                if not _asks(story, matter, flow, step):
+                    return
+            case Subflow():
+                start_flow(story, matter, step.flow, called_from=step.id)
+                return
+            case Handoff():
+                _hand_over(story, matter, step)
+                return
             case Wait():
                 if step.timeout_s is not None:
                     due_at = story.now + timedelta(seconds=step.timeout_s)
@@ -112,7 +130,7 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
     speech.exhaust(story, story.matter(matter), f"the flow {flow.id!r} ran {dialogue.LIMIT} steps without waiting")
 
 
-def speak(story: Story, matter: str, flow: Flow, step: Say | Generate) -> bool:
+def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, rereads: bool = False) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
     if story.conversation.status == "with_operator":
@@ -135,8 +153,20 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate) -> bool:
         return False
     assert isinstance(step, Generate)
     unheard = story.conversation.last_heard > story.conversation.understood
-    speech.ask_claude(story, now, step, "both" if unheard else "draft", intents(story) if unheard else {})
+    both = unheard or rereads
+    slots = asking.offers(story, now)
+    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story) if unheard else {}, slots)
     return False
+
+
+def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool = True) -> None:
+    """Ask for the next open slot. `rereads`: what the contact said last may hold answers that nobody has looked for."""
+    now = story.matter(matter)
+    todo = asking.todo(now, step)
+    rereads = rereads and bool(story.conversation.unread)
+    said = speak(story, matter, flow, asking.words_of(now, step), rereads=rereads)
+    if isinstance(todo, Ask) and (said or not rereads) and here(story, matter)[1] == step:
+        asking.note(story, matter, flow, step, todo.slot)
 
 
 def resume(story: Story, matter: str) -> None:
@@ -144,7 +174,10 @@ def resume(story: Story, matter: str) -> None:
     flow, step = here(story, matter)
     if flow is None:
         return
-    if isinstance(step, Generate):
+    if isinstance(step, Collect):
+        words = asking.words_of(story.matter(matter), step)
+        speak(story, matter, flow, words, rereads=bool(story.conversation.unread))
+    elif isinstance(step, Generate):
         speak(story, matter, flow, step)
     elif isinstance(step, Say) and speak(story, matter, flow, step):
         run(story, matter, flow, dialogue.next_step(flow, step))
@@ -154,7 +187,7 @@ def resume_all(story: Story) -> None:
     """Say what could not be said while an operator had the conversation."""
     for matter in in_focus(story):
         _, step = here(story, matter.id)
-        if isinstance(step, Say | Generate) and not story.matter(matter.id).asked:
+        if isinstance(step, Say | Generate | Collect) and not story.matter(matter.id).asked:
             resume(story, matter.id)
 
 
@@ -207,8 +240,16 @@ def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
     if step.terminal:
         settle(story, matter, outcome=f"{trigger.type}: {trigger.value}")
     for action in step.actions:
-        _perform(story, matter, action)
+        _perform(story, matter, action, aside=step.from_state == step.to_state)
     return step
+
+
+def interrupts(story: Story, matter: str) -> bool:
+    """Whether the flow that runs came between another one and its questions."""
+    now = story.matter(matter)
+    frame = now.course.stack[-1] if now.course.stack else None
+    flow = story.bundle(now).flows.get(frame.flow) if frame else None
+    return frame is not None and flow is not None and isinstance(dialogue.step_of(flow, frame.step), Collect)
 
 
 def started_flow(moved: Moved) -> bool:
@@ -225,41 +266,12 @@ def listens(story: Story, matter: str, kind: statemap.TriggerType, value: str) -
     return statemap.Accepted(kind, value) in statemap.accepted_triggers(state_map, now.state)
 
 
-def settle(story: Story, matter: str, *, outcome: str) -> None:
-    """The matter is settled: withdraw what is still on its way, and tell the ERP once."""
-    now = story.matter(matter)
-    _withdraw(story, matter, "the matter is settled")
-    followup = story.followups.get(matter)
-    if followup is not None and not followup.settled:
-        story.tell_of(matter, Resolved(outcome=outcome, state=now.state))
-    story.tell(MatterSettled(matter=matter, how="resolved"))
-    if now.flow is not None:
-        story.tell(FlowEnded(matter=matter, flow=now.flow))
-    state_map = map_of(story, now)
-    erp_id = followup.opened.erp_id if followup and followup.opened else None
-    if state_map is not None and state_map.on_resolved is not None:
-        _write(story, matter, state_map.on_resolved.endpoint, state_map.on_resolved.payload, "resolved")
-    elif erp_id is not None:
-        payload = {"followup_id": erp_id, "status": "resolved", "outcome": outcome}
-        _request_write(story, matter, "update_followup", payload, "resolved")
-
-
-def cancel(story: Story, matter: str, reason: str, how: Literal["cancelled", "handed_over"] = "cancelled") -> None:
-    """The matter became pointless: withdraw what is on its way and say nothing more about it."""
-    followup = story.followups.get(matter)
-    if followup is not None and not followup.settled:
-        story.tell_of(matter, Cancelled(reason=reason))
-    now = story.conversation.matters.get(matter)
-    if now is None or now.settled is not None:
-        return
-    _withdraw(story, matter, reason)
-    story.tell(MatterSettled(matter=matter, how=how))
-    if now.flow is not None:
-        story.tell(FlowEnded(matter=matter, flow=now.flow))
-
-
 def close_if_done(story: Story) -> None:
-    """A conversation closes when no matter is open in it and nothing is awaited."""
+    """A conversation closes when no matter is open in it and nothing is awaited.
+
+    A question that another matter came between is asked again first.
+    """
+    _ask_again(story)
     now = story.conversation
     if now.status != "open" or now.live or now.awaited or now.quiet or now.unread:
         return
@@ -269,10 +281,60 @@ def close_if_done(story: Story) -> None:
 
 
 def _end_flow(story: Story, matter: str, flow: Flow) -> None:
-    story.tell(FlowEnded(matter=matter, flow=flow.id))
+    """The flow is over: the one that waits for it goes on, else a matter without a process is settled."""
+    returns = bool(story.matter(matter).course.stack)
+    story.tell(FlowEnded(matter=matter, flow=flow.id, returns=returns))
+    if returns:
+        _come_back(story, matter)
+        return
     now = story.matter(matter)
     if now.process_type is None and now.settled is None:
         settle(story, matter, outcome=f"the flow {flow.id} has ended")
+
+
+def _come_back(story: Story, matter: str) -> None:
+    """Go on in the flow that waited; where it was interrupted, its question is asked again."""
+    flow, step = here(story, matter)
+    if flow is None:
+        speech.exhaust(story, story.matter(matter), "the flow that waited is gone")
+    elif isinstance(step, Collect):
+        ask(story, matter, flow, step)
+    else:
+        run(story, matter, flow, dialogue.after_return(flow, step))
+
+
+def _ask_again(story: Story) -> None:
+    now = story.conversation
+    focus = now.matters.get(now.focus or "")
+    if not story.drafts or now.status != "open" or now.turn is not None or focus is None:
+        return
+    if focus.flow is not None and focus.settled is None:
+        return
+    for matter in now.live:
+        flow, step = here(story, matter.id)
+        if matter.id != focus.id and matter.asked and flow is not None and isinstance(step, Collect):
+            ask(story, matter.id, flow, step)
+            return
+
+
+def _asks(story: Story, matter: str, flow: Flow, step: Collect) -> bool:
+    """Begin to collect; True where nothing is to be asked."""
+    if asking.todo(story.matter(matter), step) is None:
+        return True
+    ask(story, matter, flow, step)
+    return False
+
+
+def _hand_over(story: Story, matter: str, step: Handoff) -> None:
+    """A person goes on: the flow is over; a matter without a process is theirs, the others stay with their state map."""
+    now = story.matter(matter)
+    reason = render(step.reason, story.names(now)).text
+    if now.process_type is None:
+        speech.exhaust(story, now, reason, queue=step.queue)
+        return
+    story.tell(Escalated(reason=reason, matter=matter, queue=step.queue))
+    if now.flow is not None:
+        story.tell(FlowEnded(matter=matter, flow=now.flow))
 
 
 def _ask_tool(story: Story, matter: str, flow: Flow, step: ToolCall) -> None:
@@ -293,75 +355,26 @@ def _ask_tool(story: Story, matter: str, flow: Flow, step: ToolCall) -> None:
     )
 
 
-def _perform(story: Story, matter: str, action: Action) -> None:
+def _perform(story: Story, matter: str, action: Action, *, aside: bool) -> None:
+    """Do an action. `aside`: the process stays in its state, so that a flow that is started interrupts questions only."""
     match action:
         case UpdateBackend():
-            _write(story, matter, action.endpoint, action.payload, "action")
+            write(story, matter, action.endpoint, action.payload, "action")
         case ScheduleCheck():
             due_at = story.now + timedelta(minutes=action.delay_minutes)
             story.set_timer("check", due_at, matter=matter, name=action.name, state=story.matter(matter).state)
         case SendMessage():
             speech.send(story, matter, text=action.text, template=action.template, channel=action.channel)
         case StartFlow():
-            start_flow(story, matter, action.flow)
+            flow, step = here(story, matter)
+            interrupts = aside and isinstance(step, Collect) and flow is not None and flow.id != action.flow
+            start_flow(story, matter, action.flow, called_from=step.id if interrupts and step else None)
         case SwitchChannel():
             approach.switch(story, matter, action.channel)
         case Escalate():
             reason = render(action.reason, story.names(story.matter(matter))).text
             story.tell(Escalated(reason=reason, matter=matter, queue=action.queue))
         case CreateFollowup():
-            _create(story, matter, action)
+            create(story, matter, action)
         case Close():
             cancel(story, matter, action.reason or "closed by the state map")
-
-
-def _create(story: Story, matter: str, action: CreateFollowup) -> None:
-    try:
-        spec = render_spec(action.followup, story.names(story.matter(matter)))
-    except TemplateFailed as failure:
-        story.tell(Escalated(reason=f"a follow-up could not be created: {failure}", matter=matter))
-        return
-    story.tell_of(
-        story.new_id("followup"),
-        Opened(
-            contact_id=spec.contact_id,
-            reason=spec.reason,
-            origin="action",
-            priority=spec.priority,
-            channel_priority=list(spec.channel_priority),
-            process_type=spec.process_type,
-            entity_type=spec.entity_type,
-            entity_id=spec.entity_id,
-            flow=spec.flow,
-            business_context=spec.business_context or dict(story.matter(matter).context),
-        ),
-    )
-
-
-def _write(
-    story: Story, matter: str, endpoint: str, payload: dict[str, Any], why: Literal["action", "resolved"]
-) -> None:
-    try:
-        rendered = render_payload(payload, story.names(story.matter(matter)))
-    except TemplateFailed as failure:
-        reason = f"the ERP could not be told by {endpoint!r}: {failure}"
-        story.tell(Escalated(reason=reason, matter=matter))
-        return
-    _request_write(story, matter, endpoint, rendered, why)
-
-
-def _request_write(
-    story: Story, matter: str, endpoint: str, payload: dict[str, Any], why: Literal["action", "resolved"]
-) -> None:
-    call = story.next_id()
-    story.tell(WritebackRequested(call=call, matter=matter, endpoint=endpoint, payload=payload, why=why))
-
-
-def _withdraw(story: Story, matter: str, reason: str) -> None:
-    """Close the gate for what was asked for before; nothing that is asked for later is withheld by it."""
-    now = story.conversation
-    on_its_way = any(sent.matter == matter and intent in now.awaited for intent, sent in now.messages.items()) or (
-        now.turn is not None and now.turn.matter == matter
-    )
-    if on_its_way:
-        story.close_gate(f"matter:{matter}", reason)

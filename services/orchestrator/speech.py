@@ -15,7 +15,7 @@ from events.conversation import (
     TurnRequested,
 )
 from events.followup import AttemptStarted, Deferred, Exhausted
-from events.values import Body, Skipped
+from events.values import Body, Skipped, SlotOffer
 from libs.domain.conversation import Matter
 from libs.domain.flow import Generate, Say
 from libs.domain.templates import TemplateFailed, render, render_strict
@@ -38,6 +38,7 @@ def ask_claude(
     step: Generate | None,
     wants: Literal["understand", "draft", "both"],
     intents: dict[str, str],
+    slots: Iterable[SlotOffer] = (),
 ) -> None:
     """Ask for a turn: understand what was said so far, and write for this step."""
     names = story.names(matter)
@@ -51,6 +52,7 @@ def ask_claude(
         "business_context": dict(names.business_context or {}),
         "extracted_info": dict(names.extracted_info or {}),
         "tool_results": dict(names.tool_results or {}),
+        "slots": dict(names.slots or {}),
     }
     story.tell(
         TurnRequested(
@@ -66,6 +68,7 @@ def ask_claude(
             undefined=list(prompt.undefined),
             max_words=step.max_words if step else None,
             gates=story.gates(matter.id if matter else None),
+            slots=list(slots),
         )
     )
 
@@ -198,12 +201,14 @@ def defer(story: Story, matter: Matter, way: NoWay) -> None:
     exhaust(story, matter, "no channel is left on which this contact may be approached", way.skipped)
 
 
-def exhaust(story: Story, matter: Matter, reason: str, skipped: Iterable[Skipped] = ()) -> None:
+def exhaust(
+    story: Story, matter: Matter, reason: str, skipped: Iterable[Skipped] = (), *, queue: str | None = None
+) -> None:
     """Nothing more may or can be tried: hand the matter to a person."""
     followup = story.followups.get(matter.id)
     if followup and not followup.settled:
         story.tell_of(matter.id, Exhausted(reason=reason, skipped=list(skipped)))
-    story.tell(Escalated(reason=reason, matter=matter.id))
+    story.tell(Escalated(reason=reason, matter=matter.id, queue=queue))
     if story.matter(matter.id).settled is None:
         story.tell(MatterSettled(matter=matter.id, how="handed_over"))
     flow = story.matter(matter.id).flow

@@ -7,11 +7,12 @@ from events import turn
 from events.consent import Withdrawn
 from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested, Understood
 from events.values import Body
-from libs.domain.conversation import Turn
-from libs.domain.flow import Generate, Wait
+from libs.domain import dialogue
+from libs.domain.conversation import Matter, Turn
+from libs.domain.flow import AnyStep, Collect, Generate, Wait
 from libs.domain.statemap import Fired
-from services.orchestrator import process, speech
-from services.orchestrator.approach import NoWay, Purpose, find_way
+from services.orchestrator import asking, collecting, process, settling, speech
+from services.orchestrator.approach import NoWay, Purpose, Way, find_way
 from services.orchestrator.story import Story
 
 QUIET = timedelta(seconds=1.5)
@@ -41,6 +42,8 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
                 language=done.language,
                 sentiment=done.sentiment,
                 opt_out=done.opt_out,
+                slots=done.slots,
+                breaks_off=done.breaks_off,
             )
         )
     if done.opt_out:
@@ -50,17 +53,20 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     if story.conversation.status != "open":
         _drop(story, done, turn_id, "taken_over" if story.conversation.open else "closed")
         return
+    corrected = collecting.fill(story, matter.id, done.slots, done.words) if matter and not matter.settled else False
     if newer and story.conversation.suppressed < SUPPRESSED_AT_MOST:
         _drop(story, done, turn_id, "newer_message")
         story.set_timer("quiet", story.now + QUIET)
         return
-    if asked.wants != "draft" and (_move(story, done.intents) or _replied(story, asked)):
+    if asked.wants != "draft" and _goes_on(story, done, asked, corrected):
         if story.conversation.unread and not _speaking(story):
             _answer(story, asked, done, turn_id)
         else:
             _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
+    if newer and story.conversation.unread and story.conversation.open and not _speaking(story):
+        understand(story)  # what came while we answered the rest after all
 
 
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
@@ -81,9 +87,16 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
         if matter is not None and matter.settled is None and way.until is not None:
             speech.defer(story, matter, way)
         return
-    body = speech.safe_body(story, matter, way)
+    body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
     if body is not None:
         speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
+
+
+def _plain_question(story: Story, matter: Matter | None, way: Way) -> Body | None:
+    """The bundle's own words for what a step asks, where the channel takes them."""
+    step = process.here(story, matter.id)[1] if matter else None
+    question = asking.plain_question(story, matter, step) if matter else None
+    return Body(text=question) if question and way.free_text else None
 
 
 def after_withheld_turn(story: Story, turn_id: str) -> None:
@@ -106,8 +119,22 @@ def understand(story: Story) -> None:
     matter = next(iter(process.in_focus(story)), None)
     if matter is None and len(story.conversation.unread) == 1:
         story.tell(Escalated(reason="the contact wrote, and no matter is open with them"))
-    step = process.here(story, matter.id)[1] if matter else None
-    speech.ask_claude(story, matter, step if isinstance(step, Generate) else None, "both", process.intents(story))
+    step = _words(story, matter)
+    speech.ask_claude(story, matter, step, "both", process.intents(story), asking.offers(story, matter))
+
+
+def _goes_on(story: Story, done: turn.Completed, asked: Turn, corrected: bool) -> bool:
+    """Let the state map, the questions and the flow go on by what was understood; False where the draft is the answer."""
+    before = story.conversation.matters.get(asked.matter or "")
+    moved = _move(story, done.intents)
+    now = story.conversation.matters.get(asked.matter or "")
+    if before is None or now is None or now.settled is not None or (before.flow, before.step) != (now.flow, now.step):
+        return moved
+    if done.breaks_off and collecting.break_off(story, now.id):
+        return True
+    if isinstance(process.here(story, now.id)[1], Collect) or corrected:
+        return collecting.go_on(story, now.id, corrected) or moved
+    return moved or _replied(story, asked)
 
 
 def _move(story: Story, intents: list[str]) -> bool:
@@ -121,20 +148,23 @@ def _move(story: Story, intents: list[str]) -> bool:
                 continue
             any_moved = True
             after = story.matter(matter.id)
-            waits = before.asked or isinstance(process.here(story, matter.id)[1], Wait)
-            if after.settled is None and (before.flow, before.step) == (after.flow, after.step) and waits:
+            step = process.here(story, matter.id)[1]
+            waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
+            stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
+            if after.settled is None and stays and waits:
                 process.go_on(story, matter.id)
             break
     return any_moved
 
 
 def _replied(story: Story, asked: Turn) -> bool:
-    """Any reply ends a `wait`; in a matter without a process it ends the step that spoke, too."""
+    """Any reply ends a `wait`; in a matter without a process, and in an aside, it ends the step that spoke, too."""
     matter = story.conversation.matters.get(asked.matter or "")
     if matter is None or matter.settled is not None:
         return False
     _, step = process.here(story, matter.id)
-    spoke = isinstance(step, Generate) and matter.process_type is None and asked.step == matter.step
+    any_reply = matter.process_type is None or process.interrupts(story, matter.id)
+    spoke = isinstance(step, Generate) and any_reply and asked.step == matter.step
     if not (spoke or isinstance(step, Wait)):
         return False
     process.go_on(story, matter.id)
@@ -190,7 +220,18 @@ def _generate(story: Story, asked: Turn) -> Generate | None:
         return None
     matter = story.conversation.matters.get(asked.matter)
     flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
-    step = next((each for each in flow.steps if each.id == asked.step), None) if flow else None
+    step = dialogue.step_of(flow, asked.step) if flow else None
+    return _written(matter, step)
+
+
+def _words(story: Story, matter: Matter | None) -> Generate | None:
+    """The step at which a matter stands, as something that Claude writes."""
+    return _written(matter, process.here(story, matter.id)[1]) if matter else None
+
+
+def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:
+    if isinstance(step, Collect) and matter is not None:
+        return asking.words_of(matter, step)
     return step if isinstance(step, Generate) else None
 
 
@@ -203,7 +244,7 @@ def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evid
     story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
     story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
     for matter in story.conversation.live:
-        process.cancel(story, matter.id, "the contact said stop")
+        settling.cancel(story, matter.id, "the contact said stop")
     for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
-        process.cancel(story, matter_id, "the contact said stop")
+        settling.cancel(story, matter_id, "the contact said stop")
     story.tell(Closed(reason="opted_out"))

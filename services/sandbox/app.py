@@ -7,8 +7,9 @@ import httpx
 from litestar import Router, post
 
 from libs.kit import http
-from libs.kit.serve import App
-from services.sandbox import anthropic, contact_http, erp_http, meta_http
+from libs.kit.serve import App, Loop
+from services.sandbox import anthropic, chat_http, contact_http, erp_http, meta_http
+from services.sandbox.chat import Visitors
 from services.sandbox.contact import Contacts
 from services.sandbox.erp import Erp
 from services.sandbox.meta import Meta
@@ -34,6 +35,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     background = Background()
     contacts = Contacts(settings.people, anyone=settings.anyone, background=background)
     meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
+    visitors = Visitors(settings.chat, contacts=contacts, background=background)
     erp = Erp(settings.erp, now=now)
     claude = anthropic.AnthropicSandbox(now=now)
 
@@ -41,6 +43,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     def reset() -> dict[str, str]:
         """Every emulator as at the start."""
         meta.reset()
+        visitors.reset()
         contacts.reset()
         erp.reset()
         claude.faults.clear()
@@ -58,10 +61,12 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
             meta_http.graph(meta),
             meta_http.controls(meta),
             contact_http.controls(contacts),
+            chat_http.controls(visitors),
             erp_http.api(erp),
             erp_http.controls(erp),
             *anthropic.routes(claude),
             everything,
         ],
+        loops=[Loop("visitors", visitors.arrive)],
         close=close,
     )

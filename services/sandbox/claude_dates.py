@@ -34,7 +34,7 @@ _WEEKDAYS = (
     "saturday|sat|shanivaar|shanivar|shaniwar|शनिवार",
     "sunday|sun|ravivaar|ravivar|raviwar|itvaar|itwar|itwaar|रविवार|इतवार",
 )
-_MONTH_NUMBER = {word: n for n, words in enumerate(_MONTHS, 1) for word in words.split("|")}
+MONTH_NUMBERS = {word: n for n, words in enumerate(_MONTHS, 1) for word in words.split("|")}
 _WEEKDAY_NUMBER = {word: n for n, words in enumerate(_WEEKDAYS) for word in words.split("|")}
 
 _MONTH = any_of("|".join(_MONTHS))
@@ -157,7 +157,7 @@ def _numeric(m: re.Match[str], today: date, low: str) -> date | None:
 
 
 def _named_month(m: re.Match[str], today: date, low: str) -> date | None:
-    day, month = int(m["d"]), _MONTH_NUMBER[m["month"]]
+    day, month = int(m["d"]), MONTH_NUMBERS[m["month"]]
     return _safe(int(m["y"]), month, day) if m["y"] else _coming(day, month, today)
 
 

@@ -24,7 +24,7 @@ class Prompt:
     """A request as a reader understands it, whoever wrote it.
 
     `unread` is what waits for an answer: the messages so `marked`, else what the contact said since the agent last
-    spoke. `facts` are all JSON objects of the trusted part together. `now` is the request's, else `otherwise`.
+    spoke. `slots` are the lines of that block. `facts` are all JSON objects of the trusted part together. `now` is the request's, else `otherwise`.
     """
 
     instructions: str
@@ -37,6 +37,7 @@ class Prompt:
     max_words: int
     task: str
     tools: list[dict[str, Any]] = field(default_factory=list)
+    slots: str = ""
 
     def known(self, name: str) -> Any:
         """A fact by its exact name, at any depth; None where there is none."""
@@ -98,6 +99,7 @@ def read_request(body: Mapping[str, Any], otherwise: datetime) -> Prompt:
         max_words=int(max_words) if max_words.isdigit() else DEFAULT_MAX_WORDS,
         task=_TAGGED.sub("", last).strip(),
         tools=list(body.get("tools") or []),
+        slots=tags.get("slots", ""),
     )
 
 

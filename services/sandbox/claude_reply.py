@@ -9,6 +9,7 @@ from typing import Any
 
 from services.sandbox.claude_phrases import ANSWERS, ENGLISH_MONTHS, GREETINGS, HINDI_MONTHS
 from services.sandbox.claude_prompt import Prompt
+from services.sandbox.claude_slots import Answered, Offered, breaks_off, question
 from services.sandbox.claude_text import folded, stems
 from services.sandbox.understanding import Message, opt_out
 
@@ -45,15 +46,27 @@ class Reply:
     language: str
 
 
-def compose(prompt: Prompt, messages: Sequence[Message], language: str) -> Reply:
+def compose(
+    prompt: Prompt,
+    messages: Sequence[Message],
+    language: str,
+    slots: Sequence[Offered] = (),
+    filled: Sequence[Answered] = (),
+) -> Reply:
     """The next message: it answers every one of `messages`, then asks or tells what the step wants and is still open."""
     tag = language if language in ("hi", "hi-Latn") else "en"
     column = ("en", "hi-Latn", "hi").index(tag)
     values = _values(prompt, messages, tag)
     answered = _answers(messages, prompt)
+    if filled and answered in (["unclear"], ["no"], ["yes"], ["promise"]):
+        answered = ["values"] if values["date"] or values["amount"] else ["yes"]
     sentences = [_fill(ANSWERS[key][column], values | own) for key, own in _said(answered, messages, tag)]
     stop = opt_out(messages) is not None
-    if not stop and not _ENDS_TALK.intersection(answered):
+    asks = any(slot.value is None for slot in slots)
+    if slots and asks and not stop:
+        asked = None if breaks_off(messages) else question(slots, filled)
+        sentences += [asked] if asked else [ANSWERS["no" if breaks_off(messages) else "thank"][column]]
+    elif not stop and not _ENDS_TALK.intersection(answered):
         sentences += _step(prompt, messages, answered, values, column)
     if not sentences:
         sentences = [_fill(ANSWERS["unclear"][column], values)]

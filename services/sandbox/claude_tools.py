@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from services.sandbox import claude_slots
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
+from services.sandbox.claude_slots import Answered, Offered
 from services.sandbox.claude_text import folded, stems
 from services.sandbox.understanding import (
     Message,
@@ -60,9 +62,22 @@ class Mind:
         return language(self.messages, hint or language(before, self.prompt.language or "en"))
 
     @cached_property
+    def slots(self) -> tuple[Offered, ...]:
+        """What the request asks for."""
+        return claude_slots.offered(self.prompt.slots)
+
+    @cached_property
+    def answers(self) -> list[Answered]:
+        """What the messages say of the slots; those that were read before say nothing new."""
+        if not self.prompt.marked:
+            return []
+        said = next((turn.text for turn in reversed(self.prompt.history) if turn.role == "agent"), None)
+        return claude_slots.answers(self.messages, self.slots, said)
+
+    @cached_property
     def reply(self) -> Reply:
         """The next message to the contact."""
-        return compose(self.prompt, self.messages, self.language)
+        return compose(self.prompt, self.messages, self.language, self.slots, self.answers)
 
     def tool_calls(self, choice: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The tools to call, in order: the forced one; else those that the task names; else the one that fits best."""
@@ -125,6 +140,9 @@ class Mind:
 
     def _items(self, name: str, schema: Schema) -> list[Any]:
         inner: Schema = schema.get("items") or {"type": "string"}
+        if name == "slots" and self.slots:
+            told: list[dict[str, Any]] = [{"name": a.name, "value": a.value, "words": a.words} for a in self.answers]
+            return [self._value("", inner, entry) for entry in told]
         if "properties" not in inner:
             if "enum" in inner:
                 return [intent.name for intent in intents_of(self.messages, _offers(inner))]
@@ -161,6 +179,8 @@ class Mind:
     def _truth(self, name: str, schema: Schema) -> bool | None:
         if set(stems(name)) & {"opt", "stop", "unsubscribe", "optout"}:
             return opt_out(self.messages) is not None
+        if name == "breaks_off":
+            return claude_slots.breaks_off(self.messages)
         known = self.prompt.known(name)
         if isinstance(known, bool):
             return known

@@ -30,6 +30,8 @@ class MetaFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     refuse: int | None = None
     """Answered with this error code; nothing is sent."""
     details: str = "said by the sandbox"
+    retry_after: float | None = None
+    """Seconds, in the header of the refusal."""
     answer: Answer = "whole"
     commits: bool = True
     """Whether the message is sent although the answer is garbled, dropped or hung."""
@@ -38,6 +40,8 @@ class MetaFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Accepted, and failed with this error code afterwards."""
     silent: bool = False
     """No status ever comes."""
+    late: float = 0.0
+    """Seconds until the first status comes."""
     before_answer: bool = False
     """The first status comes before the answer to the send."""
     copies: int = 1
@@ -118,7 +122,7 @@ class Meta:
             self.faults.take(lambda fault: fault.to is None or fault.to.removeprefix("+") == wanted.to) or MetaFault()
         )
         if fault.refuse is not None:
-            raise GraphError(fault.refuse, fault.details)
+            raise GraphError(fault.refuse, fault.details, retry_after=fault.retry_after)
         if fault.answer != "whole" and not fault.commits:
             return {}, fault
         self._keep_pair_rate(phone_id, wanted.to)
@@ -187,6 +191,7 @@ class Meta:
             states = states[1:]
         if fault.order == "backwards":
             states.reverse()
+        await asyncio.sleep(fault.late)
         if fault.silent:
             message.states += states
         elif fault.batched:

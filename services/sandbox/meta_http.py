@@ -35,7 +35,7 @@ def graph(meta: Meta) -> Router:
         try:
             answer, fault = await meta.take(version, phone_id, token if scheme.lower() == "bearer" else None, raw)
         except GraphError as error:
-            return _json(error.body(), error.status)
+            return _json(error.body(), error.status, error.headers)
         return await deliver(_json(answer), fault.answer, request, fault.seconds)
 
     return Router(GRAPH, route_handlers=[messages], include_in_schema=False)
@@ -101,5 +101,5 @@ def controls(meta: Meta) -> Router:
     return Router("/_sandbox", route_handlers=handlers, include_in_schema=False)
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
+def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type="application/json")

@@ -26,11 +26,12 @@ TITLES = {
 class GraphError(Exception):
     """A refusal in Meta's shape; `code` is what a client branches on."""
 
-    def __init__(self, code: int, details: str, status: int | None = None) -> None:
+    def __init__(self, code: int, details: str, status: int | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(f"(#{code}) {details}")
         self.code = code
         self.details = details
         self.status = status or _STATUS.get(code, 400)
+        self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
 
     def body(self) -> dict[str, Any]:
         """The JSON of the answer."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from libs.channels.chat_token import DEFAULT_TENANT, SANDBOX_SECRET
 from services.sandbox.contact_people import PEOPLE, SILENT
 from services.sandbox.contact_script import Person
 
@@ -43,17 +44,30 @@ class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
 
 
+class ChatSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The chat that people open in their browsers: `origin` is where the gateways serve it, None where they do not.
+
+    `visitors` (ids of contacts) have it open from the start; the others once they are asked to.
+    """
+
+    origin: str | None = None
+    token_secret: str = SANDBOX_SECRET
+    tenant: str = DEFAULT_TENANT
+    visitors: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole sandbox. `people` are those who answer by a script, `anyone` is everybody else."""
 
     meta: MetaSettings = MetaSettings()
     erp: ErpSettings = ErpSettings()
+    chat: ChatSettings = ChatSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m services.sandbox`: the names of .env.example, and `SANDBOX_CALLBACK_URL`."""
+    """The settings of `python -m services.sandbox`: the names of .env.example, `SANDBOX_CALLBACK_URL`, `SANDBOX_CHAT_ORIGIN`."""
 
     def given(name: str) -> str | None:
         return environment.get(name) or None
@@ -66,4 +80,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             phone_id=given("WHATSAPP_PHONE_ID"),
         ),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
+        chat=ChatSettings(
+            origin=given("SANDBOX_CHAT_ORIGIN"), token_secret=given("CHAT_TOKEN_SECRET") or SANDBOX_SECRET
+        ),
     )

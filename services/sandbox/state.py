@@ -32,7 +32,9 @@ class Faults(Generic[F]):
         self._waiting: list[tuple[F, int]] = []
 
     def add(self, fault: F) -> None:
-        """Let `fault` befall the next requests that it fits."""
+        """Let `fault` befall the next requests that it fits; one that befalls none is none."""
+        if fault.times < 1:
+            return
         self._waiting.append((fault, fault.times))
 
     def take(self, fits: Callable[[F], bool]) -> F | None:

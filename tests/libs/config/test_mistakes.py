@@ -26,6 +26,10 @@ class Mistake:
     severity: str = "error"
 
 
+END_STEP = "      - id: already_paid\n        type: end"
+COLLECT = "      - id: already_paid\n        type: collect\n        templates: {{whatsapp: payment_reminder}}\n        slots: [{slots}]"
+
+
 MISTAKES = (
     Mistake("an unknown key of a rule", RULES, "    cooldown: 24h", "    cooldwn: 24h", "rules[0].cooldwn", "has no key 'cooldwn'", "'cooldown'"),
     Mistake("a duration without a unit", RULES, "cooldown: 24h", "cooldown: 24", "rules[0].cooldown", "must be a duration", "24h"),
@@ -65,7 +69,16 @@ MISTAKES = (
     Mistake("an intent written otherwise", MAPS, "values: [dispute_invoice]", "values: [dispute_invoic, dispute_invoice]", f"{MOVES}[20].trigger.values[0]", "'dispute_invoic' is not described", "'dispute_invoice'", severity="warning"),
     Mistake("two transitions of one trigger", MAPS, "{type: manual, values: [close]}", "{type: manual, values: [close, mark_paid]}", f"{MOVES}[24]", "overlaps with transitions[23]", "exclude each other", below=-2, severity="warning"),
     Mistake("a goto to nowhere", PAYMENT, "goto: already_paid", "goto: alredy_paid", "flows[0].steps[1].arms[0].goto", "no step 'alredy_paid'", "'already_paid'"),
-    Mistake("a step that is not built", PAYMENT, "      - id: already_paid\n        type: end", "      - id: already_paid\n        type: handoff", "flows[0].steps[5].type", "the step 'handoff' is not built yet", "this release has", below=1),
+    Mistake("a step that is not built", PAYMENT, "      - id: already_paid\n        type: end", "      - id: already_paid\n        type: plan", "flows[0].steps[5].type", "the step 'plan' is not built yet", "this release has", below=1),
+    Mistake("a slot of no type", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: dat, ask: When?}"), "flows[0].steps[5].slots[0].type", "is no type", "'date'", below=3),
+    Mistake("a choice without choices", PAYMENT, END_STEP, COLLECT.format(slots="{name: how, type: choice, ask: How?}"), "flows[0].steps[5].slots[0]", "needs 'choices'", "choices: [", below=3),
+    Mistake("a slot that is required and never asked for", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date}"), "flows[0].steps[5].slots[0]", "has no 'ask'", "the question", below=3),
+    Mistake("a slot that is there twice", PAYMENT, END_STEP, COLLECT.format(slots="{name: w, type: date, ask: W?}, {name: w, type: text, ask: W?}"), "flows[0].steps[5].slots[1].name", "'w' is there twice", "name of its own", below=3),
+    Mistake("a slot with a name that means something else", PAYMENT, END_STEP, COLLECT.format(slots="{name: state, type: text, ask: W?}"), "flows[0].steps[5].slots[0].name", "already means something else", "another name", below=3),
+    Mistake("a question that names what cannot exist", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date, ask: 'When, {{contact_nam}}?'}"), "flows[0].steps[5].slots[0].ask", "'contact_nam' cannot exist here", "'contact_name'", below=3),
+    Mistake("a subflow that is not there", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: promise_chek}", "flows[0].steps[5].flow", "no flow 'promise_chek'", "'promise_check'"),
+    Mistake("a flow that calls itself", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: payment_reminder}", "flows[0].steps[5].flow", "calls itself", "goto"),
+    Mistake("a slot that nobody collects", MAPS, '"disputes invoice {{entity_id}}"', '"disputes {{slots.what}}"', f"{MOVES}[20].actions[1].reason", "slots has no field 'what'", ""),
     Mistake("a type of step that is none", PAYMENT, "type: generate", "type: genrate", "flows[0].steps[2].type", "no type of step", "'generate'"),
     Mistake("a name that cannot exist in a prompt", PAYMENT, "about invoice {{invoice_number}}", "about invoice {{invoice_numbr}}", "flows[0].steps[2].system_prompt", "'invoice_numbr' cannot exist here", "'invoice_number'"),
     Mistake("a field that the contact does not have", PAYMENT, "Call {{contact_name}}", "Call {{contact.nam}}", "flows[0].steps[2].system_prompt", "contact has no field 'nam'", "'name'"),
