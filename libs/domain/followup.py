@@ -14,7 +14,9 @@ from events.followup import (
     Joined,
     Opened,
     Resolved,
+    Scheduled,
 )
+from libs.domain.rules import PRIORITIES
 
 Status = Literal["new", "open", "deferred", "resolved", "exhausted", "cancelled"]
 SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
@@ -22,7 +24,7 @@ SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Followup:
-    """What we remember of a matter. `failed` names the channels on which a message did not arrive."""
+    """What we remember of a matter. `due_at` is the date on which it begins, where it has one. `failed` names the channels on which a message did not arrive."""
 
     opened: Opened | None = None
     status: Status = "new"
@@ -31,10 +33,16 @@ class Followup:
     failed: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
     deferred_until: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def settled(self) -> bool:
         return self.status in SETTLED
+
+
+def urgency(state: Followup) -> int:
+    """What presses more has the smaller number."""
+    return PRIORITIES.index(state.opened.priority if state.opened else "normal")
 
 
 def evolve(state: Followup, event: Event) -> Followup:
@@ -43,13 +51,15 @@ def evolve(state: Followup, event: Event) -> Followup:
         case Opened():
             return replace(state, opened=event, status="open")
         case Joined():
-            return replace(state, conversation=event.conversation)
+            return replace(state, status="open", conversation=event.conversation, deferred_until=None)
         case AttemptStarted():
             return replace(
                 state, status="open", attempts=event.number, tried=(*state.tried, event.channel), deferred_until=None
             )
         case AttemptUnanswered(reason="message_failed"):
             return replace(state, failed=(*state.failed, event.channel))
+        case Scheduled():
+            return replace(state, status="deferred", due_at=event.due_at, deferred_until=event.due_at)
         case Deferred():
             return replace(state, status="deferred", deferred_until=event.until)
         case Resolved():

@@ -1,19 +1,22 @@
-"""People who have the chat open in a browser: each with a real WebSocket to the gateways, a token, and a memory of what came."""
+"""People in the web chat: each has a browser tab, a client of our own WebSocket, that hears, answers and reconnects."""
 
 import asyncio
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 import structlog
+from litestar import Router, delete, get, post
+from litestar.exceptions import ValidationException
+from litestar.params import FromPath, FromQuery
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from libs.channels import chat, chat_token
-from libs.kit import ids
 from libs.kit.clock import Clock
 from services.sandbox.contact import CannotSpeak, Contacts
 from services.sandbox.contact_script import Choice, Utterance
@@ -22,175 +25,196 @@ from services.sandbox.state import Background
 
 log = structlog.get_logger(__name__)
 
-TOKEN_LASTS = timedelta(hours=12)
-AGAIN_S = 0.3
-KEPT = 1000
-"""Frames that a browser remembers."""
+TOKEN_LASTS = timedelta(hours=1)
+AGAIN_S = 0.2
+PATIENCE_S = 10.0
+FOR_GOOD = frozenset({chat.UNAUTHORIZED, chat.FORBIDDEN, chat.NOT_FOUND})
+"""Close codes after which a client does not come back by itself."""
 
-Frame = dict[str, Any]
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A line as a contact saw it. `streamed`: it was read while it was being written."""
+
+    contact: str
+    position: int
+    id: str
+    role: str
+    text: str
+    choices: list[str]
+    streamed: bool
 
 
-class Visitors:
-    """Everybody who has the chat open, by contact id. Who speaks opens it first, and stays."""
+class Tab:
+    """One contact's tab: connected as long as it is open."""
+
+    def __init__(self, contact: str) -> None:
+        self.contact = contact
+        self.lines: list[Shown] = []
+        self.stored: set[str] = set()
+        self.changed = asyncio.Condition()
+        self.socket: ClientConnection | None = None
+        self.refused: int | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._drafts: set[str] = set()
+
+    @property
+    def position(self) -> int:
+        """Where it has read up to."""
+        return self.lines[-1].position if self.lines else 0
+
+    def see(self, frame: dict[str, Any]) -> Shown | None:
+        """Take a frame in; the line, where it is one that was not shown before."""
+        match frame:
+            case {"type": "draft", "id": draft}:
+                self._drafts.add(draft)
+            case {"type": "status", "status": "stored", "id": id}:
+                self.stored.add(id)
+            case {"type": "message", "position": position} if position > self.position:
+                choices = [each["title"] for each in frame.get("choices", ())]
+                shown = Shown(
+                    contact=self.contact,
+                    position=position,
+                    id=frame["id"],
+                    role=frame["role"],
+                    text=frame["content"],
+                    choices=choices,
+                    streamed=frame.get("draft") in self._drafts,
+                )
+                self.lines.append(shown)
+                return shown
+        return None
+
+
+class ChatTabs:
+    """All open tabs, and the mouth of the channel. A tab opens when somebody speaks in the chat, or is told to."""
 
     def __init__(self, settings: ChatSettings, *, contacts: Contacts, background: Background) -> None:
         self._settings = settings
         self._contacts = contacts
         self._background = background
-        self._browsers: dict[str, Browser] = {}
+        self._clock = Clock()
+        self._tabs: dict[str, Tab] = {}
         contacts.speaks("chat", self)
 
-    async def arrive(self) -> None:
-        """Those who are there from the start open the chat."""
-        for contact in self._settings.visitors:
-            self.open(contact)
-
-    def open(self, contact: str) -> "Browser":
-        """This contact has the chat open from now on. Raises CannotSpeak where there is none."""
-        if self._settings.origin is None:
-            raise CannotSpeak("the sandbox does not know where the chat is: set SANDBOX_CHAT_ORIGIN")
-        known = self._browsers.get(contact)
-        if known is None:
-            known = self._browsers[contact] = Browser(contact, self._settings, self._hear)
-            self._background.start(known.run())
-        return known
-
-    def leave(self, contact: str) -> None:
-        """This contact closes the page; what comes meanwhile is there when it is opened again."""
-        if browser := self._browsers.pop(contact, None):
-            browser.leave()
-
-    def frames(self, contact: str) -> list[Frame]:
-        """All that a contact's browser got since it was opened."""
-        browser = self._browsers.get(contact)
-        return list(browser.frames) if browser else []
-
     def reset(self) -> None:
-        """Nobody has the chat open but those who had it at the start."""
-        for contact in list(self._browsers):
-            self.leave(contact)
-        if self._settings.origin is not None:
-            for contact in self._settings.visitors:
-                self.open(contact)
+        """Every tab is closed, and nobody has seen anything."""
+        for tab in self._tabs.values():
+            if tab.task is not None:
+                tab.task.cancel()
+        self._tabs.clear()
+
+    async def open(self, contact: str) -> Tab:
+        """The contact's tab, connected. Raises CannotSpeak."""
+        if self._settings.url is None:
+            raise CannotSpeak("the sandbox knows no chat: SANDBOX_CHAT_URL says where its WebSocket is")
+        tab = self._tabs.setdefault(contact, Tab(contact))
+        if tab.task is None or tab.task.done():
+            tab.refused = None
+            tab.task = self._background.task(self._stay(tab, self._settings.url))
+        await self._until(tab, lambda: tab.socket is not None or tab.refused is not None)
+        if tab.socket is None:
+            raise CannotSpeak(f"the chat let nobody in: close code {tab.refused}")
+        return tab
+
+    async def close(self, contact: str) -> None:
+        """The contact leaves; what is written meanwhile is caught up with when the tab opens again."""
+        tab = self._tabs.get(contact)
+        if tab is not None and tab.task is not None:
+            tab.task.cancel()
+            await asyncio.wait([tab.task])
 
     async def say(self, utterance: Utterance) -> None:
-        """Returns once the gateways have stored it."""
+        """Send it, and once more after a broken connection, until it is stored."""
         if utterance.file is not None:
-            raise CannotSpeak("nobody can send a file in the chat")
-        content, choice = utterance.text or "STOP", None
-        if utterance.press is not None:
-            content, choice = utterance.press.title, utterance.press.id
-        answers = utterance.answers.id if utterance.answers and choice else None
-        await self.open(utterance.address).say(content, choice=choice, reply_to=answers)
-
-    def _hear(self, contact: str, line: Frame) -> None:
-        choices = [Choice(each["id"], each["title"]) for each in line.get("choices", ())]
-        self._contacts.hear("chat", contact, line["content"], id=line["id"], choices=choices)
-
-
-class Browser:
-    """A contact's page with the chat: comes back when the connection breaks, and sends until it is stored."""
-
-    def __init__(self, contact: str, settings: ChatSettings, hear: Callable[[str, Frame], None]) -> None:
-        self.frames: list[Frame] = []
-        self.tells: tuple[str, ...] = ("ack", "read")
-        """What it says of a line of ours, in this order."""
-        self.late = 0
-        """Of how many lines it says so only after it has said so of the next one."""
-        self._untold: list[int] = []
-        self._contact = contact
-        self._settings = settings
-        self._hear = hear
-        self._seen = 0
-        self._unanswered: list[Frame] = []
-        self._unsent: dict[str, tuple[Frame, asyncio.Future[None]]] = {}
-        self._socket: ClientConnection | None = None
-        self._ready = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def run(self) -> None:
-        """Keep the chat open until the contact leaves."""
-        self._task = asyncio.current_task()
+            raise CannotSpeak("the chat takes no files")
+        pressed = utterance.press
+        text = pressed.title if pressed else "STOP" if utterance.unsubscribe else utterance.text or ""
+        said = chat.Said(content=text, id=f"c-{secrets.token_hex(8)}", choice=pressed.id if pressed else None)
         while True:
+            tab = await self.open(utterance.address)
+            with suppress(ConnectionClosed, TimeoutError):
+                await self._send(tab, said)
+                return
+
+    async def _send(self, tab: Tab, said: chat.Said) -> None:
+        """Return when it is stored."""
+        if tab.socket is not None:
+            await tab.socket.send(chat.write(said).decode())
+        await self._until(tab, lambda: said.id in tab.stored)
+
+    def shown(self, contact: str | None, role: str | None) -> Sequence[Shown]:
+        """The lines that were seen, of one contact and of one role where asked."""
+        tabs = [each for each in self._tabs.values() if contact in (None, each.contact)]
+        return [line for tab in tabs for line in tab.lines if role in (None, line.role)]
+
+    async def _stay(self, tab: Tab, url: str) -> None:
+        """Connect, read until the connection ends, and connect again, until the tab is closed or let in no more."""
+        while tab.refused is None:
+            token = chat_token.mint(
+                tab.contact, self._settings.token_secret, expires_at=self._clock.machine() + TOKEN_LASTS
+            )
+            address = f"{url}/ws/chat/{quote(tab.contact, safe='')}?token={token}&after={tab.position}"
             try:
-                async with connect(self._address()) as socket:
-                    await self._stay(socket)
+                async with connect(address) as socket:
+                    await self._read(tab, socket)
             except (OSError, WebSocketException) as error:
-                log.debug("the chat is not there", error=type(error).__name__)
+                log.debug("a chat was cut", error=type(error).__name__)
             finally:
-                self._socket = None
-                self._ready.clear()
+                tab.socket = None
             await asyncio.sleep(AGAIN_S)
 
-    def leave(self) -> None:
-        """Close the page."""
-        if self._task is not None:
-            self._task.cancel()
+    async def _read(self, tab: Tab, socket: ClientConnection) -> None:
+        try:
+            async for raw in socket:
+                frame = msgspec.json.decode(raw)
+                line = tab.see(frame)
+                if frame["type"] == "status" and frame["status"] == "caught_up":
+                    tab.socket = socket
+                if line is not None:
+                    await socket.send(chat.write(chat.Ack(position=line.position)).decode())
+                    await socket.send(chat.write(chat.Reads(position=line.position)).decode())
+                    self._hear(line, frame)
+                async with tab.changed:
+                    tab.changed.notify_all()
+        finally:
+            if socket.close_code in FOR_GOOD:
+                tab.refused = socket.close_code
+            async with tab.changed:
+                tab.changed.notify_all()
 
-    async def say(
-        self, content: str, *, choice: str | None = None, reply_to: str | None = None, copies: int = 1
-    ) -> None:
-        """Write something, `copies` times under one id, once the chat is there; returns once it is stored."""
-        await self._ready.wait()
-        given = {"content": content, "choice": choice, "reply_to": reply_to}
-        frame: Frame = {"type": "message", "id": ids.fresh().hex}
-        frame |= {name: value for name, value in given.items() if value is not None}
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unsent[frame["id"]] = frame, stored
-        for _ in range(copies):
-            await self._send(frame)
-        await stored
-
-    async def _stay(self, socket: ClientConnection) -> None:
-        async for raw in socket:
-            frame: Frame = msgspec.json.decode(raw)
-            self.frames = [*self.frames[1 - KEPT :], frame]
-            match frame:
-                case {"type": "status", "status": "caught_up"}:
-                    self._socket = socket
-                    self._ready.set()
-                    unanswered, self._unanswered = self._unanswered, []
-                    for line in unanswered:
-                        self._hear(self._contact, line)
-                    for unsent, _ in list(self._unsent.values()):
-                        await self._send(unsent)
-                case {"type": "status", "status": "stored", "id": id}:
-                    _, stored = self._unsent.pop(id, (None, None))
-                    if stored is not None and not stored.done():
-                        stored.set_result(None)
-                case {"type": "message", "position": position, "role": role}:
-                    self._seen = position
-                    if role == "contact":
-                        self._unanswered.clear()
-                        continue
-                    await self._saw(socket, position)
-                    if self._socket is None:  # still catching up: only what nobody has answered is news
-                        self._unanswered.append(frame)
-                    else:
-                        self._hear(self._contact, frame)
-
-    async def _send(self, frame: Frame) -> None:
-        if self._socket is not None:
-            with suppress(WebSocketException):  # what is not stored is sent again over the next connection
-                await self._socket.send(msgspec.json.encode(frame).decode())
-
-    async def _saw(self, socket: ClientConnection, position: int) -> None:
-        if self.late:
-            self.late -= 1
-            self._untold.append(position)
+    def _hear(self, line: Shown, frame: dict[str, Any]) -> None:
+        if line.role == "contact":
             return
-        for place in (position, *self._untold):
-            for kind in self.tells:
-                frame = chat.Ack(position=place) if kind == "ack" else chat.Reads(position=place)
-                await socket.send(chat.write(frame).decode())
-        self._untold.clear()
+        choices = [Choice(each["id"], each["title"]) for each in frame.get("choices", ())]
+        self._contacts.hear("chat", line.contact, line.text, id=line.id, choices=choices)
 
-    def _address(self) -> str:
-        assert self._settings.origin is not None
-        expires_at = Clock().machine() + TOKEN_LASTS
-        token = chat_token.mint(
-            self._contact, self._settings.token_secret, tenant=self._settings.tenant, expires_at=expires_at
-        )
-        path = "/ws/chat" if self._settings.tenant == chat_token.DEFAULT_TENANT else f"/ws/{self._settings.tenant}/chat"
-        origin = self._settings.origin.replace("http", "ws", 1)
-        return f"{origin}{path}/{quote(self._contact, safe='')}?token={token}&after={self._seen}"
+    async def _until(self, tab: Tab, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S), tab.changed:
+            await tab.changed.wait_for(true)
+
+
+def controls(tabs: ChatTabs) -> Router:
+    """What a test or a demo asks of the tabs."""
+
+    @post("/{contact:str}/open")
+    async def open_tab(contact: FromPath[str]) -> dict[str, int]:
+        """The contact opens the page; lines up to the answer's position were shown."""
+        try:
+            tab = await tabs.open(contact)
+        except (CannotSpeak, TimeoutError) as error:
+            raise ValidationException(str(error) or "the chat does not answer") from error
+        return {"position": tab.position}
+
+    @delete("/{contact:str}/open", status_code=200)
+    async def close_tab(contact: FromPath[str]) -> dict[str, str]:
+        await tabs.close(contact)
+        return {"status": "closed"}
+
+    @get("/messages", sync_to_thread=False)
+    def messages(
+        to: FromQuery[str | None] = None, role: FromQuery[Literal["contact", "agent", "operator"] | None] = None
+    ) -> Sequence[Shown]:
+        """The lines that were seen, oldest first."""
+        return tabs.shown(to, role)
+
+    return Router("/_sandbox/chat", route_handlers=[open_tab, close_tab, messages], include_in_schema=False)

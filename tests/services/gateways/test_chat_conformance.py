@@ -1,6 +1,7 @@
-"""The chat keeps what every channel promises: the gateways at one end of a real WebSocket, an emulated browser at the other."""
+"""The chat keeps what every channel promises: the gateways at one end of a real WebSocket, a browser's client at the other."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,19 +11,16 @@ import pytest
 from events.message import Rejected
 from libs.channels import chat
 from libs.channels.outcome import Accepted, Outcome, Refused
+from libs.kit import ids
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.conformance.channel import ChannelConformance, Delivery, Features, Heard, Rig, Told, Trouble
-from libs.testkit.nouns import PRIYA, TENANT
+from libs.testkit.conformance.mutants import MUTANTS, Mutant, MutationConformance
+from libs.testkit.nouns import TENANT
 from libs.testkit.servers import StoreOf
 from services.gateways import chat_talk
-from services.sandbox.chat import Browser, Visitors
-from services.sandbox.contact import Contacts
-from services.sandbox.contact_people import SILENT
-from services.sandbox.settings import ChatSettings
-from services.sandbox.state import Background
 from tests.libs.kit.effects_world import until
-from tests.services.gateways.chat_world import ChatWorld, chat_world
+from tests.services.gateways.chat_world import ChatWorld, Client, Frame, chat_world
 
 OURSELVES = "we are the provider: nothing lies between the log and the socket"
 FEATURES = Features(
@@ -42,12 +40,42 @@ FEATURES = Features(
 )
 
 
+class Screen:
+    """The contact's browser: says of each line of ours what `tells` has, of the `late` first ones only after the next."""
+
+    def __init__(self, client: Client) -> None:
+        self.lines: list[Frame] = []
+        self.tells: tuple[str, ...] = ("ack", "read")
+        self.late = 0
+        self._client = client
+        self._untold: list[int] = []
+
+    async def look(self) -> None:
+        """Read until the connection ends."""
+        async for raw in self._client.socket:
+            frame: Frame = json.loads(raw)
+            if frame["type"] != "message":
+                continue
+            self.lines.append(frame)
+            if frame["role"] == "contact":
+                continue
+            self._untold.insert(0, frame["position"])
+            if self.late:
+                self.late -= 1
+                continue
+            for position in self._untold:
+                for kind in self.tells:
+                    await self._client.send(type=kind, position=position)
+            self._untold.clear()
+
+
 @dataclass
 class ChatRig:
     """Speaks as the orchestrator does, hears the frames that the gateways get from the browser."""
 
     world: ChatWorld
-    browser: Browser
+    client: Client
+    screen: Screen
     malformed: type[Exception] = chat.Malformed
     deliveries: "asyncio.Queue[Delivery]" = field(default_factory=asyncio.Queue)
     references: dict[str, str] = field(default_factory=dict)
@@ -66,31 +94,27 @@ class ChatRig:
         return await self.send_text("a registered text", reference=reference)
 
     async def contact_says(self, text: str, *, quoting: str | None = None, copies: int = 1) -> None:
-        await self.browser.say(text, reply_to=quoting, copies=copies)
+        said = {"content": text, "id": ids.fresh().hex} | ({"reply_to": quoting} if quoting else {})
+        for _ in range(copies):
+            await self.client.send(type="message", **said)
 
     async def trouble(self, trouble: Trouble) -> None:
         match trouble:
             case "refused":
                 self.wordless = True
             case "statuses_scrambled":
-                self.browser.tells = ("read", "ack", "read", "ack")
+                self.screen.tells = ("read", "ack", "read", "ack")
             case "statuses_late":
-                self.browser.late = 1
+                self.screen.late = 1
             case _:
                 raise NotImplementedError(trouble)
 
     async def sent(self, reference: str) -> list[str]:
         known = [id for id, each in self.references.items() if each == reference]
-        if self.wordless:
-            return [frame["content"] for frame in self.lines if frame["id"] in known]
-        return await until(lambda: self._shown(known))
+        return await self._shown(known) if self.wordless else await until(lambda: self._shown(known))
 
     async def _shown(self, known: list[str]) -> list[str]:
-        return [frame["content"] for frame in self.lines if frame["id"] in known]
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [frame for frame in self.browser.frames if frame["type"] == "message"]
+        return [frame["content"] for frame in self.screen.lines if frame["id"] in known]
 
     async def delivery(self) -> Delivery:
         return await self.deliveries.get()
@@ -110,40 +134,53 @@ class ChatRig:
                 return []
 
     def _told(self, position: int, state: Any) -> list[Told | Heard]:
-        ids = [frame["id"] for frame in self.lines if frame["position"] == position and frame["role"] != "contact"]
-        return [Told(id, self.references.get(id), state) for id in ids]
+        ours = [frame for frame in self.screen.lines if frame["position"] == position and frame["role"] != "contact"]
+        return [Told(frame["id"], self.references.get(frame["id"]), state) for frame in ours]
+
+
+@pytest.fixture
+async def rig(
+    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Rig]:
+    async with chat_world(database, store, store_of, clock, nats_url, replicas=1) as world, world.client() as client:
+        await client.next("status")
+        screen = Screen(client)
+        rig = ChatRig(world, client, screen)
+
+        class Tapped:
+            """The codec, and a copy of every frame that the gateways read."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(chat, name)
+
+            @staticmethod
+            def read(raw: str | bytes) -> chat.Incoming:
+                rig.deliveries.put_nowait(Delivery(raw.encode() if isinstance(raw, str) else raw, None))
+                return chat.read(raw)
+
+        monkeypatch.setattr(chat_talk, "chat", Tapped())
+        looking = asyncio.create_task(screen.look())
+        yield rig
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 class TestChat(ChannelConformance):
     features = FEATURES
 
-    @pytest.fixture
-    async def rig(
-        self,
-        database: str,
-        store: Store,
-        store_of: StoreOf,
-        clock: Clock,
-        nats_url: str,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> AsyncIterator[Rig]:
-        async with chat_world(database, store, store_of, clock, nats_url, replicas=1) as world:
-            background = Background()
-            contacts = Contacts((), anyone=SILENT, background=background)
-            visitors = Visitors(ChatSettings(origin=world.origins[0]), contacts=contacts, background=background)
-            rig = ChatRig(world, visitors.open(PRIYA))
 
-            class Tapped:
-                """The codec, and a copy of every frame that the gateways read."""
+def _said_at_any_rate(rig: Rig, patch: pytest.MonkeyPatch) -> Rig:
+    patch.setattr("services.gateways.chat.Chat.write", lambda self, intent, door, bundle, now: str(intent.id))
+    return rig
 
-                def __getattr__(self, name: str) -> Any:
-                    return getattr(chat, name)
 
-                @staticmethod
-                def read(raw: str | bytes) -> chat.Incoming:
-                    rig.deliveries.put_nowait(Delivery(raw.encode() if isinstance(raw, str) else raw, None))
-                    return chat.read(raw)
-
-            monkeypatch.setattr(chat_talk, "chat", Tapped())
-            yield rig
-            await background.stop()
+class TestChatMutants(MutationConformance):
+    suite = TestChat
+    mutants = (
+        *MUTANTS,
+        Mutant(
+            "the refusal of blank words",
+            _said_at_any_rate,
+            ("what_was_not_sent_is_said_so[refused]",),
+        ),
+    )
