@@ -59,43 +59,11 @@ class Orchestrator:
 
     async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
         """Rules asked for follow-ups: each is opened once per key."""
-<<<<<<< HEAD
         opened = await opening.matched(fact, world, self._gather, self._shell)
         contacts = {draft.subject for draft in opened.drafts if draft.subject}
-        keys_of = [fact.stream, fact.event.business_stream]
-        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, keys_of, each)]
-        return self._told(world, opened.stories, bound, opened.drafts)
-=======
-        asked = Index(world.db, world.tenant)
-        drafts: list[Draft] = []
-        keys: set[str] = set()
-        for place, matched in enumerate(fact.event.matched):
-            key = matched.dedupe_key
-            if key in keys or await asked.is_duplicate(key, matched.cooldown_s, world.now()):
-                continue
-            keys.add(key)
-            opened = followup.Opened(
-                contact_id=matched.contact_id,
-                reason=matched.reason,
-                origin="rule",
-                priority=matched.priority,
-                channel_priority=matched.channel_priority,
-                process_type=matched.process_type,
-                entity_type=matched.entity_type,
-                entity_id=matched.entity_id,
-                flow=matched.flow,
-                business_context=matched.business_context,
-                business_stream=fact.event.business_stream,
-                rule_id=matched.rule_id,
-                dedupe_key=key,
-                cancel_on=matched.cancel_on,
-            )
-            drafts.append(self._opening(fact, str(self._shell.fact_id(fact.id, "followup", place)), opened))
-        contacts = {draft.subject for draft in drafts if draft.subject}
         event_key = [fact.event.business_stream]  # the evaluation is sealed under it too
         bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, event_key, each)]
-        return self._decision(world, drafts, bound)
->>>>>>> perf
+        return self._told(world, opened.stories, bound, opened.drafts)
 
     async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
         """Somebody asked for a follow-up by hand."""
