@@ -124,7 +124,7 @@ def _on(channel: Channel) -> Story:
             *_opening(channel),
             *written,
             Step(
-                f"a {name} template goes out" if registered else f"a message goes out by {name}",
+                f"a template goes out by {name}" if registered else f"a message goes out by {name}",
                 _asks_for("approach", channel),
             ),
             Step("the provider took it", _is(message.Accepted, channel=channel)),

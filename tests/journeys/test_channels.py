@@ -13,7 +13,7 @@ from tests.journeys.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHANNELS = ["whatsapp", "chat"]
+CHANNELS = ["whatsapp", "chat", "sms"]
 REGISTERED_TEXTS = {"whatsapp", "sms"}
 CHECK = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
 

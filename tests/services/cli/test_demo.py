@@ -11,7 +11,11 @@ from services.cli.stories import Wanted, story_of
 from tests.services.cli.conftest import REPOSITORY, bundle_with
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-TOLD: dict[Wanted, str] = {"whatsapp": "the ERP was told once", "chat": "the ERP was told once"}
+TOLD: dict[Wanted, str] = {
+    "whatsapp": "the ERP was told once",
+    "chat": "the ERP was told once",
+    "sms": "the ERP was told once",
+}
 
 
 def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
