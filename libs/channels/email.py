@@ -4,8 +4,8 @@ from libs.channels.email_address import Mailbox, Token, message_id, message_of, 
 from libs.channels.email_events import Ignored, NoMore, Progress
 from libs.channels.email_inbound import Envelope, Form, Mail, Upload, read_mailgun, read_mime, read_sendgrid
 from libs.channels.email_mime import Malformed
-from libs.channels.email_outbound import File, Letter, Unsubscribe, check, compose, subject
-from libs.channels.email_outcome import broken, classify, is_permanent, no_starttls
+from libs.channels.email_outbound import File, Letter, Unsubscribe, Written, check, compose, subject, too_large
+from libs.channels.email_outcome import broken, classify, is_permanent, no_auth, no_starttls
 from libs.channels.email_report import Report
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Token",
     "Unsubscribe",
     "Upload",
+    "Written",
     "broken",
     "check",
     "classify",
@@ -30,6 +31,7 @@ __all__ = [
     "is_permanent",
     "message_id",
     "message_of",
+    "no_auth",
     "no_starttls",
     "normal",
     "read_mailgun",
@@ -37,4 +39,5 @@ __all__ = [
     "read_sendgrid",
     "read_token",
     "subject",
+    "too_large",
 ]

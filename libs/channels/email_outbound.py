@@ -14,6 +14,7 @@ from libs.channels.email_html import MARKER, page
 from libs.channels.email_outcome import MAX_SIZE
 from libs.channels.outcome import Refused
 
+Written = Literal["generated", "replied", "by_person"]
 MAX_REFERENCES = 20
 _BUILT = SMTP.clone(cte_type="7bit")
 _WRITTEN = _BUILT.clone(max_line_length=990)  # a folded link would be RFC 2047 words, which no receiver reads as one
@@ -53,7 +54,7 @@ class Letter:
     at: datetime
     thread: tuple[str, ...] = ()
     language: str = "en"
-    written: Literal["generated", "replied", "by_person"] = "generated"
+    written: Written = "generated"
     feedback: str = ""
     footer: bool = False
     """Whether the link to unsubscribe stands in the text too."""
@@ -73,6 +74,11 @@ def check(letter: Letter, sizes: Sequence[int | None] = ()) -> Refused | None:
         return Refused(553, "the recipient is no address that SMTP takes", "contact")
     if not letter.text.strip():
         return Refused(554, "the text is empty", "message")
+    return too_large(sizes)
+
+
+def too_large(sizes: Sequence[int | None]) -> Refused | None:
+    """Why files of so many bytes cannot be attached."""
     if sum(size or 0 for size in sizes) > MAX_SIZE:
         return Refused(552, f"the files are larger than {MAX_SIZE // 2**20} MB together", "message")
     return None

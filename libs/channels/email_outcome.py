@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from libs.channels.email_address import without_addresses
-from libs.channels.outcome import Accepted, Broken, Outcome, Refused, Retry, Scope, Unknown
+from libs.channels.outcome import Broken, Outcome, Refused, Retry, Scope, Unknown
 
 Phase = Literal["connection", "login", "sender", "recipient", "content"]
 """What was being done: greeting and TLS; AUTH; MAIL FROM; RCPT TO; DATA with the message."""
@@ -17,6 +17,8 @@ MAX_SIZE = 18 * 1024 * 1024
 """Bytes of files in one mail: in base64 they are the 25 MB that most servers take."""
 
 _ENHANCED = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
+_OURS = frozenset({f"5.7.{number}" for number in (0, 3, 8, 9, 11, 13, 14, *range(20, 30))})
+"""Who we are is not believed, or not allowed to send: sign-in, SPF, DKIM, DMARC. 5.7.1 is one receiver's own policy."""
 _SOFT = frozenset({"5.2.2", "5.3.1"})
 
 
@@ -29,11 +31,6 @@ def enhanced(text: str) -> str | None:
 def is_permanent(code: str | None) -> bool:
     """Whether a bounce with this code says that the address never will take mail: a full mailbox may be emptied."""
     return not (code or "").startswith("4") and code not in _SOFT
-
-
-def accepted(message_id: str) -> Accepted:
-    """The next hop took it: no more than that; delivery is told by other means."""
-    return Accepted(message_id)
 
 
 def broken(how: Broken, reason: str, *, attempt: int = 0) -> Outcome:
@@ -52,6 +49,11 @@ def no_starttls() -> Refused:
     return Refused(530, "the server does not offer STARTTLS: use another port or server", "account")
 
 
+def no_auth() -> Refused:
+    """A server that lets nobody sign in is not the one that the account is at."""
+    return Refused(530, "the server takes no password: it is not the one that the account is at", "account")
+
+
 def classify(code: int, text: str, phase: Phase, *, attempt: int = 0) -> Retry | Refused:
     """What a reply other than success came to. `attempt` counts from 0.
 
@@ -68,13 +70,11 @@ def classify(code: int, text: str, phase: Phase, *, attempt: int = 0) -> Retry |
 
 
 def _scope(code: int, status: str, phase: Phase) -> Scope:
-    """Whom a refusal is about: who we are and may do, whom we write to, or this mail alone."""
-    if phase in ("connection", "login", "sender") or code in (530, 534, 535, 538) or status.startswith("5.7."):
+    """Whom a refusal is about: who we are and may do (which stops the account), whom we write to, or this mail alone."""
+    if phase in ("connection", "login", "sender") or code in (530, 534, 535, 538) or status in _OURS:
         return "account"
     if status.startswith(("5.1.", "5.2.")) or (phase == "recipient" and code in (550, 551, 553)):
         return "contact"
-    if code == 554 and phase == "recipient":
-        return "account"
     return "message"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from libs.channels.email_address import bare_id, without_addresses
-from libs.channels.email_mime import Parts
+from libs.channels.email_mime import Parts, mailboxes
 
 Told = Literal["bounced", "delayed", "delivered", "relayed", "complaint"]
 _ACTIONS: Mapping[str, Told] = {
@@ -29,7 +29,8 @@ class Report:
     status: str | None = None
     reason: str = ""
     original: str | None = None
-    envelope_id: str | None = None
+    recipient: str | None = None
+    """To whom it was sent, where a complaint says so."""
 
 
 def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> Report | None:
@@ -44,7 +45,9 @@ def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> R
         kind = feedback["feedback-type"].lower()
         if kind not in _COMPLAINTS - {"not-spam"}:
             return None
-        return Report("complaint", reason=f"complaint: {kind}", original=original)
+        told_to = mailboxes(feedback.get("original-rcpt-to", ""))
+        recipient = told_to[0].address if told_to else None
+        return Report("complaint", reason=f"complaint: {kind}", original=original, recipient=recipient)
     groups = [each for each in parts.reports if each.get("action", "").lower() in _ACTIONS]
     if groups:
         about = _worst(groups)
@@ -55,10 +58,6 @@ def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> R
             status[1] if status else None,
             without_addresses(said or about["action"]),
             original,
-            next(
-                (bare_id(each["original-envelope-id"]) for each in parts.reports if "original-envelope-id" in each),
-                None,
-            ),
         )
     if not from_daemon or not (to_bounces or original):
         return None

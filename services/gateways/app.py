@@ -20,6 +20,7 @@ from libs.kit.store import Store
 from services.gateways import stops
 from services.gateways.chat import Chat
 from services.gateways.desk import Desk
+from services.gateways.email import Email
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter, Limited, Tools, Watches, Works
 from services.gateways.send import Sender
@@ -29,6 +30,7 @@ from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)
+SMTP_EXCHANGES = 4  # a mail takes several with its server
 LOOK_AGAIN_S = 60.0
 
 
@@ -38,6 +40,7 @@ def adapters_of(
     """The adapters of the channels that this process serves. `timeout` bounds a whole call."""
     every: list[AnyAdapter] = [
         WhatsApp(settings, tools, client),
+        Email(settings, tools, client, timeout * SMTP_EXCHANGES),
         Sms(settings, client, timeout),
         Chat(settings, store=tools.store, bus=bus, clock=tools.clock),
     ]

@@ -9,9 +9,10 @@ from uuid import UUID
 from events.base import Draft, Event, Recorded
 from events.conversation import MessageRequested
 from events.inbound import StatusReceived, Unsubscribed
-from events.message import Accepted, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
+from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
 from events.values import Cost
 from libs.channels import whatsapp
+from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, State, advance
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
@@ -26,6 +27,7 @@ _STATES: dict[str, State] = {
     "sent": "sent",
     "failed": "failed",
     "delivered": "delivered",
+    "bounced": "bounced",
     "read": "read",
     "played": "played",
 }
@@ -148,7 +150,7 @@ def progress(message: Message, statuses: Iterable[StatusReceived]) -> tuple[str,
     return state, drafts
 
 
-_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
+_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "bounced": 4, "read": 5, "played": 6}
 
 
 def _fact(message: Message, before: State, status: StatusReceived) -> Event | None:
@@ -156,6 +158,13 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
     match status.status:
         case "delivered":
             return Delivered(conversation=conversation, channel=channel, at=status.at)
+        case "bounced":
+            return Bounced(
+                conversation=conversation,
+                channel=channel,
+                reason=status.reason or status.code or "the provider gave no reason",
+                permanent=is_permanent(status.code),
+            )
         case "read" | "played" if before not in ("read", "played"):
             return Read(conversation=conversation, channel=channel, at=status.at)
         case "failed":

@@ -26,6 +26,7 @@ _MESSAGE = """SELECT message, channel, conversation, template, units, state, pri
 WHERE tenant = $1 AND message = $2"""
 _BY_REF = """SELECT message, channel, conversation, template, units, state, priced FROM gateways.message
 WHERE tenant = $1 AND channel = $2 AND provider_ref = $3"""
+_TAKEN = f"{_MESSAGE} AND provider_ref IS NOT NULL"
 _STATE = "UPDATE gateways.message SET state = $3 WHERE tenant = $1 AND message = $2"
 _PRICED = "UPDATE gateways.message SET priced = $3 WHERE tenant = $1 AND message = $2"
 _ACCEPTED = """UPDATE gateways.message
@@ -153,10 +154,12 @@ class Handlers:
     async def on_status(self, fact: Recorded[inbound.StatusReceived], world: World) -> Decision | None:
         """A provider tells a state: it moves the message that it names, or waits until that is known."""
         event = fact.event
+        reference = _uuid(event.reference)
         known = await world.db.fetchrow(_BY_REF, fact.tenant, event.channel, event.provider_ref)
+        if known is None and reference is not None:  # it may have another id than the one that it was taken under
+            known = await world.db.fetchrow(_TAKEN, fact.tenant, reference)
         if known is not None:
             return await self._moved(world, _message(known), _message(known), [event])
-        reference = _uuid(event.reference)
         await world.db.execute(
             _WAIT,
             fact.tenant,

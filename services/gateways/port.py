@@ -96,6 +96,17 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class Patient(Protocol):
+    """An adapter whose provider is slower than most, and may ask to be tried again for longer.
+
+    `timeout` bounds a whole call, `max_age` how long a message is tried.
+    """
+
+    timeout: timedelta
+    max_age: timedelta
+
+
+@runtime_checkable
 class Works(Protocol):
     """An adapter with effects beside sending, each on an account of its own (`<channel>.<word>`)."""
 

@@ -1,6 +1,7 @@
 """The effect `<channel>.send`: one message over a channel's provider, never sent twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Un
 from services.gateways import decide, stops
 from services.gateways.desk import Desk
 from services.gateways.handle import Bundles
-from services.gateways.port import AnyAdapter, Prepares
+from services.gateways.port import AnyAdapter, Patient, Prepares
 from services.gateways.settings import ChannelOff
 
 
@@ -28,7 +29,7 @@ class Sender:
     def kind(self, *, timeout: timedelta, wait: timedelta | None = None) -> Kind:
         """The protocol: where there are no idempotency keys, an unknown outcome waits for the webhook with our id."""
         evidence = self._adapter.evidence
-        return Kind(
+        kind = Kind(
             perform=self.perform,
             withheld=_withheld,
             dead=_given_up,
@@ -37,6 +38,9 @@ class Sender:
             timeout=timeout,
             wait=wait or evidence or timedelta(0),
         )
+        if isinstance(self._adapter, Patient):
+            return replace(kind, timeout=self._adapter.timeout, max_age=self._adapter.max_age)
+        return kind
 
     async def perform(self, claim: Claim) -> Outcome:
         """Call the provider once and say what came of it."""

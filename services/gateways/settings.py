@@ -38,6 +38,8 @@ class Settings:
     channels: frozenset[str] = frozenset(CHANNELS)
     objects_url: str | None = field(default=None, repr=False)
     """Where files are kept (libs/kit/objects.py); None keeps none, and what contacts send is not fetched."""
+    origin: str | None = None
+    """Where contacts reach this installation when the bundle has no webhook_base_url."""
     slots: int = 32
     shard: int = 0
 

@@ -18,6 +18,24 @@ RECENT = timedelta(days=2)
 """How far back approaches are looked at; the policy counts those of the contact's day."""
 
 
+# Few values in many rows: from each to the next by the index, which DISTINCT does not do.
+BUNDLES = """WITH RECURSIVE used AS (
+    SELECT min(bundle) AS bundle FROM orchestrator.binding WHERE tenant = $1
+    UNION ALL
+    SELECT (SELECT min(b.bundle) FROM orchestrator.binding b WHERE b.tenant = $1 AND b.bundle > used.bundle)
+    FROM used WHERE used.bundle IS NOT NULL
+)
+SELECT bundle FROM used WHERE bundle IS NOT NULL"""
+MATCHES = """WITH RECURSIVE used AS (
+    SELECT min(match) AS match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2
+    UNION ALL
+    SELECT (SELECT min(c.match) FROM orchestrator.cancellation c
+        WHERE c.tenant = $1 AND c.event = $2 AND c.match > used.match)
+    FROM used WHERE used.match IS NOT NULL
+)
+SELECT match FROM used WHERE match IS NOT NULL"""
+
+
 class Rows(Protocol):
     """The service's private rows inside the reactor's transaction."""
 
@@ -76,9 +94,7 @@ class Index:
 
     async def bundles(self) -> list[str]:
         """The bundles that open processes are pinned to."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT bundle FROM orchestrator.binding WHERE tenant = $1", self._tenant
-        )
+        rows = await self._rows.fetch(BUNDLES, self._tenant)
         return [row["bundle"] for row in rows]
 
     async def holder(self, key: str) -> Holder | None:
@@ -112,21 +128,18 @@ class Index:
 
     async def matches(self, event: str) -> list[str]:
         """The different ways (JSON) in which open follow-ups name what this event is about."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2", self._tenant, event
-        )
+        rows = await self._rows.fetch(MATCHES, self._tenant, event)
         return [row["match"] for row in rows]
 
     async def cancelled_by(self, event: str, match: str, entity_id: str | None) -> list[str]:
         """The open follow-ups that this event may make pointless."""
-        rows = await self._rows.fetch(
-            "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
-            " AND ($4::text IS NULL OR entity_id = $4) ORDER BY followup",
-            self._tenant,
-            event,
-            match,
-            entity_id,
-        )
+        sql = "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
+        if entity_id is None:
+            rows = await self._rows.fetch(f"{sql} ORDER BY followup", self._tenant, event, match)
+        else:
+            rows = await self._rows.fetch(
+                f"{sql} AND entity_id = $4 ORDER BY followup", self._tenant, event, match, entity_id
+            )
         return [row["followup"] for row in rows]
 
     async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:

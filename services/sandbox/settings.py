@@ -11,12 +11,17 @@ from services.sandbox.contact_script import Person
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
-    """A template that Meta approved. With a `body`, the number of its `{{parameters}}` is checked."""
+    """A template that is registered. With a `body`, the number of its `{{parameters}}` is checked.
+
+    Only an approved (or flagged) one is sent; `header` is TEXT, IMAGE, VIDEO or DOCUMENT.
+    """
 
     name: str
     language: str
     body: str = ""
     category: str = "utility"
+    status: str = "APPROVED"
+    header: str | None = None
 
 
 class MetaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +84,28 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_timeout: float = 5.0
 
 
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """SMTP and the mail providers behind it. None for the password accepts any; waits are in seconds.
+
+    `callback_url` is `…/webhooks/email` of the business; port 0 takes a free one.
+    """
+
+    callback_url: str | None = None
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 0
+    smtp_password: str | None = None
+    webhook_secret: str = "sandbox-webhook-secret"  # noqa: S105 - the emulator's own, known to everybody
+    mailgun_key: str = "sandbox-mailgun-key"
+    provider: Literal["sendgrid_raw", "sendgrid", "mailgun", "mailgun_mime"] = "sendgrid_raw"
+    """Who brings the contacts' mails."""
+    address: str = "asha@reply.sandbox.example"
+    """Where a contact writes who answers no mail of ours."""
+    delivered_after: float = 0.2
+    webhook_attempts: int = 12
+    webhook_backoff: float = 0.1
+    webhook_timeout: float = 5.0
+
+
 class ErpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ERP. None for the token lets everybody in."""
 
@@ -90,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     meta: MetaSettings = MetaSettings()
     sms: SmsSettings = SmsSettings()
+    mail: MailSettings = MailSettings()
     erp: ErpSettings = ErpSettings()
     chat: ChatSettings = ChatSettings()
     people: tuple[Person, ...] = PEOPLE
@@ -112,6 +140,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             phone_id=given("WHATSAPP_PHONE_ID"),
         ),
         sms=SmsSettings(callback_url=given("SANDBOX_SMS_CALLBACK_URL"), origin=given("SANDBOX_ORIGIN")),
+        mail=MailSettings(
+            callback_url=given("SANDBOX_EMAIL_CALLBACK_URL"),
+            smtp_host=given("SANDBOX_SMTP_HOST") or MailSettings().smtp_host,
+            smtp_port=int(given("SANDBOX_SMTP_PORT") or 0),
+        ),
         erp=ErpSettings(token=given("BACKEND_API_TOKEN")),
         chat=ChatSettings(
             url=given("SANDBOX_CHAT_URL"), token_secret=given("CHAT_TOKEN_SECRET") or ChatSettings().token_secret

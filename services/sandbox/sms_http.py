@@ -1,6 +1,6 @@
 """The paths of the emulated SMS providers, and the controls under `/_sandbox/sms`."""
 
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -199,14 +199,14 @@ def controls(sms: SmsProviders) -> Router:
         return {name: len(getattr(network, name)) for name in ("opted_out", "do_not_disturb", "unreachable")}
 
     @put("/budget", sync_to_thread=False)
-    def budget(data: JSONBody[Budget]) -> Literal["ok"]:
+    def budget(data: JSONBody[Budget]) -> dict[str, str]:
         network.budget = data.segments
-        return "ok"
+        return {"status": "ok"}
 
     @put("/topic", sync_to_thread=False)
-    def topic(data: JSONBody[Delivering]) -> Literal["ok"]:
+    def topic(data: JSONBody[Delivering]) -> dict[str, str]:
         sms.topic.version, sms.topic.raw_delivery = data.version, data.raw
-        return "ok"
+        return {"status": "ok"}
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
