@@ -175,6 +175,7 @@ def test_production_refuses_what_would_silently_be_the_sandbox():
         "backend.auth_credentials.token",
         "llm",
         *(f"channels.whatsapp.credentials.{key}" for key in ("phone_id", "access_token", "verify_token", "app_secret")),
+        "channels.email.credentials.password",
         "channels.chat.credentials.token_secret",
         *(f"channels.sms.credentials.{key}" for key in ("account_sid", "api_key", "api_token", "webhook_secret")),
     ]
