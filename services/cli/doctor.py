@@ -10,22 +10,16 @@ import asyncpg
 import msgspec
 from rich.console import Console
 
+from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
 from libs.kit import embedded_nats, embedded_postgres, http
 from libs.kit.bus import Bus
 from libs.kit.embedded import EmbeddedServerError
+from services.cli import doctor_channels
+from services.cli.doctor_channels import Check
 from services.cli.settings import Settings
 from services.gateways import whatsapp_templates
 from services.gateways.settings import Settings as GatewaySettings
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at; `advice` says what to do where it is not well."""
-
-    name: str
-    well: bool
-    found: str
-    advice: str = ""
 
 
 async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
@@ -40,6 +34,8 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
         _templates,
     ]
     checks = [await look(settings) for look in looks]
+    if (bundle := _loaded(settings)) is not None:
+        checks += await doctor_channels.checks(bundle, settings.environment, settings.profile)
     if as_json:
         sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
     else:
@@ -47,6 +43,10 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
             mark = "[green]✔[/]" if check.well else "[bold red]✘[/]"
             console.print(f"{mark} {check.name}: {check.found}" + (f"\n    {check.advice}" if check.advice else ""))
     return 0 if all(check.well for check in checks) else 1
+
+
+def _loaded(settings: Settings) -> Bundle | None:
+    return load_bundle(settings.config, settings.environment, settings.profile).bundle
 
 
 async def _python(settings: Settings) -> Check:
@@ -106,14 +106,10 @@ def _nearest(place: Path) -> Path:
 
 
 async def _providers(settings: Settings) -> Check:
-    loaded = load_bundle(settings.config, settings.environment, settings.profile)
-    if loaded.bundle is None:
+    bundle = _loaded(settings)
+    if bundle is None:
         return Check("providers", False, "unknown", "mend the configuration first")
-    modes = {name: loaded.bundle.channel_mode(name, settings.environment) for name in loaded.bundle.settings.channels}
-    modes |= {
-        "claude": loaded.bundle.llm_mode(settings.environment),
-        "erp": loaded.bundle.backend_mode(settings.environment),
-    }
+    modes = {"claude": bundle.llm_mode(settings.environment), "erp": bundle.backend_mode(settings.environment)}
     return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
 
 

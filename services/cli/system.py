@@ -191,6 +191,7 @@ async def _apps(
         told = _told_to_the_sandbox(environment, bundle) | {
             "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp",
             "SANDBOX_SMS_CALLBACK_URL": f"{origin}/webhooks/sms",
+            "SANDBOX_EMAIL_CALLBACK_URL": f"{origin}/webhooks/email",
             "SANDBOX_ORIGIN": origin,
             "SANDBOX_CHAT_URL": origin.replace("http", "ws", 1),
         }

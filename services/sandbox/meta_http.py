@@ -75,8 +75,12 @@ def graph(meta: Meta) -> Router:
         return await deliver(_json({"id": media.id}), fault.answer, request, fault.seconds)
 
     @get("/{version:str}/{media_id:str}")
-    async def place(media_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+    async def place(version: FromPath[str], media_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        """Where a file lies; with the `fields` of a number, the number."""
         try:
+            if "display_phone_number" in request.query_params.get("fields", ""):
+                meta.admit_to(version, media_id, _token(request))
+                return _json(meta.number(media_id))
             meta.admit(_token(request))
             fault = meta.fault("media")
             answer = meta.shelf.place(media_id, str(request.base_url).rstrip("/") + GRAPH)

@@ -22,6 +22,7 @@ def test_it_has_no_error_and_warns_only_of_channels_that_are_not_built():
 
 def test_with_all_credentials_and_an_erp_it_is_fit_for_production():
     settings = TEXTS["settings.yaml"].replace("# base_url: https", "base_url: https")
+    settings = settings.replace("# webhook_base_url: https", "webhook_base_url: https")
     loaded = check({**TEXTS, "settings.yaml": settings}, CREDENTIALS, "production")
     assert loaded.errors == ()
     assert loaded.missing == ()
