@@ -18,10 +18,14 @@ class Contact:
     known_to_erp: bool = False
 
     def address(self, channel: str) -> str | None:
-        """Where the contact is reached on a channel: the first address that the ERP registered for it."""
+        """Where the contact is reached on a channel: the first address that the ERP registered for it.
+
+        In the chat a contact whom the ERP knows is always reached, under its own id.
+        """
         if self.profile is None:
             return None
-        return next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
+        registered = next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
+        return self.id if registered is None and channel == "chat" and self.known_to_erp else registered
 
 
 def evolve(state: Contact, event: Event) -> Contact:

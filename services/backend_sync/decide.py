@@ -181,10 +181,10 @@ def _time(value: Any) -> datetime | None:
 
 
 def normalized(channel: str, address: str) -> str:
-    """An address as look-ups know it: phones in E.164, the rest in lower case without spaces around."""
+    """An address as look-ups know it: phones in E.164, chat ids as they are, the rest in lower case."""
     if channel in PHONE_CHANNELS:
         return e164(address) or address.strip()
-    return address.strip().lower()
+    return address.strip() if channel == "chat" else address.strip().lower()
 
 
 def contact_fact(contact_id: str, profile: Profile, lookups: list[Lookup], known: bool) -> Registered | Changed:

@@ -22,6 +22,7 @@ from services.backend_sync.settings import NoBackend, Settings, door
 
 log = structlog.get_logger(__name__)
 
+CHAT = "chat"
 CALL_TIMEOUT = timedelta(seconds=12)
 TOOL_AGE = timedelta(minutes=10)
 """How long a flow waits for an answer before it goes on without."""
@@ -90,8 +91,11 @@ class Rest:
         """Whose address this is; a sender whom the ERP does not know becomes a contact of its own."""
         asked: SenderUnknown = claim.intent.event
         bundle = await self._bundles.current(claim.tenant)
-        payload = {"channel": asked.channel, "address": asked.address}
-        answer = await self._call(claim, bundle, "search_contacts", payload, writes=False)
+        if asked.channel == CHAT:  # the address is the contact's id, and a signed token has proved it
+            answer = await self._call(claim, bundle, "get_contact", {"contact_id": asked.address}, writes=False)
+        else:
+            payload = {"channel": asked.channel, "address": asked.address}
+            answer = await self._call(claim, bundle, "search_contacts", payload, writes=False)
         if isinstance(answer, Later):
             return _retry(answer)
         if isinstance(answer, Refused):

@@ -141,6 +141,16 @@ async def test_an_unknown_sender_whom_the_erp_names_is_linked_to_that_contact(ba
     assert digest in {lookup.digest for lookup in known.event.lookups}
 
 
+async def test_whoever_comes_into_the_chat_is_looked_up_by_the_contact_id_that_their_token_proved(backend: BackendSync):
+    await backend.knows("contacts", id="C_Chat", name="Sana Khan", channels=[])
+    digest = (await backend.store.keyring.lookup(TENANT, "chat", "C_Chat")).hex()
+    unknown = SenderUnknown(channel="chat", digest=digest, address="C_Chat")
+    await backend.asked(unknown, f"conversation-unknown-{digest[:32]}")
+    linked = await backend.told("contact-C_Chat", Linked)
+    assert (linked.event.channel, linked.event.digest) == ("chat", digest)
+    assert (await backend.told("contact-C_Chat", Registered)).event.profile.name == "Sana Khan"
+
+
 async def test_an_unknown_sender_whom_nobody_names_becomes_a_contact_of_their_own(backend: BackendSync):
     digest = await digest_of_webhook(backend, "919800000999")
     unknown = SenderUnknown(channel="whatsapp", digest=digest, address="+919800000999")
