@@ -182,7 +182,7 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
-    """The state map took a transition."""
+    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one."""
 
     matter: str
     from_state: str
@@ -331,13 +331,17 @@ class ToolRequested(Intent, tag="conversation.tool_requested.v1", effect="backen
 
 
 class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effect="backend.write"):
-    """The ERP is told something, until it confirms. `call` is this intent's own id."""
+    """The ERP is told something, until it confirms. `call` is this intent's own id.
+
+    With a `result_key` the state map hears what the ERP answers.
+    """
 
     call: str
     matter: str
     endpoint: str
     payload: PersonalData = {}
     why: Literal["action", "resolved", "exhausted"] = "action"
+    result_key: str | None = None
 
 
 class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):

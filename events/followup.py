@@ -25,6 +25,24 @@ class Opened(Event, tag="followup.opened.v1"):
     dedupe_key: str | None = None
     cancel_on: list[CancelOn] = []
     erp_id: str | None = None
+    supersedes: str | None = None
+
+
+class Declined(Event, tag="followup.declined.v1"):
+    """A rule asked for a follow-up that is not opened, because of another one of its key (`instead`)."""
+
+    contact_id: str
+    rule_id: str
+    dedupe_key: str
+    reason: str
+    instead: str
+
+
+class Scheduled(Event, tag="followup.scheduled.v1"):
+    """The matter begins on its date and not before: `due_at` is business time."""
+
+    timer: str
+    due_at: datetime
 
 
 class Joined(Event, tag="followup.joined.v1"):
@@ -93,6 +111,8 @@ FOLLOWUP = Category(
     "followup",
     current=(
         Opened,
+        Declined,
+        Scheduled,
         Joined,
         ContactRequested,
         AttemptStarted,

@@ -21,7 +21,7 @@ from libs.channels.whatsapp_message import (
     UrlSuffix,
 )
 from libs.channels.whatsapp_outbound import Request, mark_read, write
-from libs.channels.whatsapp_outcome import USER_STOPPED, WINDOW_CLOSED, classify, meaning
+from libs.channels.whatsapp_outcome import USER_STOPPED, WINDOW_CLOSED, classify, error_of, meaning
 
 __all__ = [
     "SERVICE_WINDOW",
@@ -46,6 +46,7 @@ __all__ = [
     "UrlSuffix",
     "classify",
     "e164",
+    "error_of",
     "handshake",
     "is_user_id",
     "mark_read",

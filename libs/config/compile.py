@@ -6,6 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from libs.config.bundle import Bundle
+from libs.config.check_email import check_email
 from libs.config.check_flow import check_flows
 from libs.config.check_names import check_names
 from libs.config.check_rules import check_rules
@@ -67,6 +68,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     check_flows(parsed, found)
     check_names(parsed, found)
     check_settings(parsed, env, profile, found)
+    check_email(parsed, env, profile, found)
     check_sms(parsed, env, profile, found)
     check_use(parsed, found)
     _general_flow(parsed, found)

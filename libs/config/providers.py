@@ -42,6 +42,13 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
             unit="segment",
         ),
     },
+    "email": {
+        "smtp": Provider(
+            credentials=("password",),
+            further=("username", "webhook_secret", "sendgrid_public_key", "mailgun_signing_key"),
+            options=("smtp_host", "smtp_port", "from_address", "from_name", "reply_domain", "bounce_domain"),
+        )
+    },
     "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
 }
 """By channel and provider. A channel that is not here is not built yet."""

@@ -91,6 +91,7 @@ class Conversation:
     messages: Mapping[str, Sent] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     calls: Mapping[str, ToolRequested] = field(default_factory=dict)
+    writes: Mapping[str, WritebackRequested] = field(default_factory=dict)
     timers: Mapping[str, TimerSet] = field(default_factory=dict)
     heard_at: Mapping[str, datetime] = field(default_factory=dict)
     senders: Mapping[str, str] = field(default_factory=dict)
@@ -189,11 +190,14 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)
         case ToolAnswered():
             calls = {call: asked for call, asked in now.calls.items() if call != event.call}
-            settled = _settled(replace(now, calls=calls), event.call)
+            writes = {call: told for call, told in now.writes.items() if call != event.call}
+            settled = _settled(replace(now, calls=calls, writes=writes), event.call)
             matter = settled.matters.get(event.matter)
             if matter is None:
                 return settled
             return _with_matter(settled, replace(matter, results=_and(matter.results, event.result_key, event.result)))
+        case WritebackRequested(result_key=str()):
+            return _awaiting(replace(now, writes=_and(now.writes, event.call, event)), event.call)
         case WritebackRequested():
             return _awaiting(now, event.call)
         case ContactSaid():

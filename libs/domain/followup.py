@@ -15,7 +15,9 @@ from events.followup import (
     Joined,
     Opened,
     Resolved,
+    Scheduled,
 )
+from libs.domain.rules import PRIORITIES
 
 Status = Literal["new", "open", "deferred", "resolved", "exhausted", "cancelled"]
 SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
@@ -23,9 +25,9 @@ SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Followup:
-    """What we remember of a matter. `failed` names the channels on which a message did not arrive.
-
-    `refused` are those whose provider refused our account, until when; those attempts are `uncounted`.
+    """What we remember of a matter. `due_at` is the date on which it begins, where it has one. `failed` names the channels
+    on which a message did not arrive, `refused` those whose provider refused our account, until when; those attempts are
+    `uncounted`.
     """
 
     opened: Opened | None = None
@@ -37,6 +39,7 @@ class Followup:
     refused: Mapping[str, datetime] = field(default_factory=dict)
     uncounted: int = 0
     deferred_until: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def counted(self) -> int:
@@ -48,13 +51,18 @@ class Followup:
         return self.status in SETTLED
 
 
+def urgency(state: Followup) -> int:
+    """What presses more has the smaller number."""
+    return PRIORITIES.index(state.opened.priority if state.opened else "normal")
+
+
 def evolve(state: Followup, event: Event) -> Followup:
     """The follow-up after one more fact."""
     match event:
         case Opened():
             return replace(state, opened=event, status="open")
         case Joined():
-            return replace(state, conversation=event.conversation)
+            return replace(state, status="open", conversation=event.conversation, deferred_until=None)
         case AttemptStarted():
             return replace(
                 state, status="open", attempts=event.number, tried=(*state.tried, event.channel), deferred_until=None
@@ -68,6 +76,8 @@ def evolve(state: Followup, event: Event) -> Followup:
                 tried=_without_last(state.tried, event.channel),
                 uncounted=state.uncounted + (1 if event.number else 0),
             )
+        case Scheduled():
+            return replace(state, status="deferred", due_at=event.due_at, deferred_until=event.due_at)
         case Deferred():
             return replace(state, status="deferred", deferred_until=event.until)
         case Resolved():

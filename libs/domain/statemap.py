@@ -24,10 +24,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateBackend(msgspec.Struct, frozen=True, kw_only=True, tag="update_backend"):
-    """Tell the ERP, until it confirms."""
+    """Tell the ERP, until it confirms; with a `result_key` its answer is an outcome of that name."""
 
     endpoint: str
     payload: dict[str, Any] = {}
+    result_key: str | None = None
 
 
 class ScheduleCheck(msgspec.Struct, frozen=True, kw_only=True, tag="schedule_check"):
@@ -157,12 +158,13 @@ def step(map_: StateMap, state: str, fired: Fired, names: Names) -> Moved | Stay
         verdict = evaluate(transition.conditions, seen)
         reasons.extend(f"{to}: {reason}" for reason in verdict.reasons)
         if verdict.holds:
+            said = tuple(reasons) or (f"{to}: {fired.type} {fired.value}",)
             return Moved(
                 from_state=state,
                 to_state=transition.to_state,
                 transition=index,
                 actions=transition.actions,
-                reasons=tuple(reasons) or (f"{to}: {fired.type} {fired.value}",),
+                reasons=(*said, *_passed_over(map_, index, state, fired, names, seen)),
                 terminal=transition.to_state in map_.terminal_states,
             )
     return Stays(
@@ -170,6 +172,14 @@ def step(map_: StateMap, state: str, fired: Fired, names: Names) -> Moved | Stay
         reasons=tuple(reasons) or (_unheard(map_, state, fired),),
         accepted=accepted_triggers(map_, state),
     )
+
+
+def _passed_over(map_: StateMap, taken: int, state: str, fired: Fired, names: Names, seen: Names) -> Iterator[str]:
+    """Which later transitions would have been taken, were the first listed one not taken before them."""
+    for each in map_.transitions[taken + 1 :]:
+        hears = state in each.from_states and _hears(each.trigger, fired) and _about(each.trigger, fired, names)
+        if hears and each.to_state in map_.states and evaluate(each.conditions, seen):
+            yield f"to {each.to_state}: holds too, but is listed later"
 
 
 def accepted_triggers(map_: StateMap, state: str) -> tuple[Accepted, ...]:

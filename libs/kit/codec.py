@@ -195,7 +195,7 @@ class _Sealed:
         return _encoder.encode(self.stored(*values))
 
     def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
-        values = dict(zip(self._names, self._values(read), strict=True))
+        values = msgspec.structs.asdict(read)
         for field in self.fields:
             field_name = field.name
             sealed = values[field_name]
@@ -209,8 +209,12 @@ class _Sealed:
         return self._kind(**values)
 
     def names(self, read: Any) -> Iterable[str]:
-        sealed = [getattr(read, field.name) for field in self.fields]
-        return [key_name(each) for each in sealed if each is not msgspec.UNSET and not each.endswith(".")]
+        found = []
+        for field in self.fields:
+            sealed = getattr(read, field.name)
+            if sealed is not msgspec.UNSET and sealed[-1] != ".":
+                found.append(key_name(sealed))
+        return found
 
 
 Shape = _Plain | _Sealed

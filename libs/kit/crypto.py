@@ -22,7 +22,6 @@ from libs.kit import telemetry
 KEY_BYTES = 32
 NONCE_BYTES = 12
 PREFIX = "s1."
-_TO_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 CHANNEL = "keys_destroyed"  # NOTIFY payload: the tenant
 
 KEYS = telemetry.counter("data_keys", "Data keys made, loaded and dropped from the cache", "what")
@@ -51,14 +50,14 @@ class DataKey:
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, bound_to: bytes) -> str:
-        """`s1.<key name>.<base64url of nonce and ciphertext>`; opens only with the same `bound_to`."""
+        """`s1.<key name>.<base64 of nonce and ciphertext>`; opens only with the same `bound_to`."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, plain, bound_to))
+        sealed = binascii.b2a_base64(nonce + self._cipher.encrypt(nonce, plain, bound_to), newline=False)
         return self._prefix + sealed.decode("ascii")
 
     def open(self, sealed: str, bound_to: bytes) -> bytes:
         """What was sealed. Raises Tampered."""
-        raw = binascii.a2b_base64(sealed[len(self._prefix) :].encode("ascii").translate(_TO_STANDARD_BASE64))
+        raw = binascii.a2b_base64(sealed[len(self._prefix) :])
         try:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to)
         except InvalidTag as error:
@@ -84,10 +83,10 @@ def sealed_to_nobody(name: str) -> str:
 
 def key_name(sealed: str) -> str:
     """The name of the key that a sealed value names. Raises Tampered where it is no sealed value."""
-    end = sealed.rfind(".")
-    if not sealed.startswith(PREFIX) or end < len(PREFIX):
+    named, _, _ = sealed.rpartition(".")
+    if not named.startswith(PREFIX):
         raise Tampered("a field that has to be sealed is not")
-    return sealed[len(PREFIX) : end]
+    return named[len(PREFIX) :]
 
 
 def master_key(text: str | None, file: Path | None = None) -> bytes:

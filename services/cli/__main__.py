@@ -14,6 +14,7 @@ from libs.config.load import load_bundle
 from libs.kit import log
 from services.cli import admin, demo, doctor, projections, trace, up
 from services.cli.settings import TENANT, Settings, from_environment
+from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgent on the command line.")
@@ -61,11 +62,12 @@ def up_command(port: Port = None) -> None:
 def demo_command(
     port: Port = None,
     patience: Annotated[float, typer.Option(help="Seconds to wait for each step.")] = demo.PATIENCE_S,
+    channel: Annotated[Wanted, typer.Option(help="all: one matter that wanders over the four.")] = "whatsapp",
 ) -> None:
     """Show the main job, from an ERP event to a settled follow-up."""
     log.configure("console", level="error")
     settings = up.with_port(from_environment(), port, any_port=True)
-    _run(lambda settings, console: demo.run(settings, console, patience), settings)
+    _run(lambda settings, console: demo.run(settings, console, patience, channel), settings)
 
 
 @app.command("doctor")

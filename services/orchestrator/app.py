@@ -11,6 +11,7 @@ import structlog
 
 from events.base import Recorded
 from events.conversation import GateClosed, GateOpened, TimerSet, TurnRequested
+from events.followup import Scheduled
 from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
@@ -62,7 +63,7 @@ class KitShell:
     def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
         return ids.event_id(cause, CONSUMER, stream, n)
 
-    def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet) -> Row:
+    def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet | Scheduled) -> Row:
         return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream, set_by=UUID(timer.timer))
 
     def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:

@@ -93,7 +93,18 @@ def after_tool(
 
 
 def after_writeback(story: Story, call: str, answer: backend.CallCompleted | backend.CallFailed) -> None:
-    """The ERP confirmed what it was told; a refusal is for a person."""
+    """The ERP confirmed what it was told; the state map hears its answer where it asked to. A refusal is for a person."""
+    told = story.conversation.writes.get(call)
+    if told is not None and told.result_key is not None:
+        ok = isinstance(answer, backend.CallCompleted)
+        result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
+        story.tell(ToolAnswered(call=call, matter=told.matter, result_key=told.result_key, ok=ok, result=result))
+        moved = story.conversation.open and process.fire(
+            story, told.matter, Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
+        )
+        if not ok and not moved:
+            story.tell(Escalated(reason=f"the ERP refused {answer.endpoint}: {told.result_key}", queue="backend"))
+        return
     if isinstance(answer, backend.CallCompleted):
         story.tell(OutcomeHeard(intent=call, outcome="confirmed"))
     else:

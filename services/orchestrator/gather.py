@@ -13,7 +13,7 @@ from events.business import BUSINESS
 from events.consent import CONSENT
 from events.contact import CONTACT
 from events.conversation import CONVERSATION
-from events.followup import FOLLOWUP
+from events.followup import FOLLOWUP, Scheduled
 from events.message import MESSAGE
 from events.reach import REACH
 from libs.config.bundle import Bundle
@@ -56,7 +56,7 @@ class Shell(Protocol):
     def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
         """The id of the n-th fact that a cause writes into a stream."""
 
-    def timer_row(self, fact: Recorded[Any], stream: str, timer: conversation.TimerSet) -> Row:
+    def timer_row(self, fact: Recorded[Any], stream: str, timer: conversation.TimerSet | Scheduled) -> Row:
         """The row that wakes us."""
 
     def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:

@@ -5,8 +5,10 @@ from typing import Any
 
 from events import backend, business, contact, conversation, followup, inbound, message, operator, rules, timer, turn
 from events.base import Draft, Event, Recorded
+from libs.domain.followup import urgency
+from libs.domain.rules import why_not
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, hearing, index, outcomes, process, turns
+from services.orchestrator import decide, hearing, index, opening, outcomes, process, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.senders import Senders
@@ -62,35 +64,11 @@ class Orchestrator:
 
     async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
         """Rules asked for follow-ups: each is opened once per key."""
-        asked = Index(world.db, world.tenant)
-        drafts: list[Draft] = []
-        keys: set[str] = set()
-        for place, matched in enumerate(fact.event.matched):
-            key = matched.dedupe_key
-            if key in keys or await asked.is_duplicate(key, matched.cooldown_s, world.now()):
-                continue
-            keys.add(key)
-            opened = followup.Opened(
-                contact_id=matched.contact_id,
-                reason=matched.reason,
-                origin="rule",
-                priority=matched.priority,
-                channel_priority=matched.channel_priority,
-                process_type=matched.process_type,
-                entity_type=matched.entity_type,
-                entity_id=matched.entity_id,
-                flow=matched.flow,
-                business_context=matched.business_context,
-                business_stream=fact.event.business_stream,
-                rule_id=matched.rule_id,
-                dedupe_key=key,
-                cancel_on=matched.cancel_on,
-            )
-            drafts.append(self._opening(fact, str(self._shell.fact_id(fact.id, "followup", place)), opened))
+        opened = await opening.matched(fact, world, self._gather, self._shell)
+        contacts = {draft.subject for draft in opened.drafts if draft.subject}
         keys_of = [fact.stream, fact.event.business_stream]
-        contacts = {draft.subject for draft in drafts if draft.subject}
         bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, keys_of, each)]
-        return self._decision(world, drafts, bound)
+        return self._told(world, opened.stories, bound, opened.drafts)
 
     async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
         """Somebody asked for a follow-up by hand."""
@@ -114,7 +92,8 @@ class Orchestrator:
         """The ERP holds a pending follow-up; the same id is taken up once."""
         event = fact.event
         key = f"erp:{event.erp_id}"
-        if await Index(world.db, world.tenant).is_duplicate(key, 0, world.now()):
+        holder = await Index(world.db, world.tenant).holder(key)
+        if why_not(holder, cooldown_s=0, supersede=False, now=world.now()):
             return None
         opened = followup.Opened(
             contact_id=event.contact_id,
@@ -134,17 +113,21 @@ class Orchestrator:
         return self._decision(world, [self._opening(fact, followup_id, opened)], bound)
 
     async def on_followup_opened(self, fact: Recorded[followup.Opened], world: World) -> Decision | None:
-        """A matter is ours: it joins the contact's conversation, once the ERP has said who the contact is."""
-        contact_id = fact.event.contact_id
+        """A matter is ours: it is taken up at once, or on its date."""
+        if (await world.fold(FOLLOWUPS, fact.stream)).due_at is not None:
+            return None
+        return await self._join(world, fact.subject_id, fact.event.contact_id)
+
+    async def _join(self, world: World, followup_id: str, contact_id: str) -> Decision | None:
+        """A matter joins the contact's conversation, once the ERP has said who the contact is."""
         known = await world.fold(CONTACTS, f"contact-{contact_id}")
-        followup_id = fact.subject_id
         if known.profile is None:
             waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
             rows = [index.wait_for_contact(world.tenant, contact_id, followup_id)]
             if waiting:
                 return Decision(rows=rows)
             request = followup.ContactRequested(contact_id=contact_id)
-            return Decision([Draft(fact.stream, request, f"contact-{contact_id}", contact_id)], rows)
+            return Decision([Draft(f"followup-{followup_id}", request, f"contact-{contact_id}", contact_id)], rows)
         story, follows = await self._gather.story_of_contact(world, contact_id, [followup_id])
         decide.take_up(story, followup_id, follows)
         return self._told(world, [story])
@@ -169,7 +152,7 @@ class Orchestrator:
             return Decision(rows=rows)
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
-        for followup_id in followups:
+        for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
             decide.take_up(story, followup_id, follows)
         rows.append(index.contact_is_known(world.tenant, contact_id))
         rows += await self._senders.hear(world, story, messages, follows)
@@ -307,13 +290,19 @@ class Orchestrator:
 
     async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
         """Business time has come."""
+        family, _, name = fact.event.stream.partition("-")
+        if family == "followup":
+            state = await world.fold(FOLLOWUPS, fact.event.stream)
+            if state.opened is None or state.settled or state.conversation is not None:
+                return None
+            return await self._join(world, name, state.opened.contact_id)
 
         def due(story: Story) -> None:
             known = story.conversation.timers.get(fact.event.timer)
             if known is not None:
                 decide.after_timer(story, known)
 
-        return await self._tell(world, fact.event.stream.partition("-")[2], due)
+        return await self._tell(world, name, due)
 
     async def on_business_event(self, fact: Recorded[business.EventReceived], world: World) -> Decision | None:
         """The ERP says what happened: open processes of that entity hear it, pointless follow-ups end."""
@@ -394,6 +383,6 @@ class Orchestrator:
         own = list(rows)
         for draft in drafts:
             own.extend(index.rows_of(world.tenant, draft, world.now()))
-            if isinstance(draft.event, conversation.TimerSet):
+            if isinstance(draft.event, conversation.TimerSet | followup.Scheduled):
                 own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
         return Decision(drafts, own, config) if drafts or own else None

@@ -11,6 +11,7 @@ from events.base import Draft, Event
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
@@ -20,6 +21,24 @@ Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
 provider named beside a known one; one that the ERP registered or found. The better one counts."""
+
+
+# Few values in many rows: from each to the next by the index, which DISTINCT does not do.
+BUNDLES = """WITH RECURSIVE used AS (
+    SELECT min(bundle) AS bundle FROM orchestrator.binding WHERE tenant = $1
+    UNION ALL
+    SELECT (SELECT min(b.bundle) FROM orchestrator.binding b WHERE b.tenant = $1 AND b.bundle > used.bundle)
+    FROM used WHERE used.bundle IS NOT NULL
+)
+SELECT bundle FROM used WHERE bundle IS NOT NULL"""
+MATCHES = """WITH RECURSIVE used AS (
+    SELECT min(match) AS match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2
+    UNION ALL
+    SELECT (SELECT min(c.match) FROM orchestrator.cancellation c
+        WHERE c.tenant = $1 AND c.event = $2 AND c.match > used.match)
+    FROM used WHERE used.match IS NOT NULL
+)
+SELECT match FROM used WHERE match IS NOT NULL"""
 
 
 class Rows(Protocol):
@@ -82,17 +101,17 @@ class Index:
 
     async def bundles(self) -> list[str]:
         """The bundles that open processes are pinned to."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT bundle FROM orchestrator.binding WHERE tenant = $1", self._tenant
-        )
+        rows = await self._rows.fetch(BUNDLES, self._tenant)
         return [row["bundle"] for row in rows]
 
-    async def is_duplicate(self, key: str, cooldown_s: int, now: datetime) -> bool:
-        """Whether a follow-up of this key is open, or was opened within its cooldown."""
+    async def holder(self, key: str) -> Holder | None:
+        """The newest follow-up of a key."""
         row = await self._rows.fetchrow(
-            "SELECT opened_at, settled FROM orchestrator.dedupe WHERE tenant = $1 AND key = $2", self._tenant, key
+            "SELECT followup, opened_at, settled FROM orchestrator.dedupe WHERE tenant = $1 AND key = $2",
+            self._tenant,
+            key,
         )
-        return row is not None and (not row["settled"] or now - row["opened_at"] < timedelta(seconds=cooldown_s))
+        return Holder(row["followup"], row["opened_at"], row["settled"]) if row else None
 
     async def waiting_for(self, contact: str) -> list[str]:
         """The follow-ups that wait for a contact."""
@@ -116,21 +135,18 @@ class Index:
 
     async def matches(self, event: str) -> list[str]:
         """The different ways (JSON) in which open follow-ups name what this event is about."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2", self._tenant, event
-        )
+        rows = await self._rows.fetch(MATCHES, self._tenant, event)
         return [row["match"] for row in rows]
 
     async def cancelled_by(self, event: str, match: str, entity_id: str | None) -> list[str]:
         """The open follow-ups that this event may make pointless."""
-        rows = await self._rows.fetch(
-            "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
-            " AND ($4::text IS NULL OR entity_id = $4) ORDER BY followup",
-            self._tenant,
-            event,
-            match,
-            entity_id,
-        )
+        sql = "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
+        if entity_id is None:
+            rows = await self._rows.fetch(f"{sql} ORDER BY followup", self._tenant, event, match)
+        else:
+            rows = await self._rows.fetch(
+                f"{sql} AND entity_id = $4 ORDER BY followup", self._tenant, event, match, entity_id
+            )
         return [row["followup"] for row in rows]
 
     async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:

@@ -30,6 +30,7 @@ from libs.domain.flow import (
     Unbuilt,
     Wait,
 )
+from libs.domain.followup import urgency
 from libs.domain.slots import Ask
 from libs.domain.statemap import (
     Action,
@@ -223,9 +224,12 @@ def intents(story: Story, about: Matter | None = None) -> dict[str, str]:
 
 
 def in_focus(story: Story) -> list[Matter]:
-    """The live matters, the one spoken of last first."""
-    focus = story.conversation.in_focus
-    return sorted(story.conversation.live, key=lambda matter: matter.id != focus)
+    """The live matters, the one spoken of last first, then by what presses more."""
+    focus, followups = story.conversation.in_focus, story.followups
+    return sorted(
+        story.conversation.live,
+        key=lambda matter: (matter.id != focus, urgency(followups[matter.id]) if matter.id in followups else 0),
+    )
 
 
 def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
@@ -365,7 +369,7 @@ def _perform(story: Story, matter: str, action: Action, *, aside: bool) -> None:
     """Do an action. `aside`: the process stays in its state, so that a flow that is started interrupts questions only."""
     match action:
         case UpdateBackend():
-            write(story, matter, action.endpoint, action.payload, "action")
+            write(story, matter, action.endpoint, action.payload, "action", action.result_key)
         case ScheduleCheck():
             due_at = story.now + timedelta(minutes=action.delay_minutes)
             story.set_timer("check", due_at, matter=matter, name=action.name, state=story.matter(matter).state)

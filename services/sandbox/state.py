@@ -64,9 +64,14 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work`; an error in it is logged."""
+        _ = self.task(work)
+
+    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The same, for somebody who may end it before."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -63,17 +63,28 @@ class Town:
         told: dict[str, Any] = answer.json()
         return told
 
-    async def somebody(self, *, consent: bool = True, known: bool = True, amount: int = 52400) -> Person:
-        """A contact of its own with an invoice and an order; not `known`: the ERP has never heard of it."""
+    async def somebody(
+        self, *, consent: bool = True, known: bool = True, amount: int = 52400, channels: Sequence[str] = ("whatsapp",)
+    ) -> Person:
+        """A contact of its own with an invoice and an order; `channels` are those of which the ERP knows an address.
+
+        Not `known`: the ERP has never heard of it.
+        """
         number = next(self._numbers)
         person = Person(self, number)
         if known:
             agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"} if consent else None
-            address = {"channel": "whatsapp", "address": person.phone, "consent": agreed}
+            addresses = [
+                {"channel": channel, "address": person.addresses[channel], "consent": agreed} for channel in channels
+            ]
             await self.told(
                 "erp/contacts",
-                {"id": person.id, "name": person.name, "organization": "Acme Corp", "channels": [address]},
+                {"id": person.id, "name": person.name, "organization": "Acme Corp", "channels": addresses},
             )
+        if channels != ("whatsapp",):
+            described = {"name": person.name, "addresses": person.addresses, "lines": []}
+            answer = await self.outside.put(f"/_sandbox/contacts/{person.phone}/script", json=described)
+            assert answer.is_success, answer.text
         invoice = {"id": person.invoice, "contact_id": person.id, "amount": amount, "due_date": "2026-01-30"}
         await self.told("erp/invoices", invoice)
         order = {

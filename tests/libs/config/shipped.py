@@ -15,6 +15,7 @@ CREDENTIALS = {
     "WHATSAPP_ACCESS_TOKEN": "a-token",
     "WHATSAPP_VERIFY_TOKEN": "a-word",
     "WHATSAPP_APP_SECRET": "a-secret",
+    "CHAT_TOKEN_SECRET": "a-secret-of-thirty-two-characters",
     "BACKEND_API_TOKEN": "another-token",
     "CONVERSE_LLM_API_KEY": "a-key",
 }

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.demo import AFTERWARDS, MORNING
+from services.cli.stories import Wanted, story_of
 from tests.services.cli.conftest import REPOSITORY, bundle_with
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-TITLES = [step.title for step in (*MORNING, *AFTERWARDS)]
+TOLD: dict[Wanted, str] = {"whatsapp": "the ERP was told once", "chat": "the ERP was told once"}
 
 
 def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -28,11 +28,13 @@ def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.Compl
 
 
 @pytest.mark.slow
-def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path):
-    shown = demo(tmp_path / "data", CONVERSE_PORT=str(_free_port()))
+@pytest.mark.parametrize("channel", TOLD)
+def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel: Wanted):
+    shown = demo(tmp_path / "data", "--channel", channel, CONVERSE_PORT=str(_free_port()))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     ticked = [line.strip().removeprefix("✔ ") for line in shown.stdout.splitlines() if line.strip().startswith("✔")]
-    assert ticked == [*TITLES, "the ERP was told once"]
+    story = story_of(channel)
+    assert ticked == [*(step.title for step in (*story.morning, *story.afterwards)), TOLD[channel]]
     assert "Every step was seen." in shown.stdout
     assert "20 February" in shown.stdout
     assert "Traceback" not in shown.stderr

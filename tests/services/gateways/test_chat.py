@@ -292,7 +292,7 @@ async def test_whoever_sends_too_fast_is_asked_to_slow_down_and_can_send_it_agai
         async def stored() -> bool:
             await tab.send(type="message", id=refused["id"], content="hurry")
             frame = await tab.next(id=refused["id"])
-            return frame["type"] != "error"
+            return bool(frame["type"] != "error")
 
         await until(stored)
 

@@ -23,8 +23,8 @@ from libs.testkit.conformance.channel import (
     Trouble,
 )
 from libs.testkit.conformance.mutants import MUTANTS, Mutant, MutationConformance, changed
-from services.gateways.settings import Settings
-from services.gateways.whatsapp import WhatsApp, WhatsAppDoor, sandbox_door
+from services.gateways.whatsapp_call import Graph
+from services.gateways.whatsapp_door import WhatsAppDoor, sandbox_door
 from services.sandbox.app import base_urls
 from tests.services.sandbox.conftest import SECRET, Sandbox
 
@@ -50,7 +50,7 @@ class WhatsAppRig:
     """The gateways' own adapter at one end of the wire, and at the other what the emulator's webhooks bring."""
 
     sandbox: Sandbox
-    adapter: WhatsApp
+    graph: Graph
     door: WhatsAppDoor
     malformed: type[Exception] = Malformed
     delivered: int = 0
@@ -99,14 +99,14 @@ class WhatsAppRig:
     async def _send(self, message: whatsapp.TextMessage | whatsapp.TemplateMessage, reference: str) -> Outcome:
         request = whatsapp.write(message, to=PHONE, account=self.door.phone_id, reference=reference)
         assert isinstance(request, Request)
-        return await self.adapter.send(request, self.door, 0)
+        return await self.graph.say(request, self.door, 0)
 
 
 @pytest.fixture
 async def rig(sandbox: Sandbox) -> AsyncIterator[Rig]:
     async with http.client(timeout=TIMEOUT) as client:
         door = sandbox_door(base_urls(sandbox.origin)["whatsapp"])
-        yield WhatsAppRig(sandbox, WhatsApp(Settings(), client), door)
+        yield WhatsAppRig(sandbox, Graph(client), door)
 
 
 class TestWhatsApp(ChannelConformance):
@@ -142,7 +142,7 @@ class TestWhatsAppMutants(MutationConformance):
         ),
         Mutant(
             "Retry-After",
-            _without("services.gateways.whatsapp._seconds", lambda header: None),
+            _without("services.gateways.whatsapp_call.seconds", lambda header: None),
             ("who_is_asked_to_wait_waits_as_long",),
         ),
     )
