@@ -25,6 +25,24 @@ class Opened(Event, tag="followup.opened.v1"):
     dedupe_key: str | None = None
     cancel_on: list[CancelOn] = []
     erp_id: str | None = None
+    supersedes: str | None = None
+
+
+class Declined(Event, tag="followup.declined.v1"):
+    """A rule asked for a follow-up that is not opened, because of another one of its key (`instead`)."""
+
+    contact_id: str
+    rule_id: str
+    dedupe_key: str
+    reason: str
+    instead: str
+
+
+class Scheduled(Event, tag="followup.scheduled.v1"):
+    """The matter begins on its date and not before: `due_at` is business time."""
+
+    timer: str
+    due_at: datetime
 
 
 class Joined(Event, tag="followup.joined.v1"):
@@ -49,11 +67,16 @@ class AttemptStarted(Event, tag="followup.attempt_started.v1"):
 
 
 class AttemptUnanswered(Event, tag="followup.attempt_unanswered.v1"):
-    """Nobody answered in the time that the policy gives, or the message did not arrive."""
+    """Nobody answered in the time that the policy gives, or the message did not arrive.
+
+    Where it was refused for a reason of ours, such as our account at the provider, the attempt (`number`; 0 for what was
+    none) does not count, and the channel is tried again, not before `until`.
+    """
 
     number: int
     channel: str
-    reason: Literal["no_reply", "message_failed"] = "no_reply"
+    reason: Literal["no_reply", "message_failed", "account_refused"] = "no_reply"
+    until: datetime | None = None
 
 
 class Deferred(Event, tag="followup.deferred.v1"):
@@ -88,6 +111,8 @@ FOLLOWUP = Category(
     "followup",
     current=(
         Opened,
+        Declined,
+        Scheduled,
         Joined,
         ContactRequested,
         AttemptStarted,

@@ -1,5 +1,6 @@
 """What the rules said of a business event. Written by rules."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from events.base import Category, Event, Personal, Value
@@ -7,7 +8,10 @@ from events.values import CancelOn, Priority
 
 
 class MatchedFollowup(Value):
-    """A follow-up that a rule asks for, rendered. Without `business_context` the event's whole data is meant."""
+    """A follow-up that a rule asks for, rendered. Without `business_context` the event's whole data is meant.
+
+    `not_before` is the date of its schedule; `supersede`: it replaces the open one of its key.
+    """
 
     rule_id: str
     contact_id: str
@@ -21,6 +25,8 @@ class MatchedFollowup(Value):
     flow: str | None = None
     business_context: dict[str, Any] | None = None
     cooldown_s: int = 0
+    supersede: bool = False
+    not_before: datetime | None = None
     cancel_on: list[CancelOn] = []
     why: list[str] = []
 

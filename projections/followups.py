@@ -6,7 +6,7 @@ from typing import Any
 
 from events.base import Recorded
 from events.conversation import ProcessBound, TimerSet
-from events.followup import AttemptStarted, Cancelled, Deferred, Exhausted, Joined, Opened, Resolved
+from events.followup import AttemptStarted, Cancelled, Deferred, Exhausted, Joined, Opened, Resolved, Scheduled
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 NEXT_ATTEMPT = ("no_reply", "deferred")
@@ -69,6 +69,10 @@ def _followup_of(fact: Recorded[Any]) -> str | None:
 
 def _after(row: Followup, event: Any, now: datetime) -> Followup:
     match event:
+        case Scheduled():
+            return changed(row, status="deferred", next_attempt_at=event.due_at)
+        case Joined() if row.settled_at is None:
+            return changed(row, conversation_id=event.conversation, status="open", next_attempt_at=None)
         case Joined():
             return changed(row, conversation_id=event.conversation)
         case ProcessBound():
@@ -125,7 +129,7 @@ def _opened(fact: Recorded[Any], event: Opened) -> Followup:
 FOLLOWUPS = Projection(
     "followups",
     (Followup,),
-    (Opened, Joined, ProcessBound, TimerSet, AttemptStarted, Deferred, Resolved, Exhausted, Cancelled),
+    (Opened, Scheduled, Joined, ProcessBound, TimerSet, AttemptStarted, Deferred, Resolved, Exhausted, Cancelled),
     reads,
     apply,
 )

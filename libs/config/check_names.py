@@ -43,6 +43,9 @@ def _rules(rules: list[Placed[Rule]], found: Findings) -> None:
         named.extend(
             (each.at("field"), each.at("field").text, each.line) for each in checks(rule.node.keys.get("conditions"))
         )
+        field = rule.node.at("schedule").keys.get("field")
+        if field is not None and isinstance(field.value, str):
+            named.append((field, field.text, field.line))
         for position in range(len(rule.value.cancel_on)):  # the other event's data: names of its own
             for node, name, line in _names(rule.node.at("cancel_on", position).keys.get("match"), found):
                 _report(node, line, _in_rule(name), found)

@@ -26,6 +26,12 @@ def check_state_maps(parsed: Parsed, found: Findings) -> None:
     refer, scopes = References(parsed, found), Scopes(parsed)
     results = frozenset(
         step.result_key for flow in parsed.flows for step in flow.value.steps if isinstance(step, ToolCall)
+    ) | frozenset(
+        action.result_key
+        for each in parsed.state_maps
+        for transition in each.value.transitions
+        for action in transition.actions
+        if isinstance(action, UpdateBackend) and action.result_key
     )
     for each in parsed.state_maps:
         _states(each, found)

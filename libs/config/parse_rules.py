@@ -16,8 +16,6 @@ CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 def parse_rule(node: Node, found: Findings) -> Rule:
     fields = Fields(node, found, "a rule")
     wanted = fields.child("create_followup", required=True, like="{contact_id, reason, …}")
-    fields.not_built("supersede", refuse=True)
-    fields.not_built("schedule", refuse=True)
     rule = Rule(
         id=fields.need("id"),
         on=fields.need("on", like="the event's name"),
@@ -26,7 +24,8 @@ def parse_rule(node: Node, found: Findings) -> Rule:
         dedupe_key=fields.text("dedupe_key"),
         cooldown_s=fields.duration("cooldown") or 0,
         cancel_on=tuple(_cancel(item, found) for item in fields.items("cancel_on")),
-        schedule=_schedule(node.keys.get("schedule"), found),
+        supersede=fields.flag("supersede") or False,
+        schedule=_schedule(fields.child("schedule"), found),
     )
     fields.finish()
     return rule
@@ -65,11 +64,15 @@ def _cancel(node: Node, found: Findings) -> Cancel:
 
 
 def _schedule(node: Node | None, found: Findings) -> Schedule | None:
-    if node is None or node.kind != "mapping":
+    if node is None:
         return None
     fields = Fields(node, found, "a schedule")
+    missed = fields.choice("missed", ("now", "skip"))
     schedule = Schedule(
-        field=fields.need("field"), offset_s=fields.duration("offset", negative=True) or 0, at=fields.text("at")
+        field=fields.need("field", like="due_date"),
+        offset_s=fields.duration("offset", negative=True) or 0,
+        at=fields.text("at"),
+        missed="skip" if missed == "skip" else "now",
     )
     if schedule.at and not CLOCK.match(schedule.at):
         found.error(node.at("at"), f"{schedule.at!r} is no time of day", 'write "10:00"')

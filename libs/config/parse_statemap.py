@@ -119,7 +119,7 @@ def _send_message(fields: Fields) -> Action:
 
 ACTIONS: Mapping[str, Callable[[Fields], Action]] = {
     "update_backend": lambda fields: UpdateBackend(
-        endpoint=fields.need("endpoint"), payload=fields.data_map("payload")
+        endpoint=fields.need("endpoint"), payload=fields.data_map("payload"), result_key=fields.text("result_key")
     ),
     "schedule_check": lambda fields: ScheduleCheck(
         delay_minutes=fields.whole("delay_minutes", minimum=1, required=True, like="4320") or 1,

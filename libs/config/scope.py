@@ -9,7 +9,7 @@ from libs.config.parsed import Parsed
 from libs.domain.flow import Collect, Subflow, ToolCall
 from libs.domain.names import PLAIN_NAMES, parts_of
 from libs.domain.rules import FollowupSpec
-from libs.domain.statemap import StartFlow
+from libs.domain.statemap import StartFlow, UpdateBackend
 
 CONTACT_FIELDS = frozenset({"id", "name", "role", "organization", "channels", "metadata", "language", "timezone"})
 ROOTS = ("contact", "business_context", "extracted_info", "slots")
@@ -106,6 +106,15 @@ class Scopes:
             flow.value.id: frozenset(step.flow for step in flow.value.steps if isinstance(step, Subflow))
             for flow in parsed.flows
         }
+        self._writes = {
+            each.value.process_type: frozenset(
+                action.result_key
+                for transition in each.value.transitions
+                for action in transition.actions
+                if isinstance(action, UpdateBackend) and action.result_key
+            )
+            for each in parsed.state_maps
+        }
         self._started: dict[str, frozenset[str]] = {
             each.value.process_type: frozenset(
                 action.flow
@@ -121,11 +130,11 @@ class Scopes:
         callers = {each for each in self._called if flow in self._with_called({each})}
         leading = [each for each in self._followups if each.flow in callers or each.process_type in processes]
         flows = self._with_called(callers).union(*(self.flows_of(process) for process in processes))
-        return self._scope(leading, flows)
+        return self._scope(leading, flows, processes)
 
     def of_process(self, process: str, *, event: bool = False) -> Scope:
         leading = [each for each in self._followups if each.process_type == process]
-        return self._scope(leading, self.flows_of(process), event=event)
+        return self._scope(leading, self.flows_of(process), {process}, event=event)
 
     def flows_of(self, process: str) -> frozenset[str]:
         """The flows that may run for a process."""
@@ -146,14 +155,21 @@ class Scopes:
             ahead |= self._called.get(flow, frozenset()) - known
         return frozenset(known)
 
-    def _scope(self, leading: list[FollowupSpec], flows: frozenset[str], *, event: bool = False) -> Scope:
+    def _scope(
+        self, leading: list[FollowupSpec], flows: frozenset[str], processes: Iterable[str], *, event: bool = False
+    ) -> Scope:
         contexts = [each.business_context for each in leading]
+        results: dict[str, frozenset[str] | None] = {}
+        for process in processes:
+            results |= dict.fromkeys(self._writes.get(process, ()))
+        for flow in sorted(flows):
+            results |= self._results.get(flow, {})
         closed = bool(contexts) and all(each is not None for each in contexts)
         return Scope(
             context=frozenset(key for each in contexts for key in each or ()) if closed else None,
             slots=frozenset().union(*(self._slots.get(flow, frozenset()) for flow in flows)),
             collected=frozenset().union(*self._slots.values()),
-            results={key: fields for flow in sorted(flows) for key, fields in self._results.get(flow, {}).items()},
+            results=results,
             contact=self._contact,
             event=event,
         )

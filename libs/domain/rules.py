@@ -39,11 +39,12 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Fires on a date of the event instead of at once."""
+    """Fires on a date of the event instead of at once; `missed` says what becomes of a date that has passed already."""
 
     field: str
     offset_s: int = 0
     at: str | None = None
+    missed: Literal["now", "skip"] = "now"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +193,15 @@ def _verdict(rule: Rule, event_name: str, names: Names, zone: str) -> Matched | 
     try:
         spec = render_spec(rule.create_followup, names)
         key = render_strict(rule.dedupe_key, names) if rule.dedupe_key is not None else _default_key(rule, spec)
+        due = None if rule.schedule is None else _scheduled(rule.schedule, names, zone)
+        when: tuple[str, ...] = ()
+        if due is not None and rule.schedule is not None and names.now is not None:
+            if due > names.now:
+                when = (f"due on {due.isoformat(timespec='minutes')}",)
+            elif rule.schedule.missed == "skip":
+                return Rejected(rule.id, (*asked.reasons, f"{due.isoformat(timespec='minutes')} has passed"))
+            else:
+                when, due = (f"{due.isoformat(timespec='minutes')} has passed: at once",), None
         return Matched(
             rule_id=rule.id,
             spec=spec,
@@ -199,8 +209,8 @@ def _verdict(rule: Rule, event_name: str, names: Names, zone: str) -> Matched | 
             cooldown_s=rule.cooldown_s,
             cancel_on=rule.cancel_on,
             supersede=rule.supersede,
-            not_before=None if rule.schedule is None else _scheduled(rule.schedule, names, zone),
-            reasons=asked.reasons or ("no conditions asked",),
+            not_before=due,
+            reasons=(*(asked.reasons or ("no conditions asked",)), *when),
         )
     except TemplateFailed as failed:
         return Rejected(rule.id, (*asked.reasons, str(failed)))
@@ -240,3 +250,26 @@ def _same_id(expected: Any, told: Any) -> bool:
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, str | int | Decimal) and not isinstance(value, bool)
+
+
+PRIORITIES: tuple[Priority, ...] = ("urgent", "high", "normal", "low")
+"""The most pressing first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The newest follow-up of a key."""
+
+    followup: str
+    opened_at: datetime
+    settled: bool
+
+
+def why_not(holder: Holder | None, *, cooldown_s: int, supersede: bool, now: datetime) -> str | None:
+    """Why a follow-up is not opened beside the newest one of its key; None where it may be."""
+    if holder is None:
+        return None
+    if not holder.settled:
+        return None if supersede else "a follow-up of this key is open"
+    until = holder.opened_at + timedelta(seconds=cooldown_s)
+    return f"the cooldown of this key runs until {until.isoformat(timespec='minutes')}" if now < until else None

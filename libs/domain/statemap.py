@@ -1,5 +1,6 @@
 """State maps: the states of a business process, what moves it, and what is done when it moves."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -23,10 +24,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateBackend(msgspec.Struct, frozen=True, kw_only=True, tag="update_backend"):
-    """Tell the ERP, until it confirms."""
+    """Tell the ERP, until it confirms; with a `result_key` its answer is an outcome of that name."""
 
     endpoint: str
     payload: dict[str, Any] = {}
+    result_key: str | None = None
 
 
 class ScheduleCheck(msgspec.Struct, frozen=True, kw_only=True, tag="schedule_check"):
@@ -156,12 +158,13 @@ def step(map_: StateMap, state: str, fired: Fired, names: Names) -> Moved | Stay
         verdict = evaluate(transition.conditions, seen)
         reasons.extend(f"{to}: {reason}" for reason in verdict.reasons)
         if verdict.holds:
+            said = tuple(reasons) or (f"{to}: {fired.type} {fired.value}",)
             return Moved(
                 from_state=state,
                 to_state=transition.to_state,
                 transition=index,
                 actions=transition.actions,
-                reasons=tuple(reasons) or (f"{to}: {fired.type} {fired.value}",),
+                reasons=(*said, *_passed_over(map_, index, state, fired, names, seen)),
                 terminal=transition.to_state in map_.terminal_states,
             )
     return Stays(
@@ -169,6 +172,14 @@ def step(map_: StateMap, state: str, fired: Fired, names: Names) -> Moved | Stay
         reasons=tuple(reasons) or (_unheard(map_, state, fired),),
         accepted=accepted_triggers(map_, state),
     )
+
+
+def _passed_over(map_: StateMap, taken: int, state: str, fired: Fired, names: Names, seen: Names) -> Iterator[str]:
+    """Which later transitions would have been taken, were the first listed one not taken before them."""
+    for each in map_.transitions[taken + 1 :]:
+        hears = state in each.from_states and _hears(each.trigger, fired) and _about(each.trigger, fired, names)
+        if hears and each.to_state in map_.states and evaluate(each.conditions, seen):
+            yield f"to {each.to_state}: holds too, but is listed later"
 
 
 def accepted_triggers(map_: StateMap, state: str) -> tuple[Accepted, ...]:
@@ -182,6 +193,17 @@ def offered_intents(map_: StateMap, state: str) -> dict[str, str]:
     here = (accepted.value for accepted in accepted_triggers(map_, state) if accepted.type == "intent")
     elsewhere = (value for each in map_.transitions if each.trigger.type == "intent" for value in each.trigger.values)
     return {name: map_.intents.get(name) or name.replace("_", " ") for name in (*here, *map_.intents, *elsewhere)}
+
+
+def knows_intent(map_: StateMap, intent: str) -> bool:
+    """Whether a process has a use for what a contact may mean, in whatever state."""
+    heard = (each.trigger for each in map_.transitions if each.trigger.type == "intent")
+    return intent in map_.intents or any(intent in trigger.values for trigger in heard)
+
+
+def mentions(map_: StateMap, path: str) -> bool:
+    """Whether conditions, templates or payloads of a process name this path, such as `extracted_info.payment_date`."""
+    return re.search(rf"\b{re.escape(path)}\b", msgspec.json.encode(map_).decode()) is not None
 
 
 def hears_event(map_: StateMap, event_name: str) -> bool:

@@ -95,8 +95,8 @@ class EffectLedger:
                         self._sweep_now = False
                         await self.sweep()
                         next_sweep = time.monotonic() + POLL_S
-                    if await self.claim_and_start() == 0:
-                        await self._pause(next_sweep)
+                    await self.claim_and_start()
+                    await self._pause(next_sweep)
                 except Exception as error:
                     if not passes(error):
                         raise
@@ -164,7 +164,7 @@ class EffectLedger:
             return []
         kinds, leases = list(self._leases), list(self._leases.values())
         try:
-            records: list[asyncpg.Record] = await self._store.pool.fetch(
+            records: list[asyncpg.Record] = await self._store.writers.fetch(
                 self._sql("effect_claim"), ids.fresh(), limit, kinds, leases, buckets.TROUBLE
             )
         except asyncpg.LockNotAvailableError:

@@ -22,7 +22,8 @@ from libs.kit.leadership import Term, leading
 from libs.kit.quarantine import Sick, Target, Ward
 from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEADING, POSITION, STOPPED
 from libs.kit.readable import Reader, Unreadable
-from libs.kit.store import Fenced, Store, StreamMoved, Unavailable, Unit
+from libs.kit.store import Fenced, Store, StreamMoved, Unavailable
+from libs.kit.unit import Unit
 from libs.kit.world import Decision, Handler, PrivateRows, World
 
 log = structlog.get_logger(__name__)
@@ -78,8 +79,7 @@ class Reactor:
         self._ward = Ward(consumer, shard)
         self._hearing: Hearing | None = None
         self._connection: asyncpg.Connection | None = None
-        self._retry = asyncio.Event()
-        self._moved = asyncio.Condition()
+        self._retry, self._moved = asyncio.Event(), asyncio.Condition()
         self._labels = (consumer, str(shard))
 
     @property

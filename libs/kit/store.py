@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,6 @@ from events.base import Category, Cause, Draft, Event, Recorded
 from libs.kit import postgres
 from libs.kit.appends import (
     ANY,
-    CALL,
     Append,
     Appended,
     FactTooLarge,
@@ -28,13 +26,13 @@ from libs.kit.appends import (
     keys_of,
     refusals,
     seal,
-    send,
 )
 from libs.kit.codec import COLUMNS, Codec, Row, Stored
 from libs.kit.crypto import CHANNEL, Keyring, Keys
 from libs.kit.lane import PATIENCE_S, Lane, Lines
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
+from libs.kit.unit import Unit
 
 __all__ = [
     "ANY",
@@ -64,12 +62,16 @@ VERSION = (
 
 
 class Store:
-    """The log of all shards, through one pool of connections. Raises Unavailable where Postgres is away."""
+    """The log of all shards. Raises Unavailable where Postgres is away.
+
+    `pool` is for reads of any kind, `writers` for the few statements that write, again and again.
+    """
 
     def __init__(
         self,
         url: str,
         pool: asyncpg.Pool,
+        writers: asyncpg.Pool,
         codec: Codec,
         keyring: Keyring,
         tenants: Tenants,
@@ -81,12 +83,13 @@ class Store:
         self.url = url
         self.role = role
         self.pool = pool
+        self.writers = writers
         self.codec = codec
         self.keyring = keyring
         self.tenants = tenants
         self.listener = listener
         self._patience_s = patience_s
-        self._lines = Lines(pool, keep=max(1, pool.get_max_size() // 2))
+        self._lines = Lines(writers, keep=max(1, writers.get_max_size() // 2))
         self._lanes: dict[int, Lane] = {}
 
     @classmethod
@@ -109,6 +112,10 @@ class Store:
         async with AsyncExitStack() as stack:
             pool = await postgres.pool(url, role=role, size=connections, name=name)
             stack.push_async_callback(_close, pool)
+            writers = await postgres.pool(
+                url, role=role, size=connections, name=f"{name}-writes", settings=postgres.PLANNED_ONCE
+            )
+            stack.push_async_callback(_close, writers)
             key_pool = await postgres.pool(
                 url, role=role, size=2, name=f"{name}-keys", settings={"synchronous_commit": "off"}
             )
@@ -117,7 +124,15 @@ class Store:
             keyring = Keyring(key_pool, master)
             stack.callback(listener.on(CHANNEL, keyring.forget))
             store = cls(
-                url, pool, Codec(categories), keyring, Tenants(pool), listener, role=role, patience_s=patience_s
+                url,
+                pool,
+                writers,
+                Codec(categories),
+                keyring,
+                Tenants(pool),
+                listener,
+                role=role,
+                patience_s=patience_s,
             )
             stack.push_async_callback(store.drain)
             yield store
@@ -179,15 +194,15 @@ class Store:
         that call's. Raises as `Unit.commit` does.
         """
         with asking_postgres():
-            requests = await self._sealed(appends)
-            with self._present_keys(requests), refusals(shard, requests):
-                row: asyncpg.Record | None = await self.pool.fetchrow(sql, *arguments(shard, requests), *args)
+            requests = await self.sealed(appends)
+            with self.present_keys(requests), refusals(shard, requests):
+                row: asyncpg.Record | None = await self.writers.fetchrow(sql, *arguments(shard, requests), *args)
         return row
 
     @asynccontextmanager
     async def transaction(
         self, shard: int, *, connection: asyncpg.Connection | None = None, lazily: bool = False
-    ) -> AsyncIterator["Unit"]:
+    ) -> AsyncIterator[Unit]:
         """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back.
 
         `lazily`: it begins with `Unit.begin`; without that the facts and the watermark alone are one.
@@ -295,7 +310,8 @@ class Store:
         with asking_postgres():
             return await self.tenants.shard_of(tenant)
 
-    async def _sealed(self, appends: Sequence[Append]) -> list[Request]:
+    async def sealed(self, appends: Sequence[Append]) -> list[Request]:
+        """The appends as they are sent, with keys made where they do not exist."""
         needed: dict[str, set[str]] = {}
         for append in appends:
             if names := keys_of(append, self.codec):
@@ -307,7 +323,8 @@ class Store:
         return [seal(append, self.codec, keys) for append in appends]
 
     @contextmanager
-    def _present_keys(self, requests: Sequence[Request]) -> Iterator[None]:
+    def present_keys(self, requests: Sequence[Request]) -> Iterator[None]:
+        """Raises Unavailable where Postgres has crashed since the keys of these were obtained: sealed anew they will do."""
         try:
             yield
         except KeysLost as error:
@@ -322,66 +339,6 @@ class Store:
         with asking_postgres():
             rows: list[asyncpg.Record] = await self.pool.fetch(sql, *args)
         return rows
-
-
-class Unit:
-    """One transaction: private rows through `connection`, then `commit`, once and last."""
-
-    def __init__(self, store: Store, shard: int, connection: asyncpg.Connection) -> None:
-        self.connection = connection
-        self.shard = shard
-        self.committed = False
-        self._store = store
-        self._transaction = connection.transaction()
-        self._begun = False
-
-    @property
-    def lost(self) -> bool:
-        """Whether the connection has died, and with it what was not committed."""
-        return postgres.is_lost(self.connection)
-
-    async def begin(self) -> None:
-        """To be called before a statement of one's own, where the transaction begins lazily."""
-        if not self._begun:
-            self._begun = True
-            await self._transaction.start()
-
-    async def rollback(self) -> None:
-        """Undo what was done so far."""
-        await self._transaction.rollback()
-
-    async def read_stream(
-        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
-    ) -> list[Recorded[Event]]:
-        """As the store's, on this connection."""
-        return await self._store.read_stream(tenant, stream, after_version, upto_pos, connection=self.connection)
-
-    async def commit(
-        self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()
-    ) -> list[Appended]:
-        """Write all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
-
-        Several appends to one stream follow each other. Without a consumer there is no watermark and no fence.
-        Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
-        """
-        with asking_postgres():
-            requests = await self._store._sealed(appends)
-            outcomes: list[Appended | StreamMoved] = []
-            if requests or consumer is not None:
-                with self._store._present_keys(requests):
-                    outcomes = await send(
-                        partial(self.connection.fetchrow, CALL),
-                        self.shard,
-                        requests,
-                        whole=True,
-                        consumer=consumer,
-                        from_pos=from_pos,
-                        upto_pos=upto_pos,
-                    )
-            if self._begun:
-                await self._transaction.commit()
-        self.committed = True
-        return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
 
 def _rows(records: Iterable[asyncpg.Record]) -> list[Row]:

@@ -9,7 +9,7 @@ import asyncpg
 
 from events.base import Draft, Recorded
 from libs.kit.folds import Fold, Overlay
-from libs.kit.store import Unit
+from libs.kit.unit import Unit
 
 S = TypeVar("S")
 

@@ -115,6 +115,8 @@ TELLERS: dict[type[Event], Teller] = {
     contact.NotFound: lambda event: event.reason,
     consent.Withdrawn: lambda event: f"stop ({event.how})",
     followup.Opened: lambda event: f"{event.reason} [{event.origin}, {event.priority}, {event.dedupe_key or 'no key'}]",
+    followup.Declined: lambda event: f"{event.rule_id}: {event.reason}",
+    followup.Scheduled: lambda event: f"not before {event.due_at.isoformat()}",
     followup.ContactRequested: lambda event: f"who is {event.contact_id}?",
     followup.AttemptStarted: _attempt,
     followup.AttemptUnanswered: lambda event: f"attempt {event.number} on {event.channel}: {event.reason}",

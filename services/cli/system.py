@@ -190,6 +190,9 @@ async def _apps(
     if settings.profile == "development":
         told = _told_to_the_sandbox(environment, bundle) | {
             "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp",
+            "SANDBOX_SMS_CALLBACK_URL": f"{origin}/webhooks/sms",
+            "SANDBOX_EMAIL_CALLBACK_URL": f"{origin}/webhooks/email",
+            "SANDBOX_ORIGIN": origin,
             "SANDBOX_CHAT_URL": origin.replace("http", "ws", 1),
         }
         apps.append(sandbox.build(sandbox_settings.from_environment(told), now=clock.now))

@@ -58,7 +58,8 @@ class Sms:
         return SmsRoutes(desk, self._topics, self.door).handlers()
 
     def loops(self) -> Sequence[Loop]:
-        return ()
+        """Gets AWS's client ready, and is over."""
+        return (Loop("sms-aws", self._aws.warm),)
 
     async def close(self) -> None:
         self._aws.close()

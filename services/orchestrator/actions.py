@@ -11,6 +11,7 @@ from services.orchestrator.story import Story
 
 
 def create(story: Story, matter: str, action: CreateFollowup) -> None:
+    """Open another follow-up, as a rule would."""
     try:
         spec = render_spec(action.followup, story.names(story.matter(matter)))
     except TemplateFailed as failure:
@@ -34,19 +35,33 @@ def create(story: Story, matter: str, action: CreateFollowup) -> None:
 
 
 def write(
-    story: Story, matter: str, endpoint: str, payload: dict[str, Any], why: Literal["action", "resolved"]
+    story: Story,
+    matter: str,
+    endpoint: str,
+    payload: dict[str, Any],
+    why: Literal["action", "resolved"],
+    result_key: str | None = None,
 ) -> None:
+    """Tell the ERP what a payload comes to; one that cannot be rendered is for a person."""
     try:
         rendered = render_payload(payload, story.names(story.matter(matter)))
     except TemplateFailed as failure:
         reason = f"the ERP could not be told by {endpoint!r}: {failure}"
         story.tell(Escalated(reason=reason, matter=matter))
         return
-    request_write(story, matter, endpoint, rendered, why)
+    request_write(story, matter, endpoint, rendered, why, result_key)
 
 
 def request_write(
-    story: Story, matter: str, endpoint: str, payload: dict[str, Any], why: Literal["action", "resolved"]
+    story: Story,
+    matter: str,
+    endpoint: str,
+    payload: dict[str, Any],
+    why: Literal["action", "resolved"],
+    result_key: str | None = None,
 ) -> None:
+    """Tell the ERP, until it confirms."""
     call = story.next_id()
-    story.tell(WritebackRequested(call=call, matter=matter, endpoint=endpoint, payload=payload, why=why))
+    story.tell(
+        WritebackRequested(call=call, matter=matter, endpoint=endpoint, payload=payload, why=why, result_key=result_key)
+    )

@@ -11,6 +11,7 @@ import structlog
 
 from events.base import Recorded
 from events.conversation import GateClosed, GateOpened, TimerSet, TurnRequested
+from events.followup import Scheduled
 from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
@@ -47,7 +48,7 @@ ACCOUNT = "anthropic"
 SANDBOX_KEY = "sandbox"
 ANTHROPIC = "https://api.anthropic.com"
 TURN_TIMEOUT = timedelta(seconds=30)
-OWN_FAMILIES = frozenset({"followup", "conversation", "consent"})
+OWN_FAMILIES = frozenset({"followup", "conversation", "consent", "reach"})
 
 
 def target_of(fact: Recorded[Any]) -> str:
@@ -62,7 +63,7 @@ class KitShell:
     def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
         return ids.event_id(cause, CONSUMER, stream, n)
 
-    def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet) -> Row:
+    def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet | Scheduled) -> Row:
         return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream, set_by=UUID(timer.timer))
 
     def bind_rows(self, tenant: str, keys: Iterable[str], contact: str) -> list[Row]:
@@ -108,7 +109,7 @@ class TurnWorker:
         client = self._client(bundle)
         claim.begin_call()
         try:
-            async with self._drafting(claim, state) as on_reply:
+            async with self._drafting(claim, request.channel) as on_reply:
                 result = await client.settle(request, on_reply=on_reply)
         except TurnFailed as failure:
             log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
@@ -119,10 +120,10 @@ class TurnWorker:
         for client in self._clients.values():
             await client.close()
 
-    def _drafting(self, claim: Claim, state: Conversation) -> AbstractAsyncContextManager[OnReply | None]:
+    def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
         """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
         contact = claim.intent.envelope.subject
-        if state.channel != "chat" or contact is None:
+        if channel != "chat" or contact is None:
             return nullcontext()
         return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 

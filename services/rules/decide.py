@@ -6,24 +6,21 @@ from datetime import datetime
 from events.business import EventReceived
 from events.rules import Evaluated, MatchedFollowup, RejectedRule
 from events.values import CancelOn
-from libs.domain.rules import Matched, Rule, evaluate_rules
-
-NOT_BUILT = "schedule is not built yet: a follow-up on a date would come at once, so it does not come"
+from libs.domain.rules import PRIORITIES, Matched, Rule, evaluate_rules
 
 
 def evaluated(event: EventReceived, stream: str, rules: Iterable[Rule], *, now: datetime, zone: str) -> Evaluated:
-    """Every rule's verdict on the event that stands in `stream`. `now` is the business now, `zone` the policy's."""
+    """Every rule's verdict on the event that stands in `stream`, what presses most first.
+
+    `now` is the business now, `zone` the policy's.
+    """
     evaluation = evaluate_rules(rules, event.event_name, event.data, now=now, zone=zone)
-    due = [each for each in evaluation.matched if each.not_before is None]
-    later = [each for each in evaluation.matched if each.not_before is not None]
+    matched = sorted(evaluation.matched, key=lambda each: PRIORITIES.index(each.spec.priority))
     return Evaluated(
         event_name=event.event_name,
         business_stream=stream,
-        matched=[_followup(each) for each in due],
-        rejected=[
-            *(RejectedRule(rule_id=each.rule_id, reasons=list(each.reasons)) for each in evaluation.rejected),
-            *(RejectedRule(rule_id=each.rule_id, reasons=[*each.reasons, NOT_BUILT]) for each in later),
-        ],
+        matched=[_followup(each) for each in matched],
+        rejected=[RejectedRule(rule_id=each.rule_id, reasons=list(each.reasons)) for each in evaluation.rejected],
     )
 
 
@@ -42,6 +39,8 @@ def _followup(matched: Matched) -> MatchedFollowup:
         flow=spec.flow,
         business_context=spec.business_context,
         cooldown_s=matched.cooldown_s,
+        supersede=matched.supersede,
+        not_before=matched.not_before,
         cancel_on=[CancelOn(event=each.event, match=each.match) for each in matched.cancel_on],
         why=list(matched.reasons),
     )

@@ -42,7 +42,8 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     poster = client or http.client()
     background = Background()
     contacts = Contacts(settings.people, anyone=settings.anyone, background=background)
-    meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, background=background)
+    ears = deepgram.Deepgram(api_key=settings.stt_api_key, now=now)
+    meta = Meta(settings.meta, now=now, client=poster, contacts=contacts, ears=ears, background=background)
     sms = SmsProviders(
         Network(
             settings.sms,
@@ -57,7 +58,6 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     erp = Erp(settings.erp, now=now)
     tabs = ChatTabs(settings.chat, contacts=contacts, background=background)
     claude = anthropic.AnthropicSandbox(now=now)
-    ears = deepgram.Deepgram(api_key=settings.stt_api_key, now=now)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The paths of the emulated SMS providers, and the controls under `/_sandbox/sms`."""
 
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -89,6 +89,14 @@ def apis(sms: SmsProviders) -> Router:
             return await deliver(_json(answer), fault.answer, request, fault.seconds)
         return Response(exotel_sms.xml(answer).encode(), media_type=MediaType.XML)
 
+    @get("/exotel/v1/Accounts/{account:str}", sync_to_thread=False)
+    def exotel_account(account: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        try:
+            told = sms.exotel.account(account.removesuffix(".json"), request.headers.get("authorization", ""))
+        except ExotelError as error:
+            return _json(error.body(), error.status)
+        return _json(told)
+
     @post("/sns", status_code=200)
     async def sns_query(request: AnyRequest) -> Response[bytes]:
         _notice(network, request)
@@ -124,7 +132,7 @@ def apis(sms: SmsProviders) -> Router:
 
     return Router(
         BASE,
-        route_handlers=[exotel_send, sns_query, sns_confirm, certificate, voice_v2],
+        route_handlers=[exotel_send, exotel_account, sns_query, sns_confirm, certificate, voice_v2],
         include_in_schema=False,
     )
 
@@ -199,14 +207,14 @@ def controls(sms: SmsProviders) -> Router:
         return {name: len(getattr(network, name)) for name in ("opted_out", "do_not_disturb", "unreachable")}
 
     @put("/budget", sync_to_thread=False)
-    def budget(data: JSONBody[Budget]) -> Literal["ok"]:
+    def budget(data: JSONBody[Budget]) -> dict[str, str]:
         network.budget = data.segments
-        return "ok"
+        return {"status": "ok"}
 
     @put("/topic", sync_to_thread=False)
-    def topic(data: JSONBody[Delivering]) -> Literal["ok"]:
+    def topic(data: JSONBody[Delivering]) -> dict[str, str]:
         sms.topic.version, sms.topic.raw_delivery = data.version, data.raw
-        return "ok"
+        return {"status": "ok"}
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:

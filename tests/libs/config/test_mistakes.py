@@ -48,8 +48,10 @@ MISTAKES = (
     Mistake("a match of something that is not matched", RULES, "match: {entity_id:", "match: {invoice:", "rules[0].cancel_on[0].match.invoice", "nothing is matched by 'invoice'", "entity_id"),
     Mistake("a rule that names what only a conversation knows", RULES, 'reason: "Payment overdue {{days_overdue}} days"', 'reason: "{{extracted_info.reason}}"', "rules[0].create_followup.reason", "a rule cannot name 'extracted_info'", "field of the data"),
     Mistake("a filter that is none", RULES, "{{days_overdue}} days", "{{days_overdue|inrr}} days", "rules[0].create_followup.reason", "this template cannot be read", "filters"),
-    Mistake("supersede", RULES, "    cooldown: 24h", "    supersede: true\n    cooldown: 24h", "rules[0].supersede", "supersede is not built yet", "later release"),
-    Mistake("schedule", RULES, "    cooldown: 24h", '    schedule: {field: due_date, offset: -3d, at: "10:00"}\n    cooldown: 24h', "rules[0].schedule", "schedule is not built yet", "later release"),
+    Mistake("a supersede that is neither", RULES, "    cooldown: 24h", "    supersede: perhaps\n    cooldown: 24h", "rules[0].supersede", "must be true or false", "true"),
+    Mistake("a schedule at no time of day", RULES, "    cooldown: 24h", '    schedule: {field: due_date, offset: -3d, at: "10"}\n    cooldown: 24h', "rules[0].schedule.at", "no time of day", "10:00"),
+    Mistake("a schedule without a unit", RULES, "    cooldown: 24h", "    schedule: {field: due_date, offset: -3}\n    cooldown: 24h", "rules[0].schedule.offset", "must be a duration", "24h"),
+    Mistake("a schedule on a field that is written otherwise", RULES, "    cooldown: 24h", "    schedule: {field: invoice_numbr}\n    cooldown: 24h", "rules[0].schedule.field", "'invoice_numbr'", "'invoice_number'", severity="warning"),
     Mistake("a field of the data written otherwise", RULES, 'dedupe_key: "payment:{{invoice_number}}"', 'dedupe_key: "payment:{{invoice_numbr}}"', "rules[0].dedupe_key", "only here the event's data is said to hold 'invoice_numbr'", "'invoice_number'", severity="warning"),
     Mistake("a state that is not there", MAPS, "        to_state: reminded", "        to_state: remindd", f"{MOVES}[1].to_state", "no state 'remindd'", "'reminded'"),
     Mistake("an initial state that is not there", MAPS, "initial_state: pending", "initial_state: pendng", "state_maps[0].initial_state", "no state 'pendng'", "'pending'"),
@@ -83,7 +85,7 @@ MISTAKES = (
     Mistake("a name that cannot exist in a prompt", PAYMENT, "about invoice {{invoice_number}}", "about invoice {{invoice_numbr}}", "flows[0].steps[2].system_prompt", "'invoice_numbr' cannot exist here", "'invoice_number'"),
     Mistake("a field that the contact does not have", PAYMENT, "Call {{contact_name}}", "Call {{contact.nam}}", "flows[0].steps[2].system_prompt", "contact has no field 'nam'", "'name'"),
     Mistake("a path that cannot exist", PAYMENT, '"business_context.invoice_number"', '"business_context.invoice_no"', "flows[0].steps[0].tool.payload_template.invoice_id", "no field 'invoice_no'", "'invoice_number'"),
-    Mistake("a template that is not there", PAYMENT, "{whatsapp: payment_reminder}", "{whatsapp: payment_remindr}", "flows[0].steps[2].templates.whatsapp", "whatsapp has no template 'payment_remindr'", "'payment_reminder'"),
+    Mistake("a template that is not there", PAYMENT, "{whatsapp: payment_reminder,", "{whatsapp: payment_remindr,", "flows[0].steps[2].templates.whatsapp", "whatsapp has no template 'payment_remindr'", "'payment_reminder'"),
     Mistake("a tool that is not there", PAYMENT, "endpoint: check_payment", "endpoint: check_paymnt", "flows[0].steps[0].tool.endpoint", "no endpoint 'check_paymnt'", "'check_payment'"),
     Mistake("a condition on a name that cannot exist", PAYMENT, "field: payment_status.paid", "field: payment_state.paid", "flows[0].steps[1].arms[0].conditions[0].field", "'payment_state' cannot exist here", "'payment_status'"),
     Mistake("a loop that never waits", ORDER, "        on_error: tell_delay", "        on_error: tell_delay\n        goto: track", "flows[2].steps[0].id", "in a loop that never waits", "generate or wait", below=-3),
@@ -162,10 +164,12 @@ def test_a_bare_name_that_two_define_is_refused():
 
 def test_a_step_that_may_meet_a_closed_window_needs_a_text_or_a_default():
     texts, line = changed(
-        PAYMENT, "        templates: {whatsapp: payment_reminder}\n        max_words: 80", "        max_words: 80"
+        PAYMENT,
+        "        templates: {whatsapp: payment_reminder, sms: payment_reminder}\n        max_words: 80",
+        "        max_words: 80",
     )
     assert added(texts) == []
-    settings = TEXTS[SETTINGS].replace("    default_template: general_followup\n", "")
+    settings = TEXTS[SETTINGS].replace("    default_template: general_followup\n", "", 1)
     (found,) = added({**texts, SETTINGS: settings})
     assert (found.path, found.severity) == ("flows[0].steps[2]", "warning")
     assert "whatsapp's window is closed" in found.message

@@ -22,6 +22,7 @@ def test_it_has_no_error_and_warns_only_of_channels_that_are_not_built():
 
 def test_with_all_credentials_and_an_erp_it_is_fit_for_production():
     settings = TEXTS["settings.yaml"].replace("# base_url: https", "base_url: https")
+    settings = settings.replace("# webhook_base_url: https", "webhook_base_url: https")
     loaded = check({**TEXTS, "settings.yaml": settings}, CREDENTIALS, "production")
     assert loaded.errors == ()
     assert loaded.missing == ()
@@ -43,7 +44,7 @@ def test_without_credentials_all_of_it_is_the_sandbox():
 def test_the_reminder_asks_the_erp_first_and_speaks_by_a_registered_text():
     bundle = check().bundle
     assert bundle is not None
-    (rule,) = bundle.rules_on("invoice_overdue")
+    rule = bundle.rules_on("invoice_overdue")[0]
     flow = bundle.flows[rule.create_followup.flow or ""]
     asks, branches, speaks = flow.steps[:3]
     assert isinstance(asks, ToolCall)
@@ -51,7 +52,7 @@ def test_the_reminder_asks_the_erp_first_and_speaks_by_a_registered_text():
     assert isinstance(branches, Branch)
     assert [arm.goto for arm in branches.arms] == ["already_paid", "send_reminder"]
     assert isinstance(speaks, Generate)
-    assert speaks.templates == {"whatsapp": "payment_reminder"}
+    assert speaks.templates == {"whatsapp": "payment_reminder", "sms": "payment_reminder"}
     text = bundle.templates["whatsapp"]["payment_reminder"]
     assert [(each.name, each.source) for each in text.variables] == [
         ("contact_name", "{{contact_name}}"),

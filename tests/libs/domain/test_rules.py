@@ -1,7 +1,7 @@
 """Which follow-ups an event asks for, which it cancels, and why."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from libs.domain.rules import (
     Cancel,
     Evaluation,
     FollowupSpec,
+    Holder,
     Rule,
     Schedule,
     cancelled_by,
@@ -22,6 +23,7 @@ from libs.domain.rules import (
     render_spec,
     rendered_match,
     same_facts,
+    why_not,
 )
 from libs.domain.templates import TemplateFailed
 from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, IST, NOON, PAYMENT_RECEIVED, PRIYA
@@ -122,7 +124,9 @@ def test_without_an_entity_a_rule_follows_up_a_contact_once():
 
 def test_a_schedule_names_the_day_and_the_hour_in_the_policys_zone():
     rule = changed(schedule=Schedule(field="due_date", offset_s=-3 * 86_400, at="10:00"))
-    assert evaluated(rule).matched[0].not_before == datetime(2026, 1, 27, 10, tzinfo=IST)
+    told = dict(INVOICE_OVERDUE, due_date="2026-03-30")
+    [matched] = evaluate_rules([rule], "invoice_overdue", told, now=NOON).matched
+    assert matched.not_before == datetime(2026, 3, 27, 10, tzinfo=IST)
 
 
 def test_a_schedule_on_no_date_is_rejected():
@@ -208,3 +212,22 @@ def test_whatever_the_erp_sends_evaluation_answers(data: dict[str, Any]):
     assert len(evaluation.matched) + len(evaluation.rejected) == 2
     assert all(one.reasons for one in evaluation.matched)
     assert all(one.reasons for one in evaluation.rejected)
+
+
+HELD = Holder("f-1", NOON, settled=False)
+
+
+@pytest.mark.parametrize(
+    ("holder", "supersede", "later", "why"),
+    [
+        (None, False, 0, None),
+        (HELD, False, 0, "a follow-up of this key is open"),
+        (HELD, True, 0, None),
+        (replace(HELD, settled=True), False, 23, "the cooldown of this key runs until 2026-02-17T12:00+05:30"),
+        (replace(HELD, settled=True), True, 23, "the cooldown of this key runs until 2026-02-17T12:00+05:30"),
+        (replace(HELD, settled=True), False, 24, None),
+    ],
+)
+def test_one_follow_up_of_a_key_at_a_time(holder: Holder | None, supersede: bool, later: int, why: str | None):
+    now = NOON + timedelta(hours=later)
+    assert why_not(holder, cooldown_s=86_400, supersede=supersede, now=now) == why

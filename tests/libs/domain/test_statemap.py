@@ -85,7 +85,7 @@ def test_a_promise_with_a_date_moves_to_promised_and_records_it():
         to_state="promised",
         transition=1,
         actions=(RECORD, CHECK),
-        reasons=("to promised: extracted_info.payment_date exists",),
+        reasons=("to promised: extracted_info.payment_date exists", "to reminded: holds too, but is listed later"),
     )
 
 
@@ -227,3 +227,17 @@ def test_a_step_ends_in_a_declared_state_by_the_first_transition_that_holds(
         assert isinstance(stepped, Stays)
         assert stepped.state == state
     assert stepped.reasons
+
+
+def test_the_reasons_name_the_later_transitions_that_would_have_been_taken():
+    first = Transition(from_states=("a",), to_state="b", trigger=Trigger(type="manual", values=("go",)))
+    map_ = StateMap(
+        process_type="p",
+        states=("a", "b", "c"),
+        initial_state="a",
+        terminal_states=("b", "c"),
+        transitions=(first, msgspec.structs.replace(first, to_state="c")),
+    )
+    moved = step(map_, "a", Fired("manual", "go"), Names())
+    assert isinstance(moved, Moved)
+    assert (moved.to_state, moved.reasons) == ("b", ("to b: manual go", "to c: holds too, but is listed later"))

@@ -1,5 +1,6 @@
 """Collecting slots: several in one message, asked again, corrected, interrupted, broken off, and given up."""
 
+from events import backend
 from events.conversation import (
     Closed,
     CollectEnded,
@@ -18,9 +19,10 @@ from events.followup import Exhausted
 from libs.domain import conversation as talk
 from libs.domain.conversation import Conversation
 from libs.domain.flow import Flow, Handoff, Subflow
+from services.orchestrator import decide
 from tests.services.orchestrator.errand import errand, with_flows
-from tests.services.orchestrator.scene import MATTER
-from tests.services.orchestrator.visit import visit
+from tests.services.orchestrator.scene import CONVERSATION, MATTER
+from tests.services.orchestrator.visit import TEXTS, bundle_of, visit
 
 
 def test_the_first_question_goes_out_as_the_registered_text():
@@ -222,3 +224,45 @@ def test_the_map_moves_by_what_a_slot_says():
     scene.hears("20 February morning")
     moved = scene.last(ProcessMoved)
     assert (moved.to_state, moved.trigger.type, moved.trigger.value) == ("booked", "manual", "agreed")
+
+
+def test_what_the_erp_answers_to_a_write_is_an_outcome_of_the_map():
+    scene = visit(bundle=ANSWERED)
+    scene.hears("20 February morning")
+    assert scene.state == "agreed"
+    scene.tells(lambda story: decide.after_writeback(story, scene.last(WritebackRequested).call, booked(id="B-1")))
+    assert scene.state == "booked"
+    assert scene.conversation.matters[MATTER].results["booking"] == {"id": "B-1"}
+
+
+def test_a_refused_write_that_no_transition_takes_is_for_a_person():
+    scene = visit(bundle=ANSWERED)
+    scene.hears("20 February morning")
+    refused = backend.CallFailed(kind="write", conversation=CONVERSATION, endpoint="book", reason="HTTP 409")
+    scene.tells(lambda story: decide.after_writeback(story, scene.last(WritebackRequested).call, refused))
+    assert scene.state == "agreed"
+    assert scene.last(Escalated).queue == "backend"
+
+
+def booked(**result: str) -> backend.CallCompleted:
+    return backend.CallCompleted(
+        kind="write", conversation=CONVERSATION, endpoint="book", status=201, result=dict(result)
+    )
+
+
+ANSWERED = bundle_of(
+    TEXTS
+    | {
+        "state_maps.yaml": TEXTS["state_maps.yaml"]
+        .replace("[new, asked, booked", "[new, asked, agreed, booked")
+        .replace("to_state: booked", "to_state: agreed")
+        .replace('part: "{{slots.part_of_day}}"}', 'part: "{{slots.part_of_day}}"}, result_key: booking')
+        .replace(
+            "      - {from_states: [new, asked], to_state: called_off",
+            "      - {from_states: [agreed], to_state: booked, trigger: {type: outcome, values: [booking]},\n"
+            "         conditions: [{field: booking.id, operator: exists}]}\n"
+            "      - {from_states: [new, asked], to_state: called_off",
+            1,
+        )
+    }
+)

@@ -1,7 +1,7 @@
 """The index rows on the real Postgres, with the orchestrator's own rights: what its facts change, and what is found."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from events.base import Draft, Event
-from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from events.values import Body, CancelOn, PolicyDecision
+from libs.domain.rules import why_not
 from libs.kit import postgres
 from libs.kit.world import Row
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, TENANT
@@ -63,19 +63,19 @@ def approach(message: str) -> MessageRequested:
 
 
 async def test_an_open_follow_up_keeps_another_of_its_key_away_however_long(rows: Rows):
-    assert not await rows.index.is_duplicate(KEY, DAY, NOON)
+    assert not await is_duplicate(rows.index, KEY, DAY, NOON)
     await rows.told(opened(), "followup-1")
-    assert await rows.index.is_duplicate(KEY, 0, NOON + timedelta(days=99))
-    assert not await rows.index.is_duplicate("payment:another", DAY, NOON)
+    assert await is_duplicate(rows.index, KEY, 0, NOON + timedelta(days=99))
+    assert not await is_duplicate(rows.index, "payment:another", DAY, NOON)
 
 
 @pytest.mark.parametrize("end", [Resolved(outcome="paid"), Exhausted(reason="used up"), Cancelled(reason="pointless")])
 async def test_a_settled_one_keeps_it_away_within_the_cooldown_only(rows: Rows, end: Event):
     await rows.told(opened(), "followup-1")
     await rows.told(end, "followup-1")
-    assert await rows.index.is_duplicate(KEY, DAY, NOON + timedelta(hours=23, minutes=59))
-    assert not await rows.index.is_duplicate(KEY, DAY, NOON + timedelta(hours=24))
-    assert not await rows.index.is_duplicate(KEY, 0, NOON)
+    assert await is_duplicate(rows.index, KEY, DAY, NOON + timedelta(hours=23, minutes=59))
+    assert not await is_duplicate(rows.index, KEY, DAY, NOON + timedelta(hours=24))
+    assert not await is_duplicate(rows.index, KEY, 0, NOON)
 
 
 async def test_after_the_cooldown_the_key_belongs_to_the_newer_follow_up(rows: Rows):
@@ -83,27 +83,67 @@ async def test_after_the_cooldown_the_key_belongs_to_the_newer_follow_up(rows: R
     await rows.told(opened(), "followup-1")
     await rows.told(Resolved(outcome="paid"), "followup-1")
     await rows.told(opened(), "followup-2", later)
-    assert await rows.index.is_duplicate(KEY, 0, later)
+    assert await is_duplicate(rows.index, KEY, 0, later)
     await rows.told(Resolved(outcome="paid again"), "followup-1")
-    assert await rows.index.is_duplicate(KEY, 0, later)
+    assert await is_duplicate(rows.index, KEY, 0, later)
 
 
 async def test_an_address_leads_to_the_contact_that_had_it_last(rows: Rows):
-    lookup = Lookup(channel="whatsapp", digest="d1")
-    assert await rows.index.contact_by_address("whatsapp", "d1") is None
-    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, PRIYA))
-    assert await rows.index.contact_by_address("whatsapp", "d1") == PRIYA
-    assert await rows.index.contact_by_address("sms", "d1") is None
-    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, "c_other"))
-    assert await rows.index.contact_by_address("whatsapp", "d1") == "c_other"
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == []
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d0", "d1"]) == [PRIYA]
+    assert await rows.index.contacts_by_address("sms", ["d1"]) == []
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", "registered"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == ["c_other"]
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "then"),
+    [
+        ("registered", "implied", PRIYA),
+        ("registered", "learnt", PRIYA),
+        ("learnt", "implied", PRIYA),
+        ("implied", "registered", "c_other"),
+        ("implied", "implied", "c_other"),
+        ("stranger", "implied", "c_other"),
+    ],
+)
+async def test_an_address_stays_with_whom_it_is_better_known_for(
+    rows: Rows, known: index.Standing, told: index.Standing, then: str
+):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, known))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", told))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [then]
+
+
+async def test_an_address_that_is_told_again_for_less_is_known_as_well_as_before(rows: Rows):
+    for standing in ("registered", "learnt"):
+        await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, standing))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", "learnt"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [PRIYA]
+
+
+async def test_addresses_are_found_in_the_order_in_which_they_are_asked_for_each_contact_once(rows: Rows):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d2", "unknown-7", "stranger"))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d3", PRIYA, "learnt"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d2", "d3", "d1"]) == ["unknown-7", PRIYA]
+
+
+async def test_an_address_that_is_given_up_leads_nowhere(rows: Rows):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    await rows.write(index.forget_address(TENANT, "whatsapp", "d1", "c_other"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [PRIYA]
+    await rows.write(index.forget_address(TENANT, "whatsapp", "d1", PRIYA))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == []
 
 
 async def test_no_row_is_seen_by_another_tenant(rows: Rows):
-    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
     await rows.told(opened(), "followup-1")
     other = Index(rows.connection, "other")
-    assert await other.contact_by_address("whatsapp", "d1") is None
-    assert not await other.is_duplicate(KEY, DAY, NOON)
+    assert await other.contacts_by_address("whatsapp", ["d1"]) == []
+    assert not await is_duplicate(other, KEY, DAY, NOON)
 
 
 async def test_a_contact_has_one_open_conversation_and_remembers_the_last(rows: Rows):
@@ -187,3 +227,8 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
     assert await rows.index.approaches(PRIYA, NOON) == (second,)
     await rows.told(OutcomeHeard(intent="second", outcome="failed"), "conversation-b")
     assert await rows.index.approaches(PRIYA, NOON) == ()
+
+
+async def is_duplicate(index: Index, key: str, cooldown_s: int, now: datetime) -> bool:
+    """Whether another follow-up keeps one of this key away."""
+    return why_not(await index.holder(key), cooldown_s=cooldown_s, supersede=False, now=now) is not None

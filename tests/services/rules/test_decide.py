@@ -1,5 +1,6 @@
 """What rules appends for a business event."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,9 +10,9 @@ from events.rules import Evaluated, MatchedFollowup, RejectedRule
 from events.values import CancelOn
 from libs.domain.conditions import Check
 from libs.domain.rules import Cancel, FollowupSpec, Rule, Schedule
-from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, NOON, PRIYA
+from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, IST, NOON, PRIYA
 from libs.testkit.spec import specification
-from services.rules.decide import NOT_BUILT, evaluated
+from services.rules.decide import evaluated
 
 REMINDER = Rule(
     id="overdue_reminder",
@@ -89,11 +90,32 @@ def test_without_rules_the_event_was_still_looked_at():
     given().when(say).then(Evaluated(event_name="invoice_overdue", business_stream="business-1", matched=[]))
 
 
-def test_a_schedule_never_fires_at_once():
+def test_a_schedule_names_the_date_on_which_the_follow_up_begins():
+    dated = msgspec.structs.replace(REMINDER, schedule=Schedule(field="due_date", offset_s=-3 * 86_400, at="10:00"))
+    [fact] = given(dated).when(say, due_date="2026-03-30").decided
+    assert fact.matched[0].not_before == datetime(2026, 3, 27, 10, tzinfo=IST)
+    assert fact.matched[0].why == ["days_overdue 17 is >= 3", "due on 2026-03-27T10:00+05:30"]
+
+
+def test_a_date_that_has_passed_begins_at_once_and_says_so():
     dated = msgspec.structs.replace(REMINDER, schedule=Schedule(field="due_date", at="10:00"))
-    given(dated).when(say).then_that(
-        lambda fact: not fact.matched and fact.rejected[0].reasons == ["days_overdue 17 is >= 3", NOT_BUILT]
+    [fact] = given(dated).when(say).decided
+    assert fact.matched[0].not_before is None
+    assert fact.matched[0].why[-1] == "2026-01-30T10:00+05:30 has passed: at once"
+
+
+def test_a_date_that_has_passed_may_be_skipped_instead():
+    dated = msgspec.structs.replace(REMINDER, schedule=Schedule(field="due_date", at="10:00", missed="skip"))
+    [fact] = given(dated).when(say).decided
+    assert (fact.matched, fact.rejected[0].reasons[-1]) == ([], "2026-01-30T10:00+05:30 has passed")
+
+
+def test_what_presses_most_is_asked_for_first():
+    calm = msgspec.structs.replace(
+        REMINDER, id="calm", create_followup=msgspec.structs.replace(REMINDER.create_followup, priority="low")
     )
+    [fact] = given(calm, REMINDER).when(say).decided
+    assert [each.rule_id for each in fact.matched] == ["overdue_reminder", "calm"]
 
 
 def test_an_evaluation_can_be_stored_whatever_the_erp_sent():

@@ -20,6 +20,7 @@ from libs.kit import http
 from libs.kit.serve import App
 from libs.testkit.conformance.channel import RETRY_AFTER_S, Delivery, Heard, Told, Trouble
 from libs.testkit.servers import serving
+from services.gateways import sms_aws
 from services.gateways.settings import Settings as GatewaySettings
 from services.gateways.sms import Sms
 from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor, sandbox_door
@@ -195,6 +196,7 @@ async def sms_rig(
         await ear.take(request.scope["query_string"] if request.method == "GET" else await request.body())
         return Response(None, status_code=200)
 
+    await asyncio.to_thread(sms_aws.warm)
     known = settings or SmsSettings(delivered_after=0, webhook_backoff=0.01)
     async with AsyncExitStack() as stack:
         sandbox = build(Settings(sms=known), now=(clock or Clock(NOW)).now)

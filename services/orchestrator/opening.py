@@ -1,0 +1,110 @@
+"""Opening: which of the follow-ups that rules ask for begin, at once or on their date, and which of them replace another."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.base import Draft, Event, Recorded
+from events.followup import Cancelled, Declined, Opened, Scheduled
+from events.rules import Evaluated, MatchedFollowup
+from libs.domain.rules import Holder, why_not
+from libs.kit.world import World
+from services.orchestrator import settling
+from services.orchestrator.gather import FOLLOWUPS, Gatherer, Shell
+from services.orchestrator.index import Index
+from services.orchestrator.story import Story
+
+SUPERSEDED = "a newer follow-up of its key replaces it"
+
+
+@dataclass(slots=True)
+class Opening:
+    """What an evaluation comes to: facts of follow-ups, and the conversations of those that were replaced."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    conversations: dict[str, Story] = field(default_factory=dict)
+
+    @property
+    def stories(self) -> list[Story]:
+        return list(self.conversations.values())
+
+
+async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, shell: Shell) -> Opening:
+    """Open each follow-up that rules ask for once per key; what is declined says why."""
+    asked = Index(world.db, world.tenant)
+    opening = Opening()
+    opened_here: dict[str, str] = {}
+    for place, each in enumerate(fact.event.matched):
+        followup = str(shell.fact_id(fact.id, "followup", place))
+        holder = await asked.holder(each.dedupe_key)
+        if each.dedupe_key in opened_here:
+            _decline(opening, each, followup, "this event opened another one of this key", opened_here[each.dedupe_key])
+            continue
+        why = why_not(holder, cooldown_s=each.cooldown_s, supersede=each.supersede, now=world.now())
+        if why is not None and holder is not None:
+            _decline(opening, each, followup, why, holder.followup)
+            continue
+        opened_here[each.dedupe_key] = followup
+        replaced = holder if holder is not None and not holder.settled else None
+        _tell(opening, each, followup, _opened(fact, each, replaced))
+        if each.not_before is not None:
+            timer = str(shell.fact_id(fact.id, f"followup-{followup}", 1))  # this fact's own id
+            _tell(opening, each, followup, Scheduled(timer=timer, due_at=each.not_before))
+        if replaced is not None:
+            await _replace(opening, world, gather, replaced, each)
+    return opening
+
+
+async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder, new: MatchedFollowup) -> None:
+    """The open follow-up of the key ends; one about the same process lives until the newer one takes its state over."""
+    state = await world.fold(FOLLOWUPS, f"followup-{old.followup}")
+    if state.opened is None or state.settled:
+        return
+    story = await gather.story(world, opening.conversations, state.conversation) if state.conversation else None
+    if story is None:
+        contact = state.opened.contact_id
+        opening.drafts.append(
+            Draft(f"followup-{old.followup}", Cancelled(reason=SUPERSEDED), f"contact-{contact}", contact)
+        )
+    elif not _takes_over(state.opened, new):
+        settling.cancel(story, old.followup, SUPERSEDED)
+
+
+def _takes_over(old: Opened, new: MatchedFollowup) -> bool:
+    same: Any = (old.contact_id, old.process_type, old.entity_id) == (new.contact_id, new.process_type, new.entity_id)
+    return bool(same) and new.process_type is not None and new.not_before is None
+
+
+def _opened(fact: Recorded[Evaluated], asked: MatchedFollowup, replaced: Holder | None) -> Opened:
+    return Opened(
+        contact_id=asked.contact_id,
+        reason=asked.reason,
+        origin="rule",
+        priority=asked.priority,
+        channel_priority=asked.channel_priority,
+        process_type=asked.process_type,
+        entity_type=asked.entity_type,
+        entity_id=asked.entity_id,
+        flow=asked.flow,
+        business_context=asked.business_context,
+        business_stream=fact.event.business_stream,
+        rule_id=asked.rule_id,
+        dedupe_key=asked.dedupe_key,
+        cancel_on=asked.cancel_on,
+        supersedes=replaced.followup if replaced else None,
+    )
+
+
+def _decline(opening: Opening, asked: MatchedFollowup, followup: str, reason: str, instead: str) -> None:
+    declined = Declined(
+        contact_id=asked.contact_id,
+        rule_id=asked.rule_id,
+        dedupe_key=asked.dedupe_key,
+        reason=reason,
+        instead=instead,
+    )
+    _tell(opening, asked, followup, declined)
+
+
+def _tell(opening: Opening, asked: MatchedFollowup, followup: str, event: Event) -> None:
+    contact = asked.contact_id
+    opening.drafts.append(Draft(f"followup-{followup}", event, f"contact-{contact}", contact))
