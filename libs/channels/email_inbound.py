@@ -10,7 +10,17 @@ from typing import Any
 
 from libs.channels.email_address import Mailbox, bare_id, normal
 from libs.channels.email_automatic import Automatic, automatic
-from libs.channels.email_mime import Headers, Malformed, Parts, decoded, file_name, mailboxes, take_apart, text_of
+from libs.channels.email_mime import (
+    MAX_MAILBOXES,
+    Headers,
+    Malformed,
+    Parts,
+    decoded,
+    file_name,
+    mailboxes,
+    take_apart,
+    text_of,
+)
 from libs.channels.email_outbound import File
 from libs.channels.email_report import Report, report
 from libs.channels.email_text import clean, said
@@ -139,7 +149,7 @@ def _mail(parts: Parts, envelope: Envelope, ours: Collection[str]) -> Mail:
         *envelope.recipients,
         *(box.address for box in headers.mailboxes("delivered-to", "x-original-to", "to", "cc")),
     ]
-    recipients = tuple(dict.fromkeys(normal(each) for each in to))
+    recipients = tuple(dict.fromkeys(normal(each) for each in to))[:MAX_MAILBOXES]
     if writer is None and not (recipients and parts.reports):
         raise Malformed("from", "a mail names who wrote it")
     sender = writer or Mailbox("")

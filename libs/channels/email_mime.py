@@ -19,6 +19,8 @@ from libs.channels.email_outbound import File
 
 MAX_PARTS = 500
 MAX_NAME = 200
+MAX_ADDRESS = 320  # RFC 5321 4.5.3.1
+MAX_MAILBOXES = 100
 _TEXT_FIRST = ("utf-8", "cp1252")  # what undeclared text turns out to be
 
 
@@ -95,7 +97,11 @@ def mailboxes(*texts: str) -> list[Mailbox]:
     except (ValueError, TypeError, IndexError, RecursionError):
         pairs = []
     pairs = pairs or [("", found) for text in texts for found in ANY.findall(text)]
-    return [Mailbox(normal(address), " ".join(name.split()) or None) for name, address in pairs]
+    return [
+        Mailbox(normal(address), " ".join(name.split())[:MAX_NAME] or None)
+        for name, address in pairs[:MAX_MAILBOXES]
+        if len(address) <= MAX_ADDRESS
+    ]
 
 
 def take_apart(raw: bytes) -> Parts:

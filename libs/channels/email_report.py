@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from libs.channels.email_address import bare_id, without_addresses
-from libs.channels.email_mime import Parts, mailboxes
+from libs.channels.email_mime import Parts
 
 Told = Literal["bounced", "delayed", "delivered", "relayed", "complaint"]
 _ACTIONS: Mapping[str, Told] = {
@@ -29,8 +29,6 @@ class Report:
     status: str | None = None
     reason: str = ""
     original: str | None = None
-    recipient: str | None = None
-    """To whom it was sent, where a complaint says so."""
 
 
 def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> Report | None:
@@ -45,9 +43,7 @@ def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> R
         kind = feedback["feedback-type"].lower()
         if kind not in _COMPLAINTS - {"not-spam"}:
             return None
-        told_to = mailboxes(feedback.get("original-rcpt-to", ""))
-        recipient = told_to[0].address if told_to else None
-        return Report("complaint", reason=f"complaint: {kind}", original=original, recipient=recipient)
+        return Report("complaint", reason=f"complaint: {kind}", original=original)
     groups = [each for each in parts.reports if each.get("action", "").lower() in _ACTIONS]
     if groups:
         about = _worst(groups)

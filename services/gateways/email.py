@@ -90,7 +90,7 @@ class Email:
             message_id=email.message_id(intent.id, door.domain),
             sender=door.sender,
             to=event.to,
-            subject=email.subject(event.body.subject or event.body.template_name, usual, in_thread=bool(thread)),
+            subject=email.subject(event.body.subject or _titled(event.body), usual, in_thread=bool(thread)),
             text=said(event.body),
             at=now,
             thread=thread,
@@ -186,6 +186,11 @@ class Email:
 
 
 _WRITTEN: dict[str, "email.Written"] = {"approach": "generated", "answer": "replied", "operator": "by_person"}
+
+
+def _titled(body: Body) -> str | None:
+    """The name of a template that is written for people to read, not an identifier."""
+    return body.template_name if body.template_name and " " in body.template_name else None
 
 
 def said(body: Body) -> str:

@@ -177,6 +177,7 @@ class Counter:
         if self.objects is not None and (mail.files or raw):
             await self._keep(self.objects, mail, announced, raw)
         if mail.left_out:
+            self.desk.count(EMAIL, "file_left_out")
             log.warning("a mail had more files than are kept", left_out=mail.left_out)
         if reference is not None:
             told = email_facts.answered(reference, domain=self.door.domain, at=self.desk.clock.now())
@@ -207,10 +208,11 @@ class Counter:
         if told is None:
             return False
         await self._store(f"{mail.id} {report.told}", told)
-        if report.told == "complaint":
-            to = await email_unsubscribe.receiver(self.desk.store, self.tenant, reference) if reference else None
-            if (address := to or report.recipient) is not None:
-                await self._hear(NoMore(mail.id, normal(address), "complaint", reference))
+        if report.told == "complaint" and reference is not None:
+            # To whom it went is read in our own log: anybody can write that somebody complained.
+            to = await email_unsubscribe.receiver(self.desk.store, self.tenant, reference)
+            if to is not None:
+                await self._hear(NoMore(mail.id, normal(to), "complaint", reference))
         return True
 
     async def _hear(self, told: Progress | NoMore | Ignored) -> None:

@@ -120,7 +120,7 @@ def test_a_complaint_says_who_wants_no_more():
         "Feedback-Type: abuse\r\nOriginal-Rcpt-To: <Ravi@example.com>\r\n\r\n"
         f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <{OURS}>\r\n\r\nhi\r\n--b--\r\n"
     ).encode()
-    assert read_mime(raw).report == Report("complaint", None, "complaint: abuse", OURS, "ravi@example.com")
+    assert read_mime(raw).report == Report("complaint", None, "complaint: abuse", OURS)
     assert read_mime(raw.replace(b"Type: abuse", b"Type: not-spam")).report is None
 
 

@@ -20,7 +20,7 @@ from libs.kit.store import Store, Unavailable
 from libs.testkit.nouns import HER_PROMISE, NOON, PRIYA_EMAIL, TENANT
 from libs.testkit.servers import StoreOf
 from services.gateways.email_door import SANDBOX_SENDGRID_KEY, sandbox_door
-from services.sandbox import mailgun, sendgrid
+from services.sandbox import mail_report, mailgun, sendgrid
 from services.sandbox.contact_script import Line, Person
 from tests.services.gateways.email_world import OPEN, SECRET, EmailWorld, bundle_of, email_world
 
@@ -164,6 +164,15 @@ async def test_a_complaint_is_no_consent_any_more(world: EmailWorld):
     second = await world.say("Please pay soon.")
     found = await world.inbound("unsubscribed", 2)
     assert (found[1].how, found[1].sender, found[1].reference) == ("complaint", PRIYA_EMAIL, str(second.id))
+
+
+async def test_nobody_can_complain_for_somebody_else(world: EmailWorld):
+    await world.until(await world.say("Please pay soon."), "delivered")
+    ours = mail_report.complaint("x@y.example", PRIYA_EMAIL, "someone-elses@mail.example", {})
+    assert (await world.post(**form(email=ours))).status_code == 200
+    await world.until(await world.say("Please pay soon."), "delivered")
+    facts = await world.store.read_log(0, 0, 10_000, families=["inbound"])
+    assert not any(isinstance(fact.event, Unsubscribed) for fact in facts)
 
 
 async def test_one_click_unsubscribes_and_a_look_at_the_link_does_not(world: EmailWorld):
