@@ -9,7 +9,6 @@ from events.base import Event
 from events.conversation import (
     ChannelSwitched,
     Closed,
-    CollectEnded,
     ContactSaid,
     DraftDropped,
     Escalated,
@@ -22,9 +21,6 @@ from events.conversation import (
     ProcessBound,
     ProcessMoved,
     Released,
-    SlotAsked,
-    SlotFilled,
-    SlotRefused,
     StepEntered,
     TakenOver,
     TimerSet,
@@ -33,6 +29,17 @@ from events.conversation import (
     TurnRequested,
     Understood,
     WritebackRequested,
+)
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
 )
 from libs.domain import course
 from libs.domain.course import Course
@@ -163,11 +170,24 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 return now
             entered = replace(matter, flow=event.flow, step=event.step, course=course.evolve(matter.course, event))
             return replace(_with_matter(now, replace(entered, asked=False)), focus=event.matter)
-        case SlotAsked() | SlotFilled() | SlotRefused() | CollectEnded():
+        case (
+            SlotAsked()
+            | SlotFilled()
+            | SlotRefused()
+            | CollectEnded()
+            | PlanStarted()
+            | PlanChose()
+            | ApprovalRequested()
+            | ApprovalHeard()
+            | PlanEnded()
+        ):
             matter = now.matters.get(event.matter)
             if matter is None:
                 return now
             told = _matter(now, matter.id, course=course.evolve(matter.course, event))
+            if isinstance(event, PlanEnded):
+                ended = {"how": event.how, "reached": event.how == "reached", "summary": event.summary}
+                told = _matter(told, matter.id, results=_and(matter.results, event.step, ended))
             return replace(told, focus=matter.id) if isinstance(event, SlotAsked) else told
         case ProcessMoved():
             changes: dict[str, Any] = {"state": event.to_state}

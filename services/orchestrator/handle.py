@@ -33,6 +33,7 @@ class Orchestrator:
             operator.TakeoverRequested: self.on_takeover_requested,
             operator.ReplyGiven: self.on_reply_given,
             operator.Released: self.on_released,
+            operator.ApprovalGiven: self.on_approval_given,
             backend.FollowupDiscovered: self.on_followup_discovered,
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
@@ -296,6 +297,9 @@ class Orchestrator:
 
     async def on_reply_given(self, fact: Recorded[operator.ReplyGiven], world: World) -> Decision | None:
         return await self._tell(world, fact.event.conversation, lambda story: decide.reply(story, fact.event))
+
+    async def on_approval_given(self, fact: Recorded[operator.ApprovalGiven], world: World) -> Decision | None:
+        return await self._tell(world, fact.event.conversation, lambda story: decide.approve(story, fact.event))
 
     async def on_released(self, fact: Recorded[operator.Released], world: World) -> Decision | None:
         event = fact.event

@@ -9,9 +9,9 @@ from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, T
 from events.values import Body
 from libs.domain import dialogue
 from libs.domain.conversation import Matter, Turn
-from libs.domain.flow import AnyStep, Collect, Generate, Wait
+from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, process, settling, speech
+from services.orchestrator import asking, collecting, planned, process, settling, speech
 from services.orchestrator.approach import NoWay, Purpose, Way, find_way
 from services.orchestrator.story import Story
 
@@ -46,6 +46,9 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
                 breaks_off=done.breaks_off,
             )
         )
+    if _plans(story, asked):
+        _planned(story, asked, done, turn_id)
+        return
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
         stop(story, "understood", words[-1] if words else "")
@@ -67,6 +70,26 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _answer(story, asked, done, turn_id)
 
 
+def _plans(story: Story, asked: Turn) -> bool:
+    """Whether a turn was to plan: its step is one that plans."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    return asked.wants == "draft" and isinstance(dialogue.step_of(flow, asked.step) if flow else None, Plan)
+
+
+def _planned(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> None:
+    """Claude has chosen what to do, unless the flow has moved on; what the contact said meanwhile is read now."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    if matter is None or matter.settled is not None or story.conversation.status != "open":
+        return
+    flow, step = process.here(story, matter.id)
+    if flow is not None and isinstance(step, Plan) and step.id == asked.step and matter.course.plan is not None:
+        planned.chose(story, matter.id, flow, step, done, turn_id)
+    now = story.conversation
+    if now.status == "open" and now.turn is None and now.last_heard > max(asked.upto, now.understood):
+        understand(story)
+
+
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     """Claude could not: say the step's registered text where there is one, and call a person; never silence."""
     asked = story.conversation.turn
@@ -74,6 +97,11 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if asked is None or asked.id != turn_id or story.conversation.status != "open":
         return
     matter = story.conversation.matters.get(asked.matter or "")
+    if matter is not None and _plans(story, asked):
+        flow, step = process.here(story, matter.id)
+        if flow is not None and isinstance(step, Plan) and step.id == asked.step:
+            process.fail(story, matter.id, flow, step.on_error, f"Claude could not plan: {reason}")
+        return
     story.tell(Escalated(reason=f"Claude could not answer: {reason}", matter=matter.id if matter else None))
     if story.conversation.last_heard > asked.upto:
         understand(story)

@@ -29,6 +29,8 @@ class Mistake:
 END_STEP = "      - id: already_paid\n        type: end"
 COLLECT = "      - id: already_paid\n        type: collect\n        templates: {{whatsapp: payment_reminder}}\n        slots: [{slots}]"
 
+PLAN = "      - id: already_paid\n        type: plan\n        goal: Find out.\n        tools: [{tools}]"
+
 
 MISTAKES = (
     Mistake("an unknown key of a rule", RULES, "    cooldown: 24h", "    cooldwn: 24h", "rules[0].cooldwn", "has no key 'cooldwn'", "'cooldown'"),
@@ -71,7 +73,10 @@ MISTAKES = (
     Mistake("an intent written otherwise", MAPS, "values: [dispute_invoice]", "values: [dispute_invoic, dispute_invoice]", f"{MOVES}[20].trigger.values[0]", "'dispute_invoic' is not described", "'dispute_invoice'", severity="warning"),
     Mistake("two transitions of one trigger", MAPS, "{type: manual, values: [close]}", "{type: manual, values: [close, mark_paid]}", f"{MOVES}[24]", "overlaps with transitions[23]", "exclude each other", below=-2, severity="warning"),
     Mistake("a goto to nowhere", PAYMENT, "goto: already_paid", "goto: alredy_paid", "flows[0].steps[1].arms[0].goto", "no step 'alredy_paid'", "'already_paid'"),
-    Mistake("a step that is not built", PAYMENT, "      - id: already_paid\n        type: end", "      - id: already_paid\n        type: plan", "flows[0].steps[5].type", "the step 'plan' is not built yet", "this release has", below=1),
+    Mistake("a plan whose tool leads nowhere", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_paymnt}"), "flows[0].steps[5].tools[0].endpoint", "no endpoint 'check_paymnt'", "'check_payment'", below=3),
+    Mistake("a plan whose path Claude would have to fill", PAYMENT, END_STEP, PLAN.format(tools="check_payment"), "flows[0].steps[5].tools[0]", "needs 'invoice_id'", "invoice_id", below=3),
+    Mistake("an input that Claude cannot change", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_payment, payload_template: {invoice_id: entity_id}, inputs: [{name: invoice_id, type: text}]}"), "flows[0].steps[5].tools[0].inputs[0].name", "'invoice_id' stands in the payload_template", "leave one out", below=3),
+    Mistake("a plan that costs no amount", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_payment, payload_template: {invoice_id: entity_id}}") + "\n        max_cost: {USD: much}", "flows[0].steps[5].max_cost.USD", "must be an amount", "USD", below=4),
     Mistake("a slot of no type", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: dat, ask: When?}"), "flows[0].steps[5].slots[0].type", "is no type", "'date'", below=3),
     Mistake("a choice without choices", PAYMENT, END_STEP, COLLECT.format(slots="{name: how, type: choice, ask: How?}"), "flows[0].steps[5].slots[0]", "needs 'choices'", "choices: [", below=3),
     Mistake("a slot that is required and never asked for", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date}"), "flows[0].steps[5].slots[0]", "has no 'ask'", "the question", below=3),
