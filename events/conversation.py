@@ -73,6 +73,22 @@ class FlowEnded(Event, tag="conversation.flow_ended.v1"):
     returns: bool = False
 
 
+class Migrated(Event, tag="conversation.migrated.v1"):
+    """A matter goes on in another bundle, at the state and the step where it stood."""
+
+    matter: str
+    from_bundle: str
+    to_bundle: str
+
+
+class MigrationRefused(Event, tag="conversation.migration_refused.v1"):
+    """A matter stays in its bundle, because the other one has no place for it."""
+
+    matter: str
+    bundle: str
+    reason: str
+
+
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
     """What the ERP answered to `call`, kept under the step's result key."""
 
@@ -296,6 +312,8 @@ CONVERSATION = Category(
         FlowStarted,
         StepEntered,
         FlowEnded,
+        Migrated,
+        MigrationRefused,
         SlotAsked,
         SlotFilled,
         SlotRefused,

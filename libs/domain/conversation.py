@@ -16,6 +16,7 @@ from events.conversation import (
     FlowStarted,
     MatterSettled,
     MessageRequested,
+    Migrated,
     Opened,
     OutcomeHeard,
     ProcessBound,
@@ -194,6 +195,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             if event.trigger.type == "intent":
                 changes["intent"] = event.trigger.value
             return _matter(now, event.matter, **changes)
+        case Migrated():
+            return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _matter(now, event.matter, settled=event.how)
         case ToolRequested():

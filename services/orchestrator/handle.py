@@ -3,13 +3,26 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from events import backend, business, contact, conversation, followup, inbound, message, operator, rules, timer, turn
+from events import (
+    backend,
+    business,
+    config,
+    contact,
+    conversation,
+    followup,
+    inbound,
+    message,
+    operator,
+    rules,
+    timer,
+    turn,
+)
 from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.folds import Fold
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, index, opening, process, turns
+from services.orchestrator import decide, index, migrating, opening, process, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.story import Story
@@ -38,6 +51,7 @@ class Orchestrator:
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
+            config.MigrationRequested: self.on_migration_requested,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
@@ -290,6 +304,14 @@ class Orchestrator:
                     return
 
         return await self._tell(world, given.conversation, moved)
+
+    async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
+        """Somebody moves what runs in a conversation to another bundle."""
+        asked = fact.event
+        bundle = await self._gather.bundle(asked.bundle)
+        return await self._tell(
+            world, asked.conversation, lambda story: migrating.migrate(story, bundle, asked.matters)
+        )
 
     async def on_takeover_requested(self, fact: Recorded[operator.TakeoverRequested], world: World) -> Decision | None:
         event = fact.event
