@@ -158,7 +158,7 @@ def controls(meta: Meta) -> Router:
         """Every file, ours and the contacts'."""
         return meta.shelf.files
 
-    @post("/meta/media", sync_to_thread=False)
+    @post("/meta/media", sync_to_thread=False, request_max_body_size=MAX_UPLOAD)
     def keep(data: JSONBody[Upload]) -> Media:
         """A file to be named in an inbound message; what is spoken in it will be heard."""
         return meta.keep(File(media_type=data.media_type, name=data.name, data=data.data, spoken=data.spoken))
