@@ -165,7 +165,7 @@ async def _fields(request: AnyRequest) -> Mapping[str, str]:
         case sms_exotel.FORM | sms_exotel.JSON:
             return sms_exotel.fields(await request.body(), media_type)
         case "multipart/form-data":
-            parts = (await request.form()).multi_items()
+            parts = list((await request.form()).multi_items())
             if any(not isinstance(value, str) for _, value in parts):
                 raise Malformed("$", "must have no files")
             return dict(parts)

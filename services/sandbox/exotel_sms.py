@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,7 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "23080": ("failed", "FAILED_DLT_TEMPLATE_MISMATCH"),
 }
 FATES: Mapping[Fate, str] = {"dlt": "23080", "dnd": "23005", "opted_out": "23020", "unreachable": "23035"}
+_INDIAN = re.compile(r"(?:\+?91|0)?([6-9]\d{9})")
 NEEDED = ("From", "To", "Body", "DltEntityId")
 
 
@@ -50,6 +52,11 @@ class Exotel:
     def __init__(self, network: Network) -> None:
         self._network = network
         network.voices["exotel"] = self
+
+    def account(self, account: str, authorization: str) -> dict[str, Any]:
+        """What Exotel tells of the account; raises `ExotelError`."""
+        self._admit(authorization)
+        return {"Account": {"Sid": account, "FriendlyName": "Acme", "Status": "active"}}
 
     async def take(self, account: str, authorization: str, form: Mapping[str, str]) -> tuple[dict[str, Any], SmsFault]:
         """The answer to a send, and how it is to reach the caller; raises `ExotelError`."""
@@ -184,8 +191,8 @@ def _post(url: str, fields: dict[str, Any], *, json: bool) -> Call:
 
 
 def _e164(number: str) -> str | None:
-    digits = "".join(character for character in number if character.isdigit())[-10:]
-    return f"+91{digits}" if len(digits) == 10 and digits[0] in "6789" else None
+    indian = _INDIAN.fullmatch(number)
+    return f"+91{indian[1]}" if indian else None
 
 
 def _national(number: str) -> str:

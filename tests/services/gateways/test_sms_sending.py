@@ -170,23 +170,23 @@ async def test_a_failure_after_acceptance_is_told(sms: SmsGateways, ends: str):
     assert failed.code == ends
 
 
-async def alarms(gateways: Gateways, code: str) -> float:
-    """How often an operator was called for this code."""
+async def counted(gateways: Gateways, marked: str) -> float:
+    """What a counter of the service stands at."""
     metrics = (await gateways.client.get(f"{gateways.origin}/metrics")).text
-    marked = f'converse_provider_alarms_total{{channel="sms",code="{code}"}}'
     return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(marked))
 
 
 @pytest.mark.parametrize(("provider", "code"), [("exotel", "23080"), ("pinpoint", "TEXT_CARRIER_BLOCKED")])
 async def test_a_text_that_dlt_does_not_know_calls_an_operator(sms: SmsGateways, code: str):
     await sms.control("PUT", "/templates", [REGISTERED | {"body": "Another {#var#} text"}])
-    before = await alarms(sms.gateways, code)
+    alarms = f'converse_provider_alarms_total{{channel="sms",code="{code}"}}'
+    before = await counted(sms.gateways, alarms)
     intent = await sms.say()
     await sms.gateways.until(intent, "failed")
     failed = (await sms.gateways.told(intent))[1].event
     assert isinstance(failed, Failed)
     assert failed.code == code
-    assert await alarms(sms.gateways, code) == before + 1
+    assert await counted(sms.gateways, alarms) == before + 1
 
 
 @pytest.mark.parametrize(
@@ -194,15 +194,19 @@ async def test_a_text_that_dlt_does_not_know_calls_an_operator(sms: SmsGateways,
     [("exotel", "401:34010", "34010"), ("exotel", "403:40001", "40001"), ("sns", "AuthorizationError", "AuthorizationError"),
      ("pinpoint", "ServiceQuotaExceededException:MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT")],
 )  # fmt: skip
-async def test_a_refusal_of_our_account_calls_an_operator(sms: SmsGateways, refuse: str, code: str):
+async def test_a_refusal_of_our_account_stops_it(sms: SmsGateways, refuse: str, code: str):
     await sms.goes_wrong(refuse=refuse)
-    before = await alarms(sms.gateways, code)
+    stops = 'converse_accounts_stopped_total{account="sms"}'
+    before = await counted(sms.gateways, stops)
     intent = await sms.say()
     await sms.gateways.until(intent, "rejected")
     [rejected] = [fact.event for fact in await sms.gateways.told(intent)]
     assert isinstance(rejected, Rejected)
     assert (rejected.code, rejected.scope) == (code, "account")
-    assert await alarms(sms.gateways, code) == before + 1
+    assert await counted(sms.gateways, stops) == before + 1
+    next_one = await sms.say()
+    assert await sms.gateways.until(next_one, "withheld") == ["withheld"]
+    assert await sms.sent() == []
 
 
 @pytest.mark.parametrize(("provider", "last"), [("pinpoint", "rejected"), ("exotel", "failed")])
