@@ -74,7 +74,7 @@ def happenings() -> st.SearchStrategy[list[dict[str, Any]]]:
 def _state_map(draw: st.DrawFn) -> dict[str, Any]:
     states = [f"s{n}" for n in range(draw(st.integers(2, 5)))]
     last = states[-1]
-    transitions = [
+    transitions: list[dict[str, Any]] = [
         {"from_states": [here], "to_state": there, "trigger": {"type": "manual", "values": [f"to_{there}"]}}
         for here, there in pairwise(states)
     ]
