@@ -40,7 +40,7 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## Measure append, relay, reactors, rebuild and the loop against the bars
+bench: $(INSTALLED) ## Measure append, relay, reactors, webhooks, rebuild and the loop against the bars
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(INSTALLED) ## Kill and pause everything at random, then count what was lost or doubled

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -64,11 +65,11 @@ async def run(report: Report) -> None:
             await migrate(postgres.url)
             where = {"postgres": postgres.url, "token": await _token(postgres.url)}
             async with process("ours", where) as ours, process("bare", where) as bare, process("load", where) as load:
-                ports = {"ours": await _port(ours), "bare": await _port(bare)}
+                ports = {"ours": await port_of(ours), "bare": await port_of(bare)}
                 for port in ports.values():
-                    await _round(load, port, WARM_S)
+                    await round_of(load, port, WARM_S)
                 rounds = [
-                    {side: await _round(load, port, SECONDS) for side, port in ports.items()} for _ in range(ROUNDS)
+                    {side: await round_of(load, port, SECONDS) for side, port in ports.items()} for _ in range(ROUNDS)
                 ]
     rates = {side: median(each[side]["rate"] for each in rounds) for side in ports}
     ratio = median(each["ours"]["rate"] / each["bare"]["rate"] for each in rounds)
@@ -89,10 +90,12 @@ async def _token(url: str) -> str:
 
 
 @asynccontextmanager
-async def process(role: str, where: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """One of the roles below in a process of its own."""
+async def process(
+    role: str, where: dict[str, str], module: str = "bench.ingest"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One of the roles of `module` in a process of its own."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.ingest", role, json.dumps(where),
+        sys.executable, "-m", module, role, json.dumps(where),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     try:
@@ -103,12 +106,12 @@ async def process(role: str, where: dict[str, str]) -> AsyncIterator[asyncio.sub
         await child.wait()
 
 
-async def _port(server: asyncio.subprocess.Process) -> int:
+async def port_of(server: asyncio.subprocess.Process) -> int:
     assert server.stdout
     return int(await server.stdout.readline())
 
 
-async def _round(load: asyncio.subprocess.Process, port: int, seconds: float) -> dict[str, float]:
+async def round_of(load: asyncio.subprocess.Process, port: int, seconds: float) -> dict[str, float]:
     assert load.stdin
     assert load.stdout
     load.stdin.write(json.dumps({"port": port, "seconds": seconds}).encode() + b"\n")
@@ -157,15 +160,14 @@ async def bare(where: dict[str, str]) -> None:
 
 
 class Caller(asyncio.Protocol):
-    """One connection that posts the next event as soon as the one before is answered; nothing but a socket and a regex."""
+    """One connection that sends the next request as soon as the one before is answered; nothing but a socket and a regex."""
 
     LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
-    def __init__(self, head: bytes, took: list[float], number: int) -> None:
-        self._head = head
+    def __init__(self, request: Callable[[], bytes], took: list[float], wanted: bytes) -> None:
+        self._request = request
         self._took = took
-        self._prefix = f"{os.urandom(6).hex()}-{number}"
-        self._sent = 0
+        self._wanted = wanted
         self._began = 0.0
         self._answer = b""
         self._transport: Any = None
@@ -180,17 +182,10 @@ class Caller(asyncio.Protocol):
             self.idle.set_exception(exc or ConnectionResetError("the server closed a connection"))
 
     def post(self) -> None:
-        """Send the next event; its id is new, so that each is stored."""
-        self._sent += 1
-        event = {
-            "event_name": "invoice_overdue",
-            "event_id": f"{self._prefix}-{self._sent:08}",
-            "source": "erp",
-            "data": DATA,
-        }
-        body = json.dumps(event).encode()
+        """Send the next request."""
+        request = self._request()
         self._began = time.perf_counter()
-        self._transport.write(self._head % len(body) + body)
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -198,7 +193,7 @@ class Caller(asyncio.Protocol):
         if end < 0:
             return
         length = self.LENGTH.search(self._answer, 0, end + 2)
-        if length is None or not self._answer.startswith(b"HTTP/1.1 202"):
+        if length is None or not self._answer.startswith(b"HTTP/1.1 " + self._wanted):
             self.idle.set_exception(RuntimeError(f"unexpected answer: {self._answer[:300]!r}"))
             return
         if len(self._answer) < end + 4 + int(length[1]):
@@ -219,18 +214,36 @@ def _same(caller: Caller) -> Caller:
     return caller
 
 
-async def load(where: dict[str, str]) -> None:
+def _events(token: str) -> Callable[[], bytes]:
+    """Requests with an event each; its id is new, so that each is stored."""
+    prefix = os.urandom(6).hex()
+    numbers = count()
+    head = (
+        f"POST /api/v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n"
+        "content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    ).encode()
+
+    def request() -> bytes:
+        event = {
+            "event_name": "invoice_overdue",
+            "event_id": f"{prefix}-{next(numbers):08}",
+            "source": "erp",
+            "data": DATA,
+        }
+        body = json.dumps(event).encode()
+        return head % len(body) + body
+
+    return request
+
+
+async def load(request: Callable[[], bytes], wanted: bytes) -> None:
     """For each line of the standard input a round of load, and what was seen."""
     lines = await standard_input()
     loop = asyncio.get_running_loop()
     while line := await lines.readline():
         asked = json.loads(line)
-        head = (
-            f"POST /api/v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {where['token']}\r\n"
-            "content-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        ).encode()
         took: list[float] = []
-        callers = [Caller(head, took, number) for number in range(CONNECTIONS)]
+        callers = [Caller(request, took, wanted) for _ in range(CONNECTIONS)]
         for caller in callers:
             await loop.create_connection(partial(_same, caller), "127.0.0.1", asked["port"])
         began, cpu = time.perf_counter(), time.process_time()
@@ -262,6 +275,6 @@ if __name__ == "__main__":
         case ["bare", where]:
             uvloop.run(bare(json.loads(where)))
         case ["load", where]:
-            uvloop.run(load(json.loads(where)))
+            uvloop.run(load(_events(json.loads(where)["token"]), b"202"))
         case _:
             uvloop.run(run(show))

@@ -32,10 +32,14 @@ from events.values import (
 
 
 class Opened(Event, tag="conversation.opened.v1"):
-    """We talk with this contact now; `follows` names the conversation before."""
+    """We talk with this contact now; `follows` names the conversation before.
+
+    `idle_turns`: so many turns without progress the one before ended with, if it ended lately.
+    """
 
     contact_id: str
     follows: str | None = None
+    idle_turns: int = 0
 
 
 class ProcessBound(Event, tag="conversation.process_bound.v1"):
@@ -102,19 +106,44 @@ class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
 class ContactSaid(Event, tag="conversation.contact_said.v1"):
     """The contact spoke; `inbound` is the stream of the message.
 
-    `matter` is the one that the message answers, where the message it quotes tells that.
+    `matter` is the one that the message is about, where the message that it answers or an id that it names tells that.
+    `kind` is what was sent, where it was no text; `sender` the address that it came from, where an answer may go.
     """
 
     channel: str
     inbound: str
     text: PersonalText
     at: datetime
+    kind: str = "text"
+    sender: PersonalTextOrNone = None
     provider_ref: str | None = None
     reply_to: str | None = None
     matter: str | None = None
     choice: str | None = None
     subject: PersonalTextOrNone = None
     attachments: Annotated[list[Attachment], Personal([])] = []
+
+
+class AttachmentsRead(Event, tag="conversation.attachments_read.v1"):
+    """What a message brought beside its words, as far as it could be had: the files, and what was said in a voice note."""
+
+    inbound: str
+    attachments: Annotated[list[Attachment], Personal([])] = []
+    transcript: PersonalTextOrNone = None
+    failed: str | None = None
+
+
+class AutomaticHeard(Event, tag="conversation.automatic_heard.v1"):
+    """A machine answered in the contact's place (out of office, a list, a report): it is noted, and never answered."""
+
+    channel: str
+    inbound: str
+    automatic: Literal["auto_reply", "out_of_office", "list", "report"]
+    text: PersonalText
+    at: datetime
+    subject: PersonalTextOrNone = None
+    provider_ref: str | None = None
+    matter: str | None = None
 
 
 class Understood(Event, tag="conversation.understood.v1"):
@@ -136,7 +165,7 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
     """A reply was written and not sent, because the conversation had moved on."""
 
     turn: str
-    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out"]
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out", "no_progress"]
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
@@ -154,10 +183,14 @@ class ProcessMoved(Event, tag="conversation.process_moved.v1"):
 
 
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
-    """The outcome of one of our intents reached the conversation; it is no longer awaited."""
+    """The outcome of one of our intents reached the conversation; it is no longer awaited.
+
+    `provider_ref` is the provider's id of a message that was taken: answers quote it.
+    """
 
     intent: str
     outcome: str
+    provider_ref: str | None = None
 
 
 class MatterSettled(Event, tag="conversation.matter_settled.v1"):
@@ -168,12 +201,15 @@ class MatterSettled(Event, tag="conversation.matter_settled.v1"):
 
 
 class ChannelSwitched(Event, tag="conversation.channel_switched.v1"):
+    """It goes on there: for one matter where it is named, whatever channel the others are talked about on."""
+
     channel: str
     reason: str
+    matter: str | None = None
 
 
 class GateClosed(Event, tag="conversation.gate_closed.v1"):
-    """Intents of this scope (`contact:…`, `conversation:…`, `matter:…`) at lower positions are withheld.
+    """Intents of this scope (`contact:…`, `contact:…/<channel>`, `conversation:…`, `matter:…`) at lower positions are withheld.
 
     A lasting gate withholds later ones too, until it is opened.
     """
@@ -188,11 +224,12 @@ class GateOpened(Event, tag="conversation.gate_opened.v1"):
 
 
 class Escalated(Event, tag="conversation.escalated.v1"):
-    """A person must look at it."""
+    """A person must look at it. `silences`: the agent says nothing more until one has, or the process moves otherwise."""
 
     reason: str
     matter: str | None = None
     queue: str | None = None
+    silences: bool = False
 
 
 class TakenOver(Event, tag="conversation.taken_over.v1"):
@@ -216,7 +253,7 @@ class TimerSet(Event, tag="conversation.timer_set.v1"):
     """
 
     timer: str
-    purpose: Literal["check", "no_reply", "wait", "deferred", "quiet", "pending"]
+    purpose: Literal["check", "no_reply", "wait", "deferred", "quiet", "pending", "media"]
     due_at: datetime
     matter: str | None = None
     name: str | None = None
@@ -257,7 +294,8 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     """We know what to say; a gateway has yet to say it.
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
-    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first.
+    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first. `draft` is the turn whose
+    words it says: the chat has streamed them.
     """
 
     message: str
@@ -271,6 +309,7 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     step: str | None = None
     reply_to: str | None = None
     thread: list[str] = []
+    draft: str | None = None
     gates: list[str] = []
 
 
@@ -308,6 +347,16 @@ class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contac
     address: PersonalText
 
 
+class AddressMoved(Intent, tag="conversation.address_moved.v1", effect="contact.move"):
+    """A provider told that a contact has another address now: who they are stays, where they are reached changes."""
+
+    contact_id: str
+    channel: str
+    digest: str
+    new_digest: str
+    address: PersonalText
+
+
 CONVERSATION = Category(
     "conversation",
     current=(
@@ -329,6 +378,8 @@ CONVERSATION = Category(
         PlanEnded,
         ToolAnswered,
         ContactSaid,
+        AttachmentsRead,
+        AutomaticHeard,
         Understood,
         DraftDropped,
         ProcessMoved,
@@ -347,5 +398,6 @@ CONVERSATION = Category(
         ToolRequested,
         WritebackRequested,
         SenderUnknown,
+        AddressMoved,
     ),
 )

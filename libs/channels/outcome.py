@@ -9,7 +9,7 @@ Scope = Literal["message", "contact", "account"]
 Broken = Literal["not_connected", "no_answer"]
 """How a call broke: nothing of it left us, or it left and no whole answer came back."""
 
-State = Literal["accepted", "sent", "failed", "delivered", "read", "played"]
+State = Literal["accepted", "sent", "failed", "delivered", "bounced", "read", "played"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was sent, and repeating the same call would not help. `code` is the provider's own."""
+    """Nothing was sent, and repeating the same call would not help. `code` is the provider's own, or a word of ours.
 
-    code: int
+    `opted_out`: the provider says that the contact asked this number or account for no more.
+    """
+
+    code: int | str
     reason: str
     scope: Scope
+    opted_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,22 @@ class Unknown:
 
 Outcome = Accepted | Retry | Refused | Unknown
 
-_PROGRESS: dict[State, int] = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
+_PROGRESS: dict[State, int] = {
+    "accepted": 0,
+    "sent": 1,
+    "failed": 2,
+    "delivered": 3,
+    "bounced": 4,
+    "read": 5,
+    "played": 6,
+}
 
 
 def advance(current: State | None, incoming: State) -> State:
     """How far a message has got once `incoming` is known too, in whatever order and however often states arrive.
 
     A failure follows acceptance and sending; a delivery is evidence against it, so that a later `failed` changes nothing.
+    A bounce may follow a delivery: a mail server takes what it then cannot hand on.
     """
     if current is None:
         return incoming

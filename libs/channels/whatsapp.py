@@ -8,36 +8,45 @@ from datetime import datetime, timedelta
 from libs.channels.outcome import Refused
 from libs.channels.whatsapp_address import e164, is_user_id, wa_id
 from libs.channels.whatsapp_inbound import Malformed, read
-from libs.channels.whatsapp_items import Inbound, Other, Preference, Status
-from libs.channels.whatsapp_outbound import (
+from libs.channels.whatsapp_items import AddressChange, Inbound, Other, Preference, Status, TemplateUpdate
+from libs.channels.whatsapp_message import (
+    ChoiceMessage,
     File,
+    FileMessage,
+    Message,
+    Option,
     QuickReply,
-    Request,
     TemplateMessage,
     TextMessage,
     UrlSuffix,
-    mark_read,
-    write,
 )
-from libs.channels.whatsapp_outcome import USER_STOPPED, WINDOW_CLOSED, classify, meaning
+from libs.channels.whatsapp_outbound import Request, mark_read, write
+from libs.channels.whatsapp_outcome import USER_STOPPED, WINDOW_CLOSED, classify, error_of, meaning
 
 __all__ = [
     "SERVICE_WINDOW",
     "USER_STOPPED",
     "WINDOW_CLOSED",
+    "AddressChange",
+    "ChoiceMessage",
     "File",
+    "FileMessage",
     "Inbound",
     "Malformed",
+    "Message",
+    "Option",
     "Other",
     "Preference",
     "QuickReply",
     "Request",
     "Status",
     "TemplateMessage",
+    "TemplateUpdate",
     "TextMessage",
     "UrlSuffix",
     "classify",
     "e164",
+    "error_of",
     "handshake",
     "is_user_id",
     "mark_read",

@@ -1,13 +1,16 @@
 """Reads Meta's webhook: all entries, changes, messages and statuses of one signed body."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from libs.channels.whatsapp_address import e164
+from libs.channels import whatsapp_shapes as shapes
+from libs.channels.whatsapp_address import e164, is_user_id
 from libs.channels.whatsapp_items import (
+    AddressChange,
     ButtonPress,
+    Cards,
     Choice,
     Content,
     DeliveryState,
@@ -22,6 +25,7 @@ from libs.channels.whatsapp_items import (
     Sender,
     Status,
     System,
+    TemplateUpdate,
     Text,
     Unread,
 )
@@ -34,148 +38,6 @@ class Malformed(Exception):
         super().__init__(f"at {path}: {problem}")
         self.path = path
         self.problem = problem
-
-
-Id = str | int
-
-
-class _Profile(msgspec.Struct):
-    name: str | None = None
-
-
-class _Contact(msgspec.Struct):
-    wa_id: Id | None = None
-    user_id: Id | None = None
-    profile: _Profile | None = None
-
-
-class _Metadata(msgspec.Struct):
-    phone_number_id: Id
-
-
-class _Value(msgspec.Struct):
-    metadata: _Metadata
-    contacts: list[_Contact] = []
-    messages: list[msgspec.Raw] = []
-    statuses: list[msgspec.Raw] = []
-    errors: list[msgspec.Raw] = []
-
-
-class _Change(msgspec.Struct):
-    field: str
-    value: msgspec.Raw
-
-
-class _Entry(msgspec.Struct):
-    id: Id
-    changes: list[_Change]
-
-
-class _Webhook(msgspec.Struct):
-    object: Literal["whatsapp_business_account"]
-    entry: list[_Entry]
-
-
-class _Context(msgspec.Struct):
-    id: Id | None = None
-
-
-class _Head(msgspec.Struct, rename={"sender": "from"}):
-    id: Id
-    timestamp: Id
-    type: str
-    sender: Id | None = None
-    from_user_id: Id | None = None
-    context: _Context | None = None
-
-
-class _TextPart(msgspec.Struct):
-    body: str
-
-
-class _ButtonPart(msgspec.Struct):
-    text: str
-    payload: Id | None = None
-
-
-class _ReplyPart(msgspec.Struct):
-    id: Id
-    title: str
-    description: str | None = None
-
-
-class _InteractivePart(msgspec.Struct):
-    type: str
-    button_reply: _ReplyPart | None = None
-    list_reply: _ReplyPart | None = None
-
-
-class _ReactionPart(msgspec.Struct):
-    message_id: Id
-    emoji: str | None = None
-
-
-class _MediaPart(msgspec.Struct):
-    id: Id
-    mime_type: str | None = None
-    sha256: str | None = None
-    caption: str | None = None
-    filename: str | None = None
-    voice: bool = False
-
-
-class _LocationPart(msgspec.Struct):
-    latitude: float
-    longitude: float
-    name: str | None = None
-    address: str | None = None
-
-
-class _SystemPart(msgspec.Struct):
-    type: str = "unknown"
-    body: str | None = None
-    wa_id: Id | None = None
-    new_wa_id: Id | None = None
-
-
-class _Details(msgspec.Struct):
-    details: str | None = None
-
-
-class _ErrorPart(msgspec.Struct):
-    code: int
-    title: str | None = None
-    message: str | None = None
-    error_data: _Details | None = None
-
-
-class _Pricing(msgspec.Struct):
-    billable: bool | None = None
-    category: str | None = None
-
-
-class _StatusPart(msgspec.Struct):
-    id: Id
-    status: str
-    timestamp: Id
-    recipient_id: Id | None = None
-    recipient_user_id: Id | None = None
-    biz_opaque_callback_data: str | None = None
-    errors: list[_ErrorPart] = []
-    pricing: _Pricing | None = None
-
-
-class _PreferencePart(msgspec.Struct):
-    category: str
-    value: str
-    timestamp: Id
-    wa_id: Id | None = None
-    user_id: Id | None = None
-
-
-class _Preferences(msgspec.Struct):
-    user_preferences: list[_PreferencePart]
-    metadata: _Metadata | None = None
 
 
 T = TypeVar("T")
@@ -191,76 +53,122 @@ def read(payload: bytes) -> list[Item]:
         payload.decode()
     except UnicodeDecodeError as error:
         raise Malformed("$", f"must be JSON in UTF-8: {error}") from error
-    for e, entry in enumerate(_decode(payload, _Webhook, "$").entry):
+    for e, entry in enumerate(_decode(payload, shapes.Webhook, "$").entry):
         for c, change in enumerate(entry.changes):
             path = f"$.entry[{e}].changes[{c}].value"
-            if change.field == "messages":
-                items += _messages(_decode(change.value, _Value, path), str(entry.id), path)
-            elif change.field == "user_preferences":
-                items += _preferences(_decode(change.value, _Preferences, path), path)
-            else:
-                items.append(Other(str(entry.id), change.field, bytes(change.value)))
+            match change.field:
+                case "messages":
+                    items += _messages(_decode(change.value, shapes.Value, path), str(entry.id), path)
+                case "user_preferences":
+                    items += _preferences(_decode(change.value, shapes.Preferences, path), path)
+                case _:
+                    items += _aside(change, str(entry.id), path)
     return items
 
 
-def _messages(value: _Value, business: str, path: str) -> list[Item]:
+def _aside(change: shapes.Change, business: str, path: str) -> list[Item]:
+    """What concerns no message. In a shape that we do not know it is kept whole: it must not hold up the messages beside it."""
+    try:
+        match change.field:
+            case "user_id_update":
+                return _user_ids(_decode(change.value, shapes.UserIds, path), path)
+            case "message_template_status_update":
+                return [_template(_decode(change.value, shapes.TemplateChange, path), business)]
+    except Malformed:
+        pass
+    return [Other(business, change.field, bytes(change.value))]
+
+
+def _messages(value: shapes.Value, business: str, path: str) -> list[Item]:
     account = str(value.metadata.phone_number_id)
     items: list[Item] = []
     for i, raw in enumerate(value.messages):
-        items.append(_inbound(raw, value.contacts, account, f"{path}.messages[{i}]"))
+        said = _inbound(raw, value.contacts, account, f"{path}.messages[{i}]")
+        items += _changes(said) if isinstance(said.content, System) else [said]
     for i, raw in enumerate(value.statuses):
         items.append(_status(raw, account, business, f"{path}.statuses[{i}]"))
     items.extend(Other(business, "errors", bytes(raw)) for raw in value.errors)
     return items
 
 
-def _inbound(raw: msgspec.Raw, contacts: list[_Contact], account: str, path: str) -> Inbound:
-    head = _decode(raw, _Head, path)
-    if head.sender is None and head.from_user_id is None:
+def _inbound(raw: msgspec.Raw, contacts: list[shapes.Contact], account: str, path: str) -> Inbound:
+    head = _decode(raw, shapes.Head, path)
+    if head.sender is None and head.from_user_id is None and head.type != "system":
         raise Malformed(path, "a message must say who wrote it, in `from` or `from_user_id`")
     return Inbound(
         account=account,
         id=str(head.id),
-        sender=_sender(head.sender, head.from_user_id, contacts),
+        sender=_sender(head.sender, head.from_user_id, head.from_parent_user_id, contacts),
         at=_time(head.timestamp, f"{path}.timestamp"),
         content=_content(head.type, raw, path),
         quoted=_text(head.context.id) if head.context else None,
+        problems=_problems(head.errors),
     )
+
+
+def _changes(told: Inbound) -> list[Item]:
+    """A message of Meta's own that tells of another number or user id; one that tells something else stays a message."""
+    change = told.content
+    assert isinstance(change, System)
+    pairs = []
+    if change.wa_id and told.sender.number:
+        pairs.append((told.sender.number, e164(f"+{change.wa_id}") or change.wa_id))
+    if change.user_id and (previous := change.previous_user_id or told.sender.user_id or _named(change)):
+        pairs.append((previous, change.user_id))
+    moved: list[Item] = [
+        AddressChange(f"{told.id} {n}", previous, current, told.at)
+        for n, (previous, current) in enumerate(pairs)
+        if previous != current
+    ]
+    return moved or [told]
+
+
+def _named(change: System) -> str | None:
+    """The user id that the sentence names beside the new one: `User Priya changed from IN.1 to IN.2`."""
+    words = (change.body or "").split()
+    return next((word for word in words if is_user_id(word) and word != change.user_id), None)
 
 
 def _content(kind: str, raw: msgspec.Raw, path: str) -> Content:
     match kind:
         case "text":
-            return Text(_part(raw, kind, _TextPart, path).body)
+            return Text(_part(raw, kind, shapes.TextPart, path).body)
         case "button":
-            button = _part(raw, kind, _ButtonPart, path)
+            button = _part(raw, kind, shapes.ButtonPart, path)
             return ButtonPress(button.text, _text(button.payload))
         case "interactive":
-            interactive = _part(raw, kind, _InteractivePart, path)
+            interactive = _part(raw, kind, shapes.InteractivePart, path)
             reply = interactive.button_reply or interactive.list_reply
             if reply is None:
                 return Unread(f"interactive.{interactive.type}", bytes(raw))
             return Choice(str(reply.id), reply.title, reply.description)
         case "reaction":
-            reaction = _part(raw, kind, _ReactionPart, path)
+            reaction = _part(raw, kind, shapes.ReactionPart, path)
             return Reaction(str(reaction.message_id), reaction.emoji or None)
         case "image" | "audio" | "video" | "document" | "sticker":
-            file = _part(raw, kind, _MediaPart, path)
+            file = _part(raw, kind, shapes.MediaPart, path)
             return Media(kind, str(file.id), file.mime_type, file.sha256, file.caption, file.filename, file.voice)
         case "location":
-            place = _part(raw, kind, _LocationPart, path)
+            place = _part(raw, kind, shapes.LocationPart, path)
             return Location(place.latitude, place.longitude, place.name, place.address)
+        case "contacts":
+            cards = _part(raw, kind, list[shapes.CardPart], path)
+            return Cards(tuple(_person(card) for card in cards))
         case "system":
-            change = _part(raw, kind, _SystemPart, path)
+            change = _part(raw, kind, shapes.SystemPart, path)
             return System(
-                change.type, change.body, _text(change.wa_id if change.wa_id is not None else change.new_wa_id)
+                change.type,
+                change.body,
+                _text(change.wa_id if change.wa_id is not None else change.new_wa_id),
+                _text(change.user_id),
+                _text(change.previous_user_id),
             )
         case _:
             return Unread(kind, bytes(raw))
 
 
 def _status(raw: msgspec.Raw, account: str, business: str, path: str) -> Status | Other:
-    part = _decode(raw, _StatusPart, path)
+    part = _decode(raw, shapes.StatusPart, path)
     match part.status:
         case "sent" | "delivered" | "read" | "played" | "failed":
             state: DeliveryState = part.status
@@ -274,23 +182,54 @@ def _status(raw: msgspec.Raw, account: str, business: str, path: str) -> Status 
         at=_time(part.timestamp, f"{path}.timestamp"),
         recipient=_text(recipient),
         reference=part.biz_opaque_callback_data,
-        problems=tuple(
-            Problem(
-                error.code, error.title or error.message or "", error.error_data.details if error.error_data else None
-            )
-            for error in part.errors
-        ),
+        problems=_problems(part.errors),
         billable=part.pricing.billable if part.pricing else None,
         category=part.pricing.category if part.pricing else None,
     )
 
 
-def _preferences(value: _Preferences, path: str) -> list[Preference]:
+def _problems(errors: list[shapes.ErrorPart]) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(error.code, error.title or error.message or "", error.error_data.details if error.error_data else None)
+        for error in errors
+    )
+
+
+def _person(card: shapes.CardPart) -> tuple[str, tuple[str, ...]]:
+    name = (card.name.formatted_name if card.name else None) or "?"
+    phones = (each.phone if each.phone is not None else each.wa_id for each in card.phones)
+    return name, tuple(str(phone) for phone in phones if phone is not None)
+
+
+def _user_ids(value: shapes.UserIds, path: str) -> list[Item]:
+    """The user id changes with the number; both spellings of the pair are read."""
+    items: list[Item] = []
+    for i, part in enumerate(value.user_id_update):
+        match part.user_id:
+            case shapes.Moved(previous=before, current=after):
+                previous, current = _text(before), _text(after)
+            case after:
+                previous, current = _text(part.previous_user_id), _text(after)
+        if previous is None or current is None:
+            raise Malformed(f"{path}.user_id_update[{i}]", "must name the previous and the current user id")
+        at = None if part.timestamp is None else _time(part.timestamp, f"{path}.user_id_update[{i}].timestamp")
+        items.append(AddressChange(f"{previous} {current}", previous, current, at))
+    return items
+
+
+def _template(change: shapes.TemplateChange, business: str) -> TemplateUpdate:
+    reason = None if change.reason in (None, "NONE") else change.reason
+    return TemplateUpdate(
+        business, change.message_template_name, change.message_template_language, change.event.upper(), reason
+    )
+
+
+def _preferences(value: shapes.Preferences, path: str) -> list[Preference]:
     account = str(value.metadata.phone_number_id) if value.metadata else None
     return [
         Preference(
             account=account,
-            sender=_sender(part.wa_id, part.user_id, []),
+            sender=_sender(part.wa_id, part.user_id, part.parent_user_id, []),
             category=part.category,
             value=part.value,
             at=_time(part.timestamp, f"{path}.user_preferences[{i}].timestamp"),
@@ -299,7 +238,9 @@ def _preferences(value: _Preferences, path: str) -> list[Preference]:
     ]
 
 
-def _sender(phone: Id | None, user: Id | None, contacts: list[_Contact]) -> Sender:
+def _sender(
+    phone: shapes.Id | None, user: shapes.Id | None, parent: shapes.Id | None, contacts: list[shapes.Contact]
+) -> Sender:
     """The sender by phone or user id, with what the webhook's list of contacts adds."""
     wa_id, user_id = _text(phone), _text(user)
     known = next(
@@ -309,7 +250,7 @@ def _sender(phone: Id | None, user: Id | None, contacts: list[_Contact]) -> Send
             if (wa_id is not None and _text(contact.wa_id) == wa_id)
             or (user_id is not None and _text(contact.user_id) == user_id)
         ),
-        _Contact(),
+        shapes.Contact(),
     )
     wa_id = wa_id or _text(known.wa_id)
     return Sender(
@@ -317,6 +258,7 @@ def _sender(phone: Id | None, user: Id | None, contacts: list[_Contact]) -> Send
         wa_id=wa_id,
         user_id=user_id or _text(known.user_id),
         name=known.profile.name if known.profile else None,
+        parent_user_id=_text(parent if parent is not None else known.parent_user_id),
     )
 
 
@@ -347,5 +289,5 @@ def _time(seconds: Any, path: str) -> datetime:
         raise Malformed(path, "must be seconds since 1970, as a number or as digits") from error
 
 
-def _text(value: Id | None) -> str | None:
+def _text(value: shapes.Id | None) -> str | None:
     return None if value is None else str(value)

@@ -16,6 +16,14 @@ class Sender:
     wa_id: str | None
     user_id: str | None
     name: str | None
+    parent_user_id: str | None = None
+    """The id that several portfolios of one enterprise share."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Everything that names this person, what is best known first: the number, then the ids. Empty for nobody."""
+        every = (self.number, self.user_id, self.parent_user_id)
+        return tuple(address for address in every if address) or ((self.wa_id,) if self.wa_id else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +82,35 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Cards:
+    """People out of the contact's address book: name and phones of each."""
+
+    people: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class System:
-    """Something about the contact changed, such as `user_changed_number`; `wa_id` is the new one."""
+    """Something about the contact changed, such as `user_changed_number`; the ids are the new ones.
+
+    `previous_user_id` is told for a user id that changed alone (`user_changed_user_id`).
+    """
 
     kind: str
     body: str | None
     wa_id: str | None
+    user_id: str | None = None
+    previous_user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A message of a type that we do not interpret, whole as JSON (`order`, `contacts`, `unsupported`, ...)."""
+    """A message of a type that we do not interpret, whole as JSON (`order`, `unsupported`, ...)."""
 
     kind: str
     raw: bytes
 
 
-Content = Text | ButtonPress | Choice | Reaction | Media | Location | System | Unread
+Content = Text | ButtonPress | Choice | Reaction | Media | Location | Cards | System | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +133,12 @@ class Inbound:
     content: Content
     quoted: str | None
     """The provider's id of the message that this one answers, where the contact quoted it."""
+    problems: tuple[Problem, ...] = ()
+    """Why Meta could not give us the message, such as 131051 for a type that it does not pass on."""
 
     @property
     def words(self) -> str | None:
-        """What the contact said, as text; None where nothing was said in words."""
+        """What the contact said or showed, as text; None where nothing of it is words."""
         match self.content:
             case Text(body):
                 return body
@@ -128,6 +150,10 @@ class Inbound:
                 return caption
             case Reaction(emoji=emoji):
                 return emoji
+            case Location(latitude, longitude, name, address):
+                return ", ".join(part for part in (name, address) if part) or f"{latitude:.5f}, {longitude:.5f}"
+            case Cards(people):
+                return "\n".join(" ".join((name, *phones)) for name, phones in people) or None
             case _:
                 return None
 
@@ -160,12 +186,33 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressChange:
+    """Whoever had the address `previous` (a number in E.164 or a user id) has `current` now."""
+
+    id: str
+    previous: str
+    current: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUpdate:
+    """Meta changed the state of a registered template: `event` is APPROVED, REJECTED, PAUSED, DISABLED, ..."""
+
+    business: str
+    name: str
+    language: str
+    event: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
-    """A change that concerns no message of ours (templates, quality, account alerts), whole as JSON."""
+    """A change that concerns no message of ours (quality, account alerts, errors), whole as JSON."""
 
     business: str
     field: str
     raw: bytes
 
 
-Item = Inbound | Status | Preference | Other
+Item = Inbound | Status | Preference | AddressChange | TemplateUpdate | Other

@@ -29,7 +29,7 @@ _REFUSED: dict[int, tuple[Scope, str]] = {
     100: ("message", "a parameter is wrong: a bug of ours"),
     190: ("account", "the access token has expired: authenticate again"),
     368: ("account", "blocked for policy violations"),
-    130497: ("account", "not allowed to message users in this country"),
+    130497: ("contact", "not allowed to message users in this country"),
     131008: ("message", "a required parameter is missing: a bug of ours"),
     131009: ("message", "a parameter's value is not valid: a bug of ours"),
     131021: ("contact", "sender and recipient are the same number"),
@@ -103,17 +103,15 @@ def classify(answer: int | Broken, body: bytes = b"", *, retry_after: float | No
         return Unknown("the request left us and no whole answer came back")
     if 200 <= answer < 300:
         return _accepted(body)
-    try:
-        error = msgspec.json.decode(body, type=_Failure).error
-        code = int(error.code)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    told = error_of(body)
+    if told is None:
         return _without_code(answer, retry_after)
-    details = (error.error_data.details if error.error_data else None) or error.message or error.title or ""
+    code, details = told
     if code == _OUTCOME_UNKNOWN:
         return Unknown(f"131000 something went wrong: {details}")
     if (known := meaning(code, details, attempt=attempt)) is not None:
         return _after(known, retry_after)
-    if error.is_transient:
+    if _is_transient(body):
         return Retry(f"{code} {details}", retry_after)
     if answer >= 500:
         return Unknown(f"{code} {details}")
@@ -134,6 +132,20 @@ def meaning(code: int, details: str = "", *, attempt: int = 0) -> Retry | Refuse
     if 200 <= code <= 299:
         return Refused(code, "permission not granted or withdrawn: grant it", "account")
     return None
+
+
+def error_of(body: bytes) -> tuple[int, str] | None:
+    """The code and the details of an error in Meta's shape; None where the body is not one."""
+    try:
+        error = msgspec.json.decode(body, type=_Failure).error
+        code = int(error.code)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return code, (error.error_data.details if error.error_data else None) or error.message or error.title or ""
+
+
+def _is_transient(body: bytes) -> bool:
+    return bool(msgspec.json.decode(body, type=_Failure).error.is_transient)
 
 
 def _accepted(body: bytes) -> Accepted | Unknown:

@@ -17,7 +17,7 @@ from libs.config.model import (
     Price,
     Settings,
 )
-from libs.config.providers import PriceUnit, Provider, provider_of
+from libs.config.providers import FREE_TEXT, PriceUnit, Provider, provider_of
 from libs.config.secrets import resolve
 from libs.domain.flow import Flow
 from libs.domain.policy import Policy
@@ -97,6 +97,12 @@ class Bundle:
             return "off"
         complete = all(resolve(settings.credentials.get(name), env) for name in provider.credentials)
         return "live" if complete else "sandbox"
+
+    def takes_free_text(self, channel: str, address: str) -> bool:
+        """Whether any words may be said to `address` at any time: by channel, or where its settings say so (SMS abroad)."""
+        settings = self.settings.channels.get(channel)
+        abroad = tuple(settings.options.get("free_text_to") or ()) if settings else ()
+        return channel in FREE_TEXT or address.startswith(abroad)
 
     def provider(self, channel: str) -> Provider | None:
         """What is known of the provider that a channel is set to use; None where the channel is not built."""

@@ -4,7 +4,7 @@ from libs.config.check_collect import RESERVED, check_collect
 from libs.config.check_plan import check_plan
 from libs.config.findings import Findings, suggest
 from libs.config.parsed import Parsed, Placed
-from libs.config.providers import BUILT_CHANNELS, FREE_TEXT
+from libs.config.providers import BUILT_CHANNELS, FREE_TEXT, WINDOWED
 from libs.config.references import References
 from libs.config.tree import Node
 from libs.domain.conditions import ALWAYS
@@ -202,7 +202,10 @@ def _course(placed: Placed[Flow], waiting: Waiting, found: Findings) -> None:
 
 
 def _closed_windows(placed: Placed[Flow], channel: str, waiting: Waiting, found: Findings) -> None:
-    """Steps that may speak first, or after a timeout, need a registered text where the window may be closed."""
+    """Steps that may speak first, or after a timeout, need a registered text where the window may be closed.
+
+    Where there is no window every step that speaks needs one.
+    """
     flow = placed.value
     places = {step.id: n for n, step in enumerate(flow.steps)}
     late = {
@@ -210,11 +213,13 @@ def _closed_windows(placed: Placed[Flow], channel: str, waiting: Waiting, found:
         for n, step in enumerate(flow.steps)
         if isinstance(step, Wait) and step.timeout_s is not None
     }
-    for position in sorted(_reached(flow, {0} | late, waiting, through_waits=False) - {THE_END}):
+    windowed = channel in WINDOWED
+    closed = f"while {channel}'s window is closed" if windowed else f"on {channel}, which takes registered texts only"
+    for position in sorted(_reached(flow, {0} | late, waiting, through_waits=not windowed) - {THE_END}):
         step = flow.steps[position]
         if isinstance(step, Generate | Say | Collect) and channel not in step.templates:
             found.warn(
                 placed.node.at("steps", position),
-                f"the step {step.id!r} may speak while {channel}'s window is closed, and has no template for it",
+                f"the step {step.id!r} may speak {closed}, and has no template for it",
                 f"add `templates: {{{channel}: …}}`, or a default_template to channels.{channel}; else it is skipped",
             )

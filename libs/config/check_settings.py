@@ -13,7 +13,9 @@ from libs.config.tree import Node
 from libs.domain.flow import Generate, Say
 from libs.domain.statemap import SendMessage
 
-PLAIN_CREDENTIALS = frozenset({"phone_id", "username", "header"})  # names, not secrets
+PLAIN_CREDENTIALS = frozenset(
+    {"phone_id", "username", "header", "account_sid", "access_key_id", "sendgrid_public_key"}
+)  # names, not secrets
 
 
 def check_settings(parsed: Parsed, env: Mapping[str, str], profile: str, found: Findings) -> None:

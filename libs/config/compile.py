@@ -6,10 +6,12 @@ from functools import partial
 from typing import TypeVar
 
 from libs.config.bundle import Bundle
+from libs.config.check_email import check_email
 from libs.config.check_flow import check_flows
 from libs.config.check_names import check_names
 from libs.config.check_rules import check_rules
 from libs.config.check_settings import check_ids, check_settings, check_use
+from libs.config.check_sms import check_sms
 from libs.config.check_statemap import check_state_maps
 from libs.config.fields import kind_of
 from libs.config.findings import Finding, Findings, suggest
@@ -66,6 +68,8 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     check_flows(parsed, found)
     check_names(parsed, found)
     check_settings(parsed, env, profile, found)
+    check_email(parsed, env, profile, found)
+    check_sms(parsed, env, profile, found)
     check_use(parsed, found)
     _general_flow(parsed, found)
     findings = found.sorted()

@@ -27,7 +27,7 @@ def exclude_each_other(one: Condition, other: Condition) -> bool:
 
 def _implies(one: Condition, other: Condition) -> bool:
     """Whether `other` holds whenever `one` does."""
-    if one == other:
+    if one == other and repr(one) == repr(other):  # 0 equals False, and is another value to a condition
         return True
     match one, other:
         case _, AllOf(parts=parts):
@@ -37,7 +37,7 @@ def _implies(one: Condition, other: Condition) -> bool:
         case Check(), Check() if one.field == other.field:
             if other.operator == "exists" and other.value is not False:
                 return _defined(one)
-            return one.operator == "eq" and other.operator == "in" and one.value in _list(other.value)
+            return one.operator == "eq" and other.operator == "in" and _among(one.value, other.value)
     return False
 
 
@@ -59,6 +59,11 @@ def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def _among(value: Any, values: Any) -> bool:
+    """Whether it is certainly one of them: 0 is not False here, though Python calls them equal."""
+    return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in _list(values))
+
+
 def _contradict(one: Check, other: Check) -> bool:
     match one.operator, other.operator:
         case "exists", _ if one.value is False:
@@ -66,12 +71,12 @@ def _contradict(one: Check, other: Check) -> bool:
         case "eq", "eq":
             return bool(one.value != other.value)
         case "eq", "ne":
-            return bool(one.value == other.value)
+            return _among(one.value, [other.value])
         case "eq", "in":
             return one.value not in _list(other.value)
         case (("eq" | "in"), "not_in"):
             values = _list(one.value) if one.operator == "in" else [one.value]
-            return all(value in _list(other.value) for value in values)
+            return all(_among(value, other.value) for value in values)
         case "in", "in":
             return not any(value in _list(other.value) for value in _list(one.value))
         case "before", "after":

@@ -1,6 +1,7 @@
 """What a bundle holds beside rules, maps, flows and policy: settings, message templates and prices."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -101,8 +102,12 @@ class TemplateVariable(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+PLACEHOLDER = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+
+
 class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered text. `variables` are the `{{ }}` of the body in order, each name once."""
+    """A registered text. `variables` are the `{{ }}` of the body in order, each name once, then those of the components."""
 
     id: str
     name: str
@@ -112,6 +117,25 @@ class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True):
     components: list[Any] | None = None
     dlt: Dlt | None = None
     variables: tuple[TemplateVariable, ...] = ()
+
+    @property
+    def body_variables(self) -> tuple[str, ...]:
+        """The names of the variables that the body has, in its order."""
+        return tuple(variable.name for variable in self.variables if variable.source in self.body)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The registered text with these values in the places of its variables; one that has none stays as it is."""
+
+        def value(place: re.Match[str]) -> str:
+            name = NAME.match(place[1])
+            return values.get(variable_name(name[0]), place[0]) if name else place[0]
+
+        return PLACEHOLDER.sub(value, self.body)
+
+
+def variable_name(path: str) -> str:
+    """The name at the provider of the variable that a placeholder's path stands for: `contact.name` is contact_name."""
+    return path.replace(".", "_").lower()
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

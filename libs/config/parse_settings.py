@@ -29,7 +29,6 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "basic": ("username", "password"),
     "api_key": ("key", "header"),
 }
-UNBUILT_OPTIONS: Mapping[str, tuple[str, ...]] = {"email": ("smtp_host", "smtp_port", "from_address")}
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
 VOICE = ("stt", "tts", "llm", "endpointing", "silence", "fillers", "recording", "quality_preset", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
@@ -187,7 +186,7 @@ def _channel(name: str, node: Node, found: Findings) -> ChannelSettings:
         found.warn(node, f"the channel {name} is not built yet: it stays off", "ladders skip it", line=node.key_line)
     provider = fields.choice("provider", tuple(providers), required=True) if providers else fields.text("provider")
     known = providers.get(provider or "") if providers else None
-    options = known.options if known else UNBUILT_OPTIONS.get(name, ())
+    options = known.options if known else ()
     recipients = fields.items("test_recipients")
     channel = ChannelSettings(
         enabled=enabled is not False,

@@ -20,14 +20,44 @@ class Provider:
     unit: PriceUnit = "message"
 
 
+_SMS = ("sender_id", "entity_id", "max_segments", "links", "free_text_to")
+_AWS = (*_SMS, "region", "max_price", "topic_arns")
+_AWS_KEYS = ("access_key_id", "secret_access_key")
+
 PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
-    "whatsapp": {"meta": Provider(credentials=("phone_id", "access_token", "verify_token", "app_secret"))},
+    "whatsapp": {
+        "meta": Provider(
+            credentials=("phone_id", "access_token", "verify_token", "app_secret"), further=("business_account_id",)
+        )
+    },
+    "sms": {
+        "exotel": Provider(
+            credentials=("account_sid", "api_key", "api_token", "webhook_secret"), options=_SMS, unit="segment"
+        ),
+        "sns": Provider(credentials=_AWS_KEYS, further=("session_token",), options=_AWS, unit="segment"),
+        "pinpoint": Provider(
+            credentials=_AWS_KEYS,
+            further=("session_token",),
+            options=(*_AWS, "configuration_set", "ttl_seconds"),
+            unit="segment",
+        ),
+    },
+    "email": {
+        "smtp": Provider(
+            credentials=("password",),
+            further=("username", "webhook_secret", "sendgrid_public_key", "mailgun_signing_key"),
+            options=("smtp_host", "smtp_port", "from_address", "from_name", "reply_domain", "bounce_domain"),
+        )
+    },
+    "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
 }
 """By channel and provider. A channel that is not here is not built yet."""
 
 BUILT_CHANNELS = frozenset(PROVIDERS)
 FREE_TEXT = frozenset({"email", "chat"})
 """The channels that take any words at any time; the others need a registered text for some of what is said."""
+WINDOWED = frozenset({"whatsapp"})
+"""Of the others those that take any words for a time after the contact wrote; the rest take registered texts only."""
 
 
 def provider_of(channel: str, name: str) -> Provider | None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from events import consent as consents
+from events import reach as reaches
 from events.base import Event
 from events.contact import Changed, Erased, NotFound, Profile, Registered
 
@@ -18,10 +20,14 @@ class Contact:
     known_to_erp: bool = False
 
     def address(self, channel: str) -> str | None:
-        """Where the contact is reached on a channel: the first address that the ERP registered for it."""
+        """Where the contact is reached on a channel: the first address that the ERP registered for it.
+
+        In the chat a contact whom the ERP knows is always reached, under its own id.
+        """
         if self.profile is None:
             return None
-        return next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
+        registered = next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
+        return self.id if registered is None and channel == "chat" and self.known_to_erp else registered
 
 
 def evolve(state: Contact, event: Event) -> Contact:
@@ -58,5 +64,31 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
             return Consent()
         case consents.Given(channel=str(channel)):
             return replace(state, stopped=False, channels={**state.channels, channel: True})
+        case _:
+            return state
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The addresses at which nothing arrives, by channel and address: until when (None: until the contact is heard there)."""
+
+    failed: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+
+    def fails(self, channel: str, address: str, now: datetime) -> bool:
+        """Whether an address is passed over now."""
+        if (channel, address) not in self.failed:
+            return False
+        until = self.failed[channel, address]
+        return until is None or now < until
+
+
+def evolve_reach(state: Reach, event: Event) -> Reach:
+    """The reach after one more fact."""
+    match event:
+        case reaches.AddressFailed():
+            return Reach({**state.failed, (event.channel, event.address): event.until})
+        case reaches.AddressWorks():
+            gone = (event.channel, event.address)
+            return Reach({place: until for place, until in state.failed.items() if place != gone})
         case _:
             return state

@@ -13,7 +13,7 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
         "remove me", "remove my number", "stop messaging me", "stop texting me", "stop calling me", "stop messages",
         "stop contacting me", "stop sending messages", "do not contact me", "dont contact me", "do not message me",
         "dont message me", "do not call me", "dont call me", "no more messages", "no more calls",
-        "leave me alone", "do not disturb", "dnd",
+        "leave me alone", "do not disturb", "dnd", "stop promotions",
     ),
     "hi": (
         "स्टॉप", "बंद करो", "बंद करें", "बंद कर दो", "बंद कीजिए", "मैसेज बंद करो", "मैसेज बंद करें", "संदेश बंद करें",
@@ -33,6 +33,13 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By language. Words that also mean "wait" or "cancel the order" are left out on purpose: Claude hears those in context."""
 
+CHANNEL_WORDS: Mapping[str, tuple[str, ...]] = {
+    "sms": (
+        "cancel", "end", "quit", "arret", "arrêt", "remove", "बंद", "bandkaro", "mat bhejo", "matbhejo",
+    ),
+}  # fmt: skip
+"""What stops on one channel beside the words above: carriers and AWS take these as STOP by SMS before we hear of them."""
+
 START = (
     "start", "unstop", "subscribe", "resume", "opt in", "optin",
     "शुरू करो", "शुरू करें", "चालू करो", "shuru karo", "chalu karo", "চালু করুন", "ప్రారంభించండి", "सुरू करा",
@@ -42,10 +49,14 @@ START = (
 _POLITE = frozenset({"please", "pls", "plz", "kindly", "sir", "madam", "कृपया", "प्लीज", "kripya"})
 
 
-def stop_words(overrides: Mapping[str, Sequence[str]] | None = None) -> frozenset[str]:
-    """The normalised words: the defaults, each language that `overrides` names replaced by its own list."""
+def stop_words(overrides: Mapping[str, Sequence[str]] | None = None, *, channel: str | None = None) -> frozenset[str]:
+    """The normalised words: the defaults, each language that `overrides` names replaced by its own list.
+
+    On a `channel` with keywords of its own those count too, whatever is overridden: its provider obeys them anyway.
+    """
     chosen = {**DEFAULT_WORDS, **(overrides or {})}
-    return _normalised(word for words in chosen.values() for word in words)
+    every = [word for words in chosen.values() for word in words]
+    return _normalised([*every, *CHANNEL_WORDS.get(channel or "", ())])
 
 
 def is_stop(text: str, words: frozenset[str] | None = None) -> bool:

@@ -27,6 +27,11 @@ def inr(value: Any) -> str:
     return f"{sign}₹{_grouped(rupees)}" + (f".{paise:02d}" if paise else "")
 
 
+def inr_ascii(value: Any) -> str:
+    """As `inr`, in letters that an SMS has (₹ is not in GSM-7 and would double its price): 52400 reads Rs 52,400."""
+    return inr(value).replace("₹", "Rs ")
+
+
 def inr_words(value: Any) -> str:
     """An amount in words with lakh and crore: 52400 reads "fifty-two thousand, four hundred rupees"."""
     amount = _amount(value)
@@ -77,6 +82,7 @@ def rounded(value: Any, places: int = 0) -> Decimal:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "inr": inr,
+    "inr_ascii": inr_ascii,
     "inr_words": inr_words,
     "date_in": date_in,
     "upper": lambda value: str(value).upper(),

@@ -175,12 +175,13 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
 
 # Arrays travel as their text, and all bytes as one string of them: asyncpg asks of every element of a list whether it is a
 # list itself, which costs more than all the rest.
-CALL = (
-    "SELECT head, pos, version, duplicate FROM log.append_batch("
+BATCH = (
+    "log.append_batch("
     "$1::smallint, $2::text::text[], $3::text::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
     " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text::text[], $12::text::uuid[], $13::bytea,"
     " $14::text::int[], $15, $16, $17, $18, $19::text::uuid[])"
 )
+CALL = f"SELECT head, pos, version, duplicate FROM {BATCH}"  # noqa: S608 - a constant
 
 
 async def send(
@@ -195,22 +196,12 @@ async def send(
 ) -> list[Appended | StreamMoved]:
     """Append all in one call, each by itself or (`whole`) all or none; outcomes in the order of the requests.
 
-    `fetchrow` is that of CALL, prepared. Where not `whole`, no two requests may be for the same stream.
-    Raises Fenced, KeysLost, and StreamMoved where `whole`; else what asyncpg raises.
+    `fetchrow` is that of CALL, prepared. Where not `whole`, no two requests may be for the same stream. Raises as `refusals`.
     """
-    try:
+    with refusals(shard, requests, consumer):
         head, pos, version, duplicate = await fetchrow(
-            shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos, _lives(requests)
+            *arguments(shard, requests, whole=whole, consumer=consumer, from_pos=from_pos, upto_pos=upto_pos)
         )
-    except asyncpg.SerializationError as error:
-        raise Fenced(consumer or "a batch", shard) from error
-    except asyncpg.PostgresError as error:
-        if error.sqlstate == "CV410":
-            raise KeysLost from error
-        if error.sqlstate != "CV409":
-            raise
-        number, actual = map(int, str(error.detail).split())
-        raise StreamMoved(requests[number].stream, requests[number].expected, actual) from error
     outcomes: list[Appended | StreamMoved] = []
     if pos is None:
         last = head
@@ -224,6 +215,35 @@ async def send(
         else:
             outcomes.append(Appended(at, reached_version, known))
     return outcomes
+
+
+@contextmanager
+def refusals(shard: int, requests: Sequence[Request], consumer: str | None = None) -> Iterator[None]:
+    """Raises Fenced, KeysLost, and StreamMoved (of a whole batch) where log.append_batch says so; else what asyncpg raises."""
+    try:
+        yield
+    except asyncpg.SerializationError as error:
+        raise Fenced(consumer or "a batch", shard) from error
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == "CV410":
+            raise KeysLost from error
+        if error.sqlstate != "CV409":
+            raise
+        number, actual = map(int, str(error.detail).split())
+        raise StreamMoved(requests[number].stream, requests[number].expected, actual) from error
+
+
+def arguments(
+    shard: int,
+    requests: Sequence[Request],
+    *,
+    whole: bool = True,
+    consumer: str | None = None,
+    from_pos: int = 0,
+    upto_pos: int = 0,
+) -> tuple[Any, ...]:
+    """What BATCH takes."""
+    return (shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos, _lives(requests))
 
 
 def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:

@@ -53,8 +53,3 @@ async def trouble(db: Executes, ledger: Ledger, tenant: str, account: str) -> No
     if until is not None:
         _OPENED.labels(ledger, account).inc()
         log.warning("the breaker of an account is open", tenant=tenant, account=account, until=until.isoformat())
-
-
-async def well(db: Executes, ledger: Ledger, tenant: str, account: str) -> None:
-    """The provider answered."""
-    await db.execute(statement("account_well", ledger), tenant, account)

@@ -195,25 +195,30 @@ class _Sealed:
         return _encoder.encode(self.stored(*values))
 
     def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
-        values = dict(zip(self._names, self._values(read), strict=True))
+        values = msgspec.structs.asdict(read)
         for field in self.fields:
             field_name = field.name
             sealed = values[field_name]
             if sealed is msgspec.UNSET:
                 del values[field_name]
                 continue
-            name = key_name(sealed)
-            key = None if sealed[-1] == "." else keys[tenant, name]
+            key = None if sealed[-1] == "." else keys[tenant, key_name(sealed)]
             plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field_name))
             values[field_name] = field.decode(plain)
         return self._kind(**values)
 
     def names(self, read: Any) -> Iterable[str]:
-        sealed = [getattr(read, field.name) for field in self.fields]
-        return [key_name(each) for each in sealed if each is not msgspec.UNSET and not each.endswith(".")]
+        found = []
+        for field in self.fields:
+            sealed = getattr(read, field.name)
+            if sealed is not msgspec.UNSET and sealed[-1] != ".":
+                found.append(key_name(sealed))
+        return found
 
 
 Shape = _Plain | _Sealed
+Closed = tuple[Half, Shape]
+"""A fact that has to be opened, and how."""
 
 
 class Codec:
@@ -286,23 +291,20 @@ class Codec:
         """What the `data` of a type decodes as while it is sealed."""
         return self._shape(tag).stored
 
-    def needed(self, facts: Iterable[Half]) -> set[Place]:
-        """The keys (tenant, name) that `open` needs."""
-        found: set[Place] = set()
-        for fact in facts:
-            shape = self._to_open.get(fact.type)
-            if shape is not None:
-                tenant = fact.tenant
-                found.update([(tenant, name) for name in shape.names(fact.event)])
-        return found
+    def closed(self, facts: Iterable[Half]) -> list[Closed]:
+        """Those that are sealed, or of a retired type, each with its shape."""
+        shapes = self._to_open
+        return [(fact, shape) for fact in facts if (shape := shapes.get(fact.type)) is not None]
 
-    def open(self, facts: Iterable[Half], keys: Keys) -> None:
-        """Put what is sealed, or of a retired type, into clear and today's words, where it stands."""
-        for fact in facts:
-            shape = self._to_open.get(fact.type)
-            if shape is not None:
-                event = shape.open(fact.event, fact.tenant, fact.stream, keys)
-                fact.event = current(event) if isinstance(event, Retired) else event
+    def needed(self, closed: Iterable[Closed]) -> set[Place]:
+        """The keys (tenant, name) that `open` needs."""
+        return {(fact.tenant, name) for fact, shape in closed for name in shape.names(fact.event)}
+
+    def open(self, closed: Iterable[Closed], keys: Keys) -> None:
+        """Put facts into clear and today's words, where they stand."""
+        for fact, shape in closed:
+            event = shape.open(fact.event, fact.tenant, fact.stream, keys)
+            fact.event = current(event) if isinstance(event, Retired) else event
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)

@@ -22,7 +22,6 @@ from libs.kit import telemetry
 KEY_BYTES = 32
 NONCE_BYTES = 12
 PREFIX = "s1."
-_TO_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 CHANNEL = "keys_destroyed"  # NOTIFY payload: the tenant
 
 KEYS = telemetry.counter("data_keys", "Data keys made, loaded and dropped from the cache", "what")
@@ -42,27 +41,40 @@ class Tampered(Exception):
 class DataKey:
     """Seals and opens values under one data key."""
 
-    __slots__ = ("_cipher", "_prefix", "life", "name")
+    __slots__ = ("_begins", "_cipher", "_prefix", "life", "name")
 
     def __init__(self, name: str, key: bytes, life: str = "") -> None:
         self.name = name
         self.life = life  # of the server in which it was obtained; made in another, it may have been lost in a crash
         self._prefix = f"{PREFIX}{name}."
+        self._begins = len(self._prefix)
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, bound_to: bytes) -> str:
-        """`s1.<key name>.<base64url of nonce and ciphertext>`; opens only with the same `bound_to`."""
+        """`s1.<key name>.<base64 of nonce and ciphertext>`; opens only with the same `bound_to`."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, plain, bound_to))
+        sealed = binascii.b2a_base64(nonce + self._cipher.encrypt(nonce, plain, bound_to), newline=False)
         return self._prefix + sealed.decode("ascii")
 
     def open(self, sealed: str, bound_to: bytes) -> bytes:
         """What was sealed. Raises Tampered."""
-        raw = binascii.a2b_base64(sealed[len(self._prefix) :].encode("ascii").translate(_TO_STANDARD_BASE64))
+        raw = binascii.a2b_base64(sealed[self._begins :])
         try:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to)
         except InvalidTag as error:
             raise Tampered(f"a value sealed with the key {self.name!r} does not belong where it stands") from error
+
+    def seal_bytes(self, plain: bytes, bound_to: bytes) -> bytes:
+        """Nonce and ciphertext of something large, which says elsewhere with what key it is sealed."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, bound_to)
+
+    def open_bytes(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """What `seal_bytes` sealed. Raises Tampered."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+        except (InvalidTag, ValueError) as error:
+            raise Tampered(f"an object sealed with the key {self.name!r} does not belong where it lies") from error
 
 
 def sealed_to_nobody(name: str) -> str:
@@ -72,10 +84,10 @@ def sealed_to_nobody(name: str) -> str:
 
 def key_name(sealed: str) -> str:
     """The name of the key that a sealed value names. Raises Tampered where it is no sealed value."""
-    end = sealed.rfind(".")
-    if not sealed.startswith(PREFIX) or end < len(PREFIX):
+    named, _, _ = sealed.rpartition(".")
+    if not named.startswith(PREFIX):
         raise Tampered("a field that has to be sealed is not")
-    return sealed[len(PREFIX) : end]
+    return named[len(PREFIX) :]
 
 
 def master_key(text: str | None, file: Path | None = None) -> bytes:

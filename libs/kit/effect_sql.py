@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from libs.kit.appends import BATCH
+
 Ledger = Literal["orchestrator", "gateways", "backend_sync"]
 """The schemas that have an effect ledger (infra/postgres/migrations/0050_effects_ledger.pre.sql)."""
 
@@ -25,7 +27,9 @@ _WHY = """coalesce(
 def statement(name: str, ledger: Ledger) -> str:
     """The text of `libs/kit/sql/<name>.sql` for one ledger."""
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    return text.replace("{why}", _WHY).replace("{closed}", _CLOSED).replace("{ledger}", ledger)
+    for part, meaning in (("{why}", _WHY), ("{closed}", _CLOSED), ("{append}", BATCH), ("{ledger}", ledger)):
+        text = text.replace(part, meaning)
+    return text
 
 
 def channel(ledger: Ledger) -> str:

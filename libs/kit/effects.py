@@ -20,6 +20,7 @@ import structlog
 from events.base import Cause, Draft, Event, Recorded
 from libs.kit import buckets, ids, telemetry
 from libs.kit.clock import Clock
+from libs.kit.codec import Row
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.failures import describe, passes
@@ -35,6 +36,7 @@ SWEPT_AT_ONCE = 100
 SETTLE_FOR = timedelta(seconds=30)
 SICK_S = 60.0  # until an effect whose intent cannot be read is looked at again
 
+INTENT = 6  # the first column of a claim that tells of its intent
 TOO_LATE = "its time was over before it could be done"
 
 _CHANCE = random.SystemRandom().random
@@ -68,6 +70,7 @@ class EffectLedger:
     ) -> None:
         self.ledger = ledger
         self._kinds = dict(kinds)
+        self._leases = {name: kind.lease.total_seconds() for name, kind in kinds.items()}
         self._store = store
         self._clock = clock
         self._source = source
@@ -77,6 +80,7 @@ class EffectLedger:
         self._sweep_now = True
         self._running: set[asyncio.Task[None]] = set()
         self._sick: dict[UUID, float] = {}
+        self._notices = 0
         self._next_census = self._next_prune = 0.0
 
     async def run(self) -> None:
@@ -91,8 +95,8 @@ class EffectLedger:
                         self._sweep_now = False
                         await self.sweep()
                         next_sweep = time.monotonic() + POLL_S
-                    if await self.claim_and_start() == 0:
-                        await self._pause(next_sweep)
+                    await self.claim_and_start()
+                    await self._pause(next_sweep)
                 except Exception as error:
                     if not passes(error):
                         raise
@@ -104,12 +108,14 @@ class EffectLedger:
 
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
-        claims = await self._claim(self._slots - len(self._running))
-        for claim in claims:
-            task = asyncio.create_task(self._work(claim), name=f"{claim.kind} {claim.id}")
+        began = time.monotonic()
+        records = await self._claim(self._slots - len(self._running))
+        for record in records:
+            claim = self._claim_of(record, began, self._leases[record["kind"]])
+            task = asyncio.create_task(self._work(claim, record), name=f"{claim.kind} {claim.id}")
             self._running.add(task)
             task.add_done_callback(self._ended)
-        return len(claims)
+        return len(records)
 
     async def idle(self) -> None:
         """Return when nothing that this worker has claimed is running."""
@@ -134,11 +140,13 @@ class EffectLedger:
     def _notified(self, payload: str | None) -> None:
         if payload != "":
             self._sweep_now = True
+        self._notices += 1
         self._wake.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        if len(self._running) == self._slots:
+            self._wake.set()
         self._running.discard(task)
-        self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the outcome of an effect could not be told; its claim will expire", exc_info=error)
 
@@ -151,43 +159,21 @@ class EffectLedger:
 
     # claiming
 
-    async def _claim(self, limit: int) -> list[Claim]:
-        if limit <= 0 or not await self._store.pool.fetchval(self._sql("effect_due"), list(self._kinds)):
-            return []
-        began = time.monotonic()
-        leases = {name: kind.lease.total_seconds() for name, kind in self._kinds.items()}
-        claims: list[Claim] = []
-        for lease in sorted(set(leases.values())):
-            kinds = [name for name, its in leases.items() if its == lease]
-            records = await self._claim_kinds(kinds, limit - len(claims), lease)
-            claims += [self._claim_of(record, began, lease) for record in records]
-        for claim in claims:
-            if claim.attempt == 1:
-                waited = (self._clock.machine() - claim.opened_at).total_seconds()
-                _WAIT_SECONDS.labels(self.ledger, claim.kind).observe(max(0.0, waited))
-        return claims
-
-    async def _claim_kinds(self, kinds: list[str], limit: int, lease: float) -> list[asyncpg.Record]:
+    async def _claim(self, limit: int) -> list[asyncpg.Record]:
         if limit <= 0:
             return []
+        kinds, leases = list(self._leases), list(self._leases.values())
         try:
-            async with self._store.pool.acquire() as connection, connection.transaction():
-                accounts = await connection.fetch(self._sql("effect_accounts"), kinds)
-                if not accounts:
-                    return []
-                records: list[asyncpg.Record] = await connection.fetch(
-                    self._sql("effect_claim"),
-                    ids.fresh(),
-                    limit,
-                    lease,
-                    [row["tenant"] for row in accounts],
-                    [row["account"] for row in accounts],
-                    buckets.TROUBLE,
-                    kinds,
-                )
-                return sorted(records, key=lambda record: record["pos"])
+            records: list[asyncpg.Record] = await self._store.writers.fetch(
+                self._sql("effect_claim"), ids.fresh(), limit, kinds, leases, buckets.TROUBLE
+            )
         except asyncpg.LockNotAvailableError:
             return []
+        for record in records:
+            if record["attempt"] == 1:
+                waited = (self._clock.machine() - record["opened_at"]).total_seconds()
+                _WAIT_SECONDS.labels(self.ledger, record["kind"]).observe(max(0.0, waited))
+        return records
 
     def _claim_of(self, record: asyncpg.Record, began: float = 0.0, lease: float = 0.0) -> Claim:
         return Claim(
@@ -197,7 +183,7 @@ class EffectLedger:
             account=record["account"],
             attempt=record["attempt"],
             token=record["claim"],
-            stream=record["stream"],
+            stream=record["stream_id"],
             version=record["version"],
             pos=record["pos"],
             opened_at=record["opened_at"],
@@ -207,16 +193,16 @@ class EffectLedger:
 
     # performing
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim, record: asyncpg.Record) -> None:
         with structlog.contextvars.bound_contextvars(effect=str(claim.id), kind=claim.kind, tenant=claim.tenant):
             kind = self._kinds[claim.kind]
-            outcome = await self._perform(claim, kind)
+            outcome = await self._perform(claim, kind, record)
             await self._settle_surely(claim, kind, outcome)
 
-    async def _perform(self, claim: Claim, kind: Kind) -> Outcome:
+    async def _perform(self, claim: Claim, kind: Kind, record: asyncpg.Record) -> Outcome:
         began = time.monotonic()
         try:
-            claim.intent = await self._intent(claim)
+            [claim.intent] = await self._store.unseal([Row(*record[INTENT:])])
             if self._clock.machine() - claim.opened_at > kind.max_age:
                 return Retry(TOO_LATE, timedelta(0), trouble=False)
             with telemetry.span(claim.kind, claim.intent.envelope.traceparent, effect=str(claim.id)):
@@ -260,9 +246,9 @@ class EffectLedger:
     async def _settle(self, claim: Claim, kind: Kind, outcome: Outcome) -> None:
         match outcome:
             case Done(drafts):
-                await self._close(claim, "done", drafts)
+                await self._close(claim, "done", drafts, answered=True)
             case Refused(drafts):
-                await self._close(claim, "refused", drafts)
+                await self._close(claim, "refused", drafts, answered=True)
             case Withheld(reason):
                 await self._close(claim, "withheld", kind.withheld(claim.intent, reason))
             case Retry(reason, after):
@@ -273,13 +259,15 @@ class EffectLedger:
                 await self._wait(claim, kind, reason, expired=False)
         if isinstance(outcome, Unknown) or (isinstance(outcome, Retry) and outcome.trouble):
             await buckets.trouble(self._store.pool, self.ledger, claim.tenant, claim.account)
-        elif isinstance(outcome, Done | Refused):
-            await buckets.well(self._store.pool, self.ledger, claim.tenant, claim.account)
 
-    async def _close(self, claim: Claim, label: str, drafts: Sequence[Draft]) -> None:
-        told = await self._tell(claim, label, drafts, "effect_settle", claim.id, claim.token, label)
-        if not told:
+    async def _close(self, claim: Claim, label: str, drafts: Sequence[Draft], *, answered: bool = False) -> None:
+        before = self._notices
+        told = await self._tell(claim, label, drafts, "effect_settle", claim.id, claim.token, label, answered)
+        if told is None:
             log.warning("the claim was no longer ours: its outcome is not told", outcome=label)
+        elif told["more"] or self._notices != before:
+            # What was opened meanwhile may have been looked for while this one still stood before it.
+            self._wake.set()
 
     async def _again(self, claim: Claim, kind: Kind, reason: str, after: timedelta | None) -> None:
         unbegun = not claim.begun and reason.startswith("the lease")
@@ -292,6 +280,7 @@ class EffectLedger:
         await self._store.pool.execute(
             self._sql("effect_again"), claim.id, claim.token, pause.total_seconds(), int(unbegun)
         )
+        self._wake.set()
         _OUTCOMES.labels(self.ledger, claim.kind, "retry").inc()
 
     async def _wait(self, claim: Claim, kind: Kind, reason: str, *, expired: bool) -> None:
@@ -306,15 +295,17 @@ class EffectLedger:
             kind.wait.total_seconds(),
             expired,
         )
+        self._wake.set()
 
-    async def _tell(self, claim: Claim, label: str, drafts: Sequence[Draft], name: str, *args: Any) -> bool:
-        """Change the row and append the facts in one transaction; nothing at all if the row is not as it must be."""
-        async with self._store.transaction(await self._store.shard_of(claim.tenant)) as unit:
-            if await unit.connection.fetchval(self._sql(name), *args) is None:
-                return False
-            await unit.commit(appends=self._appends(claim, label, drafts))
-        _OUTCOMES.labels(self.ledger, claim.kind, label).inc()
-        return True
+    async def _tell(
+        self, claim: Claim, label: str, drafts: Sequence[Draft], name: str, *args: Any
+    ) -> asyncpg.Record | None:
+        """Change the row and append the facts in one statement; nothing at all if the row is not as it must be."""
+        shard = await self._store.shard_of(claim.tenant)
+        told = await self._store.append_where(shard, self._sql(name), args, self._appends(claim, label, drafts))
+        if told is not None:
+            _OUTCOMES.labels(self.ledger, claim.kind, label).inc()
+        return told
 
     def _appends(self, claim: Claim, label: str, drafts: Sequence[Draft]) -> list[Append]:
         envelope = claim.intent.envelope
@@ -352,7 +343,7 @@ class EffectLedger:
         reason = str(record["reason"])
         claim.intent = await self._intent(claim)
         drafts = self._kinds[claim.kind].withheld(claim.intent, reason)
-        if await self._tell(claim, "withheld", drafts, "effect_withhold", claim.id):
+        if await self._tell(claim, "withheld", drafts, "effect_withhold", claim.id) is not None:
             log.info("withheld", effect=str(claim.id), reason=reason)
 
     async def _expire(self, claim: Claim, _: asyncpg.Record) -> None:
@@ -369,7 +360,7 @@ class EffectLedger:
     async def _give_up(self, claim: Claim, _: asyncpg.Record) -> None:
         claim.intent = await self._intent(claim)
         drafts = self._kinds[claim.kind].unresolved(claim.intent, "no evidence came in time")
-        if await self._tell(claim, "unresolved", drafts, "effect_give_up", claim.id):
+        if await self._tell(claim, "unresolved", drafts, "effect_give_up", claim.id) is not None:
             log.warning("no evidence came in time: it counts as done", effect=str(claim.id))
 
     async def _count_rows(self) -> None:

@@ -5,22 +5,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-import asyncpg
-
 from events.base import Category, Cause, Draft, Event, Recorded, family_of
+from libs.kit.appends import ANY, Append
 from libs.kit.codec import Stored
-from libs.kit.store import Append
 
 S = TypeVar("S")
 
 Place = tuple[str, str]  # tenant, stream
-
-
-_VERSIONS = (
-    "SELECT u.tenant, u.stream, coalesce((SELECT e.version FROM log.event e WHERE e.shard = $1 AND e.tenant = u.tenant"
-    " AND e.stream_id = u.stream ORDER BY e.version DESC LIMIT 1), 0) AS version"
-    " FROM unnest($2::text[], $3::text[]) AS u (tenant, stream)"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +97,7 @@ class FoldCache:
 
 @dataclass(slots=True)
 class _Pending:
-    """What the batch adds to a stream: facts after version `base` (None: not known yet)."""
+    """What the batch adds to a stream: facts after version `base` (None: nobody has looked at it)."""
 
     base: int | None = None
     events: list[Event] = field(default_factory=list)
@@ -177,25 +168,17 @@ class Overlay:
             counts[stream] = first + len(run)
             start = end
 
-    def unversioned(self) -> list[Place]:
-        """Streams that get facts and whose version nobody has looked at."""
+    def appends(self, consumer: str) -> list[Append]:
+        """Everything decided, with the versions that it follows; wherever it ends, for a stream that nobody has looked at."""
         for place, pending in self._pending.items():
             if pending.base is None:
                 states = self._folded.get(place) or self._cache.of(place)
                 pending.base = next((s.version for f, s in states.items() if f.category.name in self._own), None)
-        return [place for place, pending in self._pending.items() if pending.base is None]
-
-    def start_at(self, place: Place, version: int) -> None:
-        """State the version of a stream in the log."""
-        self._pending[place].base = version
-
-    def appends(self, consumer: str) -> list[Append]:
-        """Everything decided, with the versions that it follows."""
         return [
             Append(
                 tenant=place[0],
                 stream=place[1],
-                expected=(self._pending[place].base or 0) + offset,
+                expected=ANY if (base := self._pending[place].base) is None else base + offset,
                 drafts=tuple(drafts),
                 cause=cause,
                 consumer=consumer,
@@ -234,12 +217,3 @@ def _with_pending(fold: Fold[S], folded: Folded[S], pending: _Pending) -> Folded
     for event in pending.events[folded.version - pending.base :]:
         state = fold.evolve(state, event)
     return Folded(state, pending.base + len(pending.events), folded.pos)
-
-
-async def versions(connection: asyncpg.Connection, shard: int, places: Sequence[Place]) -> list[tuple[Place, int]]:
-    """How many facts each stream holds in the log."""
-    if not places:
-        return []
-    tenants, streams = [place[0] for place in places], [place[1] for place in places]
-    rows = await connection.fetch(_VERSIONS, shard, tenants, streams)
-    return [((row["tenant"], row["stream"]), row["version"]) for row in rows]

@@ -13,6 +13,9 @@ from libs.kit import wire
 log = structlog.get_logger(__name__)
 
 HEADER_ROOM = 4096  # bytes of max_payload left for subject and headers
+SINGLES = 4
+"""So few facts go one by one, each guarded like a batch: JetStream sets up a store on disk for every atomic batch, which
+takes as long as it does to take in eight messages."""
 _CHANNEL = re.compile(rb'"channel":"([a-z0-9_-]{1,32})"')
 _TRACE = re.compile(rb'"traceparent":"([0-9a-f-]{55})"')
 
@@ -67,11 +70,12 @@ def frames(
     largest: int,
     size_limit: int,
 ) -> Batch:
-    """As many of `rows` as fit into `size_limit` bytes, at least one, as a guarded atomic batch.
+    """As many of `rows` as fit into `size_limit` bytes, at least one, for one write.
 
     `rows` are `(pos, stream, version, tenant, category, type, event_id, correlation_id, causation_id, occurred_at,
-    recorded_at, meta, data)`. The first message demands that the stream ends right before it; the last one commits and
-    asks for an answer on `reply`. A fact above `largest` bytes travels as a stub.
+    recorded_at, meta, data)`. More than SINGLES are one atomic batch, whose first message demands that the stream ends right
+    before it. Of fewer each demands that, so that none is taken without those before it. The last message asks for an answer
+    on `reply`, which speaks for all. A fact above `largest` bytes travels as a stub.
     """
     last = dict(stamps.last)
     messages: list[tuple[bytes, bytes, bytes]] = []
@@ -98,13 +102,15 @@ def frames(
         last[family] = row[0]
     out = bytearray()
     count = len(messages)
+    atomic = count > SINGLES
+    first = rows[0][0]
     for n, (subject_, headers, payload) in enumerate(messages, 1):
         head = b"NATS/1.0\r\n" + headers
-        if n == 1:
-            head += b"Nats-Expected-Last-Sequence: %d\r\n" % (rows[0][0] - 1)
-        if count > 1:
+        if n == 1 or not atomic:
+            head += b"Nats-Expected-Last-Sequence: %d\r\n" % (first + n - 2)
+        if atomic:
             head += b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n" % (batch_id.encode(), n)
-        if n == count > 1:
+        if atomic and n == count:
             head += b"Nats-Batch-Commit: 1\r\n"
         head += b"\r\n"
         to = b" " + reply.encode() if n == count else b""

@@ -37,7 +37,7 @@ async def leading(url: str, role: str, shard: int, *, database_role: str | None 
 
     Raises what asyncpg raises when Postgres is away.
     """
-    connection = await postgres.connect(url, role=database_role, name=f"{role}-{shard}")
+    connection = await postgres.connect(url, role=database_role, name=f"{role}-{shard}", settings=postgres.PLANNED_ONCE)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:

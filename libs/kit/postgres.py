@@ -22,6 +22,9 @@ SETTINGS = {
     "jit": "off",
 }
 
+# For connections on which a few statements run again and again: each is planned once, and not anew for what it is asked.
+PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+
 # What a dying, starting or vanished server makes a caller see; the same request may be sent again later.
 AWAY: tuple[type[Exception], ...] = (
     OSError,
@@ -60,10 +63,12 @@ def end(connection: asyncpg.Connection) -> None:
         connection.terminate()
 
 
-async def connect(url: str, *, role: str | None = None, name: str = "converse") -> asyncpg.Connection:
+async def connect(
+    url: str, *, role: str | None = None, name: str = "converse", settings: Mapping[str, str] | None = None
+) -> asyncpg.Connection:
     """One connection, for advisory locks and listening. `role` is the group role whose rights it is to have."""
     return await asyncpg.connect(
-        url, server_settings=_settings(role, name), command_timeout=COMMAND_TIMEOUT_S, timeout=10
+        url, server_settings=_settings(role, name, settings), command_timeout=COMMAND_TIMEOUT_S, timeout=10
     )
 
 
@@ -95,7 +100,7 @@ async def pool(
         init_size=0,
         min_size=0,  # else the pool reconnects by itself, and fills the log while Postgres is away
         max_size=size,
-        server_settings=_settings(role, name) | dict(settings or {}),
+        server_settings=_settings(role, name, settings),
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=10,
         reset=_reset,
@@ -108,6 +113,6 @@ async def _reset(connection: asyncpg.Connection) -> None:
         await connection.reset()
 
 
-def _settings(role: str | None, name: str) -> dict[str, Any]:
-    settings = SETTINGS | {"application_name": name}
+def _settings(role: str | None, name: str, more: Mapping[str, str] | None) -> dict[str, Any]:
+    settings = SETTINGS | {"application_name": name} | dict(more or {})
     return settings | {"role": role} if role else settings

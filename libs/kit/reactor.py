@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -15,13 +16,14 @@ from libs.kit.clock import Clock
 from libs.kit.codec import Stored
 from libs.kit.crypto import KeyUnusable
 from libs.kit.failures import TRANSIENT, Poison, describe
-from libs.kit.folds import FoldCache, Overlay, versions
+from libs.kit.folds import FoldCache, Overlay
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.quarantine import Sick, Target, Ward
 from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEADING, POSITION, STOPPED
 from libs.kit.readable import Reader, Unreadable
-from libs.kit.store import Fenced, Store, StreamMoved, Unavailable, Unit
+from libs.kit.store import Fenced, Store, StreamMoved, Unavailable
+from libs.kit.unit import Unit
 from libs.kit.world import Decision, Handler, PrivateRows, World
 
 log = structlog.get_logger(__name__)
@@ -72,14 +74,12 @@ class Reactor:
         self._tries = tries
         self._cache_size = cache
         self._reader = Reader(store, handlers.keys())
-        self._watermark = 0
-        self._examined = 0
+        self._watermark = self._examined = 0
         self._written_at = 0.0
-        self._cache = FoldCache(cache)
         self._ward = Ward(consumer, shard)
         self._hearing: Hearing | None = None
-        self._retry = asyncio.Event()
-        self._moved = asyncio.Condition()
+        self._connection: asyncpg.Connection | None = None
+        self._retry, self._moved = asyncio.Event(), asyncio.Condition()
         self._labels = (consumer, str(shard))
 
     @property
@@ -111,11 +111,12 @@ class Reactor:
 
         Raises UnknownFact at a fact of its families that this release does not know: a newer release has to read it.
         """
+        role = f"reactor {self.consumer}"
         structlog.contextvars.bind_contextvars(consumer=self.consumer, shard=self.shard)
         while True:
             try:
                 self.state = "ok: standby"
-                async with leading(self._store.url, f"reactor {self.consumer}", self.shard) as term:
+                async with leading(self._store.url, role, self.shard, database_role=self._store.role) as term:
                     await self._lead(term)
             except Fenced:
                 log.warning("another instance has moved the watermark; stepping down")
@@ -132,20 +133,22 @@ class Reactor:
             await asyncio.sleep(PAUSE_S)
 
     async def _lead(self, term: Term) -> None:
+        self._connection = term.connection
         self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
-        self._cache = FoldCache(self._cache_size, self._reader.families - self._own, self._watermark)
+        families, after = self._reader.families, self._watermark
+        self._cache = FoldCache(self._cache_size, families - self._own, after)
         await self._ward.load(self._store.pool)
-        async with Hearing(
-            self.consumer, self.shard, self._reader.families, after=self._watermark, store=self._store, bus=self._bus
-        ) as hearing:
-            self._hearing = hearing
+        hearing = Hearing(self.consumer, self.shard, families, after=after, store=self._store, bus=self._bus)
+        async with AsyncExitStack() as stack:
+            self._hearing = await stack.enter_async_context(hearing)
 
-            def asked(connection: object, pid: int, channel: str, payload: object) -> None:
-                if payload == self.consumer:
+            def asked(consumer: str | None) -> None:
+                if consumer in (None, self.consumer):
                     self._retry.set()
                     hearing.wake()
 
-            await term.connection.add_listener(quarantine.CHANNEL, asked)
+            # Not on the lead's own connection: Postgres wakes everyone who listens, whatever to, for each notice.
+            stack.callback(self._store.listener.on(quarantine.CHANNEL, asked))
             term.connection.add_termination_listener(lambda *_: hearing.wake())
             self._retry.set()
             self.state = "ok: leading"
@@ -159,6 +162,10 @@ class Reactor:
                 await self._take(await hearing.next(self._batch))
                 LAG.labels(*self._labels).set(max(0, hearing.head - self._examined))
         raise Unavailable(f"the connection that holds the lead of {self.consumer} was lost")
+
+    def _transaction(self, *, lazily: bool = False) -> AbstractAsyncContextManager[Unit]:
+        """On the connection that holds the lead: who has lost the lead cannot commit."""
+        return self._store.transaction(self.shard, connection=self._connection, lazily=lazily)
 
     async def _take(self, heard: Heard) -> None:
         """Handle what was heard; a fact of an unknown type ends it after what stands before."""
@@ -196,7 +203,7 @@ class Reactor:
         now = asyncio.get_running_loop().time()
         behind = upto - self._watermark
         if behind >= WRITE_IDLE_POSITIONS or (behind and now - self._written_at >= WRITE_IDLE_S):
-            async with self._store.transaction(self.shard) as unit:
+            async with self._transaction(lazily=True) as unit:
                 await unit.commit(self.consumer, self._watermark, upto)
             self._watermark, self._written_at = upto, now
         await self._advance(upto)
@@ -236,20 +243,20 @@ class Reactor:
 
     async def _commit(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
         with BATCH_S.labels(*self._labels).time():
-            async with self._store.transaction(self.shard) as unit:
+            async with self._transaction(lazily=True) as unit:
                 overlay = await self._decide(unit, facts, upto)
         overlay.keep()
         self._watermark, self._written_at = upto, asyncio.get_running_loop().time()
         await self._advance(upto)
         FACTS.labels(*self._labels).inc(len(facts))
         BATCH_SIZE.labels(*self._labels).observe(len(facts))
-        age = (self._clock.machine() - facts[-1].envelope.recorded_at).total_seconds()
-        LAG_S.labels(*self._labels).set(max(0.0, age))
+        age = self._clock.machine() - facts[-1].envelope.recorded_at
+        LAG_S.labels(*self._labels).set(max(0.0, age.total_seconds()))
 
     async def _decide(self, unit: Unit, facts: Sequence[Recorded[Any]], upto: int, *, parked: bool = True) -> Overlay:
         """Run the handlers and commit what they decided together with the watermark `upto`."""
-        overlay = Overlay(self._cache, self._store, self._own)
-        rows = PrivateRows(unit.connection)
+        overlay = Overlay(self._cache, unit, self._own)
+        rows = PrivateRows(unit)
         waiting: list[tuple[Target, int]] = []
         at, handled = 0, False
         try:
@@ -268,9 +275,8 @@ class Reactor:
             at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
             await rows.flush()
             if waiting:
+                await unit.begin()
                 await self._ward.park(unit.connection, waiting)
-            for place, version in await versions(unit.connection, self.shard, overlay.unversioned()):
-                overlay.start_at(place, version)
             await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
         except StreamMoved:
             overlay.forget()
@@ -320,7 +326,7 @@ class Reactor:
         await self._set_aside(target, Sick.of(fact), error, attempts=attempts, upto=upto)
 
     async def _set_aside(self, target: Target, sick: Sick, error: Exception, *, attempts: int, upto: int) -> None:
-        async with self._store.transaction(self.shard) as unit:
+        async with self._transaction() as unit:
             if self._ward.holds(target):
                 await self._ward.park(unit.connection, [(target, sick.pos)])
             else:
@@ -343,9 +349,8 @@ class Reactor:
     async def _replay(self) -> None:
         """Try again what a person asked for, then what was parked behind it, in order."""
         for entry, target, pos in await self._ward.to_retry(self._store.pool):
-            error = await self._again(pos, entry=entry)
-            if error is not None:
-                async with self._store.transaction(self.shard) as unit:
+            if (error := await self._again(pos, entry=entry)) is not None:
+                async with self._transaction() as unit:
                     await self._ward.failed_again(unit.connection, entry, describe(error))
                     await unit.commit(self.consumer, self._watermark, self._watermark)
                 log.error("a retry failed", quarantine=entry, pos=pos, error=describe(error))
@@ -356,12 +361,11 @@ class Reactor:
 
     async def _drain(self, target: Target) -> None:
         while (pos := await self._ward.next_parked(self._store.pool, target)) is not None:
-            error = await self._again(pos)
-            if error is None:
+            if (error := await self._again(pos)) is None:
                 continue
             [row] = await self._store.read_sealed(self.shard, pos - 1, 1)
             sick = Sick(pos, row.event_id, row.type)
-            async with self._store.transaction(self.shard) as unit:
+            async with self._transaction() as unit:
                 await self._ward.unpark(unit.connection, pos)
                 await self._ward.admit(unit.connection, target, sick, error=describe(error), attempts=1)
                 await unit.commit(self.consumer, self._watermark, self._watermark)
@@ -379,7 +383,7 @@ class Reactor:
             return error
         for _ in range(CONFLICTS):
             try:
-                async with self._store.transaction(self.shard) as unit:
+                async with self._transaction() as unit:
                     if entry is None:
                         await self._ward.unpark(unit.connection, pos)
                     else:

@@ -23,6 +23,7 @@ from libs.kit.leadership import Term, leading
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.5  # NOTIFY wakes it sooner
+HEAD_S = 0.05  # so often at most every reactor is told how far the relay has come; facts bring their own places along
 BATCH = 1000  # JetStream's limit of an atomic batch
 BATCH_BYTES = 8 * 1024 * 1024
 ANSWER_S = 5.0
@@ -80,6 +81,9 @@ class Relay:
         self._replicas = replicas
         self._stamps = Stamps(0, {})
         self._wake = asyncio.Event()
+        self._notified = 0  # the head that Postgres has told of
+        self._told = 0  # the position, and the moment of the loop's clock, of the last word to the reactors
+        self._told_at = 0.0
         self._moved = asyncio.Condition()
         self._answer: asyncio.Future[bytes] | None = None
         self._sender = self._inbox = ""
@@ -112,8 +116,9 @@ class Relay:
 
     async def _lead(self, term: Term) -> None:
         log.info("the relay leads", shard=self.shard)
+        self._notified = 0  # of another server, perhaps
         async with AsyncExitStack() as stack:
-            await term.connection.add_listener(f"log_{self.shard}", lambda *_: self._wake.set())
+            await term.connection.add_listener(f"log_{self.shard}", self._hear)
             term.connection.add_termination_listener(
                 lambda *_: self._interrupt(asyncpg.InterfaceError("connection lost"))
             )
@@ -132,6 +137,10 @@ class Relay:
                         "the relay asks jetstream anew", shard=self.shard, reason=str(error) or type(error).__name__
                     )
                     await asyncio.sleep(PAUSE_S)
+
+    def _hear(self, connection: object, pid: int, channel: str, head: str) -> None:
+        self._notified = max(self._notified, int(head))
+        self._wake.set()
 
     def _interrupt(self, error: Exception) -> None:
         if self._answer and not self._answer.done():
@@ -191,19 +200,21 @@ class Relay:
         try:
             while True:
                 if ahead is None:
-                    self._wake.clear()
                     rows = await term.connection.fetch(_READ, self.shard, self.sent, limit)
                 else:
                     rows, ahead = await ahead, None
-                if not rows:
+                if rows:
+                    batch = self._batch(rows)
+                    more = len(rows) == limit or max(self._notified, rows[-1]["pos"]) > batch.last
+                    limit = max(16, min(BATCH, BATCH_BYTES * batch.count // max(1, batch.size)))
+                    answer = await self._send(batch)
+                    if more:
+                        ahead = asyncio.create_task(term.connection.fetch(_READ, self.shard, batch.last, limit))
+                    await self._acknowledged(batch, answer)
+                else:
+                    await self._tell_head()  # a head is told by a leader only, and this connection has just proved it
+                if ahead is None:
                     await self._idle(term)
-                    continue
-                batch = self._batch(rows)
-                limit = max(16, min(BATCH, BATCH_BYTES * batch.count // max(1, batch.size)))
-                answer = await self._send(batch)
-                self._wake.clear()
-                ahead = asyncio.create_task(term.connection.fetch(_READ, self.shard, batch.last, limit))
-                await self._acknowledged(batch, answer)
         finally:
             if ahead is not None:
                 await asyncio.gather(ahead, return_exceptions=True)
@@ -240,7 +251,8 @@ class Relay:
         await self._arrive(batch.last)
         BATCHES.labels(self._label).inc()
         FACTS.labels(self._label).inc(batch.count)
-        await self._tell_head()
+        if asyncio.get_running_loop().time() - self._told_at >= HEAD_S:
+            await self._tell_head()
 
     async def _arrive(self, pos: int) -> None:
         async with self._moved:
@@ -249,18 +261,26 @@ class Relay:
         POSITION.labels(self._label).set(pos)
 
     async def _idle(self, term: Term) -> None:
-        LAG.labels(self._label).set(0)
-        LAG_S.labels(self._label).set(0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
+        """Return when Postgres tells of more than was sent, and after a while to see for oneself."""
+        if self._notified > self.sent or term.over:
             return
         if not self._bus.connected:
             raise BusAway("nats is away")
-        await term.connection.execute("SELECT 1")  # a head is told by a leader only
-        await self._tell_head()
+        self._wake.clear()
+        LAG.labels(self._label).set(0)
+        LAG_S.labels(self._label).set(0)
+        if self._told < self.sent and not await self._woken(HEAD_S):
+            await self._tell_head()
+        await self._woken(POLL_S)
+
+    async def _woken(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        return self._wake.is_set()
 
     async def _tell_head(self) -> None:
+        self._told, self._told_at = self.sent, asyncio.get_running_loop().time()
         head = wire.Head(pos=self.sent, epoch=self.epoch, floor=self._stamps.floor, families=self._stamps.last)
         await self._bus.signal(wire.head_subject(self.shard), wire.encode(head))
 

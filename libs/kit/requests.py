@@ -1,10 +1,12 @@
 """What every HTTP service does with a request: read its body, its idempotency key and its parameters, answer when durable."""
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 
 from libs.kit import postgres
 from libs.kit.problems import Problem
@@ -41,6 +43,26 @@ async def body(request: AnyRequest, shape: type[T]) -> T:
         raise Problem(400, "The body is not valid JSON", str(error)) from error
     except RecursionError as error:
         raise Problem(400, "The body is nested too deeply", "nobody can mean so many levels of JSON") from error
+
+
+def takes(shape: type[msgspec.Struct]) -> type[Operation]:
+    """For `operation_class`: the OpenAPI document says that a handler reads its body as `shape`, and an Idempotency-Key."""
+    (_, components) = msgspec.json.schema_components((shape,))
+    described: Any = components[shape.__name__]  # a document may hold a plain dict where the type wants its own class
+    key = Parameter(
+        name="Idempotency-Key",
+        param_in="header",
+        schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=MAX_KEY),
+        description="A retry with the same key and content changes nothing.",
+    )
+
+    @dataclass
+    class Takes(Operation):
+        def __post_init__(self) -> None:
+            self.request_body = RequestBody(content={MEDIA_TYPES[0]: OpenAPIMediaType(schema=described)}, required=True)
+            self.parameters = [*(self.parameters or []), key]
+
+    return Takes
 
 
 def idempotency_key(request: AnyRequest) -> str | None:

@@ -54,23 +54,25 @@ async def always_ready() -> Mapping[str, str]:
 class App:
     """A service as `serve` takes it.
 
-    `ready` names what the service depends on, each `ok` (or `ok: …`) or a sentence why not. `close` runs after the loops
-    have ended.
+    `ready` names what the service depends on, each `ok` (or `ok: …`) or a sentence why not. `drain` runs when the process
+    begins to drain: it tells the clients of open sockets to go elsewhere. `close` runs after the loops have ended.
     """
 
     name: str
     routes: Sequence[ControllerRouterHandler] = ()
     loops: Sequence[Loop] = ()
     ready: Callable[[], Awaitable[Mapping[str, str]]] = always_ready
+    drain: Callable[[], None] | None = None
     close: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(slots=True)
 class Draining:
-    """Whether this process is on its way out, and the WebSockets that it still lets finish."""
+    """Whether this process is on its way out, the WebSockets that it still lets finish, and whom it has yet to tell."""
 
     began: float | None = None
     sockets: int = 0
+    to_tell: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def yes(self) -> bool:
@@ -80,6 +82,11 @@ class Draining:
         if self.began is None:
             self.began = time.monotonic()
             log.info("draining", sockets=self.sockets)
+
+    def tell(self) -> None:
+        """Once draining, let each application know, once."""
+        while self.yes and self.to_tell:
+            self.to_tell.pop()()
 
     def over(self, longest: timedelta) -> bool:
         """Nothing is open any more, or we have waited long enough."""
@@ -203,13 +210,16 @@ async def serve(
     new WebSockets are refused, open ones may finish for `drain`, requests are answered; then the loops end. A second
     signal ends it at once.
     """
-    draining = Draining()
+    draining = Draining(to_tell=[app.drain for app in apps if app.drain is not None])
     config = uvicorn.Config(
         application(apps, draining),
         host=host,
         port=port,
         log_config=None,
+        log_level="warning",  # below it, uvicorn logs the addresses of WebSockets, and a chat's has its token
         access_log=False,
+        ws_max_size=MAX_BODY,
+        ws_per_message_deflate=False,  # frames are short, and its buffers are most of what a silent socket takes
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
         server_header=False,
@@ -252,6 +262,7 @@ class DrainingServer(uvicorn.Server):
             self._on_ready(self.servers[0].sockets[0].getsockname()[1])
 
     async def on_tick(self, counter: int) -> bool:
+        self._draining.tell()
         if self._draining.over(self._longest):
             self.should_exit = True
         return await super().on_tick(counter)

@@ -1,9 +1,8 @@
 """The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,6 @@ from events.base import Category, Cause, Draft, Event, Recorded
 from libs.kit import postgres
 from libs.kit.appends import (
     ANY,
-    CALL,
     Append,
     Appended,
     FactTooLarge,
@@ -23,16 +21,18 @@ from libs.kit.appends import (
     Request,
     StreamMoved,
     Unavailable,
+    arguments,
     asking_postgres,
     keys_of,
+    refusals,
     seal,
-    send,
 )
 from libs.kit.codec import COLUMNS, Codec, Row, Stored
 from libs.kit.crypto import CHANNEL, Keyring, Keys
 from libs.kit.lane import PATIENCE_S, Lane, Lines
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
+from libs.kit.unit import Unit
 
 __all__ = [
     "ANY",
@@ -62,27 +62,34 @@ VERSION = (
 
 
 class Store:
-    """The log of all shards, through one pool of connections. Raises Unavailable where Postgres is away."""
+    """The log of all shards. Raises Unavailable where Postgres is away.
+
+    `pool` is for reads of any kind, `writers` for the few statements that write, again and again.
+    """
 
     def __init__(
         self,
         url: str,
         pool: asyncpg.Pool,
+        writers: asyncpg.Pool,
         codec: Codec,
         keyring: Keyring,
         tenants: Tenants,
         listener: Listener,
         *,
+        role: str | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.url = url
+        self.role = role
         self.pool = pool
+        self.writers = writers
         self.codec = codec
         self.keyring = keyring
         self.tenants = tenants
         self.listener = listener
         self._patience_s = patience_s
-        self._lines = Lines(pool, keep=max(1, pool.get_max_size() // 2))
+        self._lines = Lines(writers, keep=max(1, writers.get_max_size() // 2))
         self._lanes: dict[int, Lane] = {}
 
     @classmethod
@@ -105,6 +112,10 @@ class Store:
         async with AsyncExitStack() as stack:
             pool = await postgres.pool(url, role=role, size=connections, name=name)
             stack.push_async_callback(_close, pool)
+            writers = await postgres.pool(
+                url, role=role, size=connections, name=f"{name}-writes", settings=postgres.PLANNED_ONCE
+            )
+            stack.push_async_callback(_close, writers)
             key_pool = await postgres.pool(
                 url, role=role, size=2, name=f"{name}-keys", settings={"synchronous_commit": "off"}
             )
@@ -112,7 +123,17 @@ class Store:
             listener = await stack.enter_async_context(Listener(url, role=role, name=f"{name}-listen"))
             keyring = Keyring(key_pool, master)
             stack.callback(listener.on(CHANNEL, keyring.forget))
-            store = cls(url, pool, Codec(categories), keyring, Tenants(pool), listener, patience_s=patience_s)
+            store = cls(
+                url,
+                pool,
+                writers,
+                Codec(categories),
+                keyring,
+                Tenants(pool),
+                listener,
+                role=role,
+                patience_s=patience_s,
+            )
             stack.push_async_callback(store.drain)
             yield store
 
@@ -164,32 +185,59 @@ class Store:
         """Add facts wherever the stream ends; `duplicate` if it already holds them. Never raises StreamMoved."""
         return await self.append(tenant, stream, ANY, drafts, cause, consumer=consumer, first=first)
 
+    async def append_where(
+        self, shard: int, sql: str, args: Sequence[Any], appends: Sequence[Append]
+    ) -> asyncpg.Record | None:
+        """Change a private row and append what that means, in one statement; its row, or None: then nothing was written.
+
+        `sql` calls appends.BATCH once, for the row that it has changed; its own arguments come after
+        that call's. Raises as `Unit.commit` does.
+        """
+        with asking_postgres():
+            requests = await self.sealed(appends)
+            with self.present_keys(requests), refusals(shard, requests):
+                row: asyncpg.Record | None = await self.writers.fetchrow(sql, *arguments(shard, requests), *args)
+        return row
+
     @asynccontextmanager
-    async def transaction(self, shard: int, *, connection: asyncpg.Connection | None = None) -> AsyncIterator["Unit"]:
-        """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back."""
+    async def transaction(
+        self, shard: int, *, connection: asyncpg.Connection | None = None, lazily: bool = False
+    ) -> AsyncIterator[Unit]:
+        """A transaction for private rows and, as its last statement, facts. What is not committed is rolled back.
+
+        `lazily`: it begins with `Unit.begin`; without that the facts and the watermark alone are one.
+        """
         async with AsyncExitStack() as stack:
             with asking_postgres():
                 if connection is None:
                     connection = await self.pool.acquire(timeout=5)
                     stack.push_async_callback(self.pool.release, connection)
-                transaction = connection.transaction()
-                await transaction.start()
-            unit = Unit(self, shard, connection, transaction)
+                unit = Unit(self, shard, connection)
+                if not lazily:
+                    await unit.begin()
             try:
                 yield unit
             finally:
                 if not unit.committed and not unit.lost and connection.is_in_transaction():
                     try:
-                        await transaction.rollback()
+                        await unit.rollback()
                     except postgres.AWAY:
                         postgres.end(connection)
 
     async def read_stream(
-        self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None
+        self,
+        tenant: str,
+        stream: str,
+        after_version: int = 0,
+        upto_pos: int | None = None,
+        *,
+        connection: asyncpg.Connection | None = None,
     ) -> list[Recorded[Event]]:
         """The facts of a stream in order, up to a position of the log."""
         shard = await self.shard_of(tenant)
-        return await self.unseal(_rows(await self._fetch(READ_STREAM, shard, tenant, stream, after_version, upto_pos)))
+        with asking_postgres():
+            rows = await (connection or self.pool).fetch(READ_STREAM, shard, tenant, stream, after_version, upto_pos)
+        return await self.unseal(_rows(rows))
 
     async def read_log(
         self,
@@ -262,7 +310,8 @@ class Store:
         with asking_postgres():
             return await self.tenants.shard_of(tenant)
 
-    async def _sealed(self, appends: Sequence[Append]) -> list[Request]:
+    async def sealed(self, appends: Sequence[Append]) -> list[Request]:
+        """The appends as they are sent, with keys made where they do not exist."""
         needed: dict[str, set[str]] = {}
         for append in appends:
             if names := keys_of(append, self.codec):
@@ -273,6 +322,15 @@ class Store:
                 keys |= await self.keyring.ensure(tenant, names)
         return [seal(append, self.codec, keys) for append in appends]
 
+    @contextmanager
+    def present_keys(self, requests: Sequence[Request]) -> Iterator[None]:
+        """Raises Unavailable where Postgres has crashed since the keys of these were obtained: sealed anew they will do."""
+        try:
+            yield
+        except KeysLost as error:
+            self._renew_keys(requests)
+            raise Unavailable("Postgres has crashed and taken keys along; try again") from error
+
     def _renew_keys(self, requests: Iterable[Request]) -> None:
         for life in {request.life for request in requests if request.life}:
             self.keyring.renew(life)
@@ -281,51 +339,6 @@ class Store:
         with asking_postgres():
             rows: list[asyncpg.Record] = await self.pool.fetch(sql, *args)
         return rows
-
-
-class Unit:
-    """One transaction: private rows through `connection`, then `commit`, once and last."""
-
-    def __init__(self, store: Store, shard: int, connection: asyncpg.Connection, transaction: Any) -> None:
-        self.connection = connection
-        self.shard = shard
-        self.committed = False
-        self._store = store
-        self._transaction = transaction
-
-    @property
-    def lost(self) -> bool:
-        """Whether the connection has died, and with it what was not committed."""
-        return postgres.is_lost(self.connection)
-
-    async def commit(
-        self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()
-    ) -> list[Appended]:
-        """Write all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
-
-        Several appends to one stream follow each other. Without a consumer there is no watermark and no fence.
-        Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
-        """
-        with asking_postgres():
-            requests = await self._store._sealed(appends)
-            outcomes: list[Appended | StreamMoved] = []
-            try:
-                if requests or consumer is not None:
-                    outcomes = await send(
-                        partial(self.connection.fetchrow, CALL),
-                        self.shard,
-                        requests,
-                        whole=True,
-                        consumer=consumer,
-                        from_pos=from_pos,
-                        upto_pos=upto_pos,
-                    )
-            except KeysLost as error:
-                self._store._renew_keys(requests)
-                raise Unavailable("Postgres has crashed and taken keys along; try again") from error
-            await self._transaction.commit()
-        self.committed = True
-        return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
 
 def _rows(records: Iterable[asyncpg.Record]) -> list[Row]:

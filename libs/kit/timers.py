@@ -60,26 +60,33 @@ class DueLoop:
         self._clock = clock
         self._batch = batch
         self._wake = asyncio.Event()
+        self._next: datetime | None = None  # what it sleeps for
 
     async def run(self) -> NoReturn:
         """Work until cancelled."""
-        undo = self._store.listener.on(CHANNEL, lambda _: self._wake.set())
+        undo = self._store.listener.on(CHANNEL, self._notified)
         try:
             while True:
                 self._wake.clear()
+                self._next = None
                 try:
                     while await self.fire_due():
                         pass
-                    due = await self._store.pool.fetchval(_SQL["timer_next"])
+                    self._next = await self._store.pool.fetchval(_SQL["timer_next"])
                 except Exception as error:
                     if not passes(error):
                         raise
                     log.warning("timers cannot be read", error=type(error).__name__)
                     await asyncio.sleep(AWAY_S)
                     continue
-                await self._sleep(due)
+                await self._sleep(self._next)
         finally:
             undo()
+
+    def _notified(self, due: str | None) -> None:
+        """A timer was set for this moment (seconds since 1970); most are set for later than the next one."""
+        if due is None or self._next is None or float(due) < self._next.timestamp():
+            self._wake.set()
 
     async def fire_due(self) -> int:
         """Fire what is due now, the earliest first, at most one batch of a shard. The number of timers fired."""

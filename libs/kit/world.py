@@ -9,6 +9,7 @@ import asyncpg
 
 from events.base import Draft, Recorded
 from libs.kit.folds import Fold, Overlay
+from libs.kit.unit import Unit
 
 S = TypeVar("S")
 
@@ -35,29 +36,30 @@ class Decision:
 class PrivateRows:
     """The service's own tables inside the reactor's transaction; a read sees every row decided before it."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._connection = unit.connection
         self._waiting: list[Row] = []
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows of a query."""
-        await self.flush()
+        await self._begin()
         rows: list[asyncpg.Record] = await self._connection.fetch(sql, *args)
         return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
         """The first row of a query."""
-        await self.flush()
+        await self._begin()
         return await self._connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first value of the first row of a query."""
-        await self.flush()
+        await self._begin()
         return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Run a statement now; prefer `Decision.rows`, which travel together."""
-        await self.flush()
+        await self._begin()
         status: str = await self._connection.execute(sql, *args)
         return status
 
@@ -65,8 +67,15 @@ class PrivateRows:
         """Take rows to be written before the next read and before the commit."""
         self._waiting.extend(rows)
 
+    async def _begin(self) -> None:
+        await self._unit.begin()
+        await self.flush()
+
     async def flush(self) -> None:
         """Write what waits; neighbours with the same statement go in one round trip."""
+        if not self._waiting:
+            return
+        await self._unit.begin()
         waiting, self._waiting = self._waiting, []
         start = 0
         for end in range(1, len(waiting) + 1):

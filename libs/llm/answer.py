@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import jiter
 import msgspec
 from anthropic.types import RawMessageStreamEvent, ToolUseBlock
 
@@ -73,6 +74,18 @@ class Answer:
             )
         elif event.type == "message_stop":
             self.ended = True
+
+    def text_of(self, tool: str, field_name: str) -> str | None:
+        """A text in the input of a tool, as far as it has come; None before its first character."""
+        index = next((index for index, block in self.tools.items() if block.name == tool), None)
+        if index is None or not self.fragments[index]:
+            return None
+        try:
+            value = jiter.from_json(self.fragments[index].encode(), partial_mode="trailing-strings")
+        except ValueError:
+            return None
+        text = value.get(field_name) if isinstance(value, dict) else None
+        return text if isinstance(text, str) and text else None
 
     def check(self) -> None:
         """Raises where the response as a whole cannot be used."""

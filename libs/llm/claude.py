@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,9 @@ from libs.llm.planning import chosen, plan_body
 from libs.llm.prompts import REPORT_UNDERSTANDING, WRITE_REPLY, asked_tools, continued, request_body
 from libs.llm.turn import ModelCall, TurnRequest, TurnResult
 from libs.llm.understanding import understood, written
+
+OnReply = Callable[[str], None]
+"""Is told all of the reply that has come so far, again and again; after a failed attempt it begins anew."""
 
 EMULATOR_HEADER = "x-emulator"
 _CONNECT_SECONDS = 5.0
@@ -67,17 +70,19 @@ class Claude:
         """Closes the pooled connections."""
         await self._client.close()
 
-    async def turn(self, request: TurnRequest, *, model: str | None = None) -> TurnResult:
+    async def turn(
+        self, request: TurnRequest, *, model: str | None = None, on_reply: OnReply | None = None
+    ) -> TurnResult:
         """One attempt with one model (`model`, else the request's, else the client's). Raises TurnFailed.
 
         A turn that wants both is one call which must call both tools; a tool that Claude left out is asked for in a
         second call, forced, over the same (then cached) prefix.
         """
         return await self._attempt(
-            request, model or request.model or self.model, time.monotonic() + self.deadline_seconds
+            request, model or request.model or self.model, time.monotonic() + self.deadline_seconds, on_reply
         )
 
-    async def settle(self, request: TurnRequest) -> TurnResult:
+    async def settle(self, request: TurnRequest, *, on_reply: OnReply | None = None) -> TurnResult:
         """All attempts of the plan (libs.llm.attempts) within one deadline. Raises the last TurnFailed, with all calls."""
         deadline = time.monotonic() + self.deadline_seconds
         plan = attempts(request.model or self.model, request.fallback_model or self.fallback_model)
@@ -85,7 +90,7 @@ class Claude:
         calls: tuple[ModelCall, ...] = ()
         while True:
             try:
-                result = await self._attempt(request, attempt.model, deadline)
+                result = await self._attempt(request, attempt.model, deadline, on_reply)
                 return msgspec.structs.replace(result, calls=calls + result.calls)
             except TurnFailed as failure:
                 calls = failure.calls = calls + failure.calls
@@ -95,7 +100,7 @@ class Claude:
                 attempt = after
             await asyncio.sleep(attempt.pause_ms / 1000)
 
-    async def _attempt(self, request: TurnRequest, model: str, deadline: float) -> TurnResult:
+    async def _attempt(self, request: TurnRequest, model: str, deadline: float, on_reply: OnReply | None) -> TurnResult:
         if request.tools:
             return await self._plan(request, model, deadline)
         body = request_body(request, model, request.max_tokens or self.max_tokens)
@@ -103,12 +108,12 @@ class Claude:
         calls: tuple[ModelCall, ...] = ()
         inputs: dict[str, Any] = {}
         try:
-            said = await self._call(body, deadline)
+            said = await self._call(body, deadline, on_reply)
             calls = (said.call,)
             inputs = said.inputs()
             missing = [name for name in asked if name not in inputs]
             if missing and len(asked) > 1 and inputs:
-                again = await self._call(continued(body, said.answered(), missing[0]), deadline)
+                again = await self._call(continued(body, said.answered(), missing[0]), deadline, on_reply)
                 calls = (*calls, again.call)
                 inputs |= again.inputs()
             if missing := [name for name in asked if name not in inputs]:
@@ -122,7 +127,7 @@ class Claude:
 
     async def _plan(self, request: TurnRequest, model: str, deadline: float) -> TurnResult:
         """One attempt at a planning turn."""
-        said = await self._call(plan_body(request, model, request.max_tokens or self.max_tokens), deadline)
+        said = await self._call(plan_body(request, model, request.max_tokens or self.max_tokens), deadline, None)
         try:
             choice = chosen(said.inputs())
         except TurnFailed as failure:
@@ -130,8 +135,9 @@ class Claude:
             raise
         return TurnResult(understanding=None, reply=None, reply_language=None, calls=(said.call,), choice=choice)
 
-    async def _call(self, body: dict[str, Any], deadline: float) -> Answer:
+    async def _call(self, body: dict[str, Any], deadline: float, on_reply: OnReply | None) -> Answer:
         said = Answer(model=body["model"])
+        told = None
         try:
             async with (
                 _mapped(said, self.first_token_seconds, deadline) as limits,
@@ -141,6 +147,9 @@ class Claude:
                 said.emulated = EMULATOR_HEADER in stream.response.headers
                 async for event in stream:
                     said.take(event)
+                    if on_reply is not None and (reply := said.text_of(WRITE_REPLY, "text")) not in (None, told):
+                        told = reply
+                        on_reply(reply or "")
                     if said.first_token is not None:
                         limits.reschedule(_on_loop_clock(deadline))
             said.check()

@@ -12,14 +12,16 @@ from rich.text import Text
 from libs.config import report
 from libs.config.load import load_bundle
 from libs.kit import log
-from services.cli import admin, config, demo, doctor, projections, trace, up
+from services.cli import admin, chat, config, demo, doctor, projections, trace, up
 from services.cli.settings import TENANT, Settings, from_environment
+from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgent on the command line.")
 config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
+chat_app = typer.Typer(no_args_is_help=True, help="The chat on your web pages.")
 projections_app = typer.Typer(no_args_is_help=True, help="The tables that people look at, built from the log.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(config_app, name="config")
@@ -27,6 +29,7 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(keys_app, name="keys")
 app.add_typer(projections_app, name="projections")
+app.add_typer(chat_app, name="chat")
 
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
@@ -63,11 +66,12 @@ def up_command(port: Port = None) -> None:
 def demo_command(
     port: Port = None,
     patience: Annotated[float, typer.Option(help="Seconds to wait for each step.")] = demo.PATIENCE_S,
+    channel: Annotated[Wanted, typer.Option(help="all: one matter that wanders over the four.")] = "whatsapp",
 ) -> None:
     """Show the main job, from an ERP event to a settled follow-up."""
     log.configure("console", level="error")
     settings = up.with_port(from_environment(), port, any_port=True)
-    _run(lambda settings, console: demo.run(settings, console, patience), settings)
+    _run(lambda settings, console: demo.run(settings, console, patience, channel), settings)
 
 
 @app.command("doctor")
@@ -192,6 +196,19 @@ def projections_rebuild(names: Names = None, json: Json = False) -> None:
 def projections_verify(names: Names = None, json: Json = False) -> None:
     """Prove that the tables say what the log says; exit code 1 when they do not."""
     _run(lambda settings, console: projections.verify(settings, console, names or [], json), from_environment())
+
+
+@chat_app.command("token")
+def chat_token(
+    contact: str,
+    lasts: Annotated[str, typer.Option(help="Such as 1h, 30m.")] = "1h",
+    tenant: str = TENANT,
+) -> None:
+    """Print a token that opens a contact's chat, as your web server would sign it."""
+    _run(
+        lambda settings, console: chat.token(settings, console, contact, admin.duration(lasts), tenant),
+        from_environment(),
+    )
 
 
 @keys_app.command("create")

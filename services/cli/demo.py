@@ -2,110 +2,30 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.text import Text
 
-from events import backend, business, conversation, followup, inbound, message, rules, timer, turn
+from events import conversation
 from events.base import Recorded
 from libs.kit import http
 from libs.kit.serve import serve
 from services.cli import trace
 from services.cli.narrate import line
 from services.cli.settings import TENANT, Settings
+from services.cli.stories import IST, START, Step, Story, Wanted, story_of
 from services.cli.system import System, surroundings, system
 
-IST = timezone(timedelta(hours=5, minutes=30))
-START = datetime(2026, 2, 16, 10, 30, tzinfo=IST)
-PAYDAY = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
-INVOICE = "INV-2026-0042"
-OVERDUE = {
-    "event_name": "invoice_overdue",
-    "event_id": "demo-invoice-overdue-0042",
-    "source": "demo-erp",
-    "data": {
-        "invoice_number": INVOICE,
-        "contact_id": "c_123",
-        "amount": 52400,
-        "currency": "INR",
-        "due_date": "2026-01-30",
-        "days_overdue": 17,
-    },
-}
 PATIENCE_S = 20.0
 """How long each step may take until it is called missing."""
-
-Sees = Callable[[Any], bool]
 
 
 class NotSeen(Exception):
     """A step of the demo did not happen in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something that must be seen, and what it is called."""
-
-    title: str
-    sees: Sees
-
-
-def _is(kind: type[Any], /, **about: Any) -> Sees:
-    def sees(event: Any) -> bool:
-        return isinstance(event, kind) and all(getattr(event, name) == value for name, value in about.items())
-
-    return sees
-
-
-def _moves(before: str, after: str) -> Sees:
-    return _is(conversation.ProcessMoved, from_state=before, to_state=after)
-
-
-def _asks_for(purpose: str) -> Sees:
-    return _is(conversation.MessageRequested, purpose=purpose)
-
-
-def _promises(event: Any) -> bool:
-    if not isinstance(event, turn.Completed) or not {"promise_to_pay", "will_pay"}.intersection(event.intents):
-        return False
-    return event.extracted_info.get("payment_date") == "2026-02-20"
-
-
-def _confirms(endpoint: str) -> Sees:
-    return _is(backend.CallCompleted, kind="write", endpoint=endpoint)
-
-
-MORNING = (
-    Step("the event is stored", _is(business.EventReceived, event_name="invoice_overdue")),
-    Step("a rule matched, and why", lambda event: isinstance(event, rules.Evaluated) and bool(event.matched)),
-    Step("a follow-up is open", _is(followup.Opened)),
-    Step("the contact policy allowed the approach", _is(followup.AttemptStarted, channel="whatsapp")),
-    Step("a WhatsApp template goes out", _asks_for("approach")),
-    Step("the provider took it", _is(message.Accepted)),
-    Step("the process moved: pending → reminded", _moves("pending", "reminded")),
-    Step("it was delivered", _is(message.Delivered)),
-    Step("it was read", _is(message.Read)),
-    Step("Priya answers", _is(inbound.Received)),
-    Step("Claude (emulated) understood a promise and its date", _promises),
-    Step("the process moved: reminded → promised", _moves("reminded", "promised")),
-    Step("a check is scheduled", _is(conversation.TimerSet, purpose="check")),
-    Step("the ERP took the promise", _confirms("record_promise")),
-    Step("the promise is confirmed to Priya", _asks_for("answer")),
-    Step("the confirmation was read", _is(message.Read)),
-)
-AFTERWARDS = (
-    Step("the check is due", _is(timer.Fired)),
-    Step("the process moved: promised → confirmed", _moves("promised", "confirmed")),
-    Step("the follow-up is resolved", _is(followup.Resolved)),
-    Step("the ERP was told, and confirmed", _confirms("record_outcome")),
-    Step("Priya is thanked", _asks_for("approach")),
-    Step("the conversation is closed", _is(conversation.Closed, reason="resolved")),
-)
 
 
 class Narrator:
@@ -161,23 +81,25 @@ class Narrator:
         )
 
 
-async def run(settings: Settings, console: Console, patience: float = PATIENCE_S) -> int:
-    """Run the demo; 0 only when every step was seen, each within `patience` seconds."""
+async def run(settings: Settings, console: Console, patience: float = PATIENCE_S, channel: Wanted = "whatsapp") -> int:
+    """Run the demo on a channel; 0 only when every step was seen, each within `patience` seconds."""
+    story = story_of(channel)
     settings = replace(settings, data=settings.data / "demo")
     if settings.data.exists():
         shutil.rmtree(settings.data)
     console.rule("[bold]ConverseAgent: from an ERP event to a settled follow-up")
     console.print(
-        "Everything runs here: PostgreSQL, NATS and emulators of Meta, Anthropic and an ERP. No account is used."
+        "Everything runs here: PostgreSQL, NATS and emulators of the providers, Anthropic and an ERP. No account is used."
     )
+    console.print(f"  {story.title}.")
     async with (
         surroundings(settings, lambda what: console.print(f"  … {what}", style="dim")) as where,
         system(settings, where, start_at=START) as running,
     ):
-        return await _tell_all(settings, running, console, patience)
+        return await _tell_all(settings, running, console, patience, story)
 
 
-async def _tell_all(settings: Settings, running: System, console: Console, patience: float) -> int:
+async def _tell_all(settings: Settings, running: System, console: Console, patience: float, story: Story) -> int:
     ready = asyncio.Event()
     serving = asyncio.create_task(
         serve(running.apps, settings.host, settings.port, on_ready=lambda port: ready.set()), name="serve"
@@ -189,8 +111,8 @@ async def _tell_all(settings: Settings, running: System, console: Console, patie
     narrator = Narrator(running, console, patience)
     try:
         async with http.client() as client:
-            await _story(running, console, narrator, client)
-            await _ending(running, console, narrator, client)
+            await _told(running, console, narrator, client, story)
+            await _ending(running, console, narrator, client, story)
     except NotSeen as missing:
         console.print(f"\n[bold red]✘ not seen: {missing}")
         return 1
@@ -201,25 +123,52 @@ async def _tell_all(settings: Settings, running: System, console: Console, patie
     return 0
 
 
-async def _story(running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient) -> None:
-    console.rule(f"[bold]16 February 2026, 10:30 IST: the ERP says that {INVOICE} is overdue")
-    answer = await client.post(f"{running.origin}/api/v1/events", json=OVERDUE)
+async def _told(running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient, story: Story) -> None:
+    await _outside(running, client, story.prepared)
+    console.rule(f"[bold]16 February 2026, 10:30 IST: the ERP says that {story.invoice} is overdue")
+    answer = await client.post(f"{running.origin}/api/v1/events", json=story.event)
     console.print(f"  POST /api/v1/events → {answer.status_code} {answer.text}")
-    await narrator.see(MORNING)
-    console.rule("[bold]20 February, the day of the promise: the invoice is paid, and the check is due")
-    await client.post(f"{running.origin}/_sandbox/erp/pay", json={"invoice_id": INVOICE})
-    moved = await running.clock.advance(PAYDAY - running.clock.now())
+    await narrator.see(story.morning)
+    console.rule(f"[bold]{story.later_title}")
+    await _outside(running, client, (("POST", "erp/pay", {"invoice_id": story.invoice}),))
+    moved = await running.clock.advance(story.later - running.clock.now())
     console.print(f"  the business clock says {moved.astimezone(IST):%d %B %Y, %H:%M} IST")
-    await narrator.see(AFTERWARDS)
+    await _outside(running, client, story.payday)
+    await narrator.see(story.afterwards)
 
 
-async def _ending(running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient) -> None:
+def _one_conversation(console: Console, facts: Sequence[Recorded[Any]], story: Story) -> None:
+    """One conversation with one state map, and something said on every channel of it. Raises NotSeen."""
+    talk = [fact.event for fact in facts if fact.family == "conversation"]
+    said = {each.channel for each in talk if isinstance(each, conversation.ContactSaid | conversation.MessageRequested)}
+    maps = [each for each in talk if isinstance(each, conversation.ProcessBound)]
+    if missing := set(story.wanders_over) - said:
+        raise NotSeen(f"one conversation over {', '.join(story.wanders_over)} (without {', '.join(sorted(missing))})")
+    if len(maps) != 1:
+        raise NotSeen(f"one state map (there are {len(maps)})")
+    title = f"one conversation and one state map over {', '.join(story.wanders_over)}"
+    console.print(Text.assemble(("  ✔ ", "bold green"), (title, "bold")))
+
+
+async def _outside(running: System, client: httpx.AsyncClient, told: Sequence[tuple[str, str, Any]]) -> None:
+    """Tell the emulators something. Raises NotSeen where they do not agree."""
+    for method, path, body in told:
+        answer = await client.request(method, f"{running.origin}/_sandbox/{path}", json=body)
+        if not answer.is_success:
+            raise NotSeen(f"the sandbox agreed to {path} ({answer.status_code} {answer.text})")
+
+
+async def _ending(
+    running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient, story: Story
+) -> None:
     writes = (await client.get(f"{running.origin}/_sandbox/erp/writes")).json()
     told = [each for each in writes if each["path"].endswith("/outcome")]
     if len(told) != 1:
         raise NotSeen(f"the ERP was told once (it was told {len(told)} times)")
     console.print(Text.assemble(("  ✔ ", "bold green"), ("the ERP was told once", "bold")))
     conversation_id = narrator.conversation or ""
+    if story.wanders_over:
+        _one_conversation(console, await trace.facts_of(running.store, TENANT, conversation_id), story)
     console.rule("[bold]the conversation as a causal trace")
     facts = await trace.facts_of(running.store, TENANT, conversation_id)
     console.print(trace.tree_of(facts, f"conversation {conversation_id}"))

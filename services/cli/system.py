@@ -171,7 +171,12 @@ async def _apps(
             **await wiring.kit("orchestrator"),
         ),
         await gateways.build(
-            GatewaySettings(environment=environment, sandbox_urls=emulators, profile=settings.profile),
+            GatewaySettings(
+                environment=environment,
+                sandbox_urls=emulators,
+                profile=settings.profile,
+                objects_url=environment.get("CONVERSE_OBJECTS_URL") or (settings.data / "objects").resolve().as_uri(),
+            ),
             **await wiring.kit("gateways"),
         ),
         await backend_sync.build(
@@ -183,7 +188,13 @@ async def _apps(
         ),
     ]
     if settings.profile == "development":
-        told = _told_to_the_sandbox(environment, bundle) | {"SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp"}
+        told = _told_to_the_sandbox(environment, bundle) | {
+            "SANDBOX_CALLBACK_URL": f"{origin}/webhooks/whatsapp",
+            "SANDBOX_SMS_CALLBACK_URL": f"{origin}/webhooks/sms",
+            "SANDBOX_EMAIL_CALLBACK_URL": f"{origin}/webhooks/email",
+            "SANDBOX_ORIGIN": origin,
+            "SANDBOX_CHAT_URL": origin.replace("http", "ws", 1),
+        }
         apps.append(sandbox.build(sandbox_settings.from_environment(told), now=clock.now))
     return apps
 
@@ -192,6 +203,7 @@ def _told_to_the_sandbox(environment: Mapping[str, str], bundle: Bundle) -> dict
     """The credentials by which the emulators know callers whom the bundle sends to them as live ones."""
     live = {
         "WHATSAPP_": bundle.channel_mode("whatsapp", environment) == "live",
+        "CHAT_": bundle.channel_mode("chat", environment) == "live",
         "BACKEND_": bundle.backend_mode(environment) == "live",
     }
     return {

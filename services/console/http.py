@@ -25,7 +25,8 @@ from services.console.stats import Stats
 
 VERSION = "0.1.0"
 LIMIT = 50
-BROKEN = "SELECT DISTINCT account FROM gateways.account WHERE tenant = $1 AND open_until > now()"
+BROKEN = """SELECT account FROM gateways.account WHERE tenant = $1 AND (open_until > now() OR degraded IS NOT NULL)
+UNION SELECT account FROM gateways.stopped WHERE tenant = $1 AND until > now()"""
 
 
 class ReplyIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +82,7 @@ def _health(settings: Settings, bundles: Bundles[Bundle], store: Store) -> Contr
 
     @get("/health", tags=["health"], operation_id="getHealth")
     async def health() -> dict[str, Any]:
-        """Whether the system is well, and which channels are live, sandbox, off, or degraded (the breaker is open)."""
+        """Whether the system is well, and which channels are live, sandbox, off, or degraded: refused by its provider, or not as set up."""
         degraded = await durably(broken())
         try:
             bundle = await bundles.current(DEFAULT_TENANT)
@@ -170,7 +171,13 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         caller = await auth.caller(request, "operate")
         return _taken(await durably(operators.take_over(caller, conversation_id, idempotency_key(request))))
 
-    @post(f"{path}/reply", status_code=202, tags=["operators"], operation_id="reply")
+    @post(
+        f"{path}/reply",
+        status_code=202,
+        tags=["operators"],
+        operation_id="reply",
+        operation_class=requests.takes(ReplyIn),
+    )
     async def reply(request: AnyRequest, conversation_id: FromPath[str]) -> dict[str, Any]:
         """Say something to the contact: `{"content", "channel"?}`."""
         caller = await auth.caller(request, "operate")

@@ -13,24 +13,37 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
+from libs.kit.objects import Objects
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from services.gateways import stops
+from services.gateways.chat import Chat
 from services.gateways.desk import Desk
+from services.gateways.email import Email
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
-from services.gateways.port import AnyAdapter
+from services.gateways.port import AnyAdapter, Limited, Tools, Watches, Works
 from services.gateways.send import Sender
 from services.gateways.settings import ChannelOff, Settings
+from services.gateways.sms import Sms
 from services.gateways.whatsapp import WhatsApp
 
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)
+SMTP_EXCHANGES = 4  # a mail takes several with its server
 LOOK_AGAIN_S = 60.0
 
 
-def adapters_of(settings: Settings, client: httpx.AsyncClient) -> list[AnyAdapter]:
-    """The adapters of the channels that this process serves."""
-    every: list[AnyAdapter] = [WhatsApp(settings, client)]
+def adapters_of(
+    settings: Settings, tools: Tools, client: httpx.AsyncClient, bus: Bus, timeout: timedelta
+) -> list[AnyAdapter]:
+    """The adapters of the channels that this process serves. `timeout` bounds a whole call."""
+    every: list[AnyAdapter] = [
+        WhatsApp(settings, tools, client),
+        Email(settings, tools, client, timeout * SMTP_EXCHANGES),
+        Sms(settings, client, timeout),
+        Chat(settings, store=tools.store, bus=bus, clock=tools.clock),
+    ]
     return [adapter for adapter in every if adapter.channel in settings.channels]
 
 
@@ -46,7 +59,10 @@ async def build(
     """The service. `timeout` bounds a call to a provider; `evidence`, where given, how long a webhook may explain an unknown outcome."""
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    adapters = adapters_of(settings, client)
+    desk = Desk(store, clock, bundles)
+    objects = Objects.at(settings.objects_url, store.keyring) if settings.objects_url else None
+    adapters = adapters_of(settings, Tools(store, clock, bundles, objects), client, bus, timeout)
+    works = [adapter for adapter in adapters if isinstance(adapter, Works)]
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -61,20 +77,29 @@ async def build(
     worker = EffectLedger(
         LEDGER,
         {
-            f"{each.channel}.send": Sender(each, bundles, clock).kind(timeout=timeout, wait=evidence)
-            for each in adapters
+            **{
+                f"{each.channel}.send": Sender(each, bundles, desk).kind(timeout=timeout, wait=evidence)
+                for each in adapters
+            },
+            **{name: kind for each in works for name, kind in each.kinds().items()},
         },
         store=store,
         clock=clock,
         source=NAME,
         slots=settings.slots,
     )
-    desk = Desk(store, clock, bundles)
     accounts = Accounts(adapters, store, bundles)
 
     async def ready() -> Mapping[str, str]:
         await store.pool.fetchval("SELECT 1")
-        return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
+        told = [adapter.health() for adapter in adapters if isinstance(adapter, Watches)]
+        nats = "ok" if bus.connected else "not connected"
+        return {"nats": nats, **reactor.health(), **{name: text for each in told for name, text in each.items()}}
+
+    def drain() -> None:
+        for adapter in adapters:
+            if isinstance(adapter, Chat):  # the only one whose clients stay connected
+                adapter.drain()
 
     async def close() -> None:
         for adapter in adapters:
@@ -91,6 +116,7 @@ async def build(
             *(loop for adapter in adapters for loop in adapter.loops()),
         ],
         ready=ready,
+        drain=drain,
         close=close,
     )
 
@@ -125,9 +151,14 @@ class Accounts:
             return
         pool: asyncpg.Pool = self._store.pool
         for adapter in self._adapters:
-            killed = None
+            limits, killed = adapter.limits, None
             try:
-                adapter.door(bundle)
+                door = adapter.door(bundle)
+                if isinstance(door, Limited):
+                    limits = door.limits
             except ChannelOff as off:
                 killed = str(off)
-            await buckets.configure(pool, LEDGER, tenant, adapter.channel, adapter.limits, killed=killed)
+            stopped = await stops.reason_of(pool, tenant, adapter.channel, bundle.hash)
+            await buckets.configure(pool, LEDGER, tenant, adapter.channel, limits, killed=killed or stopped)
+            for account, its in adapter.accounts().items() if isinstance(adapter, Works) else ():
+                await buckets.configure(pool, LEDGER, tenant, account, its, killed=killed)

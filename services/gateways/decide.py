@@ -8,14 +8,16 @@ from uuid import UUID
 
 from events.base import Draft, Event, Recorded
 from events.conversation import MessageRequested
-from events.inbound import Received, StatusReceived
-from events.message import Accepted, Delivered, Failed, OutcomeUnknown, Read, Rejected, Withheld
+from events.inbound import StatusReceived, Unsubscribed
+from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
 from events.values import Cost
+from libs.channels import whatsapp
+from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, State, advance
-from libs.channels.whatsapp_items import ButtonPress, Content, Inbound, Media, Status, Unread
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
-from services.gateways.settings import WHATSAPP
+from libs.domain.segments import segments
+from services.gateways.settings import SMS, WHATSAPP
 
 FRESH = timedelta(minutes=15)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -25,6 +27,7 @@ _STATES: dict[str, State] = {
     "sent": "sent",
     "failed": "failed",
     "delivered": "delivered",
+    "bounced": "bounced",
     "read": "read",
     "played": "played",
 }
@@ -48,6 +51,8 @@ class Message:
     template: str | None = None
     units: int = 1
     """How many of what its provider counts it takes, such as the segments of an SMS."""
+    priced: str | None = None
+    """The mark of the price that was told last."""
 
     @property
     def stream(self) -> str:
@@ -63,6 +68,7 @@ def message_of(intent: Recorded[MessageRequested]) -> Message:
         channel=intent.event.channel,
         state="requested",
         template=body.template,
+        units=segments(body.text).count if intent.event.channel == SMS else 1,
     )
 
 
@@ -109,6 +115,11 @@ def rejected(message: Message, refused: Refused) -> Draft:
     )
 
 
+def unsubscribed(channel: str, address: str, digest: str, reference: str | None) -> Unsubscribed:
+    """The provider has this address on its list of those who asked for no more; `reference` is our message's id."""
+    return Unsubscribed(channel=channel, digest=digest, how="preference", sender=address, reference=reference)
+
+
 def given_up(message: Message, reason: str) -> Draft:
     """It could not be sent in all the time that it had."""
     return Draft(
@@ -139,7 +150,7 @@ def progress(message: Message, statuses: Iterable[StatusReceived]) -> tuple[str,
     return state, drafts
 
 
-_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
+_PROGRESS = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "bounced": 4, "read": 5, "played": 6}
 
 
 def _fact(message: Message, before: State, status: StatusReceived) -> Event | None:
@@ -147,6 +158,13 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
     match status.status:
         case "delivered":
             return Delivered(conversation=conversation, channel=channel, at=status.at)
+        case "bounced":
+            return Bounced(
+                conversation=conversation,
+                channel=channel,
+                reason=status.reason or status.code or "the provider gave no reason",
+                permanent=is_permanent(status.code),
+            )
         case "read" | "played" if before not in ("read", "played"):
             return Read(conversation=conversation, channel=channel, at=status.at)
         case "failed":
@@ -161,46 +179,58 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
             return None
 
 
-def received(item: Inbound, digest: str) -> Received:
-    """A contact's message as a fact. What was not said in words (a picture, a place) is an empty text of its kind."""
-    return Received(
-        channel=WHATSAPP,
-        account=item.account,
-        digest=digest,
-        sender=address_of(item),
-        text=item.words or "",
-        provider_ref=item.id,
-        kind=_kind(item.content),
-        sender_name=item.sender.name,
-        reply_to=item.quoted,
-        sent_at=item.at,
-    )
+def priced(
+    bundle: Bundle, message: Message, statuses: Iterable[StatusReceived], at: datetime
+) -> tuple[str | None, list[Draft]]:
+    """What the provider now says that the message costs: the mark of it, and the fact where it is not what was told.
+
+    A billable one costs what the bundle's prices say of its category, any other nothing; nor does one on WhatsApp that
+    failed, which is billed as delivered.
+    """
+    mark = message.priced
+    drafts: list[Draft] = []
+    for status in statuses:
+        if status.billable is not None:
+            amount = status.cost or _amount(bundle, message, status.category, at, billable=status.billable)
+        elif status.status == "failed" and _billed_as_delivered(message):
+            amount = _amount(bundle, message, None, at, billable=False)
+        else:
+            continue
+        if amount is not None and price_mark(amount) != mark:
+            fact = Priced(
+                conversation=message.conversation, channel=message.channel, cost=amount, category=status.category
+            )
+            drafts.append(Draft(message.stream, fact))
+            mark = price_mark(amount)
+    return mark, drafts
 
 
-def _kind(content: Content) -> str:
-    match content:
-        case ButtonPress():
-            return "button"
-        case Media(kind=kind) | Unread(kind=kind):
-            return kind
-        case _:
-            return type(content).__name__.lower()
+def price_mark(amount: Cost | None) -> str | None:
+    """What tells one price from another."""
+    return f"{amount.micros} {amount.currency}" if amount else None
 
 
-def address_of(item: Inbound) -> str:
-    """How we know the sender: the phone in E.164, or the user id of somebody who hides it."""
-    return item.sender.number or item.sender.user_id or item.sender.wa_id or ""
+def _billed_as_delivered(message: Message) -> bool:
+    """Whether it costs nothing now that it failed. Source: Meta, per-message pricing: what is delivered is billed."""
+    return message.channel == WHATSAPP and _PROGRESS.get(message.state, 0) < _PROGRESS["delivered"]
 
 
-def status_received(item: Status) -> StatusReceived:
-    """A provider's status as a fact."""
-    problem = item.problems[0] if item.problems else None
-    return StatusReceived(
-        channel=WHATSAPP,
-        provider_ref=item.id,
-        status=item.state,
-        at=item.at,
-        reference=item.reference,
-        code=str(problem.code) if problem else None,
-        reason=(problem.details or problem.title) if problem else None,
-    )
+def _amount(bundle: Bundle, message: Message, category: str | None, at: datetime, *, billable: bool) -> Cost | None:
+    """None where the bundle has no price: what it costs stays as it was reckoned."""
+    settings = bundle.settings.channels.get(message.channel)
+    provider = bundle.provider(message.channel)
+    if settings is None or provider is None:
+        return None
+    price = bundle.price(settings.provider, provider.unit, at.date(), category)
+    if not billable:
+        currency = price.currency if price else next((each.currency for each in bundle.prices), None)
+        return Cost(currency=currency, micros=0) if currency else None
+    return Cost(currency=price.currency, micros=round(price.minor_units(message.units) * 10_000)) if price else None
+
+
+def stops_account(status: StatusReceived) -> str | None:
+    """Why a failure that came later stops the whole account; None where it is about this message or contact."""
+    if status.channel != WHATSAPP or status.status != "failed" or not (status.code or "").isdigit():
+        return None
+    known = whatsapp.meaning(int(status.code or 0))
+    return f"{known.code}: {known.reason}" if isinstance(known, Refused) and known.scope == "account" else None

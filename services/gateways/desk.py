@@ -23,6 +23,10 @@ DEFAULT_TENANT = "default"
 _RECEIVED = telemetry.counter("webhook_items", "What webhooks told, by kind.", "channel", "kind")
 _REFUSED = telemetry.counter("webhooks_refused", "Webhooks that were not taken, by reason.", "channel", "reason")
 
+_ALARMS = telemetry.counter(
+    "provider_alarms", "Refusals that are about our account or configuration.", "channel", "code"
+)
+
 D = TypeVar("D")
 
 
@@ -47,7 +51,19 @@ class Desk:
 
     async def take(self, tenant: str, channel: str, provider_id: str, event: Event) -> bool:
         """Store a fact of the outside durably; False where it is known already, which is a success too."""
-        cause_id = ids.cause_id(tenant, channel, provider_id)
+        return await self._put(tenant, channel, provider_id, 0, event)
+
+    async def add(self, tenant: str, channel: str, provider_id: str, event: Event) -> bool:
+        """Store what belongs to a fact that was taken; False where it is known already."""
+        return await self._put(tenant, channel, provider_id, 1, event)
+
+    @staticmethod
+    def stream(channel: str, provider_id: str) -> str:
+        """The stream of what came under a provider's id."""
+        return f"inbound-{channel}-{ids.digest(provider_id)}"
+
+    async def _put(self, tenant: str, channel: str, provider_id: str, version: int, event: Event) -> bool:
+        cause_id = ids.cause_id(tenant, channel, provider_id if version == 0 else f"{provider_id} {version}")
         cause = Cause(
             id=cause_id,
             correlation_id=cause_id,
@@ -55,10 +71,10 @@ class Desk:
             source=SOURCE,
             traceparent=telemetry.traceparent(),
         )
-        stream = f"inbound-{channel}-{ids.digest(provider_id)}"
+        stream = self.stream(channel, provider_id)
         self.count(channel, type(event).__name__.lower())
         try:
-            await self.store.append(tenant, stream, 0, [Draft(stream, event)], cause)
+            await self.store.append(tenant, stream, version, [Draft(stream, event)], cause)
         except StreamMoved:
             log.debug("a webhook told what is known", stream=stream)
             return False
@@ -73,3 +89,9 @@ class Desk:
     def refuse(channel: str, reason: str) -> None:
         """Something came in and was not taken."""
         _REFUSED.labels(channel, reason).inc()
+
+    @staticmethod
+    def alarm(channel: str, code: int | str) -> None:
+        """A provider refuses what only an operator can put right: credentials, money, a registration."""
+        _ALARMS.labels(channel, str(code)).inc()
+        log.error("a provider refuses our account or configuration", channel=channel, code=code)

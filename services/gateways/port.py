@@ -1,20 +1,26 @@
 """What a channel brings to the gateways: the door of a tenant, what to send and how, and the routes that let things in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from litestar.types import ControllerRouterHandler
 
 from events.base import Recorded
 from events.conversation import MessageRequested
-from libs.channels.outcome import Outcome, Refused
+from libs.channels.outcome import Outcome, Refused, Retry
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.kit.buckets import Limits
+from libs.kit.clock import Clock
+from libs.kit.effect_kinds import Kind
+from libs.kit.objects import Objects
 from libs.kit.serve import Loop
+from libs.kit.store import Store
 from services.gateways import decide
 from services.gateways.desk import Desk
+from services.gateways.handle import Bundles
 
 
 class Door(decide.Door, Protocol):
@@ -24,19 +30,40 @@ class Door(decide.Door, Protocol):
     def mode(self) -> ChannelMode: ...
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A door whose provider has limits of its own, where a channel has several providers."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+
 D = TypeVar("D", bound=Door)
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an adapter may work with. `objects`: where files are kept; None where the environment names no place."""
+
+    store: Store
+    clock: Clock
+    bundles: Bundles
+    objects: Objects | None
 
 
 class Adapter(Protocol[D, R]):
     """One channel: its pure codec of libs/channels with a thin transport. `R` is a request that is ready to be sent.
 
-    `limits` hold for one account; `evidence` is how long a webhook may explain an outcome that nobody knows.
+    `limits` hold for one account, unless its door is Limited; `evidence` is how long a webhook may explain an outcome that
+    nobody knows. Without any, sending twice does no harm, and what is not known is simply done again.
     """
 
     channel: str
     limits: Limits
-    evidence: timedelta
+
+    @property
+    def evidence(self) -> timedelta | None: ...
 
     def door(self, bundle: Bundle) -> D:
         """The door of a tenant, by its bundle. Raises ChannelOff."""
@@ -58,3 +85,41 @@ class Adapter(Protocol[D, R]):
 
 
 AnyAdapter = Adapter[Any, Any]
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An adapter that has something to do before it may send, and that may be repeated: uploading a file."""
+
+    async def prepare(self, tenant: str, request: Any, door: Any) -> Any | Refused | Retry:
+        """The request as it can be sent; what goes wrong here has sent nothing."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """An adapter whose provider is slower than most, and may ask to be tried again for longer.
+
+    `timeout` bounds a whole call, `max_age` how long a message is tried.
+    """
+
+    timeout: timedelta
+    max_age: timedelta
+
+
+@runtime_checkable
+class Works(Protocol):
+    """An adapter with effects beside sending, each on an account of its own (`<channel>.<word>`)."""
+
+    def kinds(self) -> Mapping[str, Kind]:
+        """The effects that it performs, by name."""
+
+    def accounts(self) -> Mapping[str, Limits]:
+        """The limits of their accounts."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """An adapter that knows more of its health than that it runs."""
+
+    def health(self) -> Mapping[str, str]:
+        """What may be wrong, for /health/ready: `ok`, or `ok: ` and what is not as it should be."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
@@ -15,6 +16,8 @@ CHAT = "chat"
 SMS = "sms"
 CHANNELS = (WHATSAPP, EMAIL, CHAT, SMS)
 """The text channels; voice is the voice service's."""
+STT = "stt"
+"""What transcribes voice notes, among the sandbox's addresses."""
 
 
 class ChannelOff(Exception):
@@ -33,6 +36,10 @@ class Settings:
     sandbox_urls: Mapping[str, str] = field(default_factory=dict)
     profile: str = "production"
     channels: frozenset[str] = frozenset(CHANNELS)
+    objects_url: str | None = field(default=None, repr=False)
+    """Where files are kept (libs/kit/objects.py); None keeps none, and what contacts send is not fetched."""
+    origin: str | None = None
+    """Where contacts reach this installation when the bundle has no webhook_base_url."""
     slots: int = 32
     shard: int = 0
 
@@ -68,20 +75,29 @@ class Settings:
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.gateways`; production unless CONVERSE_PROFILE says otherwise.
 
-    `CONVERSE_CHANNELS` (comma-separated) are the channels of this process; `CONVERSE_SANDBOX_<CHANNEL>_URL` the emulators.
-    Raises ValueError for a channel that there is not.
+    `CONVERSE_CHANNELS` (comma-separated) are the channels of this process; `CONVERSE_SANDBOX_<CHANNEL>_URL` the emulators
+    (and `CONVERSE_SANDBOX_STT_URL`); `CONVERSE_OBJECTS_URL` where files are kept, or the folder `objects` under
+    CONVERSE_DATA. Raises ValueError for a channel that there is not.
     """
     served = [name.strip() for name in (environment.get("CONVERSE_CHANNELS") or ",".join(CHANNELS)).split(",")]
     if unknown := [name for name in served if name not in CHANNELS]:
         raise ValueError(f"CONVERSE_CHANNELS names {unknown[0]!r}: the text channels are {', '.join(CHANNELS)}")
-    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in CHANNELS}
+    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in (*CHANNELS, STT)}
     return Settings(
         environment=environment,
         sandbox_urls={channel: url for channel, url in urls.items() if url},
         profile=environment.get("CONVERSE_PROFILE") or "production",
         channels=frozenset(served),
+        objects_url=objects_url(environment),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
     )
+
+
+def objects_url(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that files are kept; None where it says nothing."""
+    folder = environment.get("CONVERSE_DATA")
+    at_home = (Path(folder).expanduser().resolve() / "objects").as_uri() if folder else None
+    return environment.get("CONVERSE_OBJECTS_URL") or at_home
 
 
 def recipients_allow(listed: tuple[str, ...] | None, address: str) -> bool:

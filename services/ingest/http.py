@@ -20,7 +20,13 @@ T = TypeVar("T")
 def routes(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
     """The handlers of ingest."""
 
-    @post("/api/v1/events", status_code=202, operation_id="postEvent", tags=["events"])
+    @post(
+        "/api/v1/events",
+        status_code=202,
+        operation_id="postEvent",
+        operation_class=requests.takes(EventIn),
+        tags=["events"],
+    )
     async def post_event(request: AnyRequest) -> dict[str, Any]:
         """Tell what happened. A retry with the same id and content changes nothing."""
         caller = await durably(auth.caller(request, "events:write"))
@@ -31,7 +37,13 @@ def routes(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
         taken = await durably(ingest.take_event(caller, event, idempotency_key(request)))
         return {"event_id": taken.event_id, "duplicate": taken.duplicate}
 
-    @post("/api/v1/followups/trigger", status_code=202, operation_id="triggerFollowup", tags=["follow-ups"])
+    @post(
+        "/api/v1/followups/trigger",
+        status_code=202,
+        operation_id="triggerFollowup",
+        operation_class=requests.takes(FollowupIn),
+        tags=["follow-ups"],
+    )
     async def trigger_followup(request: AnyRequest) -> dict[str, Any]:
         """Ask for a follow-up by hand. Answers at once; the conversation opens later."""
         caller = await durably(auth.caller(request, "followups:write"))
@@ -41,7 +53,13 @@ def routes(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
             followup, conversation, taken = await durably(ingest.take_followup(caller, asked, idempotency_key(request)))
         return {"followup_id": followup, "conversation_id": conversation, "event_id": taken.event_id}
 
-    @post("/api/v1/context/trigger", status_code=202, operation_id="triggerContext", tags=["follow-ups"])
+    @post(
+        "/api/v1/context/trigger",
+        status_code=202,
+        operation_id="triggerContext",
+        operation_class=requests.takes(TriggerIn),
+        tags=["follow-ups"],
+    )
     async def trigger_context(request: AnyRequest) -> dict[str, Any]:
         """Move a conversation's process by hand."""
         caller = await durably(auth.caller(request, "context:write"))

@@ -1,6 +1,7 @@
 """The orchestrator's table of contents: one reactor that decides, one that hands turns to Claude, timers."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from events.base import Recorded
 from events.conversation import GateClosed, GateOpened, TimerSet, TurnRequested
 from events.followup import Scheduled
+from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
 from libs.config.secrets import resolve
@@ -30,9 +32,10 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from libs.kit.world import Decision, Row, World
-from libs.llm.claude import Claude
+from libs.llm.claude import Claude, OnReply
 from libs.llm.failures import TurnFailed
 from services.orchestrator import claude
+from services.orchestrator.draft import drafting
 from services.orchestrator.gather import Gatherer
 from services.orchestrator.handle import CONSUMER, Orchestrator
 from services.orchestrator.settings import Settings
@@ -45,7 +48,7 @@ ACCOUNT = "anthropic"
 SANDBOX_KEY = "sandbox"
 ANTHROPIC = "https://api.anthropic.com"
 TURN_TIMEOUT = timedelta(seconds=30)
-OWN_FAMILIES = frozenset({"followup", "conversation", "consent"})
+OWN_FAMILIES = frozenset({"followup", "conversation", "consent", "reach"})
 
 
 def target_of(fact: Recorded[Any]) -> str:
@@ -85,9 +88,10 @@ class Doors:
 class TurnWorker:
     """Takes turns with Claude: the effect `llm.turn`."""
 
-    def __init__(self, settings: Settings, *, store: Store, clock: Clock, bundles: Bundles[Bundle]) -> None:
+    def __init__(self, settings: Settings, *, store: Store, bus: Bus, clock: Clock, bundles: Bundles[Bundle]) -> None:
         self._settings = settings
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._bundles = bundles
         self._clients: dict[tuple[str, str], Claude] = {}
@@ -102,9 +106,11 @@ class TurnWorker:
             state = talk.evolve(state, fact.event)
         now = self._clock.now()
         request = claude.request_for(asked, state, bundle, now=now, zone=contact_zone(None, bundle.policy.timezone))
+        client = self._client(bundle)
         claim.begin_call()
         try:
-            result = await self._client(bundle).settle(request)
+            async with self._drafting(claim, request.channel) as on_reply:
+                result = await client.settle(request, on_reply=on_reply)
         except TurnFailed as failure:
             log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
             return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}"))
@@ -113,6 +119,13 @@ class TurnWorker:
     async def close(self) -> None:
         for client in self._clients.values():
             await client.close()
+
+    def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
+        """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
+        contact = claim.intent.envelope.subject
+        if channel != "chat" or contact is None:
+            return nullcontext()
+        return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 
     def _client(self, bundle: Bundle) -> Claude:
         key = resolve(LLM_API_KEY, self._settings.environment)
@@ -176,7 +189,7 @@ async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, tim
         clock=clock,
         source=CONSUMER,
     )
-    worker = TurnWorker(settings, store=store, clock=clock, bundles=bundles)
+    worker = TurnWorker(settings, store=store, bus=bus, clock=clock, bundles=bundles)
     ledger = EffectLedger(
         LEDGER,
         {

@@ -12,7 +12,8 @@ from events.turn import Completed, Failed, Usage, Withheld
 from events.values import Cost, SlotOffer, ToolChoice
 from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
-from libs.domain.conversation import Conversation, Line
+from libs.domain.conversation import Conversation
+from libs.domain.lines import Line
 from libs.llm.turn import IntentOffer, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
@@ -20,9 +21,15 @@ DEFAULT_MAX_WORDS = 60
 
 
 def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, now: datetime, zone: str) -> TurnRequest:
-    """What Claude is asked; `state` is the conversation as it was when the turn was asked for."""
-    unread = [line for line in state.unread if line.version <= asked.upto] if asked.wants != "draft" else []
-    before = [line for line in state.lines if line not in unread and line.version <= asked.upto]
+    """What Claude is asked; `state` is the conversation as it was when the turn was asked for.
+
+    It reads what is unread about its matter; what waits to be read about another one is not shown, so that nothing of it
+    is answered or understood here.
+    """
+    waiting = [line for line in state.unread if line.version <= asked.upto]
+    unread = [line for line in waiting if state.about(line) == asked.matter and asked.wants != "draft"]
+    others = [line for line in waiting if state.about(line) != asked.matter and not line.understood]
+    before = [line for line in state.lines if line not in unread and line not in others and line.version <= asked.upto]
     return TurnRequest(
         wants=asked.wants if unread or asked.wants == "draft" else "draft",
         now=now,
@@ -39,7 +46,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         context=asked.context,
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
-        channel=state.channel,
+        channel=unread[-1].channel if unread else state.channels.get(asked.matter or "") or state.channel,
         language=state.language,
         max_words=asked.max_words or DEFAULT_MAX_WORDS,
         model=bundle.settings.llm.model,
@@ -130,4 +137,4 @@ def _offered(slots: Iterable[SlotOffer]) -> tuple[SlotOffered, ...]:
 
 
 def _utterance(line: Line) -> Utterance:
-    return Utterance(role=line.role, text=line.text, channel=line.channel, at=line.at)
+    return Utterance(role=line.role, text=line.shown, channel=line.channel, at=line.at)

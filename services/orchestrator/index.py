@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -16,6 +16,29 @@ from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
 """How far back approaches are looked at; the policy counts those of the contact's day."""
+STRANGER = "unknown-"
+Standing = Literal["stranger", "implied", "learnt", "registered"]
+STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
+"""How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
+provider named beside a known one; one that the ERP registered or found. The better one counts."""
+
+
+# Few values in many rows: from each to the next by the index, which DISTINCT does not do.
+BUNDLES = """WITH RECURSIVE used AS (
+    SELECT min(bundle) AS bundle FROM orchestrator.binding WHERE tenant = $1
+    UNION ALL
+    SELECT (SELECT min(b.bundle) FROM orchestrator.binding b WHERE b.tenant = $1 AND b.bundle > used.bundle)
+    FROM used WHERE used.bundle IS NOT NULL
+)
+SELECT bundle FROM used WHERE bundle IS NOT NULL"""
+MATCHES = """WITH RECURSIVE used AS (
+    SELECT min(match) AS match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2
+    UNION ALL
+    SELECT (SELECT min(c.match) FROM orchestrator.cancellation c
+        WHERE c.tenant = $1 AND c.event = $2 AND c.match > used.match)
+    FROM used WHERE used.match IS NOT NULL
+)
+SELECT match FROM used WHERE match IS NOT NULL"""
 
 
 class Rows(Protocol):
@@ -45,14 +68,16 @@ class Index:
         self._rows = rows
         self._tenant = tenant
 
-    async def contact_by_address(self, channel: str, digest: str) -> str | None:
-        contact: str | None = await self._rows.fetchval(
-            "SELECT contact FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3",
+    async def contacts_by_address(self, channel: str, digests: Sequence[str]) -> list[str]:
+        """The contacts whom these addresses name, in their order, each once."""
+        rows = await self._rows.fetch(
+            "SELECT a.contact FROM unnest($3::text[]) WITH ORDINALITY AS asked (digest, nth)"
+            " JOIN orchestrator.address a ON a.tenant = $1 AND a.channel = $2 AND a.digest = asked.digest ORDER BY nth",
             self._tenant,
             channel,
-            digest,
+            list(digests),
         )
-        return contact
+        return list(dict.fromkeys(row["contact"] for row in rows))
 
     async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
         """A contact's open conversation, and the last one."""
@@ -76,9 +101,7 @@ class Index:
 
     async def bundles(self) -> list[str]:
         """The bundles that open processes are pinned to."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT bundle FROM orchestrator.binding WHERE tenant = $1", self._tenant
-        )
+        rows = await self._rows.fetch(BUNDLES, self._tenant)
         return [row["bundle"] for row in rows]
 
     async def holder(self, key: str) -> Holder | None:
@@ -112,21 +135,18 @@ class Index:
 
     async def matches(self, event: str) -> list[str]:
         """The different ways (JSON) in which open follow-ups name what this event is about."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT match FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2", self._tenant, event
-        )
+        rows = await self._rows.fetch(MATCHES, self._tenant, event)
         return [row["match"] for row in rows]
 
     async def cancelled_by(self, event: str, match: str, entity_id: str | None) -> list[str]:
         """The open follow-ups that this event may make pointless."""
-        rows = await self._rows.fetch(
-            "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
-            " AND ($4::text IS NULL OR entity_id = $4) ORDER BY followup",
-            self._tenant,
-            event,
-            match,
-            entity_id,
-        )
+        sql = "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
+        if entity_id is None:
+            rows = await self._rows.fetch(f"{sql} ORDER BY followup", self._tenant, event, match)
+        else:
+            rows = await self._rows.fetch(
+                f"{sql} AND entity_id = $4 ORDER BY followup", self._tenant, event, match, entity_id
+            )
         return [row["followup"] for row in rows]
 
     async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:
@@ -140,10 +160,27 @@ class Index:
         return tuple(row["at"] for row in rows)
 
 
-def know_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+def is_stranger(contact: str) -> bool:
+    """Whether it is a contact of our own making, for a sender whom nobody could name."""
+    return contact.startswith(STRANGER)
+
+
+def know_address(tenant: str, channel: str, digest: str, contact: str, standing: Standing) -> Row:
+    """An address leads to a contact from now on, unless it is better known as somebody else's."""
     return Row(
-        "INSERT INTO orchestrator.address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
-        " ON CONFLICT (tenant, channel, digest) DO UPDATE SET contact = excluded.contact",
+        "INSERT INTO orchestrator.address AS known (tenant, channel, digest, contact, standing)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, channel, digest) DO UPDATE"
+        " SET contact = excluded.contact, standing = greatest("
+        "CASE WHEN known.contact = excluded.contact THEN known.standing END, excluded.standing)"
+        " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
+        (tenant, channel, digest, contact, STANDINGS.index(standing)),
+    )
+
+
+def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+    """An address is no longer this contact's."""
+    return Row(
+        "DELETE FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
     )
 

@@ -119,7 +119,9 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
             case Wait():
                 if step.timeout_s is not None:
                     due_at = story.now + timedelta(seconds=step.timeout_s)
-                    story.set_timer("wait", due_at, matter=matter, step=step.id, mark=story.conversation.last_heard)
+                    story.set_timer(
+                        "wait", due_at, matter=matter, step=step.id, mark=story.conversation.last_heard(matter)
+                    )
                 return
             case Plan():
                 planning.begin(story, matter, flow, step)
@@ -131,9 +133,9 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
 def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, rereads: bool = False) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
-    if story.conversation.status == "with_operator":
+    if story.conversation.status == "with_operator" or story.conversation.silenced:
         return False
-    purpose: approach.Purpose = "answer" if story.conversation.unread else "approach"
+    purpose = approach.purpose_of(story, now)
     way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
     if isinstance(way, approach.NoWay):
         speech.defer(story, now, way)
@@ -150,10 +152,10 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
         story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
         return False
     assert isinstance(step, Generate)
-    unheard = story.conversation.last_heard > story.conversation.understood
+    unheard = any(not line.understood for line in story.conversation.unread_about(matter))
     both = unheard or rereads
     slots = asking.offers(story, now)
-    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story) if unheard else {}, slots)
+    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story, now) if unheard else {}, slots)
     return False
 
 
@@ -161,7 +163,7 @@ def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool =
     """Ask for the next open slot. `rereads`: what the contact said last may hold answers that nobody has looked for."""
     now = story.matter(matter)
     todo = asking.todo(now, step)
-    rereads = rereads and bool(story.conversation.unread)
+    rereads = rereads and bool(story.conversation.unread_about(matter))
     said = speak(story, matter, flow, asking.words_of(now, step), rereads=rereads)
     if isinstance(todo, Ask) and (said or not rereads) and here(story, matter)[1] == step:
         asking.note(story, matter, flow, step, todo.slot)
@@ -176,7 +178,7 @@ def resume(story: Story, matter: str) -> None:
         planning.think(story, matter, flow, step)
     elif isinstance(step, Collect):
         words = asking.words_of(story.matter(matter), step)
-        speak(story, matter, flow, words, rereads=bool(story.conversation.unread))
+        speak(story, matter, flow, words, rereads=bool(story.conversation.unread_about(matter)))
     elif isinstance(step, Generate):
         speak(story, matter, flow, step)
     elif isinstance(step, Say) and speak(story, matter, flow, step):
@@ -206,19 +208,23 @@ def time_out(story: Story, matter: str, flow: Flow, step: Wait) -> None:
     run(story, matter, flow, target)
 
 
-def intents(story: Story) -> dict[str, str]:
-    """What the contact may mean: the intents of the matter in focus first, then those of the others."""
+def intents(story: Story, about: Matter | None = None) -> dict[str, str]:
+    """What the contact may mean: the intents of the matter that is spoken of first, then those of the others."""
     offered: dict[str, str] = {}
-    for matter in in_focus(story):
+    for matter in sorted(in_focus(story), key=lambda each: about is not None and each.id != about.id):
         state_map = map_of(story, matter)
         if state_map is not None and matter.state is not None:
-            offered = statemap.offered_intents(state_map, matter.state) | offered
+            offered = offered | {
+                name: what
+                for name, what in statemap.offered_intents(state_map, matter.state).items()
+                if name not in offered
+            }
     return offered
 
 
 def in_focus(story: Story) -> list[Matter]:
     """The live matters, the one spoken of last first, then by what presses more."""
-    focus, followups = story.conversation.focus, story.followups
+    focus, followups = story.conversation.in_focus, story.followups
     return sorted(
         story.conversation.live,
         key=lambda matter: (matter.id != focus, urgency(followups[matter.id]) if matter.id in followups else 0),

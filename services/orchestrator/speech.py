@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Literal
 
+import msgspec
+
 from events.conversation import (
     ChannelSwitched,
     Escalated,
@@ -19,7 +21,8 @@ from events.values import Body, Skipped, SlotOffer
 from libs.domain.conversation import Matter
 from libs.domain.flow import Generate, Say
 from libs.domain.templates import TemplateFailed, render, render_strict
-from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way
+from services.orchestrator import threads
+from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way, here, purpose_of
 from services.orchestrator.story import Story
 
 PATIENCE = timedelta(seconds=2)
@@ -76,8 +79,18 @@ def context_of(story: Story, matter: Matter | None) -> dict[str, Any]:
         "extracted_info": dict(names.extracted_info or {}),
         "tool_results": dict(names.tool_results or {}),
         "slots": dict(names.slots or {}),
+        "other_matters": _others(story, matter),
     }
-    return {name: value for name, value in context.items() if value not in (None, {})}
+    return {name: value for name, value in context.items() if value not in (None, {}, [])}
+
+
+def _others(story: Story, matter: Matter | None) -> list[dict[str, str | None]]:
+    """What else is open with the contact, so that nobody takes one matter for the other."""
+    return [
+        {"entity_type": each.entity_type, "entity_id": each.entity_id, "state": each.state}
+        for each in story.conversation.live
+        if matter is None or each.id != matter.id
+    ]
 
 
 def say(
@@ -89,10 +102,11 @@ def say(
     purpose: Purpose,
     step: str | None = None,
     answers: int | None = None,
+    draft: str | None = None,
     skipped: Iterable[Skipped] = (),
 ) -> None:
     """Ask for a message; an approach for an open matter counts as an attempt."""
-    if story.conversation.channel not in (None, way.channel):
+    if here(story, matter) not in (None, way.channel):
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
     followup = story.followups.get(matter.id) if matter else None
     if matter and followup and not followup.settled and purpose == "approach" and step:
@@ -104,18 +118,22 @@ def say(
         )
     if purpose == "approach":
         story.approaches.append(story.now)
+    place = threads.place(story, matter, way.channel)
     story.tell(
         MessageRequested(
             message=story.next_id(),
             channel=way.channel,
             to=way.address,
-            body=body,
+            body=msgspec.structs.replace(body, subject=body.subject or place.subject),
             allowed_by=way.decision,
             purpose=purpose,
             answers=story.conversation.version if answers is None else answers,
             matter=matter.id if matter else None,
             step=step,
-            gates=story.gates(matter.id if matter else None),
+            reply_to=place.reply_to,
+            thread=list(place.thread),
+            draft=draft,
+            gates=story.gates(matter.id if matter else None, way.channel),
         )
     )
 
@@ -155,7 +173,7 @@ def send(story: Story, matter: str, *, text: str | None, template: str | None, c
     now = story.matter(matter)
     texts = story.bundle(now).templates
     templates = {name: template for name, known in texts.items() if template and template in known}
-    purpose: Purpose = "answer" if story.conversation.unread else "approach"
+    purpose = purpose_of(story, now)
     only = channel or (next(iter(templates)) if template and len(templates) == 1 else None)
     way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only)
     if isinstance(way, NoWay):

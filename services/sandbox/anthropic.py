@@ -84,7 +84,8 @@ def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
         return Status(requests=state.requests, served=state.served, faults_waiting=len(state.faults))
 
     api = Router(BASE, route_handlers=[create_message], include_in_schema=False)
-    return [api, add_faults, clear_faults, show_status]
+    controls = Router("/", route_handlers=[add_faults, clear_faults, show_status], include_in_schema=False)
+    return [api, controls]
 
 
 def _answered(state: AnthropicSandbox, headers: Mapping[str, str], raw: bytes) -> Response[Any]:

@@ -1,10 +1,13 @@
-"""The ERP's books when it starts: four contacts with their invoices, orders, shipments and stock."""
+"""The ERP's books when it starts: its contacts with their invoices, orders, shipments and stock."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from services.sandbox.contact_people import PEOPLE
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,44 +130,31 @@ def _agreed(evidence: str) -> Consent:
     return Consent(at=datetime(2025, 11, 3, 9, 30, tzinfo=UTC), evidence=evidence)
 
 
+def _contact(number: int, role: str, organization: str, *, consent: Mapping[str, str]) -> Contact:
+    """A contact with the addresses of `contact_people`; `consent` says by channel how it was given."""
+    (person,) = (each for each in PEOPLE if each.addresses["chat"] == f"c_{number}")
+    channels = tuple(
+        Channel(channel=channel, address=address, consent=_agreed(consent[channel]) if channel in consent else None)
+        for channel, address in person.addresses.items()
+    )
+    return Contact(id=f"c_{number}", name=person.name, role=role, organization=organization, channels=channels)
+
+
+FORM = dict.fromkeys(("whatsapp", "sms", "email", "chat"), "order form, box ticked")
+
 CONTACTS = (
-    Contact(
-        id="c_123",
-        name="Priya Sharma",
-        role="accounts payable",
-        organization="Acme Corp",
-        channels=(
-            Channel(channel="whatsapp", address="+919876543210", consent=_agreed("order form, box ticked")),
-            Channel(channel="email", address="priya.sharma@acme.example", consent=_agreed("contract, clause 9")),
-        ),
-    ),
-    Contact(
-        id="c_124",
-        name="Rahul Verma",
-        role="procurement",
-        organization="Bharat Textiles",
-        channels=(
-            Channel(channel="whatsapp", address="+919812345678", consent=_agreed("web form")),
-            Channel(channel="email", address="rahul.verma@bharat-textiles.example"),
-        ),
-    ),
-    Contact(
-        id="c_125",
-        name="Anita Desai",
-        role="store manager",
-        organization="Desai Retail",
-        channels=(
-            Channel(channel="whatsapp", address="+919823456789"),  # no consent: WhatsApp must be refused
-            Channel(channel="email", address="anita@desai-retail.example"),
-        ),
-    ),
-    Contact(
-        id="c_126",
-        name="Ravi Kumar",
-        role="owner",
-        organization="Ravi Traders",
-        channels=(Channel(channel="whatsapp", address="+919834567890", consent=_agreed("wrote to us first")),),
-    ),
+    _contact(123, "accounts payable", "Acme Corp", consent={**FORM, "email": "contract, clause 9"}),
+    _contact(124, "procurement", "Bharat Textiles", consent={"whatsapp": "web form", "sms": "web form"}),
+    _contact(125, "store manager", "Desai Retail", consent={"sms": "called us, 3 November"}),  # not for WhatsApp
+    _contact(126, "owner", "Ravi Traders", consent={"whatsapp": "wrote to us first"}),
+    _contact(127, "finance head", "Iyer Pharma", consent=FORM),
+    _contact(128, "manager", "Patil Agro", consent=FORM),
+    _contact(129, "owner", "Sheikh Motors", consent=FORM),
+    _contact(130, "accountant", "Nair Foods", consent=FORM),
+    _contact(131, "director", "Singh Steel", consent={"email": "contract, clause 4"}),  # by mail only, until he writes
+    _contact(132, "accounts payable", "Joshi Exports", consent=FORM),
+    _contact(133, "owner", "Mehta Tiles", consent=FORM),
+    _contact(134, "practice manager", "Rao Clinics", consent=FORM),
 )
 
 INVOICES = (
@@ -185,6 +175,14 @@ INVOICES = (
         amount_paid=Decimal(8200),
         paid_at=datetime(2026, 1, 4, 11, 0, tzinfo=UTC),
     ),
+    Invoice(id="INV-2026-0027", contact_id="c_127", amount=Decimal(240000), due_date=date(2026, 1, 15)),
+    Invoice(id="INV-2026-0028", contact_id="c_128", amount=Decimal(9600), due_date=date(2026, 1, 16)),
+    Invoice(id="INV-2026-0029", contact_id="c_129", amount=Decimal(73500), due_date=date(2026, 1, 18)),
+    Invoice(id="INV-2026-0030", contact_id="c_130", amount=Decimal(15200), due_date=date(2026, 1, 19)),
+    Invoice(id="INV-2026-0031", contact_id="c_131", amount=Decimal(410000), due_date=date(2026, 1, 21)),
+    Invoice(id="INV-2026-0032", contact_id="c_132", amount=Decimal(66000), due_date=date(2026, 1, 22)),
+    Invoice(id="INV-2026-0033", contact_id="c_133", amount=Decimal(31800), due_date=date(2026, 1, 23)),
+    Invoice(id="INV-2026-0034", contact_id="c_134", amount=Decimal(27450), due_date=date(2026, 1, 24)),
 )
 
 ORDERS = (

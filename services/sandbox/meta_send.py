@@ -1,11 +1,12 @@
 """What Meta takes on `/messages`, and how it refuses everything else."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from services.sandbox import meta_content as content
 from services.sandbox.settings import Template
 
 _STATUS = {0: 401, 190: 401, 3: 403, 10: 403, 131031: 403, 368: 403, 130497: 403, 4: 429, 80007: 429, 130429: 429}
@@ -13,6 +14,8 @@ _STATUS |= {131000: 500, 131016: 503, 133004: 503, 1: 500, 2: 503, 132001: 404, 
 _PARAMETER = re.compile(r"{{\s*([^}|\s]+)[^}]*}}")
 _PHONE = re.compile(r"\+?[0-9]{7,15}\Z")
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
+_UNAVAILABLE = {"PAUSED": 132015, "DISABLED": 132016}
+_ROWS = 10
 
 TITLES = {
     131026: "Message undeliverable",
@@ -22,15 +25,18 @@ TITLES = {
     131053: "Media upload error",
 }
 
+Kind = Literal["text", "template", "interactive", "reaction", "image", "document", "audio", "video", "sticker"]
+
 
 class GraphError(Exception):
     """A refusal in Meta's shape; `code` is what a client branches on."""
 
-    def __init__(self, code: int, details: str, status: int | None = None) -> None:
+    def __init__(self, code: int, details: str, status: int | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(f"(#{code}) {details}")
         self.code = code
         self.details = details
         self.status = status or _STATUS.get(code, 400)
+        self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
 
     def body(self) -> dict[str, Any]:
         """The JSON of the answer."""
@@ -44,68 +50,64 @@ class GraphError(Exception):
         return {"error": error}
 
 
-class _Text(msgspec.Struct):
-    body: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-    preview_url: bool = False
-
-
-class _Language(msgspec.Struct):
-    code: str
-
-
-class _Parameter(msgspec.Struct):
-    type: str
-    text: str | None = None
-    parameter_name: str | None = None
-
-
-class _Component(msgspec.Struct):
-    type: Literal["header", "body", "button"]
-    parameters: list[_Parameter] = []
-
-
-class _Template(msgspec.Struct):
-    name: str
-    language: _Language
-    components: list[_Component] = []
-
-
 class _Context(msgspec.Struct):
     message_id: str
+
+
+class _Typing(msgspec.Struct):
+    type: Literal["text"]
 
 
 class _Send(msgspec.Struct):
     messaging_product: Literal["whatsapp"]
     status: Literal["read"] | None = None
     message_id: str | None = None
+    typing_indicator: _Typing | None = None
     type: str = "text"
     to: str | int | None = None
     recipient: str | None = None
-    text: _Text | None = None
-    template: _Template | None = None
+    text: content.Text | None = None
+    template: content.TemplateCall | None = None
+    interactive: content.Interactive | None = None
+    reaction: content.Reaction | None = None
+    image: content.File | None = None
+    document: content.File | None = None
+    audio: content.File | None = None
+    video: content.File | None = None
+    sticker: content.File | None = None
     context: _Context | None = None
     biz_opaque_callback_data: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
 
 class ReadMark(msgspec.Struct, frozen=True):
-    """The business has read the contact's message."""
+    """The business has read the contact's message, and may be typing an answer."""
 
     message_id: str
+    typing: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that may be sent. `to` is a wa_id or a BSUID, `text` what the contact will read."""
+    """A message that may be sent. `to` is a wa_id or a BSUID, `text` what the contact will read.
+
+    `choices` are the ids and titles that may be pressed, `file` the upload or link of what is shown.
+    """
 
     to: str
-    type: Literal["text", "template"]
+    type: Kind
     text: str
-    template: str | None
-    category: str
-    reference: str | None
-    reply_to: str | None
+    template: str | None = None
+    category: str = "service"
+    reference: str | None = None
+    reply_to: str | None = None
+    choices: list[tuple[str, str]] = []
+    file: str | None = None
+    file_name: str | None = None
+    payloads: list[str] = []
 
 
-def check(raw: bytes, templates: Sequence[Template] | None, display_number: str) -> Outgoing | ReadMark:
+def check(
+    raw: bytes, templates: Sequence[Template] | None, display_number: str, has_media: Callable[[str], bool]
+) -> Outgoing | ReadMark:
     """What the body asks for; raises `GraphError` as Meta would."""
     try:
         body = msgspec.json.decode(raw, type=_Send)
@@ -117,16 +119,16 @@ def check(raw: bytes, templates: Sequence[Template] | None, display_number: str)
     if body.status == "read":
         if not body.message_id:
             raise GraphError(131008, "Required parameter is missing: message_id")
-        return ReadMark(body.message_id)
-    text, category = _content(body, templates)
+        return ReadMark(body.message_id, body.typing_indicator is not None)
+    about = _content(body, templates)
+    file = about.pop("shows", None)
+    if file is not None:
+        about |= {"file": _there(file, has_media), "file_name": file.filename}
     return Outgoing(
         to=_recipient(body, display_number),
-        type="template" if body.type == "template" else "text",
-        text=text,
-        template=body.template.name if body.type == "template" and body.template else None,
-        category=category,
         reference=body.biz_opaque_callback_data,
         reply_to=body.context.message_id if body.context else None,
+        **about,
     )
 
 
@@ -146,33 +148,84 @@ def _recipient(body: _Send, display_number: str) -> str:
     return digits
 
 
-def _content(body: _Send, templates: Sequence[Template] | None) -> tuple[str, str]:
-    """The text that the contact will read, and the category that is billed."""
-    if body.type == "text":
-        if body.text is None:
-            raise GraphError(131008, "Required parameter is missing: text")
-        return body.text.body, "service"
-    if body.type == "template":
-        if body.template is None:
-            raise GraphError(131008, "Required parameter is missing: template")
-        return _filled(body.template, templates)
-    raise GraphError(131051, f"the sandbox sends text and template messages, not {body.type!r}")
+def _content(body: _Send, templates: Sequence[Template] | None) -> dict[str, Any]:
+    """What the contact will see, and the category that is billed."""
+    if body.type not in get_args(Kind):
+        raise GraphError(131051, f"the sandbox does not send {body.type!r}")
+    part = getattr(body, body.type)
+    if part is None:
+        raise GraphError(131008, f"Required parameter is missing: {body.type}")
+    match part:
+        case content.Text():
+            return {"type": "text", "text": part.body}
+        case content.TemplateCall():
+            return _filled(part, templates)
+        case content.Interactive():
+            return _offered(part)
+        case content.Reaction():
+            return {"type": "reaction", "text": part.emoji}
+        case _:
+            return _shown(body.type, part)
 
 
-def _filled(given: _Template, templates: Sequence[Template] | None) -> tuple[str, str]:
+def _shown(kind: str, file: content.File) -> dict[str, Any]:
+    if file.caption and kind in ("audio", "sticker"):
+        raise GraphError(100, f'Unexpected key "caption" on param "{kind}"')
+    return {"type": kind, "text": file.caption or "", "shows": file}
+
+
+def _offered(asked: content.Interactive) -> dict[str, Any]:
+    offered = asked.offered
+    if not offered or (asked.type == "list" and not asked.action.button):
+        raise GraphError(131008, "Required parameter is missing: action")
+    if asked.type == "list" and len(offered) > _ROWS:
+        raise GraphError(131009, f"Total row count exceed max allowed count: {_ROWS}")
+    for values in zip(*offered, strict=True):
+        if len(set(values)) < len(offered):
+            raise GraphError(131009, "Duplicate button or row")
+    file = asked.header.file if asked.header else None
+    about: dict[str, Any] = {"type": "interactive", "text": asked.body.text, "choices": offered}
+    return about | ({"shows": file} if file else {})
+
+
+def _there(file: content.File, has_media: Callable[[str], bool]) -> str:
+    """The id or the link of a file, which must be there."""
+    if (file.id is None) == (file.link is None):
+        raise GraphError(100, "The parameter needs either id or link")
+    if file.link is not None:
+        if not file.link.startswith(("https://", "http://")):
+            raise GraphError(131053, "the link is none that Meta fetches")
+        return file.link
+    if not has_media(file.id or ""):
+        raise GraphError(131009, "Parameter value is not valid: the media id does not exist")
+    return file.id or ""
+
+
+def _filled(given: content.TemplateCall, templates: Sequence[Template] | None) -> dict[str, Any]:
     parameters = [p for component in given.components if component.type == "body" for p in component.parameters]
+    headers = [p for component in given.components if component.type == "header" for p in component.parameters]
+    buttons = [p for component in given.components if component.type == "button" for p in component.parameters]
+    about: dict[str, Any] = {"type": "template", "template": given.name, "category": "utility"}
+    about |= {"payloads": [each.payload or each.text or "" for each in buttons]}
+    if headers and headers[0].file is not None:
+        about["shows"] = headers[0].file
     plain = " ".join(p.text or "" for p in parameters)
     if templates is None:
-        return plain, "utility"
-    for template in templates:
-        if (template.name, template.language) == (given.name, given.language.code):
-            break
-    else:
+        return about | {"text": plain}
+    template = next((t for t in templates if (t.name, t.language) == (given.name, given.language.code)), None)
+    if template is None:
         raise GraphError(132001, f"template name ({given.name}) does not exist in {given.language.code}")
+    if template.status not in ("APPROVED", "FLAGGED"):
+        code = _UNAVAILABLE.get(template.status, 132001)
+        raise GraphError(code, f"template {given.name} is {template.status.lower()}")
+    about["category"] = template.category
+    wanted_header = template.header if template.header in ("IMAGE", "VIDEO", "DOCUMENT") else None
+    if wanted_header != (headers[0].type.upper() if headers and headers[0].type != "text" else None):
+        raise GraphError(132012, f"header: expected {wanted_header}")
     if not template.body:
-        return plain, template.category
+        return about | {"text": plain}
     wanted = list(dict.fromkeys(_PARAMETER.findall(template.body)))
     values = {p.parameter_name or str(position): p.text or "" for position, p in enumerate(parameters, 1)}
     if set(wanted) != set(values):
         raise GraphError(132000, f"body: expected the parameters {wanted}, got {list(values)}")
-    return _PARAMETER.sub(lambda name: values[name[1]], template.body), template.category
+    return about | {"text": _PARAMETER.sub(lambda name: values[name[1]], template.body)}

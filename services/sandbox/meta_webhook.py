@@ -30,6 +30,21 @@ class Delivery(msgspec.Struct, kw_only=True):
     status: int = 0
 
 
+class Saying(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """Something that a contact says: `text`, or a whole `message` as Meta would write it (`type` and its content)."""
+
+    sender: str
+    text: str | None = None
+    message: dict[str, Any] | None = None
+    name: str | None = None
+    phone_id: str | None = None
+    quoted: str | None = None
+    id: str | None = None
+    copies: int = 1
+    hide_phone: bool = False
+    numeric_ids: bool = False
+
+
 class Webhooks:
     """Posts signed bodies to the callback URL. A body that gets no 200 is posted again, with backoff, a bounded number of times."""
 
@@ -93,6 +108,13 @@ def user_id(wa_id: str) -> str:
     return f"IN.{int(hashlib.sha256(wa_id.encode()).hexdigest()[:15], 16)}"
 
 
+def change(field: str, value: dict[str, Any], display_number: str, phone_id: str) -> dict[str, Any]:
+    """A whole webhook of another field than messages, such as `user_preferences`."""
+    metadata = {"display_phone_number": display_number, "phone_number_id": phone_id}
+    told = {"field": field, "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
+    return {"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": [told]}]}
+
+
 def envelope(phone_id: str, display_number: str, value: dict[str, Any]) -> dict[str, Any]:
     """A whole webhook around the messages or statuses in `value`."""
     metadata = {"display_phone_number": display_number, "phone_number_id": phone_id}
@@ -107,7 +129,15 @@ def statuses(to: str, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def status(
-    wamid: str, to: str, state: str, at: datetime, *, reference: str | None, category: str, error: int | None = None
+    wamid: str,
+    to: str,
+    state: str,
+    at: datetime,
+    *,
+    reference: str | None,
+    category: str,
+    billable: bool = True,
+    error: int | None = None,
 ) -> dict[str, Any]:
     """One delivery state."""
     part: dict[str, Any] = {"id": wamid, "status": state, "timestamp": str(int(at.timestamp()))}
@@ -121,7 +151,8 @@ def status(
         details = {"details": f"{title}: said by the sandbox"}
         part["errors"] = [{"code": error, "title": title, "message": title, "error_data": details}]
     elif state in ("sent", "delivered"):
-        part["pricing"] = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": category}
+        kind = "regular" if billable else "free_customer_service"
+        part["pricing"] = {"billable": billable, "pricing_model": "PMP", "type": kind, "category": category}
     return part
 
 

@@ -32,7 +32,9 @@ class Faults(Generic[F]):
         self._waiting: list[tuple[F, int]] = []
 
     def add(self, fault: F) -> None:
-        """Let `fault` befall the next requests that it fits."""
+        """Let `fault` befall the next requests that it fits; one that befalls none is none."""
+        if fault.times < 1:
+            return
         self._waiting.append((fault, fault.times))
 
     def take(self, fits: Callable[[F], bool]) -> F | None:
@@ -62,9 +64,14 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work`; an error in it is logged."""
+        _ = self.task(work)
+
+    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The same, for somebody who may end it before."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -5,6 +5,8 @@ import asyncio
 import json
 import random
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import uvloop
 from rich.console import Console
@@ -12,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from libs.kit import log
-from tests.chaos.run import Plan, Scene, run
+from tests.chaos import webhooks
+from tests.chaos.run import Plan, Scene, Watch, run
 from tests.chaos.verdict import Verdict
 
 
@@ -22,10 +25,18 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200, help="how many faults fall (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="of the random choices (default: a new one)")
     parser.add_argument("--minutes", type=float, default=None, help="let faults fall for so long instead of a number")
+    parser.add_argument(
+        "--webhooks", type=int, default=None, help="so many webhooks, while only gateways are killed and paused"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
-    plan = Plan(faults=given.faults, minutes=given.minutes, seed=seed)
+
+    def work(watch: Watch) -> Coroutine[Any, Any, Verdict]:
+        if given.webhooks is not None:
+            return webhooks.run(webhooks.Plan(webhooks=given.webhooks, seed=seed), watch)
+        return run(Plan(faults=given.faults, minutes=given.minutes, seed=seed), watch)
+
     log.configure("console", level="error", stream=sys.stderr)
     console = Console(stderr=given.json)
     if not console.is_terminal:
@@ -38,7 +49,7 @@ def main() -> int:
         TimeElapsedColumn(),
         console=console,
     ) as progress:
-        shown = progress.add_task("starting", total=None if plan.minutes else plan.faults)
+        shown = progress.add_task("starting", total=None if given.minutes or given.webhooks else given.faults)
         said = {""}
 
         def watch(scene: Scene) -> None:
@@ -50,7 +61,7 @@ def main() -> int:
                 console.print(f"{scene.faults} faults · {what}", soft_wrap=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            found = runner.run(run(plan, watch))
+            found = runner.run(work(watch))
     if given.json:
         sys.stdout.write(json.dumps(as_json(found, seed), indent=2) + "\n")
     else:

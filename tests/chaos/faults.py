@@ -19,6 +19,7 @@ SHORT_S = (0.2, 2.0)
 DOWN_S = (0.0, 2.0)
 """How long what was killed stays down."""
 
+OF_SERVICES = ("kill", "pause", "pause beyond a lease")
 CLAIMED = "SELECT id FROM gateways.effect WHERE state = 'claimed'"
 
 
@@ -68,7 +69,10 @@ UNANSWERED = frozenset({"500 (unknown)", "no answer after commit", "no answer, n
 class Faults:
     """Injects faults and mends them; what was injected stands in `done`."""
 
-    def __init__(self, house: House, chance: random.Random, told: Callable[[Fault], None]) -> None:
+    def __init__(
+        self, house: House, chance: random.Random, told: Callable[[Fault], None], *, only: Sequence[str] = ()
+    ) -> None:
+        """`only` these services (users) are killed and paused, and nothing else goes wrong; none named: everything does."""
         self._house = house
         self._chance = chance
         self._told = told
@@ -93,6 +97,9 @@ class Faults:
             "erp": (5, self._erp),
             "claude": (3, self._claude),
         }
+        self._only = only
+        if only:
+            self.kinds = {kind: self.kinds[kind] for kind in OF_SERVICES}
 
     async def one(self, kind: str | None = None) -> Fault:
         """Let something go wrong, of this kind or of any that is possible now."""
@@ -117,6 +124,7 @@ class Faults:
     # services
 
     def _any_up(self, *, of: Sequence[str] = ()) -> Service | None:
+        of = self._only or of
         up = [each for each in self._house.services.values() if each.state == "up" and (not of or each.user in of)]
         return self._chance.choice(up) if up else None
 

@@ -108,6 +108,15 @@ class Load:
 
     async def _live(self, matter: Matter) -> None:
         await self._know(matter)
+        await self._overdue(matter)
+        if self._chance.random() < 0.3:
+            await asyncio.sleep(self._chance.uniform(0, 15))
+            await self.pay(matter)
+            if self._chance.random() < 0.7:
+                await self.announce(matter)
+
+    async def _overdue(self, matter: Matter) -> None:
+        """The ERP says that the invoice is overdue."""
         await self._post(
             "invoice_overdue",
             f"overdue-{matter.number}",
@@ -120,11 +129,6 @@ class Load:
                 "days_overdue": 17,
             },
         )
-        if self._chance.random() < 0.3:
-            await asyncio.sleep(self._chance.uniform(0, 15))
-            await self.pay(matter)
-            if self._chance.random() < 0.7:
-                await self.announce(matter)
 
     async def _know(self, matter: Matter) -> None:
         """The contact and the invoice are in the ERP, and the contact has a phone."""

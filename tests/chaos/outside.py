@@ -24,7 +24,7 @@ from libs.kit.clock import Clock
 from libs.kit.listen import Listener
 from libs.kit.serve import App, serve
 from services.sandbox import app as sandbox
-from services.sandbox.settings import MetaSettings, Script, Settings
+from services.sandbox.settings import MetaSettings, Settings
 from services.sandbox.state import Background
 
 COPIES = 3
@@ -38,10 +38,22 @@ SLOWEST_S = 0.25
 
 
 class Taken(msgspec.Struct):
-    """What the gateways accepted: how many times each item of a webhook, by its provider's id; and what is on its way."""
+    """What the gateways accepted: how many times each item of a webhook, by its provider's id; and what is on its way.
 
+    `webhooks` were to be delivered so far; `items` are the ids that they tell of.
+    """
+
+    webhooks: int
+    items: list[str]
     accepted: dict[str, int]
     answers: dict[str, int]
+    pending: int
+
+
+class Count(msgspec.Struct):
+    """How many webhooks were to be delivered so far, and how many deliveries are on their way."""
+
+    webhooks: int
     pending: int
 
 
@@ -53,16 +65,24 @@ class Courier:
         self._client = client
         self._background = Background()
         self._hands = asyncio.Semaphore(HANDS)
+        self.webhooks = 0
+        self.items: set[str] = set()
         self.accepted: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
 
     def take(self, raw: bytes, signature: str) -> None:
+        self.webhooks += 1
+        self.items.update(items(msgspec.json.decode(raw)))
         for _ in range(COPIES):
             self._background.start(self._deliver(raw, signature))
 
     @property
     def state(self) -> Taken:
-        return Taken(dict(self.accepted), dict(self.answers), len(self._background))
+        return Taken(self.webhooks, sorted(self.items), dict(self.accepted), dict(self.answers), len(self._background))
+
+    @property
+    def count(self) -> Count:
+        return Count(self.webhooks, len(self._background))
 
     async def stop(self) -> None:
         await self._background.stop()
@@ -116,7 +136,7 @@ def build(now: Any, courier: Courier, origin: str) -> App:
     """The emulators and the courier as one application."""
     settings = Settings(
         meta=MetaSettings(callback_url=f"{origin}/_chaos/courier", delivered_after=0.1, read_after=0.1),
-        scripts={"*": Script(name="Silent")},
+        people=(),
     )
     emulators = sandbox.build(settings, now=now)
 
@@ -128,12 +148,16 @@ def build(now: Any, courier: Courier, origin: str) -> App:
     def state() -> Taken:
         return courier.state
 
+    @get("/_chaos/courier/count", sync_to_thread=False)
+    def count() -> Count:
+        return courier.count
+
     async def close() -> None:
         await courier.stop()
         if emulators.close is not None:
             await emulators.close()
 
-    routes = Router("/", route_handlers=[*emulators.routes, take, state], middleware=[slowed])
+    routes = Router("/", route_handlers=[*emulators.routes, take, state, count], middleware=[slowed])
     return App("outside", routes=[routes], close=close)
 
 

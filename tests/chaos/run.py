@@ -60,7 +60,7 @@ Watch = Callable[[Scene], None]
 
 async def run(plan: Plan, watch: Watch = lambda scene: None) -> Verdict:
     """The whole of it; what was started is gone afterwards, and the folder too unless something was broken."""
-    folder = _folder()
+    folder = folder_of_run()
     scene = Scene()
     began = time.monotonic()
 
@@ -80,7 +80,7 @@ async def run(plan: Plan, watch: Watch = lambda scene: None) -> Verdict:
 
         faults = Faults(house, chance, told)
         tell("faults fall while events flow")
-        async with _going_on(load.run), _going_on(load.pass_time):
+        async with going_on(load.run), going_on(load.pass_time):
             await _fall(plan, faults, chance)
         fell = time.monotonic()
         tell("mending what was broken")
@@ -98,7 +98,7 @@ async def run(plan: Plan, watch: Watch = lambda scene: None) -> Verdict:
             f"{seconds:.0f}" for seconds in (started - began, fell - started, settled - fell, time.monotonic() - began)
         )
         found.figures["matters that a person had, settled by the ERP's own word"] = len(load.woken)
-        _count_faults(found, faults.done)
+        count_faults(found, faults.done)
     if found.passed:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     else:
@@ -106,7 +106,7 @@ async def run(plan: Plan, watch: Watch = lambda scene: None) -> Verdict:
     return found
 
 
-def _folder() -> Path:
+def folder_of_run() -> Path:
     """Where everything lies that runs; Postgres runs as `nobody` where we are root, and must get through."""
     folder = Path(tempfile.mkdtemp(prefix="converse-chaos-"))
     folder.chmod(0o711)
@@ -134,7 +134,7 @@ async def _settle(house: House, load: Load, plan: Plan, tell: Callable[[str], No
     await load.finish()
     matters = {matter.invoice: matter for matter in load.matters}
     for _ in range(OPEN_FOR_GOOD):
-        if not await _quiet(house, plan.quiet_within_s):
+        if not await quiet(house, plan.quiet_within_s):
             lag = await house.value(LAG)
             return [f"not quiet within {plan.quiet_within_s:.0f} s (the slowest watermark is {lag} behind)"]
         unsettled = await house.fetch(judging.UNSETTLED_MATTERS)
@@ -157,7 +157,7 @@ async def _settle(house: House, load: Load, plan: Plan, tell: Callable[[str], No
     return [f"matters are open after {OPEN_FOR_GOOD} jumps to the next timer"]
 
 
-async def _quiet(house: House, within_s: float) -> bool:
+async def quiet(house: House, within_s: float) -> bool:
     """Wait until nothing is left to do: all facts heard, all effects done, all webhooks delivered."""
     deadline = time.monotonic() + within_s
     last, still = -1, 0
@@ -166,7 +166,7 @@ async def _quiet(house: House, within_s: float) -> bool:
         busy = (
             await house.value(LAG)
             or await house.fetch(judging.UNFINISHED)
-            or (await house.ask_outside("/_chaos/courier"))["pending"]
+            or (await house.ask_outside("/_chaos/courier/count"))["pending"]
         )
         still = still + 1 if not busy and head == last else 0
         if still >= STILL:
@@ -176,7 +176,7 @@ async def _quiet(house: House, within_s: float) -> bool:
     return False
 
 
-def _count_faults(found: Verdict, faults: list[Fault]) -> None:
+def count_faults(found: Verdict, faults: list[Fault]) -> None:
     kinds: dict[str, int] = {}
     for fault in faults:
         kinds[fault.kind] = kinds.get(fault.kind, 0) + 1
@@ -185,7 +185,7 @@ def _count_faults(found: Verdict, faults: list[Fault]) -> None:
 
 
 @asynccontextmanager
-async def _going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     task = asyncio.ensure_future(work())
     try:
         yield

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -46,6 +46,22 @@ MESSAGES = """SELECT substr(stream_id, 9)::uuid AS message, array_agg(type ORDER
 REQUESTED = "SELECT event_id FROM log.event WHERE type = 'conversation.message_requested.v1'"
 OUTCOMES = """SELECT convert_from(data, 'UTF8')::jsonb ->> 'endpoint' AS endpoint, count(*) AS calls FROM log.event
     WHERE type = 'conversation.writeback_requested.v1' GROUP BY 1"""
+NOT_HEARD_ONCE = """SELECT r.stream_id, count(s.inbound) AS times
+    FROM log.event r LEFT JOIN (
+        SELECT convert_from(data, 'UTF8')::jsonb ->> 'inbound' AS inbound FROM log.event
+        WHERE type = 'conversation.contact_said.v1'
+    ) s ON s.inbound = r.stream_id
+    WHERE r.type = 'inbound.received.v1' GROUP BY r.stream_id HAVING count(s.inbound) <> 1"""
+TALKS = """SELECT stream_id, greatest(answered, person) >= said AS ended FROM (
+    SELECT stream_id,
+        max(version) FILTER (WHERE type = 'conversation.contact_said.v1') AS said,
+        max((convert_from(data, 'UTF8')::jsonb ->> 'answers')::bigint)
+            FILTER (WHERE type = 'conversation.message_requested.v1') AS answered,
+        max(version) FILTER (WHERE type = 'conversation.escalated.v1'
+            OR type = 'conversation.closed.v1' AND convert_from(data, 'UTF8')::jsonb ->> 'reason' = 'opted_out') AS person
+    FROM log.event WHERE category = 'conversation' GROUP BY stream_id) talk
+    WHERE said IS NOT NULL"""
+"""Conversations in which a contact wrote; `ended` where we answered the last of it, a person was called, or it was a stop."""
 UNFINISHED = """SELECT 'orchestrator' AS ledger, kind, state FROM orchestrator.effect WHERE state IN ('open', 'claimed')
     UNION ALL SELECT 'gateways', kind, state FROM gateways.effect WHERE state IN ('open', 'claimed')
     UNION ALL SELECT 'backend_sync', kind, state FROM backend_sync.effect WHERE state IN ('open', 'claimed')"""
@@ -74,13 +90,23 @@ class Verdict:
         return not self.violations
 
 
-async def judge(house: House, sent: Ledger, faults: Sequence[Fault]) -> Verdict:
-    """Everything that was promised, looked up."""
+class Asked(Protocol):
+    """Whom the log is asked through."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]: ...
+
+    async def value(self, sql: str, *args: Any) -> Any: ...
+
+
+async def judge(house: House, sent: Ledger, faults: Sequence[Fault], *, settled: bool = True) -> Verdict:
+    """Everything that was promised, looked up; what only matters that are `settled` promise, where they are."""
     verdict = Verdict()
     await _facts(house, verdict, sent)
     await _positions(house, verdict)
     await _consumers(house, verdict)
-    await _followups(house, verdict, sent)
+    await messages(house, verdict)
+    if settled:
+        await _followups(house, verdict, sent)
     await _provider(house, verdict, faults)
     await _erp(house, verdict)
     return verdict
@@ -96,6 +122,9 @@ async def _facts(house: House, verdict: Verdict, sent: Ledger) -> None:
     verdict.figures["webhook items accepted, of deliveries"] = (
         f"{len(courier['accepted'])} of {sum(courier['accepted'].values())}"
     )
+    verdict.figures["webhooks, each delivered three times in random order"] = courier["webhooks"]
+    untaken = sorted(set(courier["items"]) - set(courier["accepted"]))
+    verdict.must_be("webhook items that were never taken", len(untaken), why=untaken)
     lost = [each for stream, each in streams.items() if stream not in found]
     doubled = [streams[stream] for stream, facts in found.items() if facts != 1]
     verdict.must_be("accepted facts lost", len(lost), why=lost)
@@ -158,6 +187,18 @@ async def _consumers(house: House, verdict: Verdict) -> None:
     verdict.must_be("facts in quarantine or parked", len(quarantined), why=quarantined)
     unfinished = [tuple(row) for row in await house.fetch(UNFINISHED)]
     verdict.must_be("effects not finished", len(unfinished), why=unfinished)
+
+
+async def messages(house: Asked, verdict: Verdict) -> None:
+    """Each message of a contact is heard once by one conversation, and each conversation has an answer to the last."""
+    received = await house.value("SELECT count(*) FROM log.event WHERE type = 'inbound.received.v1'")
+    verdict.figures["messages of contacts in the log"] = received
+    odd = [f"{row['stream_id']}: {row['times']} times" for row in await house.fetch(NOT_HEARD_ONCE)]
+    verdict.must_be("messages of contacts not heard exactly once", len(odd), why=odd)
+    rows = await house.fetch(TALKS)
+    silent = [row["stream_id"] for row in rows if not row["ended"]]
+    verdict.figures["conversations in which a contact wrote"] = len(rows)
+    verdict.must_be("conversations without an answer to what was said last", len(silent), why=silent)
 
 
 async def _followups(house: House, verdict: Verdict, sent: Ledger) -> None:

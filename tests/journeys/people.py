@@ -1,4 +1,4 @@
-"""Somebody at a customer: owes for an invoice, waits for an order, writes on WhatsApp, and is written to."""
+"""Somebody at a customer: owes for an invoice, waits for an order, writes on any channel, and is written to."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,12 @@ class Person:
         self.phone = f"+9198{80000000 + number}"
         self.invoice = f"INV-2026-{9000 + number}"
         self.order = f"ORD-2026-{9000 + number}"
+        self.email = f"asha-{number}@kulkarni.example"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where they can be reached on each channel."""
+        return {"whatsapp": self.phone, "sms": self.phone, "email": self.email, "chat": self.id}
 
     # what happens to them
 
@@ -45,9 +51,16 @@ class Person:
         if event:
             await self.town.event("payment_received", {"invoice_number": self.invoice, "contact_id": self.id})
 
-    async def says(self, text: str, **more: Any) -> None:
-        """They write on WhatsApp."""
-        await self.town.told("meta/inbound", {"from": self.phone, "text": text, "name": self.name, **more})
+    async def says(self, text: str, *, on: str = "whatsapp", **more: Any) -> None:
+        """They write; on WhatsApp with whatever its emulator knows beside the text."""
+        if on == "whatsapp":
+            await self.town.told("meta/inbound", {"from": self.phone, "text": text, "name": self.name, **more})
+        else:
+            await self.town.told(f"contacts/{self.addresses[on]}/say", {"channel": on, "say": [text], **more})
+
+    async def sits_in_the_chat(self) -> None:
+        """They have the page with the chat open."""
+        await self.town.told(f"chat/{self.id}/open", None)
 
     async def was_reminded(self) -> None:
         """They have had the first reminder about their invoice, and have read it."""
@@ -100,7 +113,7 @@ class Person:
             case rules.Evaluated():
                 return any(each.contact_id == self.id for each in event.matched)
             case inbound.Received():
-                return event.sender == self.phone
+                return event.sender in self.addresses.values()
             case inbound.StatusReceived():
                 return event.reference in self._known(MessageRequested)
             case timer.Fired():

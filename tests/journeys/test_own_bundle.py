@@ -56,7 +56,7 @@ async def clinic(
             access_token=SECRETS["WHATSAPP_ACCESS_TOKEN"],
             phone_id=SECRETS["WHATSAPP_PHONE_ID"],
         )
-        providers = SandboxSettings(meta=meta, erp=ErpSettings(token=SECRETS["BACKEND_API_TOKEN"]), scripts={})
+        providers = SandboxSettings(meta=meta, erp=ErpSettings(token=SECRETS["BACKEND_API_TOKEN"]), people=())
         emulators = sandbox.build(providers, now=Clock.fixed(AT_NIGHT).now)
         async with (
             served([emulators], port),

@@ -1,7 +1,10 @@
-"""What every channel must do, shown against its emulator; an adapter's test is this class, its features and its rig."""
+"""What every channel must do, shown against its emulator; an adapter's test is this class, its features and its rig.
+
+That each script can fail is shown by libs/testkit/conformance/mutants.py.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -10,13 +13,27 @@ import pytest
 from libs.channels.outcome import Accepted, Outcome, Refused, Retry, State, Unknown, advance
 
 PATIENCE_S = 10.0
+RETRY_AFTER_S = 7.0
 WORDS = 'Namaste Priya ji, ₹52,400 "INV-2026-0042" — हाँ जी 👍\n<b>&amp;</b>'
 
 Trouble = Literal[
-    "throttled", "refused", "answer_lost", "answer_garbled", "fails_later", "statuses_scrambled", "no_connection"
+    "throttled",
+    "throttled_for",
+    "refused",
+    "server_error",
+    "answer_lost",
+    "answer_garbled",
+    "timed_out",
+    "no_connection",
+    "fails_later",
+    "statuses_scrambled",
+    "statuses_late",
+    "numeric_ids",
 ]
-"""What befalls the next send: asked to wait; refused for good; sent but the answer lost or unreadable; accepted, then
-failed; its statuses doubled and backwards; the provider not reachable."""
+"""What befalls the next send: asked to wait (`_for`: RETRY_AFTER_S, as by 429 with Retry-After); refused for good; the
+provider fails (5xx) and sends nothing; sent, but the answer lost, unreadable, or not in time; the provider not reachable;
+accepted, then failed; its statuses doubled and backwards; its statuses later than those of the next message; ids as
+numbers where they are digits, in its statuses and in what the contact says next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,7 @@ class Features:
     """What a channel promises; where it promises less, the suite asks for less."""
 
     states: tuple[State, ...]
-    """What is told of a message that arrives well, in order."""
+    """What is told of a message that arrives well, in order; empty where the provider tells nothing."""
     echoes_reference: bool = True
     """Statuses carry our own message id."""
     signed: bool = True
@@ -32,6 +49,8 @@ class Features:
     """An answer names the message that it answers."""
     service_window: bool = False
     """Free text is allowed only for a time after the contact wrote; a template always."""
+    lacks: Mapping[Trouble, str] = field(default_factory=dict)
+    """Troubles that cannot befall the channel, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +131,14 @@ class Ear:
     @property
     def reached(self) -> State | None:
         """How far the message got, by everything that was told."""
+        return self.reached_by(None)
+
+    def reached_by(self, provider_ref: str | None) -> State | None:
+        """How far one message of several got (None: whichever)."""
         state: State | None = None
         for told in self.told:
-            state = advance(state, told.state)
+            if provider_ref in (None, told.provider_ref):
+                state = advance(state, told.state)
         return state
 
     async def until(self, true: Callable[["Ear"], bool]) -> None:
@@ -122,6 +146,13 @@ class Ear:
         async with asyncio.timeout(PATIENCE_S):
             while not true(self):
                 self.deliveries.append(await self.rig.delivery())
+
+
+async def open_window(rig: Rig, ear: Ear) -> None:
+    """The contact has written, so that free text is allowed."""
+    await rig.contact_says("hello")
+    await ear.until(lambda e: bool(e.heard))
+    ear.deliveries.clear()
 
 
 class ChannelConformance:
@@ -135,15 +166,20 @@ class ChannelConformance:
 
     @pytest.fixture
     async def window(self, rig: Rig, ear: Ear) -> None:
-        """The contact has written, so that free text is allowed."""
-        await rig.contact_says("hello")
-        await ear.until(lambda e: bool(e.heard))
-        ear.deliveries.clear()
+        await open_window(rig, ear)
+
+    async def befall(self, rig: Rig, trouble: Trouble) -> None:
+        """Let it befall the next send, or skip where it cannot."""
+        if trouble in self.features.lacks:
+            pytest.skip(self.features.lacks[trouble])
+        await rig.trouble(trouble)
 
     @pytest.mark.usefixtures("window")
     async def test_a_message_is_accepted_and_its_way_is_told(self, rig: Rig, ear: Ear) -> None:
         accepted = await rig.send_text("hello", reference="m-1")
         assert isinstance(accepted, Accepted)
+        if not self.features.states:
+            pytest.skip("the provider tells nothing of a message's way")
         last = self.features.states[-1]
         await ear.until(lambda e: e.reached == last)
         assert [told.state for told in ear.told] == list(self.features.states)
@@ -198,16 +234,32 @@ class ChannelConformance:
         ("trouble", "outcome"), [("throttled", Retry), ("refused", Refused), ("no_connection", Retry)]
     )
     async def test_what_was_not_sent_is_said_so(self, rig: Rig, trouble: Trouble, outcome: type[Outcome]) -> None:
-        await rig.trouble(trouble)
+        await self.befall(rig, trouble)
         assert isinstance(await rig.send_text("hello", reference="m-1"), outcome)
         assert await rig.sent("m-1") == []
 
     @pytest.mark.usefixtures("window")
-    @pytest.mark.parametrize("trouble", ["answer_lost", "answer_garbled"])
+    async def test_who_is_asked_to_wait_waits_as_long(self, rig: Rig) -> None:
+        await self.befall(rig, "throttled_for")
+        outcome = await rig.send_text("hello", reference="m-1")
+        assert isinstance(outcome, Retry)
+        assert outcome.after_seconds is not None
+        assert outcome.after_seconds >= RETRY_AFTER_S
+        assert await rig.sent("m-1") == []
+
+    @pytest.mark.usefixtures("window")
+    async def test_a_provider_that_fails_has_neither_accepted_nor_refused(self, rig: Rig) -> None:
+        await self.befall(rig, "server_error")
+        outcome = await rig.send_text("hello", reference="m-1")
+        assert isinstance(outcome, Retry | Unknown)
+        assert await rig.sent("m-1") == []
+
+    @pytest.mark.usefixtures("window")
+    @pytest.mark.parametrize("trouble", ["answer_lost", "answer_garbled", "timed_out"])
     async def test_what_may_have_been_sent_is_unknown_until_a_status_tells(
         self, rig: Rig, ear: Ear, trouble: Trouble
     ) -> None:
-        await rig.trouble(trouble)
+        await self.befall(rig, trouble)
         assert isinstance(await rig.send_text("hello", reference="m-1"), Unknown)
         assert await rig.sent("m-1") == ["hello"]
         if self.features.echoes_reference:
@@ -215,17 +267,43 @@ class ChannelConformance:
 
     @pytest.mark.usefixtures("window")
     async def test_a_message_may_fail_after_its_acceptance(self, rig: Rig, ear: Ear) -> None:
-        await rig.trouble("fails_later")
+        await self.befall(rig, "fails_later")
         assert isinstance(await rig.send_text("hello", reference="m-1"), Accepted)
         await ear.until(lambda e: e.reached == "failed")
 
     @pytest.mark.usefixtures("window")
     async def test_statuses_in_any_order_and_number_tell_the_same(self, rig: Rig, ear: Ear) -> None:
-        await rig.trouble("statuses_scrambled")
+        await self.befall(rig, "statuses_scrambled")
         await rig.send_text("hello", reference="m-1")
         expected = set(self.features.states)
-        await ear.until(lambda e: {told.state for told in e.told} == expected and len(e.told) > len(expected))
+        await ear.until(lambda e: {told.state for told in e.told} == expected and len(e.told) >= 2 * len(expected))
         assert ear.reached == self.features.states[-1]
+
+    @pytest.mark.usefixtures("window")
+    async def test_statuses_that_come_late_are_those_of_their_own_message(self, rig: Rig, ear: Ear) -> None:
+        await self.befall(rig, "statuses_late")
+        refs: dict[str, str] = {}
+        for reference in ("m-1", "m-2"):
+            accepted = await rig.send_text("hello", reference=reference)
+            assert isinstance(accepted, Accepted)
+            refs[reference] = accepted.provider_ref
+        last = self.features.states[-1]
+        await ear.until(lambda e: all(e.reached_by(ref) == last for ref in refs.values()))
+        assert ear.told[-1].provider_ref == refs["m-1"]
+        if self.features.echoes_reference:
+            assert {(told.reference, told.provider_ref) for told in ear.told} == set(refs.items())
+
+    @pytest.mark.usefixtures("window")
+    async def test_ids_may_be_numbers(self, rig: Rig, ear: Ear) -> None:
+        await self.befall(rig, "numeric_ids")
+        accepted = await rig.send_text("hello", reference="m-1")
+        assert isinstance(accepted, Accepted)
+        last = self.features.states[-1]
+        await ear.until(lambda e: e.reached == last)
+        assert {told.provider_ref for told in ear.told} == {accepted.provider_ref}
+        await rig.contact_says("yes")
+        await ear.until(lambda e: bool(e.heard))
+        assert [heard.words for heard in ear.heard] == ["yes"]
 
     async def test_outside_the_window_only_a_template_arrives(self, rig: Rig, ear: Ear) -> None:
         if not self.features.service_window:

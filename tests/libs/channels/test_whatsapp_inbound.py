@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from libs.channels.whatsapp import Malformed, Other, Preference, read
 from libs.channels.whatsapp_items import (
+    AddressChange,
     ButtonPress,
+    Cards,
     Choice,
     Content,
     Inbound,
@@ -21,6 +23,7 @@ from libs.channels.whatsapp_items import (
     Reaction,
     Status,
     System,
+    TemplateUpdate,
     Text,
     Unread,
 )
@@ -94,11 +97,30 @@ SAID: dict[str, tuple[dict[str, Any], Content, str | None]] = {
     "location": (
         message("location", location={"latitude": 19, "longitude": 72.87, "name": "Shop", "address": "Mumbai"}),
         Location(19.0, 72.87, "Shop", "Mumbai"),
-        None,
+        "Shop, Mumbai",
     ),
-    "number changed": (
-        message("system", system={"type": "user_changed_number", "body": "User changed", "wa_id": "919999999999"}),
-        System("user_changed_number", "User changed", "919999999999"),
+    "location without a name": (
+        message("location", location={"latitude": 19.076, "longitude": 72.8777}),
+        Location(19.076, 72.8777, None, None),
+        "19.07600, 72.87770",
+    ),
+    "contacts": (
+        message(
+            "contacts",
+            contacts=[
+                {
+                    "name": {"formatted_name": "Lucía"},
+                    "phones": [{"phone": "+91 98", "wa_id": "9198"}, {"wa_id": 9199}],
+                },
+                {},
+            ],
+        ),
+        Cards((("Lucía", ("+91 98", "9199")), ("?", ()))),
+        "Lucía +91 98 9199\n?",
+    ),
+    "identity changed": (
+        message("system", system={"type": "customer_identity_changed", "body": "changed"}),
+        System("customer_identity_changed", "changed", None),
         None,
     ),
 }
@@ -119,7 +141,6 @@ def test_each_type_of_message_is_read_with_all_that_it_says(shape: str):
 @pytest.mark.parametrize(
     ("kind", "content", "named"),
     [
-        ("contacts", {"contacts": [{"name": {"formatted_name": "Lucía"}}]}, "contacts"),
         ("order", {"order": {"catalog_id": "1"}}, "order"),
         ("request_welcome", {}, "request_welcome"),
         ("unsupported", {"errors": [{"code": 131051, "title": "Message type unknown"}]}, "unsupported"),
@@ -134,6 +155,76 @@ def test_a_message_of_another_type_is_kept_whole(kind: str, content: dict[str, A
     assert isinstance(said.content, Unread)
     assert said.content.kind == named
     assert json.loads(said.content.raw) == body
+
+
+def test_a_message_that_meta_does_not_pass_on_says_why():
+    error = {"code": 131051, "title": "Message type unknown", "error_data": {"details": "not supported"}}
+    (said,) = read(webhook(messages(message("unsupported", errors=[error]))))
+    assert isinstance(said, Inbound)
+    assert said.problems == (Problem(131051, "Message type unknown", "not supported"),)
+
+
+def system(**change: Any) -> bytes:
+    body = message("system", system=change)
+    del body["from_user_id"]
+    return webhook(messages(body, contacts=()))
+
+
+def test_another_number_is_a_change_of_address():
+    said = read(system(type="user_changed_number", body="User changed", wa_id="919999999999"))
+    assert said == [AddressChange("wamid.said 0", "+919876543210", "+919999999999", AT)]
+
+
+def test_another_number_may_come_with_another_user_id():
+    new = {"wa_id": 919999999999, "user_id": "IN.2", "previous_user_id": "IN.1"}
+    assert read(system(type="user_changed_number", **new)) == [
+        AddressChange("wamid.said 0", "+919876543210", "+919999999999", AT),
+        AddressChange("wamid.said 1", "IN.1", "IN.2", AT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "change"),
+    [
+        ({}, {"previous_user_id": "IN.1", "user_id": "IN.2"}),
+        ({"from_user_id": "IN.1"}, {"user_id": "IN.2"}),
+        ({}, {"user_id": "IN.2", "body": "User Priya changed from IN.1 to IN.2"}),
+    ],
+)
+def test_another_user_id_alone_is_a_change_of_address(head: dict[str, Any], change: dict[str, Any]):
+    body = message("system", system={"type": "user_changed_user_id", **change})
+    del body["from"], body["from_user_id"]
+    said = read(webhook(messages(body | head, contacts=())))
+    assert said == [AddressChange("wamid.said 0", "IN.1", "IN.2", AT)]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"user_id": {"previous": "IN.1", "current": "IN.2"}, "timestamp": SECONDS},
+        {"previous_user_id": "IN.1", "user_id": "IN.2", "timestamp": int(SECONDS)},
+    ],
+)
+def test_an_update_of_user_ids_is_a_change_of_address(part: dict[str, Any]):
+    value = {"messaging_product": "whatsapp", "metadata": METADATA, "user_id_update": [part]}
+    assert read(webhook({"field": "user_id_update", "value": value})) == [
+        AddressChange("IN.1 IN.2", "IN.1", "IN.2", AT)
+    ]
+
+
+@pytest.mark.parametrize("field", ["user_id_update", "message_template_status_update", "account_update"])
+def test_a_change_in_a_shape_that_we_do_not_know_holds_nothing_up(field: str):
+    strange = {"field": field, "value": {"moved": [1, 2]}}
+    other, said = read(webhook(strange, messages(message("text", text={"body": "hello"}))))
+    assert other == Other(BUSINESS, field, b'{"moved": [1, 2]}')
+    assert isinstance(said, Inbound)
+
+
+def test_everything_that_names_the_sender_is_known():
+    body = message("text", text={"body": "hello"}) | {"from_parent_user_id": "IN.ENT.7"}
+    (said,) = read(webhook(messages(body)))
+    assert isinstance(said, Inbound)
+    assert said.sender.addresses == ("+919876543210", PRIYA_USER_ID, "IN.ENT.7")
 
 
 def test_a_quoted_message_is_named():
@@ -207,12 +298,12 @@ def test_a_stop_in_whatsapps_own_settings_is_read():
     )
 
 
-def test_changes_that_concern_no_message_are_kept_whole():
+@pytest.mark.parametrize(("reason", "told"), [("NONE", None), ("INCORRECT_CATEGORY", "INCORRECT_CATEGORY")])
+def test_a_template_that_was_paused_is_told(reason: str, told: str | None):
     value = {"event": "PAUSED", "message_template_id": 1689556908129832, "message_template_name": "payment_reminder_v3"}
-    (other,) = read(webhook({"field": "message_template_status_update", "value": value}))
-    assert isinstance(other, Other)
-    assert (other.business, other.field) == (BUSINESS, "message_template_status_update")
-    assert json.loads(other.raw) == value
+    value |= {"message_template_language": "en", "reason": reason, "other_info": {"title": "FIRST_PAUSE"}}
+    (update,) = read(webhook({"field": "message_template_status_update", "value": value}))
+    assert update == TemplateUpdate(BUSINESS, "payment_reminder_v3", "en", "PAUSED", told)
 
 
 def test_an_error_beside_the_messages_is_kept():
@@ -228,7 +319,7 @@ def test_all_three_levels_of_a_batch_are_read_in_order():
     body = json.loads(webhook(messages(one, two), statuses(status("sent"), status("read"))))
     body["entry"].append(json.loads(webhook(messages(one)))["entry"][0])
     items = read(json.dumps(body).encode())
-    assert [i.words if isinstance(i, Inbound) else i.state for i in items if not isinstance(i, Other | Preference)] == [
+    assert [i.words if isinstance(i, Inbound) else i.state for i in items if isinstance(i, Inbound | Status)] == [
         "one",
         "two",
         "sent",

@@ -90,7 +90,7 @@ MISTAKES = (
     Mistake("a name that cannot exist in a prompt", PAYMENT, "about invoice {{invoice_number}}", "about invoice {{invoice_numbr}}", "flows[0].steps[2].system_prompt", "'invoice_numbr' cannot exist here", "'invoice_number'"),
     Mistake("a field that the contact does not have", PAYMENT, "Call {{contact_name}}", "Call {{contact.nam}}", "flows[0].steps[2].system_prompt", "contact has no field 'nam'", "'name'"),
     Mistake("a path that cannot exist", PAYMENT, '"business_context.invoice_number"', '"business_context.invoice_no"', "flows[0].steps[0].tool.payload_template.invoice_id", "no field 'invoice_no'", "'invoice_number'"),
-    Mistake("a template that is not there", PAYMENT, "{whatsapp: payment_reminder}", "{whatsapp: payment_remindr}", "flows[0].steps[2].templates.whatsapp", "whatsapp has no template 'payment_remindr'", "'payment_reminder'"),
+    Mistake("a template that is not there", PAYMENT, "{whatsapp: payment_reminder,", "{whatsapp: payment_remindr,", "flows[0].steps[2].templates.whatsapp", "whatsapp has no template 'payment_remindr'", "'payment_reminder'"),
     Mistake("a tool that is not there", PAYMENT, "endpoint: check_payment", "endpoint: check_paymnt", "flows[0].steps[0].tool.endpoint", "no endpoint 'check_paymnt'", "'check_payment'"),
     Mistake("a condition on a name that cannot exist", PAYMENT, "field: payment_status.paid", "field: payment_state.paid", "flows[0].steps[1].arms[0].conditions[0].field", "'payment_state' cannot exist here", "'payment_status'"),
     Mistake("a loop that never waits", ORDER, "        on_error: tell_delay", "        on_error: tell_delay\n        goto: track", "flows[2].steps[0].id", "in a loop that never waits", "generate or wait", below=-3),
@@ -202,10 +202,12 @@ def test_a_bare_name_that_two_define_is_refused():
 
 def test_a_step_that_may_meet_a_closed_window_needs_a_text_or_a_default():
     texts, line = changed(
-        PAYMENT, "        templates: {whatsapp: payment_reminder}\n        max_words: 80", "        max_words: 80"
+        PAYMENT,
+        "        templates: {whatsapp: payment_reminder, sms: payment_reminder}\n        max_words: 80",
+        "        max_words: 80",
     )
     assert added(texts) == []
-    settings = TEXTS[SETTINGS].replace("    default_template: general_followup\n", "")
+    settings = TEXTS[SETTINGS].replace("    default_template: general_followup\n", "", 1)
     (found,) = added({**texts, SETTINGS: settings})
     assert (found.path, found.severity) == ("flows[0].steps[2]", "warning")
     assert "whatsapp's window is closed" in found.message

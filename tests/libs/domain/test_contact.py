@@ -42,6 +42,15 @@ def test_a_registered_contact_is_reached_at_the_first_address_of_a_channel():
     assert known.known_to_erp
 
 
+def test_whom_the_erp_knows_is_reached_in_the_chat_under_its_own_id():
+    assert contact(REGISTERED).address("chat") == PRIYA
+    chatting = Profile(name="Priya", channels=[Address(channel="chat", address="c_7")])
+    assert contact(Registered(contact_id=PRIYA, profile=chatting)).address("chat") == "c_7"
+    stranger = Registered(contact_id="unknown-1", profile=Profile(name="+91"), known_to_erp=False)
+    assert contact(stranger).address("chat") is None
+    assert Contact(id=PRIYA).address("chat") is None
+
+
 def test_a_sender_whom_the_erp_cannot_name_is_known_as_such():
     stranger = Registered(contact_id="unknown-1", profile=Profile(name="+91"), known_to_erp=False)
     assert not contact(stranger).known_to_erp

@@ -42,6 +42,24 @@ def test_a_policy_replaces_the_words_of_the_languages_that_it_names():
     assert not is_stop("stop", words)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["STOP", "stop all", "StopAll", "UNSUBSCRIBE", "Cancel.", "END", "quit", "OPTOUT", "Opt-Out", "ARRET", "Arrêt", "REMOVE",
+     "Band karo", "BANDKARO", "बंद", "mat bhejo"],
+)  # fmt: skip
+def test_by_sms_the_carriers_keywords_stop_too(text: str):
+    assert is_stop(text, stop_words(channel="sms"))
+
+
+def test_a_policy_cannot_unsay_what_the_carriers_obey():
+    assert is_stop("END", stop_words({"en": ["enough"]}, channel="sms"))
+
+
+@pytest.mark.parametrize("text", ["cancel", "end", "quit", "remove", "बंद", "mat bhejo"])
+def test_elsewhere_they_may_mean_an_order(text: str):
+    assert not is_stop(text, stop_words(channel="whatsapp"))
+
+
 def test_start_is_heard_as_a_whole_message_too():
     assert is_start("START")
     assert is_start("शुरू करें")

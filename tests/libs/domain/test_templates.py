@@ -103,6 +103,11 @@ def test_rupees_are_grouped_as_in_india(value: Any, said: str):
     assert render_strict("{{x|inr}}", Names.of_event({"x": value})) == said
 
 
+def test_rupees_can_be_written_in_the_letters_of_an_sms():
+    assert render_strict("{{x|inr_ascii}}", Names.of_event({"x": 52400})) == "Rs 52,400"
+    assert render_strict("{{x|inr_ascii}}", Names.of_event({"x": Decimal("-0.5")})) == "-Rs 0.50"
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

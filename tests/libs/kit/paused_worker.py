@@ -29,7 +29,7 @@ async def perform(claim: Claim) -> Outcome:
 async def main(url: str) -> None:
     async with Store.open(url, categories=(CONVERSATION, MESSAGE), master=MASTER) as store:
         world = LedgerWorld(store, Clock())
-        worker = world.worker(timeout=timedelta(milliseconds=400), perform=perform)
+        worker = world.worker(timeout=timedelta(seconds=1.5), perform=perform)
         await worker.claim_and_start()
         await worker.idle()
         tell("settled")

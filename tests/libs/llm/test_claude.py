@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -241,3 +242,26 @@ async def test_a_message_that_gives_orders_to_the_machine_changes_nothing(claude
     assert result.understanding is not None
     assert result.understanding.intent_names == []
     assert result.usage != Usage()
+
+
+async def test_the_reply_is_told_as_it_comes_and_ends_as_the_reply(claude):
+    told: list[str] = []
+    result = await claude.settle(turn(PROMISE), on_reply=told.append)
+    assert len(told) > 1
+    assert told[-1].strip() == result.reply
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(told))
+    assert len(set(told)) == len(told)
+
+
+async def test_a_reply_that_broke_off_is_told_anew_by_the_next_attempt(claude, sandbox):
+    sandbox.faults.add(Fault(kind="mid_stream_error"))
+    told: list[str] = []
+    result = await claude.settle(turn(PROMISE), on_reply=told.append)
+    assert told[-1].strip() == result.reply
+    assert len(result.calls) == 2
+
+
+async def test_a_turn_that_only_understands_tells_nothing(claude):
+    told: list[str] = []
+    await claude.turn(turn(PROMISE, wants="understand"), on_reply=told.append)
+    assert told == []

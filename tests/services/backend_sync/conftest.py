@@ -92,7 +92,7 @@ async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[Ba
         cause_id = ids.fresh()
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli")
         await publish(store, TENANT, SHIPPED, cause)
-        emulators = sandbox.build(SandboxSettings(scripts={}), now=clock.now)
+        emulators = sandbox.build(SandboxSettings(people=()), now=clock.now)
         origin = await stack.enter_async_context(serving(emulators))
         erp = await stack.enter_async_context(http.client(origin))
         own = await stack.enter_async_context(Store.open(database, master=MASTER, role="converse_backend_sync"))

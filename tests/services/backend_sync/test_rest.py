@@ -10,7 +10,7 @@ from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound
 from libs.kit import ids
 from libs.testkit.nouns import INVOICE, TENANT
-from services.gateways import decide as gateways
+from services.gateways import whatsapp_facts as gateways
 from tests.libs.channels.webhooks import PRIYA_WA_ID, message, messages, webhook
 from tests.services.backend_sync.conftest import BackendSync
 
@@ -139,6 +139,16 @@ async def test_an_unknown_sender_whom_the_erp_names_is_linked_to_that_contact(ba
     assert linked.event.digest == digest
     known = await backend.told("contact-c_sender", Registered)
     assert digest in {lookup.digest for lookup in known.event.lookups}
+
+
+async def test_whoever_comes_into_the_chat_is_looked_up_by_the_contact_id_that_their_token_proved(backend: BackendSync):
+    await backend.knows("contacts", id="C_Chat", name="Sana Khan", channels=[])
+    digest = (await backend.store.keyring.lookup(TENANT, "chat", "C_Chat")).hex()
+    unknown = SenderUnknown(channel="chat", digest=digest, address="C_Chat")
+    await backend.asked(unknown, f"conversation-unknown-{digest[:32]}")
+    linked = await backend.told("contact-C_Chat", Linked)
+    assert (linked.event.channel, linked.event.digest) == ("chat", digest)
+    assert (await backend.told("contact-C_Chat", Registered)).event.profile.name == "Sana Khan"
 
 
 async def test_an_unknown_sender_whom_nobody_names_becomes_a_contact_of_their_own(backend: BackendSync):

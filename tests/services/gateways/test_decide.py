@@ -2,28 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any
-from uuid import UUID
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.base import Envelope, Recorded
-from events.conversation import MessageRequested
 from events.inbound import StatusReceived
 from events.values import Body, Cost, PolicyDecision
-from libs.channels.outcome import Refused
-from libs.config.bundle import Bundle
-from libs.testkit.nouns import EVENING, INVOICE, NOON, PRIYA_PHONE, TENANT
+from libs.testkit.nouns import EVENING, NOON
 from services.gateways import decide
 from services.gateways.decide import Message
 from services.gateways.settings import ChannelOff, Settings
-from services.gateways.whatsapp import WhatsApp, WhatsAppDoor, request, sandbox_door
-from tests.services.gateways.conftest import REMINDER, bundle_of
+from services.gateways.whatsapp_door import WhatsAppDoor, door_of, sandbox_door
+from tests.services.gateways.asked import ID, asked
+from tests.services.gateways.conftest import bundle_of
 
-ID = UUID(int=7)
 DOOR = sandbox_door("http://sandbox.test")
 LIVE = {"PHONE": "1065", "TOKEN": "t0ken", "VERIFY": "v", "SECRET": "s"}
 LIVE_SETTINGS = """channels:
@@ -33,64 +26,6 @@ LIVE_SETTINGS = """channels:
     credentials: {phone_id: "${PHONE}", access_token: "${TOKEN}", verify_token: "${VERIFY}", app_secret: "${SECRET}"}
     test_recipients: ["+91987651*"]
 """
-
-
-def asked(**changes: Any) -> Recorded[MessageRequested]:
-    decision = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=NOON)
-    fields: dict[str, Any] = {
-        "message": str(ID),
-        "channel": "whatsapp",
-        "to": PRIYA_PHONE,
-        "body": REMINDER,
-        "allowed_by": decision,
-    }
-    envelope = Envelope(
-        id=ID,
-        type="conversation.message_requested.v1",
-        source="orchestrator",
-        stream="conversation-1",
-        version=4,
-        pos=10,
-        tenant=TENANT,
-        correlation_id=ID,
-        occurred_at=NOON,
-        recorded_at=NOON,
-    )
-    return Recorded(MessageRequested(**(fields | changes)), envelope)
-
-
-def door_of(bundle: Bundle, settings: Settings) -> WhatsAppDoor:
-    return WhatsApp(settings, httpx.AsyncClient()).door(bundle)
-
-
-def test_a_template_goes_out_with_its_variables_by_name_and_our_id():
-    call = request(asked(), DOOR)
-    assert not isinstance(call, Refused)
-    assert call.path == "/v26.0/106540352242922/messages"
-    assert call.body["biz_opaque_callback_data"] == str(ID)
-    assert call.body["template"] == {
-        "name": "payment_reminder_v1",
-        "language": {"code": "en"},
-        "components": [
-            {
-                "type": "body",
-                "parameters": [{"type": "text", "parameter_name": "invoice_number", "text": INVOICE}],
-            }
-        ],
-    }
-
-
-def test_variables_named_by_digits_are_positional():
-    body = Body(text="x", template="t", template_name="t_v1", language="hi", variables={"1": "Priya", "2": "₹52,400"})
-    call = request(asked(body=body), DOOR)
-    assert not isinstance(call, Refused)
-    [component] = call.body["template"]["components"]
-    assert [parameter["text"] for parameter in component["parameters"]] == ["Priya", "₹52,400"]
-    assert not any("parameter_name" in parameter for parameter in component["parameters"])
-
-
-def test_what_was_erased_cannot_be_sent():
-    assert isinstance(request(asked(to="[erased]", body=Body(text="[erased]")), DOOR), Refused)
 
 
 def test_a_template_costs_what_its_category_does_and_free_text_what_service_does():
@@ -113,21 +48,21 @@ def test_a_fresh_decision_stands_and_an_old_one_is_looked_at_again():
 
 def test_a_live_channel_in_development_writes_to_test_recipients_only():
     bundle = bundle_of(settings=LIVE_SETTINGS)
-    door = door_of(bundle, Settings(environment=LIVE, profile="development"))
+    door = door_of(Settings(environment=LIVE, profile="development"), bundle)
     assert (door.mode, door.base_url, door.phone_id) == ("live", "https://graph.facebook.com", "1065")
     assert door.may_write_to("+919876512345")
     assert not door.may_write_to("+919999999999")
     assert decide.veto(asked(to="+919999999999"), door, bundle, NOON)
-    production = door_of(bundle, Settings(environment=LIVE, profile="production"))
+    production = door_of(Settings(environment=LIVE, profile="production"), bundle)
     assert production.may_write_to("+919999999999")
 
 
 def test_without_credentials_it_is_the_sandbox_or_off():
     bundle = bundle_of(settings=LIVE_SETTINGS)
-    door = door_of(bundle, Settings(sandbox_urls={"whatsapp": "http://sandbox.test"}))
+    door = door_of(Settings(sandbox_urls={"whatsapp": "http://sandbox.test"}), bundle)
     assert (door.mode, door.base_url, door.test_recipients) == ("sandbox", "http://sandbox.test", None)
     with pytest.raises(ChannelOff):
-        door_of(bundle, Settings())
+        door_of(Settings(), bundle)
 
 
 def test_a_door_does_not_show_its_secrets():

@@ -81,7 +81,7 @@ async def neighbours(store: Store, clock: Clock, store_of: StoreOf) -> AsyncIter
     await clock.set(MORNING)
     await publish(store, TENANT, shipped(), because())
     async with AsyncExitStack() as stack:
-        origin = await stack.enter_async_context(serving(sandbox.build(SandboxSettings(scripts={}), now=clock.now)))
+        origin = await stack.enter_async_context(serving(sandbox.build(SandboxSettings(people=()), now=clock.now)))
         own = await store_of(role="converse_orchestrator", name="orchestrator")
         bus = await Bus.connect(NOWHERE, name="orchestrator", patience=0.1)
         stack.push_async_callback(bus.close)

@@ -75,14 +75,28 @@ def test_a_contact_who_goes_on_writing_is_put_off_twice_and_then_answered():
     assert len(scene.all(DraftDropped)) == 2
 
 
-def test_an_answer_leaves_unread_what_came_after_its_turn_was_asked():
+def test_an_answer_leaves_unread_what_came_after_its_turn_was_asked_and_that_is_read_next():
     scene = two_messages()
     for more in ("aur haan", "ek minute"):
         scene.claude_answers("…")
         scene.timer_fires("quiet")
         scene.priya_says(more)
-    scene.claude_answers("Ji, bataiye.")
+    told = scene.claude_answers("Ji, bataiye.")
     assert [line.text for line in scene.conversation.unread] == ["ek minute"]
+    assert kinds(told) == ["Understood", "MessageRequested", "TurnRequested"]
+    assert kinds(scene.claude_answers("Theek hai, main rukti hoon.")) == ["Understood", "MessageRequested"]
+    assert scene.conversation.unread == ()
+
+
+def test_a_reply_that_starts_the_flow_anew_in_which_it_was_given_is_answered_by_it():
+    scene = Scene().reminded().later(minutes=5)
+    for date in ("2026-02-20", "2026-02-21", "2026-02-22"):
+        scene.priya_says(f"{date} ko kar dungi")
+        scene.claude_answers("…", intents=["promise_to_pay"], extracted_info={"payment_date": date})
+        assert scene.state == "promised"
+        told = scene.claude_answers(f"{date}, note kar liya.")
+        assert kinds(told)[:2] == ["OutcomeHeard", "MessageRequested"]
+        assert scene.last(MessageRequested).body.text == f"{date}, note kar liya."
 
 
 def test_while_it_is_quiet_another_message_waits_for_the_timer():

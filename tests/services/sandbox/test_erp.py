@@ -35,10 +35,16 @@ async def test_a_contact_has_channels_with_evidence_of_consent(sandbox: Sandbox)
         "accounts payable",
         "Acme Corp",
     )
-    whatsapp, email = contact["channels"]
-    assert (whatsapp["channel"], whatsapp["address"], email["channel"]) == ("whatsapp", "+919876543210", "email")
-    assert whatsapp["consent"]["at"].endswith("Z")
-    assert whatsapp["consent"]["evidence"]
+    addresses = {each["channel"]: each["address"] for each in contact["channels"]}
+    assert addresses == {
+        "whatsapp": "+919876543210",
+        "sms": "+919876543210",
+        "email": "priya.sharma@acme.example",
+        "chat": "c_123",
+    }
+    for channel in contact["channels"]:
+        assert channel["consent"]["at"].endswith("Z")
+        assert channel["consent"]["evidence"]
 
 
 @pytest.mark.parametrize("address", ["+919876543210", "919876543210", "+91 98765 43210"])

@@ -1,36 +1,60 @@
 """The WhatsApp codec keeps what every channel promises, against the emulated Graph API."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from libs.channels import whatsapp
 from libs.channels.outcome import Outcome
 from libs.channels.whatsapp import Inbound, Malformed, Request, Status
-from libs.testkit.conformance.channel import ChannelConformance, Delivery, Features, Heard, Rig, Told, Trouble
-from tests.services.sandbox.conftest import PHONE_ID, SECRET, Sandbox
+from libs.kit import http
+from libs.testkit.conformance.channel import (
+    RETRY_AFTER_S,
+    ChannelConformance,
+    Delivery,
+    Features,
+    Heard,
+    Rig,
+    Told,
+    Trouble,
+)
+from libs.testkit.conformance.mutants import MUTANTS, Mutant, MutationConformance, changed
+from services.gateways.whatsapp_call import Graph
+from services.gateways.whatsapp_door import WhatsAppDoor, sandbox_door
+from services.sandbox.app import base_urls
+from tests.services.sandbox.conftest import SECRET, Sandbox
 
 PHONE = "+919812345678"
 TROUBLES: dict[Trouble, dict[str, Any]] = {
     "throttled": {"refuse": 130429},
+    "throttled_for": {"refuse": 130429, "retry_after": RETRY_AFTER_S},
     "refused": {"refuse": 131026},
+    "server_error": {"refuse": 131016},
     "answer_lost": {"answer": "dropped"},
     "answer_garbled": {"answer": "garbled"},
+    "timed_out": {"answer": "hung"},
     "fails_later": {"fails": 131049},
     "statuses_scrambled": {"copies": 2, "order": "backwards"},
+    "statuses_late": {"late": 0.5},
+    "numeric_ids": {"numeric_ids": True},
 }
+TIMEOUT = timedelta(seconds=0.5)
 
 
 @dataclass
 class WhatsAppRig:
-    """Writes, sends with httpx, classifies, and reads what the emulator's webhooks bring."""
+    """The gateways' own adapter at one end of the wire, and at the other what the emulator's webhooks bring."""
 
     sandbox: Sandbox
+    graph: Graph
+    door: WhatsAppDoor
     malformed: type[Exception] = Malformed
-    unplugged: bool = False
     delivered: int = 0
+    numeric: bool = False
 
     async def send_text(self, text: str, *, reference: str) -> Outcome:
         return await self._send(whatsapp.TextMessage(text), reference)
@@ -39,13 +63,14 @@ class WhatsAppRig:
         return await self._send(whatsapp.TemplateMessage("reminder", "en", ("Rahul",)), reference)
 
     async def contact_says(self, text: str, *, quoting: str | None = None, copies: int = 1) -> None:
-        await self.sandbox.says(text, sender=PHONE[1:], quoted=quoting, copies=copies)
+        await self.sandbox.says(text, sender=PHONE[1:], quoted=quoting, copies=copies, numeric_ids=self.numeric)
 
     async def trouble(self, trouble: Trouble) -> None:
         if trouble == "no_connection":
-            self.unplugged = True
-        else:
-            await self.sandbox.fault(**TROUBLES[trouble])
+            self.door = replace(self.door, base_url="http://127.0.0.1:9")
+            return
+        self.numeric = trouble == "numeric_ids"
+        await self.sandbox.fault(**TROUBLES[trouble])
 
     async def sent(self, reference: str) -> list[str]:
         return [message["text"] for message in await self.sandbox.sent(reference)]
@@ -72,22 +97,52 @@ class WhatsAppRig:
         return items
 
     async def _send(self, message: whatsapp.TextMessage | whatsapp.TemplateMessage, reference: str) -> Outcome:
-        request = whatsapp.write(message, to=PHONE, account=PHONE_ID, reference=reference)
+        request = whatsapp.write(message, to=PHONE, account=self.door.phone_id, reference=reference)
         assert isinstance(request, Request)
-        origin = "http://127.0.0.1:9" if self.unplugged else f"{self.sandbox.origin}/sandbox/meta"
-        headers = {"authorization": "Bearer token"}
-        try:
-            answer = await self.sandbox.client.post(origin + request.path, json=dict(request.body), headers=headers)
-        except httpx.ConnectError:
-            return whatsapp.classify("not_connected")
-        except httpx.HTTPError:
-            return whatsapp.classify("no_answer")
-        return whatsapp.classify(answer.status_code, answer.content)
+        return await self.graph.say(request, self.door, 0)
+
+
+@pytest.fixture
+async def rig(sandbox: Sandbox) -> AsyncIterator[Rig]:
+    async with http.client(timeout=TIMEOUT) as client:
+        door = sandbox_door(base_urls(sandbox.origin)["whatsapp"])
+        yield WhatsAppRig(sandbox, Graph(client), door)
 
 
 class TestWhatsApp(ChannelConformance):
     features = Features(states=("sent", "delivered", "read"), service_window=True)
 
-    @pytest.fixture
-    def rig(self, sandbox: Sandbox) -> Rig:
-        return WhatsAppRig(sandbox)
+
+def _verifies_what_it_parsed(rig: Rig, _: pytest.MonkeyPatch) -> Rig:
+    def verify(raw: bytes, signature: str | None) -> bool:
+        return rig.verify(json.dumps(json.loads(raw), ensure_ascii=False, separators=(",", ":")).encode(), signature)
+
+    return changed(rig, verify=verify)
+
+
+def _without(path: str, instead: Any) -> Callable[[Rig, pytest.MonkeyPatch], Rig]:
+    """The adapter's own code with something of it replaced."""
+
+    def breaks(rig: Rig, patch: pytest.MonkeyPatch) -> Rig:
+        patch.setattr(path, instead)
+        return rig
+
+    return breaks
+
+
+class TestWhatsAppMutants(MutationConformance):
+    suite = TestWhatsApp
+    mutants = (
+        *MUTANTS,
+        Mutant("raw bytes", _verifies_what_it_parsed, ("only_the_providers_own_bytes_are_trusted",)),
+        Mutant(
+            "the table of errors to retry",
+            _without("libs.channels.whatsapp_outcome._RETRY", {}),
+            ("what_was_not_sent_is_said_so[throttled]",),
+        ),
+        Mutant(
+            "Retry-After",
+            _without("services.gateways.whatsapp_call.seconds", lambda header: None),
+            ("who_is_asked_to_wait_waits_as_long",),
+        ),
+    )

@@ -1,0 +1,149 @@
+-- Claims effects in one call, for each ledger (a new ledger is added to the list): the look whether anything is due, the locks
+-- on the accounts, and the claim, each a statement of its own, so that it sees what the holder before it has committed.
+--
+-- Takes up to `p_limit` effects of the kinds `p_kind` for the claim `p_claim`, each for as many seconds as `p_lease` says of its
+-- kind. Everything that may stand against it is looked at in one statement: the state, the time, the order key, the gates, the
+-- kill switch, the breaker (`p_trouble` failures in a row leave one trial call), the account's concurrency and its tokens.
+-- Returns the claims in the order of their intents, and with each the intent as the log holds it.
+DO $each$
+DECLARE
+    ledger text;
+BEGIN
+    FOREACH ledger IN ARRAY ARRAY['orchestrator', 'gateways', 'backend_sync'] LOOP
+        EXECUTE format($ddl$
+CREATE OR REPLACE FUNCTION %1$I.claim_effects(
+    p_claim uuid, p_limit int, p_kind text[], p_lease double precision[], p_trouble int
+) RETURNS TABLE (
+    id uuid, kind text, account text, attempt int, opened_at timestamptz, claim uuid,
+    pos bigint, stream_id text, version int, tenant text, category text, type text, event_id uuid, correlation_id uuid,
+    causation_id uuid, occurred_at timestamptz, recorded_at timestamptz, meta bytea, data bytea
+) LANGUAGE plpgsql
+SET search_path = %1$I, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    v_tenant text[];
+    v_account text[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM account a
+        JOIN effect e USING (tenant, account)
+        WHERE a.killed IS NULL
+            AND coalesce(a.open_until, '-infinity') <= now()
+            AND e.state = 'open'
+            AND e.kind = ANY (p_kind)
+            AND e.not_before <= now()
+    ) THEN
+        RETURN;
+    END IF;
+
+    -- Locked, so that one claimer at a time counts what is in flight.
+    SELECT array_agg(held.tenant), array_agg(held.account) INTO v_tenant, v_account
+    FROM (
+        SELECT a.tenant, a.account
+        FROM account a
+        WHERE a.killed IS NULL
+            AND coalesce(a.open_until, '-infinity') <= now()
+            AND EXISTS (
+                SELECT FROM effect e
+                WHERE e.tenant = a.tenant AND e.account = a.account AND e.state = 'open'
+                    AND e.kind = ANY (p_kind) AND e.not_before <= now()
+            )
+        ORDER BY a.tenant, a.account
+        FOR NO KEY UPDATE OF a
+    ) held;
+    IF v_tenant IS NULL THEN
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    WITH usable AS MATERIALIZED (
+        SELECT
+            a.tenant,
+            a.account,
+            least(
+                a.burst,
+                a.tokens + a.rate * greatest(0, extract(epoch FROM clock_timestamp() - a.refilled_at)::double precision)
+            ) AS tokens,
+            CASE WHEN a.failures >= p_trouble THEN 1 ELSE a.concurrency END - (
+                SELECT count(*) FROM effect e
+                WHERE e.tenant = a.tenant AND e.account = a.account AND e.state = 'claimed'
+            ) AS room
+        FROM account a
+        JOIN unnest(v_tenant, v_account) AS held (tenant, account) USING (tenant, account)
+        WHERE a.killed IS NULL
+            AND coalesce(a.open_until, '-infinity') <= now()
+    ),
+    candidate AS MATERIALIZED (
+        SELECT e.id, a.tenant, a.account, e.pos
+        FROM usable a
+        CROSS JOIN LATERAL (
+            SELECT e.id, e.pos
+            FROM effect e
+            WHERE e.tenant = a.tenant
+                AND e.account = a.account
+                AND e.state = 'open'
+                AND e.kind = ANY (p_kind)
+                AND e.not_before <= now()
+                AND NOT EXISTS (
+                    SELECT FROM effect older
+                    WHERE older.tenant = e.tenant
+                        AND older.order_key = e.order_key
+                        AND older.state IN ('open', 'claimed')
+                        AND (older.pos, older.id) < (e.pos, e.id)
+                )
+                AND NOT EXISTS (
+                    SELECT FROM gate g
+                    WHERE g.tenant = e.tenant
+                        AND g.scope = ANY (e.gates)
+                        AND (
+                            g.closed_at_pos > e.pos
+                            OR (g.lasting AND g.closed_at_pos > coalesce(g.opened_at_pos, 0))
+                        )
+                )
+            ORDER BY e.pos, e.id
+            LIMIT greatest(0, least(p_limit, floor(a.tokens)::bigint, a.room))
+            FOR UPDATE OF e SKIP LOCKED
+        ) e
+    ),
+    chosen AS MATERIALIZED (
+        SELECT c.id, c.tenant, c.account
+        FROM candidate c
+        ORDER BY row_number() OVER (PARTITION BY c.tenant, c.account ORDER BY c.pos, c.id), c.pos
+        LIMIT p_limit
+    ),
+    spent AS (
+        UPDATE account a
+        SET tokens = usable.tokens - used.calls, refilled_at = clock_timestamp()
+        FROM usable
+        JOIN (SELECT c.tenant, c.account, count(*) AS calls FROM chosen c GROUP BY c.tenant, c.account) used
+            USING (tenant, account)
+        WHERE a.tenant = usable.tenant AND a.account = usable.account
+    ),
+    claimed AS (
+        UPDATE effect e
+        SET
+            state = 'claimed',
+            claim = p_claim,
+            lease_until = clock_timestamp() + make_interval(secs => p_lease[array_position(p_kind, e.kind)]),
+            attempt = e.attempt + 1
+        FROM chosen
+        WHERE e.id = chosen.id
+        RETURNING e.id, e.tenant, e.kind, e.account, e.attempt, e.opened_at, e.claim, e.pos, e.stream, e.version
+    )
+    SELECT
+        c.id, c.kind, c.account, c.attempt, c.opened_at, c.claim,
+        c.pos, c.stream, c.version, c.tenant, i.category, i.type, i.event_id, i.correlation_id,
+        i.causation_id, i.occurred_at, i.recorded_at, i.meta, i.data
+    FROM claimed c
+    JOIN ops.tenant t USING (tenant)
+    LEFT JOIN log.event i ON i.shard = t.shard AND i.pos = c.pos
+    ORDER BY c.pos;
+END
+$fn$;
+REVOKE ALL ON FUNCTION %1$I.claim_effects FROM PUBLIC;
+$ddl$, ledger);
+    END LOOP;
+END
+$each$;

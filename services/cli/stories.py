@@ -1,0 +1,235 @@
+"""What the demo tells on each channel: whom it is about, what must be seen, and what the contact does by themselves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from events import backend, business, conversation, followup, inbound, message, rules, timer, turn
+from events.values import Channel
+
+IST = timezone(timedelta(hours=5, minutes=30))
+START = datetime(2026, 2, 16, 10, 30, tzinfo=IST)
+PAYDAY = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
+
+Sees = Callable[[Any], bool]
+Wanted = Literal["whatsapp", "email", "chat", "sms", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that must be seen, and what it is called."""
+
+    title: str
+    sees: Sees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An overdue invoice of one contact: `morning` until the promise, `afterwards` until it is settled.
+
+    `prepared` and `payday` are told to the emulators (method, path below `/_sandbox`, body) before each of the two.
+    """
+
+    title: str
+    contact: str
+    invoice: str
+    amount: int
+    morning: tuple[Step, ...]
+    afterwards: tuple[Step, ...]
+    prepared: tuple[tuple[str, str, Any], ...] = ()
+    payday: tuple[tuple[str, str, Any], ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What the ERP says of the invoice beside that."""
+    later: datetime = PAYDAY
+    later_title: str = "20 February, the day of the promise: the invoice is paid, and the check is due"
+    wanders_over: tuple[Channel, ...] = ()
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """What the ERP posts."""
+        data = {
+            "invoice_number": self.invoice,
+            "contact_id": self.contact,
+            "amount": self.amount,
+            "currency": "INR",
+            "due_date": "2026-01-30",
+            "days_overdue": 17,
+            **self.more,
+        }
+        return {
+            "event_name": "invoice_overdue",
+            "event_id": f"demo-overdue-{self.invoice}",
+            "source": "demo-erp",
+            "data": data,
+        }
+
+
+def story_of(wanted: Wanted) -> Story:
+    """The story of one channel, or of one matter that wanders over all of them."""
+    return _wandering() if wanted == "all" else _on(wanted)
+
+
+ADDRESSES: Mapping[Channel, str] = {
+    "whatsapp": "+919876543210",
+    "sms": "+919876543210",
+    "email": "priya.sharma@acme.example",
+    "chat": "c_123",
+}
+"""Where Priya is; in the story of a channel the ERP knows this address of hers only."""
+NAMES: Mapping[Channel, str] = {
+    "whatsapp": "WhatsApp",
+    "sms": "SMS",
+    "email": "e-mail",
+    "chat": "the web chat",
+    "voice": "the phone",
+}
+
+
+def _on(channel: Channel) -> Story:
+    name = NAMES[channel]
+    arrives = {
+        "whatsapp": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
+        "chat": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
+        "sms": (Step("it was delivered", _is(message.Delivered)),),
+        "email": (Step("it was delivered", _is(message.Delivered)),),
+    }[channel]
+    confirmed = {
+        "whatsapp": (Step("the confirmation was read", _is(message.Read)),),
+        "chat": (Step("the confirmation was read", _is(message.Read)),),
+        "sms": (Step("the confirmation was delivered", _is(message.Delivered)),),
+        "email": (Step("the confirmation was delivered", _is(message.Delivered)),),
+    }[channel]
+    registered = channel in ("whatsapp", "sms")
+    written = () if registered else (Step("Claude (emulated) writes it", _is(turn.Completed)),)
+    consent = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
+    contact = {
+        "id": "c_123",
+        "name": "Priya Sharma",
+        "role": "accounts payable",
+        "organization": "Acme Corp",
+        "channels": [{"channel": channel, "address": ADDRESSES[channel], "consent": consent}],
+    }
+    prepared: list[tuple[str, str, Any]] = [("POST", "erp/contacts", contact)]
+    if channel == "chat":
+        prepared.append(("POST", "chat/c_123/open", None))
+    return Story(
+        title=f"Priya is reminded by {name}" if channel != "chat" else "Priya is reminded in the web chat",
+        contact="c_123",
+        invoice="INV-2026-0042",
+        amount=52400,
+        more={"preferred_channel": channel} if channel in ("chat", "sms") else {},
+        prepared=tuple(prepared),
+        morning=(
+            *_opening(channel),
+            *written,
+            Step(
+                f"a template goes out by {name}" if registered else f"a message goes out by {name}",
+                _asks_for("approach", channel),
+            ),
+            Step("the provider took it", _is(message.Accepted, channel=channel)),
+            Step("the process moved: pending → reminded", _moves("pending", "reminded")),
+            *arrives,
+            Step("Priya answers", _is(inbound.Received, channel=channel)),
+            *_promised(),
+            Step("the promise is confirmed to Priya", _asks_for("answer", channel)),
+            *confirmed,
+        ),
+        afterwards=(*_checked(), *_settled("Priya", channel)),
+    )
+
+
+def _wandering() -> Story:
+    say = {"channel": "sms", "say": ["Payment kar diya hai"]}
+    return Story(
+        title="Vikram answers a mail on WhatsApp, promises in the chat, and says by SMS that he has paid",
+        contact="c_131",
+        invoice="INV-2026-0031",
+        amount=410000,
+        wanders_over=("email", "whatsapp", "chat", "sms"),
+        later=PAYDAY - timedelta(days=1),
+        later_title="19 February, a day early: the invoice is paid, and Vikram says so by himself",
+        payday=(("POST", "contacts/c_131/say", say),),
+        morning=(
+            *_opening("email"),
+            Step("a mail goes out", _asks_for("approach", "email")),
+            Step("the mail server took it", _is(message.Accepted, channel="email")),
+            Step("the process moved: pending → reminded", _moves("pending", "reminded")),
+            Step("Vikram answers on WhatsApp", _is(inbound.Received, channel="whatsapp")),
+            Step("he is answered on WhatsApp", _asks_for("answer", "whatsapp")),
+            Step("Vikram goes on in the chat", _is(inbound.Received, channel="chat")),
+            *_promised(),
+            Step("the promise is confirmed in the chat", _asks_for("answer", "chat")),
+            Step("he has read it there", _is(message.Read, channel="chat")),
+        ),
+        afterwards=(
+            Step("Vikram writes by SMS", _is(inbound.Received, channel="sms")),
+            Step("Claude (emulated) understood that it is paid", _says("already_paid")),
+            Step("the ERP is asked, and says paid", _is(backend.CallCompleted, endpoint="check_payment")),
+            Step("the process moved: acknowledged → confirmed", _moves("acknowledged", "confirmed")),
+            *_settled("Vikram", "sms", purpose="answer"),
+        ),
+    )
+
+
+def _opening(channel: Channel) -> tuple[Step, ...]:
+    return (
+        Step("the event is stored", _is(business.EventReceived, event_name="invoice_overdue")),
+        Step("a rule matched, and why", lambda event: isinstance(event, rules.Evaluated) and bool(event.matched)),
+        Step("a follow-up is open", _is(followup.Opened)),
+        Step("the contact policy allowed the approach", _is(followup.AttemptStarted, channel=channel)),
+    )
+
+
+def _promised() -> tuple[Step, ...]:
+    return (
+        Step("Claude (emulated) understood a promise and its date", _promises),
+        Step("the process moved: reminded → promised", _moves("reminded", "promised")),
+        Step("a check is scheduled", _is(conversation.TimerSet, purpose="check")),
+        Step("the ERP took the promise", _confirms("record_promise")),
+    )
+
+
+def _checked() -> tuple[Step, ...]:
+    return (
+        Step("the check is due", _is(timer.Fired)),
+        Step("the process moved: promised → confirmed", _moves("promised", "confirmed")),
+    )
+
+
+def _settled(who: str, channel: Channel, *, purpose: str = "approach") -> tuple[Step, ...]:
+    return (
+        Step("the follow-up is resolved", _is(followup.Resolved)),
+        Step("the ERP was told, and confirmed", _confirms("record_outcome")),
+        Step(f"{who} is thanked", _asks_for(purpose, channel)),
+        Step("the conversation is closed", _is(conversation.Closed, reason="resolved")),
+    )
+
+
+def _is(kind: type[Any], /, **about: Any) -> Sees:
+    def sees(event: Any) -> bool:
+        return isinstance(event, kind) and all(getattr(event, name) == value for name, value in about.items())
+
+    return sees
+
+
+def _moves(before: str, after: str) -> Sees:
+    return _is(conversation.ProcessMoved, from_state=before, to_state=after)
+
+
+def _asks_for(purpose: str, channel: Channel) -> Sees:
+    return _is(conversation.MessageRequested, purpose=purpose, channel=channel)
+
+
+def _says(intent: str) -> Sees:
+    return lambda event: isinstance(event, turn.Completed) and intent in event.intents
+
+
+def _promises(event: Any) -> bool:
+    if not isinstance(event, turn.Completed) or not {"promise_to_pay", "will_pay"}.intersection(event.intents):
+        return False
+    return event.extracted_info.get("payment_date") == "2026-02-20"
+
+
+def _confirms(endpoint: str) -> Sees:
+    return _is(backend.CallCompleted, kind="write", endpoint=endpoint)
