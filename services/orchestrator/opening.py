@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from events.backend import FollowupDiscovered
 from events.base import Draft, Event, Recorded
 from events.followup import Cancelled, Declined, Opened, Scheduled
+from events.operator import FollowupTriggered
 from events.rules import Evaluated, MatchedFollowup
 from libs.domain.rules import Holder, why_not
 from libs.kit.world import World
@@ -108,3 +110,36 @@ def _decline(opening: Opening, asked: MatchedFollowup, followup: str, reason: st
 def _tell(opening: Opening, asked: MatchedFollowup, followup: str, event: Event) -> None:
     contact = asked.contact_id
     opening.drafts.append(Draft(f"followup-{followup}", event, f"contact-{contact}", contact))
+
+
+def triggered(event: FollowupTriggered) -> Opened:
+    """The follow-up that somebody asked for by hand."""
+    return Opened(
+        contact_id=event.contact_id,
+        reason=event.reason,
+        origin="operator",
+        priority=event.priority,
+        channel_priority=event.channel_priority,
+        process_type=event.process_type,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        flow=event.flow,
+        business_context=event.business_context,
+    )
+
+
+def discovered(event: FollowupDiscovered, key: str) -> Opened:
+    """The follow-up that the ERP holds, under the key by which it is taken up once."""
+    return Opened(
+        contact_id=event.contact_id,
+        reason=event.reason,
+        origin="erp",
+        priority=event.priority,
+        channel_priority=event.channel_priority,
+        process_type=event.process_type,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        business_context=event.business_context,
+        dedupe_key=key,
+        erp_id=event.erp_id,
+    )
