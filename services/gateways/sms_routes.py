@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from libs.channels import sms_exotel, sms_pinpoint
 from libs.channels.sms_items import Inbound, Item, Malformed, Status
+from libs.config.bundle import Bundle
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from services.gateways import decide, sms_facts
@@ -32,7 +33,7 @@ MAX_WEBHOOK = 512 * 1024  # bytes; an envelope of SNS has 256 KB at most
 class SmsRoutes:
     """`/webhooks/sms` for the only tenant, `/webhooks/{tenant}/sms` for several."""
 
-    def __init__(self, desk: Desk, topics: Topics, door_of: Any) -> None:
+    def __init__(self, desk: Desk, topics: Topics, door_of: Callable[[Bundle], SmsDoor]) -> None:
         self._desk = desk
         self._topics = topics
         self._door_of = door_of
@@ -50,7 +51,7 @@ class SmsRoutes:
         )
         async def sms_webhook(request: AnyRequest, tenant: FromPath[str] = DEFAULT_TENANT) -> Response[str]:
             """SNS's signed envelopes, or Exotel's messages with the secret as password (basic auth)."""
-            door: SmsDoor = await self._desk.door(tenant, self._door_of)
+            door = await self._desk.door(tenant, self._door_of)
             if isinstance(door, AwsDoor):
                 return await self._envelope(request, tenant, door)
             known_by(_password(request.headers.get("authorization")), door)
@@ -91,7 +92,7 @@ class SmsRoutes:
         return [sms_webhook, sms_inbound, sms_status]
 
     async def _exotel(self, tenant: str) -> ExotelDoor:
-        door: SmsDoor = await self._desk.door(tenant, self._door_of)
+        door = await self._desk.door(tenant, self._door_of)
         if not isinstance(door, ExotelDoor):
             raise Problem(
                 404, "There is no such webhook", "the SMS of this tenant go over AWS: it posts to /webhooks/sms"
