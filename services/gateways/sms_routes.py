@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from litestar import HttpMethod, Request, Response, post, route
+from litestar import HttpMethod, Request, Response, head, post, route
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
@@ -26,7 +26,7 @@ from services.gateways.sms_topic import RAW_DELIVERY, Topics, malformed, refused
 log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
-ASKING = [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.POST]
+ASKING = [HttpMethod.GET, HttpMethod.POST]
 MAX_WEBHOOK = 512 * 1024  # bytes; an envelope of SNS has 256 KB at most
 
 
@@ -71,6 +71,15 @@ class SmsRoutes:
             known_by(secret, await self._exotel(tenant))
             return await self._inbound(request, tenant)
 
+        @head(
+            ["/webhooks/sms/{secret:str}", "/webhooks/{tenant:str}/sms/{secret:str}"],
+            include_in_schema=False,
+            media_type="text/plain",
+        )
+        async def sms_looked_at(secret: FromPath[str], tenant: FromPath[str] = DEFAULT_TENANT) -> None:
+            """Exotel looks at the content type before it asks."""
+            known_by(secret, await self._exotel(tenant))
+
         @post(
             ["/webhooks/sms/{secret:str}/status", "/webhooks/{tenant:str}/sms/{secret:str}/status"],
             status_code=200,
@@ -89,7 +98,7 @@ class SmsRoutes:
             await self._take(tenant, status)
             return _empty()
 
-        return [sms_webhook, sms_inbound, sms_status]
+        return [sms_webhook, sms_inbound, sms_looked_at, sms_status]
 
     async def _exotel(self, tenant: str) -> ExotelDoor:
         door = await self._desk.door(tenant, self._door_of)
@@ -100,8 +109,6 @@ class SmsRoutes:
         return door
 
     async def _inbound(self, request: AnyRequest, tenant: str) -> Response[str]:
-        if request.method == "HEAD":  # Exotel looks at the content type before it asks
-            return _empty()
         try:
             given = dict(request.query_params) if request.method == "GET" else await _fields(request)
             item = sms_exotel.read_inbound(given)
