@@ -11,6 +11,7 @@ from events.followup import FOLLOWUP
 from events.inbound import INBOUND
 from events.message import MESSAGE
 from events.operator import OPERATOR
+from events.reach import REACH
 from events.rules import RULES
 from events.timer import TIMER
 from events.turn import TURN
@@ -21,6 +22,7 @@ CATEGORIES: tuple[Category, ...] = (
     RULES,
     CONTACT,
     CONSENT,
+    REACH,
     FOLLOWUP,
     CONVERSATION,
     TURN,

@@ -26,10 +26,14 @@ class Profile(Value):
 
 
 class Lookup(Value):
-    """By which an inbound message finds its contact: the channel and the HMAC (hex) of the normalised address."""
+    """By which an inbound message finds its contact: the channel and the HMAC (hex) of the normalised address.
+
+    `implied`: nobody registered it for this channel, but a phone is the same person's on every phone channel.
+    """
 
     channel: str
     digest: str
+    implied: bool = False
 
 
 PersonalProfile = Annotated[Profile, Personal({"name": "[erased]"})]

@@ -7,6 +7,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from events.base import Category, Event, Intent, Personal
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+)
 from events.values import (
     Attachment,
     PersonalBody,
@@ -15,15 +26,20 @@ from events.values import (
     PersonalTextOrNone,
     PolicyDecision,
     SlotOffer,
+    ToolOffer,
     Trigger,
 )
 
 
 class Opened(Event, tag="conversation.opened.v1"):
-    """We talk with this contact now; `follows` names the conversation before."""
+    """We talk with this contact now; `follows` names the conversation before.
+
+    `idle_turns`: so many turns without progress the one before ended with, if it ended lately.
+    """
 
     contact_id: str
     follows: str | None = None
+    idle_turns: int = 0
 
 
 class ProcessBound(Event, tag="conversation.process_bound.v1"):
@@ -61,45 +77,20 @@ class FlowEnded(Event, tag="conversation.flow_ended.v1"):
     returns: bool = False
 
 
-class SlotAsked(Event, tag="conversation.slot_asked.v1"):
-    """The contact is asked for a slot, once more."""
+class Migrated(Event, tag="conversation.migrated.v1"):
+    """A matter goes on in another bundle, at the state and the step where it stood."""
 
     matter: str
-    flow: str
-    step: str
-    slot: str
+    from_bundle: str
+    to_bundle: str
 
 
-class SlotFilled(Event, tag="conversation.slot_filled.v1"):
-    """The contact answered, or corrected what they had answered; `words` are theirs."""
-
-    matter: str
-    flow: str
-    step: str
-    slot: str
-    value: Annotated[Any, Personal(None)]
-    words: PersonalTextOrNone = None
-    corrected: bool = False
-
-
-class SlotRefused(Event, tag="conversation.slot_refused.v1"):
-    """What the contact said is no answer, and why."""
+class MigrationRefused(Event, tag="conversation.migration_refused.v1"):
+    """A matter stays in its bundle, because the other one has no place for it."""
 
     matter: str
-    flow: str
-    step: str
-    slot: str
+    bundle: str
     reason: str
-
-
-class CollectEnded(Event, tag="conversation.collect_ended.v1"):
-    """A step asks no more: the contact broke it off, or did not answer what was asked often enough."""
-
-    matter: str
-    flow: str
-    step: str
-    how: Literal["cancelled", "unanswered"]
-    slot: str | None = None
 
 
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
@@ -115,19 +106,44 @@ class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
 class ContactSaid(Event, tag="conversation.contact_said.v1"):
     """The contact spoke; `inbound` is the stream of the message.
 
-    `matter` is the one that the message answers, where the message it quotes tells that.
+    `matter` is the one that the message is about, where the message that it answers or an id that it names tells that.
+    `kind` is what was sent, where it was no text; `sender` the address that it came from, where an answer may go.
     """
 
     channel: str
     inbound: str
     text: PersonalText
     at: datetime
+    kind: str = "text"
+    sender: PersonalTextOrNone = None
     provider_ref: str | None = None
     reply_to: str | None = None
     matter: str | None = None
     choice: str | None = None
     subject: PersonalTextOrNone = None
     attachments: Annotated[list[Attachment], Personal([])] = []
+
+
+class AttachmentsRead(Event, tag="conversation.attachments_read.v1"):
+    """What a message brought beside its words, as far as it could be had: the files, and what was said in a voice note."""
+
+    inbound: str
+    attachments: Annotated[list[Attachment], Personal([])] = []
+    transcript: PersonalTextOrNone = None
+    failed: str | None = None
+
+
+class AutomaticHeard(Event, tag="conversation.automatic_heard.v1"):
+    """A machine answered in the contact's place (out of office, a list, a report): it is noted, and never answered."""
+
+    channel: str
+    inbound: str
+    automatic: Literal["auto_reply", "out_of_office", "list", "report"]
+    text: PersonalText
+    at: datetime
+    subject: PersonalTextOrNone = None
+    provider_ref: str | None = None
+    matter: str | None = None
 
 
 class Understood(Event, tag="conversation.understood.v1"):
@@ -149,24 +165,32 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
     """A reply was written and not sent, because the conversation had moved on."""
 
     turn: str
-    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out"]
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out", "no_progress"]
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
-    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one."""
+    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one.
+
+    `transition` is its place in the map of the matter's bundle, from 0.
+    """
 
     matter: str
     from_state: str
     to_state: str
     trigger: Trigger
     reasons: list[str] = []
+    transition: int | None = None
 
 
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
-    """The outcome of one of our intents reached the conversation; it is no longer awaited."""
+    """The outcome of one of our intents reached the conversation; it is no longer awaited.
+
+    `provider_ref` is the provider's id of a message that was taken: answers quote it.
+    """
 
     intent: str
     outcome: str
+    provider_ref: str | None = None
 
 
 class MatterSettled(Event, tag="conversation.matter_settled.v1"):
@@ -177,12 +201,15 @@ class MatterSettled(Event, tag="conversation.matter_settled.v1"):
 
 
 class ChannelSwitched(Event, tag="conversation.channel_switched.v1"):
+    """It goes on there: for one matter where it is named, whatever channel the others are talked about on."""
+
     channel: str
     reason: str
+    matter: str | None = None
 
 
 class GateClosed(Event, tag="conversation.gate_closed.v1"):
-    """Intents of this scope (`contact:…`, `conversation:…`, `matter:…`) at lower positions are withheld.
+    """Intents of this scope (`contact:…`, `contact:…/<channel>`, `conversation:…`, `matter:…`) at lower positions are withheld.
 
     A lasting gate withholds later ones too, until it is opened.
     """
@@ -197,11 +224,12 @@ class GateOpened(Event, tag="conversation.gate_opened.v1"):
 
 
 class Escalated(Event, tag="conversation.escalated.v1"):
-    """A person must look at it."""
+    """A person must look at it. `silences`: the agent says nothing more until one has, or the process moves otherwise."""
 
     reason: str
     matter: str | None = None
     queue: str | None = None
+    silences: bool = False
 
 
 class TakenOver(Event, tag="conversation.taken_over.v1"):
@@ -225,7 +253,7 @@ class TimerSet(Event, tag="conversation.timer_set.v1"):
     """
 
     timer: str
-    purpose: Literal["check", "no_reply", "wait", "deferred", "quiet", "pending"]
+    purpose: Literal["check", "no_reply", "wait", "deferred", "quiet", "pending", "media"]
     due_at: datetime
     matter: str | None = None
     name: str | None = None
@@ -241,7 +269,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
-    for at this step, or may be corrected at it.
+    for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
+    what it chose before.
     """
 
     turn: str
@@ -257,6 +286,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     max_words: int | None = None
     gates: list[str] = []
     slots: Annotated[list[SlotOffer], Personal([])] = []
+    tools: list[ToolOffer] = []
+    done: Annotated[list[dict[str, Any]], Personal([])] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
@@ -305,6 +336,7 @@ class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effe
     payload: PersonalData = {}
     why: Literal["action", "resolved", "exhausted"] = "action"
     result_key: str | None = None
+    step: str | None = None
 
 
 class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):
@@ -312,6 +344,16 @@ class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contac
 
     channel: str
     digest: str
+    address: PersonalText
+
+
+class AddressMoved(Intent, tag="conversation.address_moved.v1", effect="contact.move"):
+    """A provider told that a contact has another address now: who they are stays, where they are reached changes."""
+
+    contact_id: str
+    channel: str
+    digest: str
+    new_digest: str
     address: PersonalText
 
 
@@ -323,12 +365,21 @@ CONVERSATION = Category(
         FlowStarted,
         StepEntered,
         FlowEnded,
+        Migrated,
+        MigrationRefused,
         SlotAsked,
         SlotFilled,
         SlotRefused,
         CollectEnded,
+        PlanStarted,
+        PlanChose,
+        ApprovalRequested,
+        ApprovalHeard,
+        PlanEnded,
         ToolAnswered,
         ContactSaid,
+        AttachmentsRead,
+        AutomaticHeard,
         Understood,
         DraftDropped,
         ProcessMoved,
@@ -347,5 +398,6 @@ CONVERSATION = Category(
         ToolRequested,
         WritebackRequested,
         SenderUnknown,
+        AddressMoved,
     ),
 )

@@ -67,11 +67,16 @@ class AttemptStarted(Event, tag="followup.attempt_started.v1"):
 
 
 class AttemptUnanswered(Event, tag="followup.attempt_unanswered.v1"):
-    """Nobody answered in the time that the policy gives, or the message did not arrive."""
+    """Nobody answered in the time that the policy gives, or the message did not arrive.
+
+    Where it was refused for a reason of ours, such as our account at the provider, the attempt (`number`; 0 for what was
+    none) does not count, and the channel is tried again, not before `until`.
+    """
 
     number: int
     channel: str
-    reason: Literal["no_reply", "message_failed"] = "no_reply"
+    reason: Literal["no_reply", "message_failed", "account_refused"] = "no_reply"
+    until: datetime | None = None
 
 
 class Deferred(Event, tag="followup.deferred.v1"):

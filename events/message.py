@@ -55,13 +55,14 @@ class Read(Event, tag="message.read.v1"):
 
 
 class Failed(Event, tag="message.failed.v1"):
-    """The provider took it, then could not deliver it."""
+    """The provider took it, then could not deliver it. `scope` says what else that touches."""
 
     conversation: str
     channel: str
     code: str
     reason: str
     at: datetime
+    scope: Literal["message", "contact", "account"] = "contact"
 
 
 class Bounced(Event, tag="message.bounced.v1"):

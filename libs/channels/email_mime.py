@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
+from email.parser import BytesHeaderParser, HeaderParser
 from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
 
 from libs.channels.email_address import ANY, Mailbox, bare_id, normal
@@ -53,14 +54,14 @@ class Headers:
     @classmethod
     def of(cls, message: "Message[str, str]") -> "Headers":
         fields: dict[str, list[str]] = {}
-        for name, raw in message.items():
+        for name, raw in message.raw_items():
             fields.setdefault(name.lower(), []).append(decoded(str(raw)))
         return cls(fields)
 
     @classmethod
     def read(cls, block: str) -> "Headers":
         """A block of raw headers, as providers pass it on."""
-        return cls.of(email.message_from_string(block.lstrip("\r\n")))
+        return cls.of(HeaderParser().parsestr(block.lstrip("\r\n")))
 
     def get(self, name: str) -> str | None:
         """The first header of this name."""
@@ -101,8 +102,8 @@ def take_apart(raw: bytes) -> Parts:
     """The parts of a mail; the first text of each kind is what it says, what is attached is a file."""
     try:
         message = email.message_from_bytes(raw)
-    except (RecursionError, ValueError, LookupError):
-        return Parts(Headers())
+    except (RecursionError, ValueError, LookupError):  # nested deeper than anybody can mean
+        message = BytesHeaderParser().parsebytes(raw)
     texts: dict[str, str] = {}
     files: list[File] = []
     reports: list[Mapping[str, str]] = []
@@ -116,7 +117,7 @@ def take_apart(raw: bytes) -> Parts:
             if kind == "message/rfc822":
                 files += _forwarded(part)
         elif kind in ("text/plain", "text/html") and kind not in texts and not _is_file(part):
-            texts[kind] = text_of(_content(part), part.get_content_charset())
+            texts[kind] = text_of(_content(part), _charset(part))
         elif not part.is_multipart():
             files.append(File(_name(part, len(files)), kind, _content(part)))
     return Parts(
@@ -152,7 +153,7 @@ def decoded(text: str) -> str:
         ]
     except (HeaderParseError, ValueError, TypeError):
         return _whole(flat)
-    return _whole(" ".join("".join(pieces).split()))
+    return _whole(" ".join("".join(pieces).split())) or flat
 
 
 def _whole(text: str) -> str:
@@ -167,11 +168,26 @@ def _leaves(message: "Message[str, str]") -> Iterator["Message[str, str]"]:
     while waiting and seen < MAX_PARTS:
         part = waiting.pop(0)
         seen += 1
-        payload = part.get_payload()
+        payload = _payload(part)
         if part.get_content_maintype() == "multipart" and isinstance(payload, list):
             waiting[:0] = [each for each in payload if isinstance(each, Message)]
         else:
             yield part
+
+
+def _payload(part: "Message[str, str]") -> object:
+    """What a part holds; None where its headers keep the library from telling."""
+    try:
+        return part.get_payload()
+    except (TypeError, ValueError, LookupError):
+        return None
+
+
+def _charset(part: "Message[str, str]") -> str | None:
+    try:
+        return part.get_content_charset()
+    except (TypeError, ValueError, LookupError):
+        return None
 
 
 def _is_file(part: "Message[str, str]") -> bool:
@@ -188,7 +204,7 @@ def _content(part: "Message[str, str]") -> bytes:
         content = None
     if isinstance(content, bytes):
         return content
-    payload = part.get_payload()
+    payload = _payload(part)
     return payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
 
 
@@ -209,30 +225,30 @@ def file_name(name: str, number: int) -> str:
 
 def _report_fields(part: "Message[str, str]") -> list[Mapping[str, str]]:
     """The groups of fields of a machine-readable part (RFC 3464, RFC 5965), names in small letters."""
-    payload = part.get_payload()
+    payload = _payload(part)
     if isinstance(payload, list):
         groups = [each for each in payload if isinstance(each, Message)]
     else:
         blocks = re.split(r"\r?\n[ \t]*\r?\n", _content(part).decode("utf-8", "replace").strip())
-        groups = [email.message_from_string(block) for block in blocks]
+        groups = [HeaderParser().parsestr(block) for block in blocks]
     if part.get_content_type() == "message/feedback-report":
-        groups = [email.message_from_string(str(each.get_payload())) if not each.items() else each for each in groups]
+        groups = [HeaderParser().parsestr(str(_payload(each))) if not each.items() else each for each in groups]
     read = [{name.lower(): decoded(str(raw)) for name, raw in group.items()} for group in groups]
     return [fields for fields in read if fields]
 
 
 def _original(part: "Message[str, str]") -> Headers:
-    payload = part.get_payload()
+    payload = _payload(part)
     if isinstance(payload, list) and payload and isinstance(payload[0], Message):
         return Headers.of(payload[0])
     return Headers.read(_content(part).decode("utf-8", "replace"))
 
 
 def _forwarded(part: "Message[str, str]") -> list[File]:
-    payload = part.get_payload()
+    payload = _payload(part)
     if not (isinstance(payload, list) and payload and isinstance(payload[0], Message)):
         return []
     try:
         return [File("message.eml", "message/rfc822", payload[0].as_bytes())]
-    except (ValueError, TypeError, LookupError, AttributeError, UnicodeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return []

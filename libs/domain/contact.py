@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from events import consent as consents
+from events import reach as reaches
 from events.base import Event
 from events.contact import Changed, Erased, NotFound, Profile, Registered
 
@@ -62,5 +64,31 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
             return Consent()
         case consents.Given(channel=str(channel)):
             return replace(state, stopped=False, channels={**state.channels, channel: True})
+        case _:
+            return state
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The addresses at which nothing arrives, by channel and address: until when (None: until the contact is heard there)."""
+
+    failed: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+
+    def fails(self, channel: str, address: str, now: datetime) -> bool:
+        """Whether an address is passed over now."""
+        if (channel, address) not in self.failed:
+            return False
+        until = self.failed[channel, address]
+        return until is None or now < until
+
+
+def evolve_reach(state: Reach, event: Event) -> Reach:
+    """The reach after one more fact."""
+    match event:
+        case reaches.AddressFailed():
+            return Reach({**state.failed, (event.channel, event.address): event.until})
+        case reaches.AddressWorks():
+            gone = (event.channel, event.address)
+            return Reach({place: until for place, until in state.failed.items() if place != gone})
         case _:
             return state

@@ -7,24 +7,23 @@ from typing import Any, Literal, TypeVar
 
 from events.base import Event
 from events.conversation import (
+    AttachmentsRead,
     ChannelSwitched,
     Closed,
-    CollectEnded,
     ContactSaid,
     DraftDropped,
     Escalated,
     FlowEnded,
     FlowStarted,
+    GateClosed,
     MatterSettled,
     MessageRequested,
+    Migrated,
     Opened,
     OutcomeHeard,
     ProcessBound,
     ProcessMoved,
     Released,
-    SlotAsked,
-    SlotFilled,
-    SlotRefused,
     StepEntered,
     TakenOver,
     TimerSet,
@@ -34,47 +33,24 @@ from events.conversation import (
     Understood,
     WritebackRequested,
 )
-from libs.domain import course
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+)
+from libs.domain import course, lines
 from libs.domain.course import Course
+from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 
 Status = Literal["new", "open", "with_operator", "closed"]
-Role = Literal["contact", "agent", "operator"]
-HISTORY = 40
-"""How many lines of a conversation stay in mind and are shown to Claude."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something that was said, by whom and where. `version` is its place in the conversation's stream."""
-
-    role: Role
-    text: str
-    channel: str
-    version: int
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that we asked for, when (business time), and what for."""
-
-    channel: str
-    purpose: str
-    at: datetime
-    matter: str | None = None
-    step: str | None = None
-    heard: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Claude is thinking: up to which version of the stream, for which step."""
-
-    id: str
-    upto: int
-    wants: str
-    matter: str | None = None
-    step: str | None = None
+LOST = ("failed", "withheld")
+"""The outcomes of a message that reached nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +77,24 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What we remember. `awaited` holds the ids of intents whose outcome has not been heard."""
+    """What we remember. `awaited` holds the ids of intents whose outcome has not been heard.
+
+    `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
+    wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
+    """
 
     contact_id: str = ""
     status: Status = "new"
     version: int = 0
     channel: str | None = None
-    lines: tuple[Line, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
+    lines: Lines = ()
     matters: Mapping[str, Matter] = field(default_factory=dict)
     focus: str | None = None
     turn: Turn | None = None
-    answered: int = 0
-    understood: int = 0
     quiet: bool = False
+    idle: int = 0
+    silenced: bool = False
     suppressed: int = 0
     messages: Mapping[str, Sent] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
@@ -121,6 +102,8 @@ class Conversation:
     writes: Mapping[str, WritebackRequested] = field(default_factory=dict)
     timers: Mapping[str, TimerSet] = field(default_factory=dict)
     heard_at: Mapping[str, datetime] = field(default_factory=dict)
+    senders: Mapping[str, str] = field(default_factory=dict)
+    gates: Mapping[str, int] = field(default_factory=dict)
     language: str | None = None
 
     @property
@@ -128,14 +111,45 @@ class Conversation:
         return self.status in ("open", "with_operator")
 
     @property
-    def unread(self) -> tuple[Line, ...]:
+    def unread(self) -> Lines:
         """What the contact said and nobody has answered."""
-        return tuple(line for line in self.lines if line.role == "contact" and line.version > self.answered)
+        return tuple(line for line in self.lines if line.unread)
+
+    def about(self, line: Line) -> str | None:
+        """The matter that a line is about. Where it does not tell, and what was guessed is settled: the one in focus now."""
+        known = self.matters.get(line.about or "")
+        return line.about if line.certain or (known is not None and known.settled is None) else self.in_focus
+
+    def heard_about(self, matter: str | None) -> Lines:
+        """What the contact said about a matter (None: about none)."""
+        return tuple(line for line in self.lines if line.role == "contact" and self.about(line) == matter)
+
+    def unread_about(self, matter: str | None) -> Lines:
+        """What the contact said about a matter and nobody has answered."""
+        return tuple(line for line in self.heard_about(matter) if line.unread)
+
+    def last_heard(self, matter: str | None) -> int:
+        """The version of the contact's newest message about a matter, 0 when there is none."""
+        return max((line.version for line in self.heard_about(matter)), default=0)
+
+    def was_read(self, line: Line, turn: Turn) -> bool:
+        """Whether a turn has read a line: what the contact had said about its matter when it was asked for."""
+        meant = turn.matter in (line.about, self.about(line))
+        return line.role == "contact" and line.version <= turn.upto and meant
+
+    def withdrew(self, sent: Sent) -> bool:
+        """Whether we ourselves have closed a gate before a message since we asked for it."""
+        return any(self.gates.get(scope, 0) > sent.version for scope in sent.gates)
 
     @property
-    def last_heard(self) -> int:
-        """The version of the contact's newest message, 0 when there is none."""
-        return max((line.version for line in self.lines if line.role == "contact"), default=0)
+    def in_focus(self) -> str | None:
+        """The live matter that was spoken of last, so that it reached the contact; else the one that is at work."""
+        live = [matter.id for matter in self.live]
+        for line in reversed(self.lines):
+            sent = self.messages.get(line.source or "")
+            if line.about in live and (sent is None or sent.heard not in LOST):
+                return line.about
+        return self.focus if self.focus in live else next(iter(live), None)
 
     @property
     def live(self) -> tuple[Matter, ...]:
@@ -151,7 +165,7 @@ def evolve(state: Conversation, event: Event) -> Conversation:
 def _evolve(now: Conversation, event: Event) -> Conversation:
     match event:
         case Opened():
-            return replace(now, contact_id=event.contact_id, status="open")
+            return replace(now, contact_id=event.contact_id, status="open", idle=event.idle_turns)
         case ProcessBound():
             return replace(_with_matter(now, _bound(now.matters.get(event.matter), event)), focus=event.matter)
         case FlowStarted() | FlowEnded():
@@ -163,19 +177,37 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 return now
             entered = replace(matter, flow=event.flow, step=event.step, course=course.evolve(matter.course, event))
             return replace(_with_matter(now, replace(entered, asked=False)), focus=event.matter)
-        case SlotAsked() | SlotFilled() | SlotRefused() | CollectEnded():
+        case (
+            SlotAsked()
+            | SlotFilled()
+            | SlotRefused()
+            | CollectEnded()
+            | PlanStarted()
+            | PlanChose()
+            | ApprovalRequested()
+            | ApprovalHeard()
+            | PlanEnded()
+        ):
             matter = now.matters.get(event.matter)
             if matter is None:
                 return now
             told = _matter(now, matter.id, course=course.evolve(matter.course, event))
+            if isinstance(event, SlotFilled):
+                told = replace(told, idle=0)
+            if isinstance(event, PlanEnded):
+                ended = {"how": event.how, "reached": event.how == "reached", "summary": event.summary}
+                told = _matter(told, matter.id, results=_and(matter.results, event.step, ended))
             return replace(told, focus=matter.id) if isinstance(event, SlotAsked) else told
         case ProcessMoved():
             changes: dict[str, Any] = {"state": event.to_state}
             if event.trigger.type == "intent":
                 changes["intent"] = event.trigger.value
-            return _matter(now, event.matter, **changes)
+            moved = _matter(now, event.matter, **changes)
+            return _with_progress(moved) if event.from_state != event.to_state else moved
+        case Migrated():
+            return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
-            return _matter(now, event.matter, settled=event.how)
+            return _with_progress(_matter(now, event.matter, settled=event.how))
         case ToolRequested():
             asked = replace(now, calls=_and(now.calls, event.call, event))
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)
@@ -192,19 +224,20 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case WritebackRequested():
             return _awaiting(now, event.call)
         case ContactSaid():
-            line = Line("contact", event.text, event.channel, now.version, event.at)
-            heard_at = _and(now.heard_at, event.channel, event.at)
-            return replace(now, lines=_lines(now, line), channel=event.channel, heard_at=heard_at)
+            return _heard(now, event)
+        case AttachmentsRead():
+            return replace(now, lines=lines.read(now.lines, event))
         case TurnRequested():
             turn = Turn(event.turn, event.upto, event.wants, event.matter, event.step)
             waiting = _matter(now, event.matter, asked=True) if event.matter and event.step else now
             return replace(_awaiting(waiting, event.turn), turn=turn, quiet=False)
         case Understood():
-            upto = now.turn.upto if now.turn is not None and now.turn.id == event.turn else now.understood
-            return replace(_understood(_settled(now, event.turn), event), understood=upto)
+            return _understood(now, event)
         case DraftDropped():
-            suppressed = now.suppressed + 1 if event.reason == "newer_message" else now.suppressed
-            return replace(_settled(now, event.turn), suppressed=suppressed, quiet=event.reason == "newer_message")
+            if event.reason != "newer_message":
+                return replace(_settled(now, event.turn), quiet=False)
+            heard = replace(_settled(now, event.turn), suppressed=now.suppressed + 1, quiet=True)
+            return replace(heard, idle=max(now.idle - 1, 0))  # they had not finished
         case MessageRequested():
             return _spoke(now, event)
         case TimerSet():
@@ -217,19 +250,28 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case OutcomeHeard():
             sent = now.messages.get(event.intent)
             if sent is not None:
-                now = replace(now, messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome)))
+                ref = event.provider_ref or sent.ref
+                now = replace(
+                    now,
+                    messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome, ref=ref)),
+                    lines=lines.changed(now.lines, lambda line: line.source == event.intent, ref=ref),
+                )
                 if event.outcome == "withheld" and sent.matter and sent.step:
                     now = _matter(now, sent.matter, asked=False)
             return _settled(_unwritten(now, event), event.intent)
         case ChannelSwitched():
-            return replace(now, channel=event.channel)
+            return _on(now, event.channel, event.matter)
+        case GateClosed():
+            return replace(now, gates=_and(now.gates, event.scope, now.version))
         case TakenOver():
             return replace(now, status="with_operator", quiet=False)
         case Released():
-            return replace(now, status="open")
+            return _with_progress(replace(now, status="open"))
         case Closed():
             return replace(now, status="closed", turn=None, quiet=False)
-        case Escalated() | _:
+        case Escalated(silences=True):
+            return replace(now, silenced=True)
+        case _:
             return now
 
 
@@ -280,23 +322,47 @@ def _settled(state: Conversation, intent: str) -> Conversation:
     return replace(state, awaited=state.awaited - {intent}, turn=turn)
 
 
-def _lines(state: Conversation, line: Line) -> tuple[Line, ...]:
-    return (*state.lines[-(HISTORY - 1) :], line)
+def _on(state: Conversation, channel: str, matter: str | None) -> Conversation:
+    channels = state.channels if matter is None else _and(state.channels, matter, channel)
+    return replace(state, channel=channel, channels=channels)
+
+
+def _with_progress(state: Conversation) -> Conversation:
+    return replace(state, idle=0, silenced=False)
+
+
+def _heard(state: Conversation, event: ContactSaid) -> Conversation:
+    """The contact spoke: about the matter that the message tells, else about the one in focus."""
+    line = lines.heard(event, state.version, state.in_focus)
+    senders = _and(state.senders, event.channel, event.sender) if event.sender else state.senders
+    heard_at = _and(state.heard_at, event.channel, event.at)
+    told = state.matters.get(event.matter or "")
+    return replace(
+        _on(state, event.channel, line.about),
+        lines=lines.and_line(state.lines, line),
+        heard_at=heard_at,
+        senders=senders,
+        focus=told.id if told is not None and told.settled is None else state.focus,
+    )
 
 
 def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
     operator = event.purpose == "operator"
-    line = Line("operator" if operator else "agent", event.body.text, event.channel, state.version)
-    sent = Sent(event.channel, event.purpose, event.allowed_by.at, event.matter, event.step)
+
+    def answers(line: Line) -> bool:
+        meant = operator or event.matter in (line.about, state.about(line))
+        return line.role == "contact" and line.version <= event.answers and meant
+
+    sent = lines.sent(event, state.version)
     recent = dict(list(state.messages.items())[-(HISTORY - 1) :])
     said = replace(
-        _awaiting(state, event.message),
-        lines=_lines(state, line),
+        _on(_awaiting(state, event.message), event.channel, event.matter),
+        lines=lines.and_line(lines.changed(state.lines, answers, answered=True), lines.said(event, state.version)),
         messages={**recent, event.message: sent},
-        channel=event.channel,
-        answered=max(state.answered, event.answers),
         suppressed=0,
     )
+    if operator:
+        said = _with_progress(said)
     if not said.unread:
         said = replace(said, quiet=False)
     return _matter(said, event.matter, asked=True) if event.matter and event.step else said
@@ -315,10 +381,26 @@ def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
 
 
 def _understood(state: Conversation, event: Understood) -> Conversation:
-    state = replace(state, language=event.language or state.language)
-    if event.matter is None:
-        return state
-    matter = state.matters.get(event.matter)
+    """What a turn has read is about the matter that it was understood of; a fact that is new is progress."""
+    turn = state.turn
+    matter = state.matters.get(event.matter or "")
+    news = matter is not None and not event.extracted_info.keys() <= matter.extracted_info.keys()
+    if turn is not None and turn.id == event.turn:
+        about = matter.id if matter is not None else turn.matter
+        read = {line.version for line in state.lines if state.was_read(line, turn)}
+        guessed = {line.version for line in state.unread_about(turn.matter) if not line.certain} - read
+        known = lines.changed(
+            state.lines, lambda line: line.version in read, understood=True, certain=True, about=about
+        )
+        state = replace(
+            state,
+            lines=lines.changed(known, lambda line: line.version in guessed, about=about),
+            idle=state.idle + 1,
+            focus=matter.id if matter is not None and matter.settled is None else state.focus,
+        )
+    state = replace(_settled(state, event.turn), language=event.language or state.language)
+    if news:
+        state = _with_progress(state)
     if matter is None:
         return state
     return _with_matter(state, replace(matter, extracted_info={**matter.extracted_info, **event.extracted_info}))

@@ -1,6 +1,7 @@
 """A follow-up: one matter of one contact, from its opening to its outcome."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -24,7 +25,10 @@ SETTLED: frozenset[Status] = frozenset({"resolved", "exhausted", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Followup:
-    """What we remember of a matter. `due_at` is the date on which it begins, where it has one. `failed` names the channels on which a message did not arrive."""
+    """What we remember of a matter. `due_at` is the date on which it begins, where it has one. `failed` names the channels
+    on which a message did not arrive, `refused` those whose provider refused our account, until when; those attempts are
+    `uncounted`.
+    """
 
     opened: Opened | None = None
     status: Status = "new"
@@ -32,8 +36,15 @@ class Followup:
     attempts: int = 0
     failed: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    refused: Mapping[str, datetime] = field(default_factory=dict)
+    uncounted: int = 0
     deferred_until: datetime | None = None
     due_at: datetime | None = None
+
+    @property
+    def counted(self) -> int:
+        """The attempts that count for the policy."""
+        return self.attempts - self.uncounted
 
     @property
     def settled(self) -> bool:
@@ -58,6 +69,13 @@ def evolve(state: Followup, event: Event) -> Followup:
             )
         case AttemptUnanswered(reason="message_failed"):
             return replace(state, failed=(*state.failed, event.channel))
+        case AttemptUnanswered(reason="account_refused", until=datetime() as until):
+            return replace(
+                state,
+                refused={**state.refused, event.channel: until},
+                tried=_without_last(state.tried, event.channel),
+                uncounted=state.uncounted + (1 if event.number else 0),
+            )
         case Scheduled():
             return replace(state, status="deferred", due_at=event.due_at, deferred_until=event.due_at)
         case Deferred():
@@ -70,3 +88,9 @@ def evolve(state: Followup, event: Event) -> Followup:
             return replace(state, status="cancelled")
         case _:
             return state
+
+
+def _without_last(tried: tuple[str, ...], channel: str) -> tuple[str, ...]:
+    """It was not the contact who did not answer, so the channel is no further down the ladder for it."""
+    places = [place for place, each in enumerate(tried) if each == channel]
+    return tried if not places else tried[: places[-1]] + tried[places[-1] + 1 :]

@@ -42,6 +42,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     attempts: Attempts = Attempts()
     minimum_gap_minutes: int = 240
     no_reply_minutes: int = 1440
+    turns_without_progress: int = 6
     blackout_dates: tuple[str, ...] = ()
     merge_matters: bool = True
     number_series: dict[str, str] = {}

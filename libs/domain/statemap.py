@@ -1,5 +1,6 @@
 """State maps: the states of a business process, what moves it, and what is done when it moves."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -192,6 +193,17 @@ def offered_intents(map_: StateMap, state: str) -> dict[str, str]:
     here = (accepted.value for accepted in accepted_triggers(map_, state) if accepted.type == "intent")
     elsewhere = (value for each in map_.transitions if each.trigger.type == "intent" for value in each.trigger.values)
     return {name: map_.intents.get(name) or name.replace("_", " ") for name in (*here, *map_.intents, *elsewhere)}
+
+
+def knows_intent(map_: StateMap, intent: str) -> bool:
+    """Whether a process has a use for what a contact may mean, in whatever state."""
+    heard = (each.trigger for each in map_.transitions if each.trigger.type == "intent")
+    return intent in map_.intents or any(intent in trigger.values for trigger in heard)
+
+
+def mentions(map_: StateMap, path: str) -> bool:
+    """Whether conditions, templates or payloads of a process name this path, such as `extracted_info.payment_date`."""
+    return re.search(rf"\b{re.escape(path)}\b", msgspec.json.encode(map_).decode()) is not None
 
 
 def hears_event(map_: StateMap, event_name: str) -> bool:

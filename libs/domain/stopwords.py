@@ -13,7 +13,7 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
         "remove me", "remove my number", "stop messaging me", "stop texting me", "stop calling me", "stop messages",
         "stop contacting me", "stop sending messages", "do not contact me", "dont contact me", "do not message me",
         "dont message me", "do not call me", "dont call me", "no more messages", "no more calls",
-        "leave me alone", "do not disturb", "dnd",
+        "leave me alone", "do not disturb", "dnd", "stop promotions",
     ),
     "hi": (
         "स्टॉप", "बंद करो", "बंद करें", "बंद कर दो", "बंद कीजिए", "मैसेज बंद करो", "मैसेज बंद करें", "संदेश बंद करें",

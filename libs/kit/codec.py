@@ -202,8 +202,7 @@ class _Sealed:
             if sealed is msgspec.UNSET:
                 del values[field_name]
                 continue
-            name = key_name(sealed)
-            key = None if sealed[-1] == "." else keys[tenant, name]
+            key = None if sealed[-1] == "." else keys[tenant, key_name(sealed)]
             plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field_name))
             values[field_name] = field.decode(plain)
         return self._kind(**values)
@@ -218,6 +217,8 @@ class _Sealed:
 
 
 Shape = _Plain | _Sealed
+Closed = tuple[Half, Shape]
+"""A fact that has to be opened, and how."""
 
 
 class Codec:
@@ -290,23 +291,20 @@ class Codec:
         """What the `data` of a type decodes as while it is sealed."""
         return self._shape(tag).stored
 
-    def needed(self, facts: Iterable[Half]) -> set[Place]:
-        """The keys (tenant, name) that `open` needs."""
-        found: set[Place] = set()
-        for fact in facts:
-            shape = self._to_open.get(fact.type)
-            if shape is not None:
-                tenant = fact.tenant
-                found.update([(tenant, name) for name in shape.names(fact.event)])
-        return found
+    def closed(self, facts: Iterable[Half]) -> list[Closed]:
+        """Those that are sealed, or of a retired type, each with its shape."""
+        shapes = self._to_open
+        return [(fact, shape) for fact in facts if (shape := shapes.get(fact.type)) is not None]
 
-    def open(self, facts: Iterable[Half], keys: Keys) -> None:
-        """Put what is sealed, or of a retired type, into clear and today's words, where it stands."""
-        for fact in facts:
-            shape = self._to_open.get(fact.type)
-            if shape is not None:
-                event = shape.open(fact.event, fact.tenant, fact.stream, keys)
-                fact.event = current(event) if isinstance(event, Retired) else event
+    def needed(self, closed: Iterable[Closed]) -> set[Place]:
+        """The keys (tenant, name) that `open` needs."""
+        return {(fact.tenant, name) for fact, shape in closed for name in shape.names(fact.event)}
+
+    def open(self, closed: Iterable[Closed], keys: Keys) -> None:
+        """Put facts into clear and today's words, where they stand."""
+        for fact, shape in closed:
+            event = shape.open(fact.event, fact.tenant, fact.stream, keys)
+            fact.event = current(event) if isinstance(event, Retired) else event
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)

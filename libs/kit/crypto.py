@@ -41,12 +41,13 @@ class Tampered(Exception):
 class DataKey:
     """Seals and opens values under one data key."""
 
-    __slots__ = ("_cipher", "_prefix", "life", "name")
+    __slots__ = ("_begins", "_cipher", "_prefix", "life", "name")
 
     def __init__(self, name: str, key: bytes, life: str = "") -> None:
         self.name = name
         self.life = life  # of the server in which it was obtained; made in another, it may have been lost in a crash
         self._prefix = f"{PREFIX}{name}."
+        self._begins = len(self._prefix)
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, bound_to: bytes) -> str:
@@ -57,7 +58,7 @@ class DataKey:
 
     def open(self, sealed: str, bound_to: bytes) -> bytes:
         """What was sealed. Raises Tampered."""
-        raw = binascii.a2b_base64(sealed[len(self._prefix) :])
+        raw = binascii.a2b_base64(sealed[self._begins :])
         try:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to)
         except InvalidTag as error:

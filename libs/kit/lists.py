@@ -17,7 +17,7 @@ import msgspec
 
 from events.base import Event, Retired, UnknownFact, family_of, tag_of
 from libs.kit.appends import asking_postgres
-from libs.kit.codec import Meta
+from libs.kit.codec import Closed, Meta
 from libs.kit.crypto import Keys
 from libs.kit.store import Store
 
@@ -35,6 +35,8 @@ FULL = (
 
 T = TypeVar("T")
 
+_meta = msgspec.json.Decoder(Meta)
+
 
 class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
     """A fact of a page: reads like `events.base.Recorded`, and is its own envelope."""
@@ -50,7 +52,7 @@ class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
     causation_id: UUID | None
     occurred_at: datetime
     recorded_at: datetime
-    meta: Meta
+    raw_meta: msgspec.Raw
     event: T
 
     @property
@@ -61,6 +63,11 @@ class Listed(msgspec.Struct, Generic[T], array_like=True, gc=False):
     def subject_id(self) -> str:
         """What the stream's name says after its family."""
         return self.stream.partition("-")[2]
+
+    @property
+    def meta(self) -> Meta:
+        """Decoded when it is asked for, which is seldom."""
+        return _meta.decode(self.raw_meta)
 
     @property
     def source(self) -> str:
@@ -174,12 +181,13 @@ class Facts:
         pages = self._lists.pages(shard, after_pos, upto_pos, self._families, self._wanted)
         async with aclosing(pages):
             async for last, facts in pages:
-                self._store.codec.open(facts, await self._keys(facts))
+                closed = self._store.codec.closed(facts)
+                self._store.codec.open(closed, await self._keys(closed))
                 yield last, facts
 
-    async def _keys(self, facts: Sequence[Listed[Any]]) -> Keys:
+    async def _keys(self, closed: Sequence[Closed]) -> Keys:
         names: dict[str, list[str]] = {}
-        for tenant, name in self._store.codec.needed(facts):
+        for tenant, name in self._store.codec.needed(closed):
             names.setdefault(tenant, []).append(name)
         keys: Keys = {}
         with asking_postgres():

@@ -34,7 +34,8 @@ class Unit:
         """To be called before a statement of one's own, where the transaction begins lazily."""
         if not self._begun:
             self._begun = True
-            await self._transaction.start()
+            with asking_postgres():
+                await self._transaction.start()
 
     async def rollback(self) -> None:
         """Undo what was done so far."""

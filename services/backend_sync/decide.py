@@ -14,11 +14,10 @@ from events.base import Draft, Recorded
 from events.contact import Address, Changed, Linked, Lookup, NotFound, Profile, Registered
 from events.conversation import SenderUnknown
 from events.values import Priority
-from libs.channels.whatsapp_address import e164
+from libs.channels.address import normalized, same_person
 from libs.config.bundle import Bundle
 from libs.config.model import Endpoint
 
-PHONE_CHANNELS = frozenset({"whatsapp", "voice", "sms"})
 REASON_AT_MOST = 500
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 """Amounts stay as the ERP sent them: no float in between."""
@@ -180,11 +179,25 @@ def _time(value: Any) -> datetime | None:
     return at if at is not None and at.tzinfo is not None else None
 
 
-def normalized(channel: str, address: str) -> str:
-    """An address as look-ups know it: phones in E.164, chat ids as they are, the rest in lower case."""
-    if channel in PHONE_CHANNELS:
-        return e164(address) or address.strip()
-    return address.strip() if channel == "chat" else address.strip().lower()
+def names_of(contact_id: str, profile: Profile) -> dict[tuple[str, str], bool]:
+    """By which channel and address a contact is found, and whether that is implied and not registered.
+
+    A phone names its owner on each phone channel, and in the chat a contact is named by its own id.
+    """
+    names = {(entry.channel, entry.address): False for entry in profile.channels}
+    for entry in profile.channels:
+        for channel in same_person(entry.channel, entry.address):
+            names.setdefault((channel, entry.address), True)
+    names.setdefault(("chat", contact_id), True)
+    return names
+
+
+def moved(profile: Profile, channel: str, address: str) -> Profile:
+    """The contact is reached at another address of a channel now; the consents on record stay."""
+    known = [entry for entry in profile.channels if entry.channel == channel]
+    new = msgspec.structs.replace(known[0], address=address) if known else Address(channel=channel, address=address)
+    others = [entry for entry in profile.channels if entry not in known[:1] and entry != new]
+    return msgspec.structs.replace(profile, channels=[new, *others])
 
 
 def contact_fact(contact_id: str, profile: Profile, lookups: list[Lookup], known: bool) -> Registered | Changed:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from events.base import Event, Recorded
-from events.conversation import SenderUnknown, ToolRequested, WritebackRequested
+from events.conversation import AddressMoved, SenderUnknown, ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.kit import effect_rows
 from libs.kit.effect_sql import Ledger
@@ -33,6 +33,11 @@ async def on_sender_unknown(fact: Recorded[SenderUnknown], world: World) -> Deci
     return _open(fact, "contact.search", fact.stream)
 
 
+async def on_address_moved(fact: Recorded[AddressMoved], world: World) -> Decision:
+    """A contact has another address: their profile says so from now on."""
+    return _open(fact, "contact.move", f"contact-{fact.event.contact_id}")
+
+
 def _open(fact: Recorded[Any], kind: str, order_key: str) -> Decision:
     return Decision(rows=[effect_rows.open_row(LEDGER, fact, kind=kind, account=ACCOUNT, order_key=order_key)])
 
@@ -42,4 +47,5 @@ HANDLERS: dict[type[Event], Any] = {
     WritebackRequested: on_writeback_requested,
     ContactRequested: on_contact_requested,
     SenderUnknown: on_sender_unknown,
+    AddressMoved: on_address_moved,
 }

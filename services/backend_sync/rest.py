@@ -9,9 +9,12 @@ import structlog
 
 from events.base import Draft, Recorded
 from events.contact import Linked, Lookup, NotFound, Profile, Registered
-from events.conversation import SenderUnknown, ToolRequested, WritebackRequested
+from events.conversation import AddressMoved, SenderUnknown, ToolRequested, WritebackRequested
 from events.followup import ContactRequested
+from libs.channels.address import normalized
 from libs.config.bundle import Bundle
+from libs.domain import contact as people
+from libs.domain.contact import Contact
 from libs.kit.bundles import Bundles
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
@@ -60,6 +63,7 @@ class Rest:
             "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
             "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.move": kind(self.move, _not_moved, TOOL_AGE, TOOL_ATTEMPTS),
         }
 
     async def ask(self, claim: Claim) -> Outcome:
@@ -111,6 +115,18 @@ class Rest:
                 [await self._known(claim.tenant, contact_id, profile), decide.about_contact(contact_id, linked)]
             )
         return Done(_search_failed(claim.intent, "the ERP names nobody"))
+
+    async def move(self, claim: Claim) -> Outcome:
+        """A contact has another address now, as a provider told; somebody who was erased has none."""
+        asked: AddressMoved = claim.intent.event
+        known = Contact()
+        for fact in await self._store.read_stream(claim.tenant, f"contact-{asked.contact_id}"):
+            known = people.evolve(known, fact.event)
+        if known.profile is None:
+            return Done([])
+        address = normalized(asked.channel, asked.address)
+        profile = decide.moved(known.profile, asked.channel, address)
+        return Done([await self._known(claim.tenant, asked.contact_id, profile)])
 
     async def pending(self, tenant: str) -> list[Any]:
         """The ERP's pending follow-ups, as facts to be stored under its ids."""
@@ -179,10 +195,11 @@ class Rest:
     async def _known(self, tenant: str, contact_id: str, profile: Profile) -> Draft:
         lookups = [
             Lookup(
-                channel=entry.channel,
-                digest=(await self._store.keyring.lookup(tenant, entry.channel, entry.address)).hex(),
+                channel=channel,
+                digest=(await self._store.keyring.lookup(tenant, channel, address)).hex(),
+                implied=implied,
             )
-            for entry in profile.channels
+            for (channel, address), implied in decide.names_of(contact_id, profile).items()
         ]
         known = await self._store.read_stream(tenant, f"contact-{contact_id}")
         registered = any(isinstance(fact.event, Registered) for fact in known)
@@ -211,3 +228,8 @@ def _search_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
     asked: SenderUnknown = intent.event
     contact_id = f"unknown-{asked.digest[:32]}"
     return [decide.about_contact(contact_id, decide.stranger(contact_id, asked))]
+
+
+def _not_moved(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    """The address leads to the contact all the same; only the profile has the old one still."""
+    return []

@@ -12,7 +12,7 @@ from rich.text import Text
 from libs.config import report
 from libs.config.load import load_bundle
 from libs.kit import log
-from services.cli import admin, demo, doctor, projections, trace, up
+from services.cli import admin, chat, config, demo, doctor, projections, trace, up
 from services.cli.settings import TENANT, Settings, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgen
 config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
+chat_app = typer.Typer(no_args_is_help=True, help="The chat on your web pages.")
 projections_app = typer.Typer(no_args_is_help=True, help="The tables that people look at, built from the log.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(config_app, name="config")
@@ -28,12 +29,15 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(keys_app, name="keys")
 app.add_typer(projections_app, name="projections")
+app.add_typer(chat_app, name="chat")
 
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
 
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Default: all.")]
+Folder = Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")]
+NAMED = "A folder, `current`, or the beginning of a hash."
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
@@ -96,15 +100,68 @@ def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -
 
 
 @config_app.command("check")
-def config_check(
-    folder: Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")] = None,
-    json: Json = False,
-) -> None:
+def config_check(folder: Folder = None, json: Json = False) -> None:
     """Check a bundle: every finding with file, line, path, and what would be right."""
     settings = from_environment()
     loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
     sys.stdout.write(report.as_json(loaded.findings).decode() + "\n" if json else report.as_text(loaded.findings))
     raise typer.Exit(0 if loaded.bundle is not None else 1)
+
+
+@config_app.command("publish")
+def config_publish(folder: Folder = None, tenant: str = TENANT) -> None:
+    """Check a bundle, store it by its hash and let it decide from here on; what runs goes on in its own."""
+    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant), from_environment())
+
+
+@config_app.command("diff")
+def config_diff(
+    old: Annotated[str, typer.Argument(help=NAMED)] = config.CURRENT,
+    new: Annotated[str | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")] = None,
+    json: Json = False,
+    tenant: str = TENANT,
+) -> None:
+    """Print what a bundle says otherwise than another one; exit code 1 where they differ."""
+    _run(lambda settings, console: config.compare(settings, console, old, new, tenant, json), from_environment())
+
+
+@config_app.command("show")
+def config_show(
+    bundle: Annotated[str | None, typer.Argument(help=f"{NAMED} Default: the configured folder.")] = None,
+    json: Json = False,
+    picture: Annotated[bool, typer.Option("--picture", help="State maps and flows as Mermaid, in Markdown.")] = False,
+    tenant: str = TENANT,
+) -> None:
+    """Print what a bundle holds."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        return await config.show(settings, console, bundle, tenant, as_json=json, drawn=picture)
+
+    _run(work, from_environment())
+
+
+@config_app.command("history")
+def config_history(json: Json = False, tenant: str = TENANT) -> None:
+    """List the bundles that were published, and how many open matters are in each."""
+    _run(lambda settings, console: config.history(settings, console, tenant, json), from_environment())
+
+
+@config_app.command("migrate")
+def config_migrate(
+    to: Annotated[str, typer.Option(help=NAMED)] = config.CURRENT,
+    conversation: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    process: Annotated[str | None, typer.Option(help="Only matters of this process type.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and move nothing.")] = False,
+    tenant: str = TENANT,
+) -> None:
+    """Move what runs to another published bundle, where that has a place for it."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        return await config.migrate(
+            settings, console, tenant, to=to, conversation=conversation, process=process, dry_run=dry_run
+        )
+
+    _run(work, from_environment())
 
 
 @clock_app.command("advance")
@@ -139,6 +196,19 @@ def projections_rebuild(names: Names = None, json: Json = False) -> None:
 def projections_verify(names: Names = None, json: Json = False) -> None:
     """Prove that the tables say what the log says; exit code 1 when they do not."""
     _run(lambda settings, console: projections.verify(settings, console, names or [], json), from_environment())
+
+
+@chat_app.command("token")
+def chat_token(
+    contact: str,
+    lasts: Annotated[str, typer.Option(help="Such as 1h, 30m.")] = "1h",
+    tenant: str = TENANT,
+) -> None:
+    """Print a token that opens a contact's chat, as your web server would sign it."""
+    _run(
+        lambda settings, console: chat.token(settings, console, contact, admin.duration(lasts), tenant),
+        from_environment(),
+    )
 
 
 @keys_app.command("create")

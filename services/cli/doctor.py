@@ -10,26 +10,32 @@ import asyncpg
 import msgspec
 from rich.console import Console
 
+from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
-from libs.kit import embedded_nats, embedded_postgres
+from libs.kit import embedded_nats, embedded_postgres, http
 from libs.kit.bus import Bus
 from libs.kit.embedded import EmbeddedServerError
+from services.cli import doctor_channels
+from services.cli.doctor_channels import Check
 from services.cli.settings import Settings
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at; `advice` says what to do where it is not well."""
-
-    name: str
-    well: bool
-    found: str
-    advice: str = ""
+from services.gateways import whatsapp_templates
+from services.gateways.settings import Settings as GatewaySettings
 
 
 async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
     """1 when something is not well."""
-    looks: list[Callable[[Settings], Awaitable[Check]]] = [_python, _bundle, _postgres, _nats, _data, _providers]
+    looks: list[Callable[[Settings], Awaitable[Check]]] = [
+        _python,
+        _bundle,
+        _postgres,
+        _nats,
+        _data,
+        _providers,
+        _templates,
+    ]
     checks = [await look(settings) for look in looks]
+    if (bundle := _loaded(settings)) is not None:
+        checks += await doctor_channels.checks(bundle, settings.environment, settings.profile)
     if as_json:
         sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
     else:
@@ -37,6 +43,10 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
             mark = "[green]✔[/]" if check.well else "[bold red]✘[/]"
             console.print(f"{mark} {check.name}: {check.found}" + (f"\n    {check.advice}" if check.advice else ""))
     return 0 if all(check.well for check in checks) else 1
+
+
+def _loaded(settings: Settings) -> Bundle | None:
+    return load_bundle(settings.config, settings.environment, settings.profile).bundle
 
 
 async def _python(settings: Settings) -> Check:
@@ -96,12 +106,24 @@ def _nearest(place: Path) -> Path:
 
 
 async def _providers(settings: Settings) -> Check:
+    bundle = _loaded(settings)
+    if bundle is None:
+        return Check("providers", False, "unknown", "mend the configuration first")
+    modes = {"claude": bundle.llm_mode(settings.environment), "erp": bundle.backend_mode(settings.environment)}
+    return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
+
+
+async def _templates(settings: Settings) -> Check:
+    """Asks Meta for its list where WhatsApp is live; sends nothing."""
     loaded = load_bundle(settings.config, settings.environment, settings.profile)
     if loaded.bundle is None:
-        return Check("providers", False, "unknown", "mend the configuration first")
-    modes = {name: loaded.bundle.channel_mode(name, settings.environment) for name in loaded.bundle.settings.channels}
-    modes |= {
-        "claude": loaded.bundle.llm_mode(settings.environment),
-        "erp": loaded.bundle.backend_mode(settings.environment),
-    }
-    return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
+        return Check("WhatsApp templates", False, "unknown", "mend the configuration first")
+    if loaded.bundle.channel_mode("whatsapp", settings.environment) != "live":
+        return Check("WhatsApp templates", True, "not compared: the channel is not live")
+    gateways = GatewaySettings(environment=settings.environment, profile=settings.profile)
+    async with http.client() as client:
+        found = await whatsapp_templates.findings(loaded.bundle, gateways, client)
+    told = "; ".join(each.says for each in found)
+    well = all(each.trouble == "not_compared" for each in found)
+    advice = "" if well else "register them with Meta as the bundle sends them, or change templates/whatsapp.yaml"
+    return Check("WhatsApp templates", well, told or "as Meta has them", advice)

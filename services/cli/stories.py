@@ -92,13 +92,13 @@ def _on(channel: Channel) -> Story:
         "whatsapp": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
         "chat": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
         "sms": (Step("it was delivered", _is(message.Delivered)),),
-        "email": (),
+        "email": (Step("it was delivered", _is(message.Delivered)),),
     }[channel]
     confirmed = {
         "whatsapp": (Step("the confirmation was read", _is(message.Read)),),
         "chat": (Step("the confirmation was read", _is(message.Read)),),
         "sms": (Step("the confirmation was delivered", _is(message.Delivered)),),
-        "email": (Step("the confirmation was taken", _is(message.Accepted)),),
+        "email": (Step("the confirmation was delivered", _is(message.Delivered)),),
     }[channel]
     registered = channel in ("whatsapp", "sms")
     written = () if registered else (Step("Claude (emulated) writes it", _is(turn.Completed)),)
@@ -124,7 +124,7 @@ def _on(channel: Channel) -> Story:
             *_opening(channel),
             *written,
             Step(
-                f"a {name} template goes out" if registered else f"a message goes out by {name}",
+                f"a template goes out by {name}" if registered else f"a message goes out by {name}",
                 _asks_for("approach", channel),
             ),
             Step("the provider took it", _is(message.Accepted, channel=channel)),

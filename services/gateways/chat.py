@@ -35,9 +35,7 @@ log = structlog.get_logger(__name__)
 
 AnySocket = WebSocket[Any, Any, Any]
 
-SANDBOX_SECRET = "sandbox-chat-secret-known-to-everybody"  # noqa: S105 - opens chats of a system without credentials only
 PRESENCE_S = 20.0
-SHORTEST_SECRET = 32  # bytes, as RFC 7518 section 3.2 asks for HS256
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Chat:
     def door(self, bundle: Bundle) -> ChatDoor:
         mode = self._settings.mode(bundle, CHAT)
         origins = bundle.settings.channels[CHAT].options.get("allowed_origins")
-        secret = SANDBOX_SECRET
+        secret = chat_token.SANDBOX_SECRET
         if mode == "live":
             secret = self._settings.credentials(bundle, CHAT)["token_secret"]
         return ChatDoor(

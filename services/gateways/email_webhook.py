@@ -221,7 +221,7 @@ class Counter:
                     await self._store(f"{told.id} {told.state}", event)
             case NoMore():
                 digest = await self.desk.digest(self.tenant, EMAIL, told.address)
-                await self._store(f"{told.id} {told.how}", email_facts.no_more(told, digest=digest))
+                await self._store(f"{told.id} no more", email_facts.no_more(told, digest=digest))
             case Ignored(name):
                 self.desk.count(EMAIL, "event_ignored")
                 log.debug("an event that changes nothing", event_name=name)

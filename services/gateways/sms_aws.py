@@ -84,7 +84,7 @@ class AwsCalls:
     def _client(self, door: AwsDoor) -> Any:
         """The client of an account, kept while it is in use."""
         with _MAKING:
-            client = self._clients.pop(door, None) or _made(door, self._timeout.total_seconds())
+            client = self._clients.pop(door, None) or made(door, self._timeout.total_seconds())
             self._clients[door] = client
             while len(self._clients) > KEPT_CLIENTS:
                 self._clients.popitem(last=False)
@@ -104,7 +104,7 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-def _made(door: AwsDoor, seconds: float) -> Any:
+def made(door: AwsDoor, seconds: float) -> Any:
     """A client whose calls take `seconds` at most, in one attempt."""
     config = Config(
         connect_timeout=seconds * 0.3,

@@ -7,6 +7,7 @@ from events.values import Attachment
 from libs.channels.whatsapp_items import (
     AddressChange,
     ButtonPress,
+    Cards,
     Choice,
     Content,
     Inbound,
@@ -108,6 +109,8 @@ def _kind(content: Content) -> str:
             return "button"
         case Media(kind=kind) | Unread(kind=kind):
             return kind
+        case Cards():
+            return "contacts"
         case _:
             return type(content).__name__.lower()
 

@@ -146,7 +146,7 @@ class Templates:
             await pool.execute(_TOLD, tenant, update.name, update.language, status_after(update.event))
             await pool.execute(_NOTIFY, tenant)
         log.warning(
-            "Meta changed a template", tenant=tenant, template=update.name, event=update.event, reason=update.reason
+            "Meta changed a template", tenant=tenant, template=update.name, told=update.event, reason=update.reason
         )
         self._asked.add(tenant)
         self._wake.set()

@@ -48,7 +48,7 @@ ACCOUNT = "anthropic"
 SANDBOX_KEY = "sandbox"
 ANTHROPIC = "https://api.anthropic.com"
 TURN_TIMEOUT = timedelta(seconds=30)
-OWN_FAMILIES = frozenset({"followup", "conversation", "consent"})
+OWN_FAMILIES = frozenset({"followup", "conversation", "consent", "reach"})
 
 
 def target_of(fact: Recorded[Any]) -> str:
@@ -109,7 +109,7 @@ class TurnWorker:
         client = self._client(bundle)
         claim.begin_call()
         try:
-            async with self._drafting(claim, state) as on_reply:
+            async with self._drafting(claim, request.channel) as on_reply:
                 result = await client.settle(request, on_reply=on_reply)
         except TurnFailed as failure:
             log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
@@ -120,10 +120,10 @@ class TurnWorker:
         for client in self._clients.values():
             await client.close()
 
-    def _drafting(self, claim: Claim, state: Conversation) -> AbstractAsyncContextManager[OnReply | None]:
+    def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
         """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
         contact = claim.intent.envelope.subject
-        if state.channel != "chat" or contact is None:
+        if channel != "chat" or contact is None:
             return nullcontext()
         return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 

@@ -49,27 +49,28 @@ def find_way(
     only: str | None = None,
 ) -> tuple[Way | NoWay, list[Skipped]]:
     """The first channel on which we may speak now, with what was passed over; else why there is none."""
-    bundle = story.bundle(matter)
     skipped: list[Skipped] = []
     decisions: list[PolicyDecision] = []
+    waits: list[datetime] = []
     for channel in _ladder(story, matter, purpose, only):
-        address = story.contact.address(channel)
+        address = story.address(channel, answering=purpose == "answer")
         verdict = policy.decide(story.known.current.policy, _approach(story, matter, channel, purpose, address))
         decisions.append(verdict.decision)
-        if isinstance(verdict, policy.Refused):
-            skipped.append(Skipped(channel=channel, reason=verdict.reason))
-            continue
-        if isinstance(verdict, policy.Deferred):
-            skipped.append(Skipped(channel=channel, reason=f"not before {verdict.until.isoformat()}"))
-            continue
-        template = templates.get(channel) or default_template(bundle, channel)
+        template = templates.get(channel) or default_template(story.bundle(matter), channel)
         free_text = story.known.current.takes_free_text(channel, address or "") or _window_open(story, channel)
-        if not free_text and template is None:
-            skipped.append(Skipped(channel=channel, reason="the window is closed and the step names no template"))
+        reason = verdict.reason if isinstance(verdict, policy.Refused) else _obstacle(story, channel, address, purpose)
+        if reason is None and not free_text and template is None:
+            reason = "the window is closed and the step names no template"
+        if reason is not None or address is None:
+            skipped.append(Skipped(channel=channel, reason=reason or "no address is known"))
             continue
-        if address is not None:
-            return Way(channel, address, decisions[-1], template, free_text), skipped
-    return NoWay(min((each.until for each in decisions if each.until), default=None), decisions, skipped), skipped
+        until = _not_before(story, matter, channel, verdict)
+        if until is not None:
+            skipped.append(Skipped(channel=channel, reason=f"not before {until.isoformat()}"))
+            waits.append(until)
+            continue
+        return Way(channel, address, decisions[-1], template, free_text), skipped
+    return NoWay(min(waits, default=None), decisions, skipped), skipped
 
 
 def switch(story: Story, matter: str, channel: str) -> None:
@@ -84,7 +85,17 @@ def switch(story: Story, matter: str, channel: str) -> None:
         if not ladder:
             return
         channel = ladder[0]
-    story.tell(ChannelSwitched(channel=channel, reason="the state map asked for it"))
+    story.tell(ChannelSwitched(channel=channel, reason="the state map asked for it", matter=matter))
+
+
+def purpose_of(story: Story, matter: Matter | None) -> Purpose:
+    """Whether what is said next about a matter answers something that the contact said about it."""
+    return "answer" if story.conversation.unread_about(matter.id if matter else None) else "approach"
+
+
+def here(story: Story, matter: Matter | None) -> str | None:
+    """Where it is talked about now: the matter's own channel, else that of the conversation."""
+    return story.conversation.channels.get(matter.id if matter else "") or story.conversation.channel
 
 
 def _ladder(story: Story, matter: Matter | None, purpose: Purpose, only: str | None) -> list[str]:
@@ -96,17 +107,35 @@ def _ladder(story: Story, matter: Matter | None, purpose: Purpose, only: str | N
     ladder = [channel for channel in (matter.channels if matter else ()) if channel not in failed]
     times = Counter(followup.tried if followup else ())
     ladder.sort(key=lambda channel: times[channel])
-    here = story.conversation.channel
-    if purpose == "answer" and here is not None:
-        return [here, *(channel for channel in ladder if channel != here)]
-    return ladder or ([here] if here is not None and not failed else [])
+    talked_on = here(story, matter)
+    if purpose == "answer" and talked_on is not None:
+        return [talked_on, *(channel for channel in ladder if channel != talked_on)]
+    return ladder or ([talked_on] if talked_on is not None and not failed else [])
+
+
+def _obstacle(story: Story, channel: str, address: str | None, purpose: Purpose) -> str | None:
+    """Why nobody would hear us there, whatever the policy says."""
+    if address is not None and story.reach.fails(channel, address, story.now):
+        return "nothing arrived at this address lately"
+    return None
+
+
+def _not_before(
+    story: Story, matter: Matter | None, channel: str, verdict: policy.Allowed | policy.Deferred | policy.Refused
+) -> datetime | None:
+    """When it may be tried, where that is not now: by the policy, and by what our account there met with."""
+    followup = story.followups.get(matter.id) if matter else None
+    refused = followup.refused.get(channel) if followup else None
+    waits = [verdict.until] if isinstance(verdict, policy.Deferred) else []
+    waits += [refused] if refused is not None and refused > story.now else []
+    return max(waits, default=None)
 
 
 def _approach(
     story: Story, matter: Matter | None, channel: str, purpose: Purpose, address: str | None
 ) -> policy.Approach:
     door = story.known.doors.get(channel)
-    heard = max(story.conversation.heard_at.items(), key=lambda item: item[1], default=None)
+    heard = max(story.heard_at.items(), key=lambda item: item[1], default=None)
     followup = story.followups.get(matter.id) if matter else None
     patterns = door.test_recipients if door else ()
     return policy.Approach(
@@ -120,7 +149,7 @@ def _approach(
         consent=_consent(story),
         opted_out=story.known.consent.stopped,
         attempts_at=tuple(story.approaches),
-        matter_attempts=followup.attempts if followup else 0,
+        matter_attempts=followup.counted if followup else 0,
         address_known=address is not None,
         channel_enabled=door is not None and door.mode != "off",
         test_recipient=any(fnmatchcase(address or "", each) for each in patterns) if patterns else None,
@@ -138,7 +167,7 @@ def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
 
 
 def _window_open(story: Story, channel: str) -> bool:
-    heard = story.conversation.heard_at.get(channel) if channel in WINDOWED else None
+    heard = story.heard_at.get(channel) if channel in WINDOWED else None
     return heard is not None and story.now - heard < WINDOW
 
 

@@ -1,7 +1,7 @@
 """Asking for slots: which are offered to Claude, which one is asked for next, and in which words."""
 
-from events.conversation import SlotAsked
-from events.values import SlotOffer
+from events.dialogue import SlotAsked
+from events.values import Choice, SlotOffer
 from libs.domain import dialogue
 from libs.domain.conversation import Matter
 from libs.domain.flow import AnyStep, Collect, Flow, Generate
@@ -14,6 +14,10 @@ You need some facts from the contact and ask for them, one question at a time. T
 are known. Take over whatever the messages answer or correct, also what was not asked yet. Answer what the contact asks \
 besides, in few words. Then, if a required one is still open, ask for the first such one as its "ask" says, in the \
 language they write; if none is open, thank them in one short sentence."""
+BUTTONS, BUTTON = 3, 20
+"""How many choices are buttons, and how many characters one holds: the least that a channel allows (WhatsApp)."""
+ROWS, ROW = 10, 24
+"""The same for the rows of a list."""
 AGAIN = "What they gave for {slot} does not do ({reason}): say so politely, and ask for it again."
 
 
@@ -51,6 +55,18 @@ def words_of(matter: Matter, step: Collect) -> Generate:
         max_words=step.max_words,
         on_error=step.on_error,
     )
+
+
+def choices(story: Story, matter: Matter | None) -> list[Choice]:
+    """What may be pressed instead of written, where the question that is open now has choices that fit on buttons or a list."""
+    _, step = _here(story, matter)
+    asks = todo(matter, step) if matter is not None and isinstance(step, Collect) else None
+    if not isinstance(asks, Ask) or asks.slot.type != "choice":
+        return []
+    fits = BUTTON if len(asks.slot.choices) <= BUTTONS else ROW
+    if len(asks.slot.choices) > ROWS or any(len(each) > fits for each in asks.slot.choices):
+        return []
+    return [Choice(id=each, title=each) for each in asks.slot.choices]
 
 
 def note(story: Story, matter: str, flow: Flow, step: Collect, slot: Slot) -> None:

@@ -1,5 +1,6 @@
 """The LLM worker's pure part: from a conversation to the request for Claude, and from its answer to facts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,20 +9,27 @@ from uuid import UUID
 from events.base import Draft, Recorded
 from events.conversation import TurnRequested
 from events.turn import Completed, Failed, Usage, Withheld
-from events.values import Cost
+from events.values import Cost, SlotOffer, ToolChoice
 from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
-from libs.domain.conversation import Conversation, Line
-from libs.llm.turn import IntentOffer, SlotOffered, TurnRequest, TurnResult, Utterance
+from libs.domain.conversation import Conversation
+from libs.domain.lines import Line
+from libs.llm.turn import IntentOffer, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
 DEFAULT_MAX_WORDS = 60
 
 
 def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, now: datetime, zone: str) -> TurnRequest:
-    """What Claude is asked; `state` is the conversation as it was when the turn was asked for."""
-    unread = [line for line in state.unread if line.version <= asked.upto] if asked.wants != "draft" else []
-    before = [line for line in state.lines if line not in unread and line.version <= asked.upto]
+    """What Claude is asked; `state` is the conversation as it was when the turn was asked for.
+
+    It reads what is unread about its matter; what waits to be read about another one is not shown, so that nothing of it
+    is answered or understood here.
+    """
+    waiting = [line for line in state.unread if line.version <= asked.upto]
+    unread = [line for line in waiting if state.about(line) == asked.matter and asked.wants != "draft"]
+    others = [line for line in waiting if state.about(line) != asked.matter and not line.understood]
+    before = [line for line in state.lines if line not in unread and line not in others and line.version <= asked.upto]
     return TurnRequest(
         wants=asked.wants if unread or asked.wants == "draft" else "draft",
         now=now,
@@ -29,21 +37,16 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         instructions=asked.instructions,
         persona=PERSONA,
         intents=tuple(IntentOffer(name, description) for name, description in asked.intents.items()),
-        slots=tuple(
-            SlotOffered(
-                name=slot.name,
-                type=slot.type,
-                required=slot.required,
-                choices=tuple(slot.choices),
-                ask=slot.ask,
-                value=slot.value,
-            )
-            for slot in asked.slots
+        slots=_offered(asked.slots),
+        tools=tuple(
+            ToolOffered(name=tool.name, description=tool.description, inputs=_offered(tool.inputs))
+            for tool in asked.tools
         ),
+        done=tuple(asked.done),
         context=asked.context,
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
-        channel=state.channel,
+        channel=unread[-1].channel if unread else state.channels.get(asked.matter or "") or state.channel,
         language=state.language,
         max_words=asked.max_words or DEFAULT_MAX_WORDS,
         model=bundle.settings.llm.model,
@@ -67,6 +70,7 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
         slots={slot.name: slot.value for slot in understanding.slots} if understanding else {},
         breaks_off=understanding.breaks_off if understanding else False,
         draft=result.reply,
+        choice=ToolChoice(tool=result.choice.tool, inputs=result.choice.inputs) if result.choice else None,
         usage=Usage(
             input=result.usage.input,
             output=result.usage.output,
@@ -118,5 +122,19 @@ def _draft(intent: Recorded[Any], event: Completed | Failed | Withheld) -> Draft
     return Draft(f"turn-{turn}", event, key=f"contact-{contact}" if contact else None, subject=contact)
 
 
+def _offered(slots: Iterable[SlotOffer]) -> tuple[SlotOffered, ...]:
+    return tuple(
+        SlotOffered(
+            name=slot.name,
+            type=slot.type,
+            required=slot.required,
+            choices=tuple(slot.choices),
+            ask=slot.ask,
+            value=slot.value,
+        )
+        for slot in slots
+    )
+
+
 def _utterance(line: Line) -> Utterance:
-    return Utterance(role=line.role, text=line.text, channel=line.channel, at=line.at)
+    return Utterance(role=line.role, text=line.shown, channel=line.channel, at=line.at)

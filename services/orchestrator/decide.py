@@ -1,16 +1,12 @@
 """What each fact makes of a conversation. Pure: a story goes in with what is known, and comes out with new facts."""
 
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
-from events import backend, business, inbound, operator
-from events.consent import Given
+from events import backend, business, operator
 from events.conversation import (
     ChannelSwitched,
-    ContactSaid,
     Escalated,
     MessageRequested,
-    Opened,
     OutcomeHeard,
     ProcessBound,
     Released,
@@ -22,11 +18,10 @@ from events.conversation import (
 )
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
-from libs.domain.conversation import Matter, Sent
-from libs.domain.flow import Collect, ToolCall, Wait
+from libs.domain.conversation import Matter
+from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.statemap import Fired
-from libs.domain.stopwords import is_start, is_stop, stop_words
-from services.orchestrator import collecting, process, settling, speech, turns
+from services.orchestrator import collecting, hearing, planned, process, settling, speech, threads, turns
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
@@ -38,7 +33,7 @@ def take_up(story: Story, followup: str, follows: str | None) -> None:
         return
     opened = story.followups[followup].opened
     assert opened is not None
-    _open(story, follows)
+    story.open(follows)
     story.tell_of(followup, Joined(conversation=story.known.id))
     bundle = story.known.current
     state_map = bundle.state_maps.get(opened.process_type) if opened.process_type else None
@@ -71,34 +66,6 @@ def take_up(story: Story, followup: str, follows: str | None) -> None:
     process.start_flow(story, followup, opened.flow or GENERAL_FLOW)
 
 
-def hear(story: Story, said: inbound.Received, stream: str, follows: str | None) -> None:
-    """The contact spoke: STOP is obeyed before anything reads it; else Claude is asked, once for all that is unread."""
-    _open(story, follows)
-    story.tell(
-        ContactSaid(
-            channel=said.channel,
-            inbound=stream,
-            text=said.text,
-            at=story.now,
-            provider_ref=said.provider_ref,
-            reply_to=said.reply_to,
-        )
-    )
-    policy = story.known.current.policy
-    if is_stop(said.text, stop_words(policy.stop_words, channel=said.channel)):
-        turns.stop(story, "stop_word", said.text)
-        return
-    if story.known.consent.stopped:
-        if not is_start(said.text):
-            if len(story.conversation.unread) == 1:
-                story.tell(Escalated(reason="the contact said stop before and writes again; only START is obeyed"))
-            return
-        story.tell_consent(Given(contact_id=story.contact.id, evidence=said.text))
-        story.open_gate(f"contact:{story.contact.id}")
-    if story.conversation.status == "open" and story.conversation.turn is None and not story.conversation.quiet:
-        turns.understand(story)
-
-
 def after_tool(
     story: Story, call: str, asked: ToolRequested, answer: backend.CallCompleted | backend.CallFailed
 ) -> None:
@@ -114,6 +81,9 @@ def after_tool(
     if matter is None or not story.conversation.open or newest != [call]:
         return
     flow, step = process.here(story, matter.id)
+    if flow is not None and isinstance(step, Plan) and step.id == asked.step:
+        _plan_on(story, matter.id, flow, step, Fired("outcome", asked.result_key, result if ok else None))
+        return
     if flow is None or not isinstance(step, ToolCall) or step.id != asked.step:
         return
     if isinstance(answer, backend.CallFailed):
@@ -132,6 +102,11 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
         ok = isinstance(answer, backend.CallCompleted)
         result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
         story.tell(ToolAnswered(call=call, matter=told.matter, result_key=told.result_key, ok=ok, result=result))
+        flow, step = process.here(story, told.matter)
+        if told.step is not None and flow is not None and isinstance(step, Plan) and step.id == told.step:
+            fired = Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
+            _plan_on(story, told.matter, flow, step, fired)
+            return
         moved = story.conversation.open and process.fire(
             story, told.matter, Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
         )
@@ -145,27 +120,12 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
         story.tell(Escalated(reason=f"the ERP refused {answer.endpoint}: {answer.reason}", queue="backend"))
 
 
-def after_message(
-    story: Story, message: str, outcome: Literal["accepted", "unknown", "delivered", "read", "failed", "withheld"]
-) -> None:
-    """A message's state reached us; the first one counts as its outcome, later ones may still move the process."""
-    sent = story.conversation.messages.get(message)
-    if sent is None:
-        return
-    lost = outcome in ("failed", "withheld")
-    if message in story.conversation.awaited:
-        story.tell(OutcomeHeard(intent=message, outcome=outcome))
-        if not lost:
-            _sent(story, sent)
-    elif lost and sent.heard != outcome:
-        story.tell(OutcomeHeard(intent=message, outcome=outcome))
-    if lost and sent.purpose == "approach":
-        story.approaches = [at for at in story.approaches if at != sent.at]
-    if story.conversation.open:
-        if outcome in ("delivered", "read") and sent.matter:
-            process.fire(story, sent.matter, Fired("outcome", outcome))
-        if lost and sent.heard != outcome:
-            _not_sent(story, sent, outcome)
+def _plan_on(story: Story, matter: str, flow: Flow, step: Plan, fired: Fired) -> None:
+    """The state map hears what the ERP answered to a plan, too; then Claude is asked what is next."""
+    process.fire(story, matter, fired)
+    now = story.matter(matter)
+    if now.settled is None and (now.flow, now.step) == (flow.id, step.id):
+        planned.go_on(story, matter, flow, step)
 
 
 def after_timer(story: Story, timer: TimerSet) -> None:
@@ -176,8 +136,9 @@ def after_timer(story: Story, timer: TimerSet) -> None:
         if timer.timer in now.awaited:
             speech.say_later(story, timer)
     elif timer.purpose == "quiet":
-        if now.status == "open" and now.turn is None and now.unread:
-            turns.understand(story)
+        turns.understand(story)
+    elif timer.purpose == "media":
+        hearing.give_up_files(story, timer.name or "")
     elif matter is not None and matter.settled is None and now.status == "with_operator":
         again = {"matter": matter.id, "name": timer.name, "state": timer.state, "step": timer.step, "mark": timer.mark}
         story.set_timer(timer.purpose, story.now + speech.OPERATOR_PATIENCE, **again)
@@ -219,30 +180,41 @@ def take_over(story: Story, who: str) -> None:
 def reply(story: Story, given: operator.ReplyGiven) -> None:
     """An operator speaks: a person decides, so only the contact's own STOP withholds it."""
     channel = given.channel or story.conversation.channel or next(iter(story.known.doors), "whatsapp")
-    address = story.contact.address(channel)
+    matter = next(iter(process.in_focus(story)), None)
+    address = story.address(channel, answering=True)
     if address is None or not story.conversation.open:
         story.tell(
             Escalated(reason=f"the reply could not be sent: no {channel} address, or the conversation is closed")
         )
         return
-    if story.known.consent.stopped:
+    if story.known.consent.stopped or story.known.consent.channels.get(channel) is False:
         story.tell(Escalated(reason="the reply was not sent: the contact said stop"))
         return
     if story.conversation.channel not in (None, channel):
         story.tell(ChannelSwitched(channel=channel, reason="the operator answers there"))
+    place = threads.place(story, matter, channel)
     check = PolicyCheck(rule="operator", verdict="allowed", detail=f"{given.operator} decides")
     story.tell(
         MessageRequested(
             message=story.next_id(),
             channel=channel,
             to=address,
-            body=Body(text=given.content),
+            body=Body(text=given.content, subject=place.subject),
             allowed_by=PolicyDecision(verdict="allowed", channel=channel, purpose="", at=story.now, checks=[check]),
             purpose="operator",
             answers=story.conversation.version,
-            gates=[f"contact:{story.contact.id}"],
+            matter=matter.id if matter else None,
+            reply_to=place.reply_to,
+            thread=list(place.thread),
+            gates=[f"contact:{story.contact.id}", story.gate_of(channel)],
         )
     )
+
+
+def approve(story: Story, given: operator.ApprovalGiven) -> None:
+    """An operator says whether Claude may do what it asked for."""
+    if story.conversation.open:
+        planned.decided(story, given.approval, given.operator, given.approved, given.reason)
 
 
 def release(story: Story, who: str) -> None:
@@ -259,56 +231,6 @@ def release(story: Story, who: str) -> None:
         if timer.timer in story.conversation.awaited:
             speech.say_later(story, timer)
     process.resume_all(story)
-
-
-def _open(story: Story, follows: str | None) -> None:
-    if story.conversation.status == "new":
-        story.tell(Opened(contact_id=story.contact.id, follows=follows))
-
-
-def _sent(story: Story, sent: Sent) -> None:
-    """The provider took it, or may have: the process may move, and an approach waits for its answer."""
-    matter = story.conversation.matters.get(sent.matter or "")
-    if matter is None or matter.settled is not None or not story.conversation.open:
-        return
-    process.fire(story, matter.id, Fired("outcome", "message_sent"))
-    followup = story.followups.get(matter.id)
-    if sent.step is None or story.matter(matter.id).settled or followup is None:
-        return
-    due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
-    wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard}
-    waits = story.matter(matter.id).step == sent.step
-    if sent.purpose == "approach" or (waits and process.listens(story, matter.id, "outcome", "no_reply")):
-        story.set_timer("no_reply", due_at, **wait)
-    elif sent.purpose == "answer" and matter.process_type is None and waits:
-        story.set_timer("no_reply", due_at, step=sent.step, **wait)
-
-
-def _not_sent(story: Story, sent: Sent, outcome: str) -> None:
-    """It did not arrive: the next channel of the ladder, or a person."""
-    matter = story.conversation.matters.get(sent.matter or "")
-    if sent.purpose == "operator" or (matter is None and outcome == "failed"):
-        story.tell(Escalated(reason=f"a message was {outcome} on {sent.channel}", matter=sent.matter))
-        return
-    if matter is None or matter.settled is not None:
-        return
-    if outcome == "withheld" and story.conversation.status == "with_operator":
-        return
-    if outcome == "withheld" and sent.step is not None and sent.step == matter.step:
-        process.resume(story, matter.id)
-        return
-    followup = story.followups.get(matter.id)
-    if followup is not None and not followup.settled and sent.purpose == "approach":
-        story.tell_of(
-            matter.id,
-            AttemptUnanswered(number=followup.attempts, channel=sent.channel, reason="message_failed"),
-        )
-    if process.fire(story, matter.id, Fired("outcome", "message_failed")) is not None:
-        return
-    if sent.purpose == "approach" and sent.step is not None and sent.step == story.matter(matter.id).step:
-        process.resume(story, matter.id)
-    else:
-        story.tell(Escalated(reason=f"a message was {outcome} on {sent.channel}", matter=matter.id))
 
 
 def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
@@ -329,7 +251,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
 
 
 def _silent(story: Story, timer: TimerSet) -> bool:
-    return story.conversation.last_heard == timer.mark
+    return story.conversation.last_heard(timer.matter) == timer.mark
 
 
 def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:

@@ -14,11 +14,13 @@ from events.consent import CONSENT
 from events.contact import CONTACT
 from events.conversation import CONVERSATION
 from events.followup import FOLLOWUP, Scheduled
+from events.message import MESSAGE
+from events.reach import REACH
 from libs.config.bundle import Bundle
 from libs.domain import contact as people
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
-from libs.domain.contact import Consent, Contact
+from libs.domain.contact import Consent, Contact, Reach
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.domain.rules import Cancel, cancelled_by, rendered_match
@@ -30,8 +32,11 @@ from services.orchestrator.story import Door, Known, Story
 
 CONTACTS: Fold[Contact] = Fold(CONTACT, Contact, people.evolve)
 CONSENTS: Fold[Consent] = Fold(CONSENT, Consent, people.evolve_consent)
+REACHES: Fold[Reach] = Fold(REACH, Reach, people.evolve_reach)
 FOLLOWUPS: Fold[Followup] = Fold(FOLLOWUP, Followup, matters.evolve)
 CONVERSATIONS: Fold[Conversation] = Fold(CONVERSATION, Conversation, talk.evolve)
+MESSAGE_FACTS: Fold[str | None] = Fold(MESSAGE, lambda: None, lambda known, event: known or event.conversation)
+"""The conversation that a message of ours belongs to."""
 BUSINESS_FACTS: Fold[business.EventReceived | None] = Fold(BUSINESS, lambda: None, lambda _, event: event)
 
 
@@ -66,13 +71,17 @@ class Gatherer:
         self._shell = shell
         self._doors = doors
 
+    async def bundle(self, bundle: str) -> Bundle:
+        """A stored bundle by its hash."""
+        return await self._bundles.get(bundle)
+
     async def story(self, world: World, stories: dict[str, Story], conversation_id: str) -> Story | None:
         """A conversation as it stands, made once in `stories`; None for one that never began."""
         if conversation_id not in stories:
             state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
             if not state.contact_id:
                 return None
-            stories[conversation_id] = await self._gather(world, state.contact_id, conversation_id, state, [])
+            stories[conversation_id] = await self._gather(world, state.contact_id, conversation_id, state, [], None)
         return stories[conversation_id]
 
     async def listens(self, world: World, fact: Recorded[Any], outcome: str) -> bool:
@@ -94,10 +103,26 @@ class Gatherer:
         now, last = await Index(world.db, world.tenant).conversation_of(contact_id)
         conversation_id = now or str(self._shell.fact_id(world.fact.id, "conversation", 0))
         state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
-        return await self._gather(world, contact_id, conversation_id, state, followups), last
+        before: Conversation | None = None
+        if last and not now:
+            before = await world.fold(CONVERSATIONS, f"conversation-{last}")
+        return await self._gather(world, contact_id, conversation_id, state, followups, before), last
+
+    async def contact_of_message(self, world: World, message: str | None) -> str | None:
+        """To whom a message of ours was said; None for one that is not ours."""
+        conversation_id = await world.fold(MESSAGE_FACTS, f"message-{message}") if message else None
+        if conversation_id is None:
+            return None
+        return (await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")).contact_id or None
 
     async def _gather(
-        self, world: World, contact_id: str, conversation_id: str, state: Conversation, more: Iterable[str]
+        self,
+        world: World,
+        contact_id: str,
+        conversation_id: str,
+        state: Conversation,
+        more: Iterable[str],
+        before: Conversation | None,
     ) -> Story:
         followup_ids = [*(matter.id for matter in state.matters.values()), *more]
         followups = {each: await world.fold(FOLLOWUPS, f"followup-{each}") for each in dict.fromkeys(followup_ids)}
@@ -114,6 +139,8 @@ class Gatherer:
                 contact=contact_state if contact_state.id else Contact(id=contact_id),
                 id=conversation_id,
                 conversation=state,
+                before=before,
+                reach=await world.fold(REACHES, f"reach-{contact_id}"),
                 consent=await world.fold(CONSENTS, f"consent-{contact_id}"),
                 followups=followups,
                 bundles={current.hash: current} | {each: await self._bundles.get(each) for each in pinned},

@@ -1,17 +1,30 @@
 """What the orchestrator hears: each handler gathers what is known, lets `decide` speak, and keeps the index rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from events import backend, business, contact, conversation, followup, inbound, message, operator, rules, timer, turn
+from events import (
+    backend,
+    business,
+    config,
+    contact,
+    conversation,
+    followup,
+    inbound,
+    message,
+    operator,
+    rules,
+    timer,
+    turn,
+)
 from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
-from libs.kit.folds import Fold
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, index, opening, process, turns
+from services.orchestrator import decide, hearing, index, migrating, opening, outcomes, process, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
+from services.orchestrator.senders import Senders
 from services.orchestrator.story import Story
 
 CONSUMER = "orchestrator"
@@ -23,6 +36,7 @@ class Orchestrator:
     def __init__(self, gather: Gatherer, shell: Shell) -> None:
         self._gather = gather
         self._shell = shell
+        self._senders = Senders(gather, shell)
 
     def handlers(self) -> dict[type[Event], Any]:
         """Which handler hears which fact."""
@@ -33,16 +47,22 @@ class Orchestrator:
             operator.TakeoverRequested: self.on_takeover_requested,
             operator.ReplyGiven: self.on_reply_given,
             operator.Released: self.on_released,
+            operator.ApprovalGiven: self.on_approval_given,
             backend.FollowupDiscovered: self.on_followup_discovered,
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
+            config.MigrationRequested: self.on_migration_requested,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
             contact.NotFound: self.on_contact_not_found,
             contact.Linked: self.on_contact_linked,
             inbound.Received: self.on_inbound,
+            inbound.Fetched: self.on_files,
+            inbound.FetchFailed: self.on_files,
+            inbound.Unsubscribed: self.on_unsubscribed,
+            inbound.AddressChanged: self.on_address_changed,
             turn.Completed: self.on_turn_completed,
             turn.Failed: self.on_turn_failed,
             turn.Withheld: self.on_turn_withheld,
@@ -61,8 +81,8 @@ class Orchestrator:
         """Rules asked for follow-ups: each is opened once per key."""
         opened = await opening.matched(fact, world, self._gather, self._shell)
         contacts = {draft.subject for draft in opened.drafts if draft.subject}
-        keys_of = [fact.stream, fact.event.business_stream]
-        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, keys_of, each)]
+        event_key = [fact.event.business_stream]  # the evaluation is sealed under it too
+        bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, event_key, each)]
         return self._told(world, opened.stories, bound, opened.drafts)
 
     async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
@@ -127,30 +147,40 @@ class Orchestrator:
         decide.take_up(story, followup_id, follows)
         return self._told(world, [story])
 
-    async def on_contact_known(
-        self, fact: Recorded[contact.Registered | contact.Changed], world: World
-    ) -> Decision | None:
-        """We know who it is now: what waited for this contact goes on."""
+    async def on_contact_known(self, fact: Recorded[contact.Registered], world: World) -> Decision | None:
+        """We know who it is now, or something new of them: what waited for this contact goes on."""
         event = fact.event
+        waiting = await Index(world.db, world.tenant).waiting_for(event.contact_id)
+        return await self._identified(world, event.contact_id, event.lookups, waiting)
+
+    async def _identified(
+        self, world: World, contact_id: str, lookups: Sequence[contact.Lookup], followups: list[str]
+    ) -> Decision | None:
+        """These addresses are this contact's: what waited for them goes on, what a stranger said there counts for them."""
         asked = Index(world.db, world.tenant)
-        rows = [
-            index.know_address(world.tenant, lookup.channel, lookup.digest, event.contact_id)
-            for lookup in event.lookups
-        ]
-        waiting = await asked.waiting_for(event.contact_id)
+        strangers = await self._senders.strangers(world, contact_id, lookups)
         messages = [
-            stream for lookup in event.lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
+            stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
-        if not waiting and not messages:
+        rows = [row for lookup in lookups for row in self._lookup_rows(world, contact_id, lookup)]
+        if not followups and not messages and not strangers:
             return Decision(rows=rows)
-        story, follows = await self._gather.story_of_contact(world, event.contact_id, waiting)
-        for followup_id in sorted(waiting, key=lambda each: urgency(story.followups[each])):
+        story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
+        for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
             decide.take_up(story, followup_id, follows)
-        rows.append(index.contact_is_known(world.tenant, event.contact_id))
-        for lookup in event.lookups:
-            rows.append(index.sender_is_known(world.tenant, lookup.channel, lookup.digest))
-        rows += await self._hear_waiting(world, story, messages, follows)
-        return self._told(world, [story], rows)
+        rows.append(index.contact_is_known(world.tenant, contact_id))
+        rows += await self._senders.hear(world, story, messages, follows)
+        return self._told(world, [story], rows, ended)
+
+    def _lookup_rows(self, world: World, contact_id: str, lookup: contact.Lookup) -> list[Row]:
+        standing: index.Standing = "implied" if lookup.implied else "registered"
+        if index.is_stranger(contact_id):
+            standing = "stranger"
+        return [
+            index.know_address(world.tenant, lookup.channel, lookup.digest, contact_id, standing),
+            index.sender_is_known(world.tenant, lookup.channel, lookup.digest),
+        ]
 
     async def on_contact_not_found(self, fact: Recorded[contact.NotFound], world: World) -> Decision | None:
         """The ERP does not know the contact: nobody can be approached, a person must look at it."""
@@ -166,32 +196,70 @@ class Orchestrator:
     async def on_contact_linked(self, fact: Recorded[contact.Linked], world: World) -> Decision | None:
         """An unknown sender turned out to be this contact: what they wrote is heard now."""
         event = fact.event
-        rows = [
-            index.know_address(world.tenant, event.channel, event.digest, event.contact_id),
-            index.sender_is_known(world.tenant, event.channel, event.digest),
-        ]
-        messages = await Index(world.db, world.tenant).waiting_messages(event.channel, event.digest)
-        if not messages:
-            return Decision(rows=rows)
-        story, follows = await self._gather.story_of_contact(world, event.contact_id, [])
-        rows += await self._hear_waiting(world, story, messages, follows)
-        return self._told(world, [story], rows)
+        lookups = [contact.Lookup(channel=event.channel, digest=event.digest)]
+        return await self._identified(world, event.contact_id, lookups, [])
 
     async def on_inbound(self, fact: Recorded[inbound.Received], world: World) -> Decision | None:
-        """A contact wrote: the message finds its conversation by the sender's address."""
+        """A contact wrote: the message finds its conversation by the sender's addresses, or by what it answers."""
         event = fact.event
-        asked = Index(world.db, world.tenant)
-        contact_id = await asked.contact_by_address(event.channel, event.digest)
-        if contact_id is None:
-            waiting = await asked.waiting_messages(event.channel, event.digest)
+        sender = await self._senders.of(world, event)
+        if sender is None and event.automatic is not None:
+            return None
+        if sender is None:
+            waiting = await Index(world.db, world.tenant).waiting_messages(event.channel, event.digest)
             rows = [index.wait_for_sender(world.tenant, event.channel, event.digest, fact.stream)]
             if waiting:
                 return Decision(rows=rows)
             unknown = conversation.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
             return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
-        story, follows = await self._gather.story_of_contact(world, contact_id, [])
-        decide.hear(story, event, fact.stream, follows)
+        story, follows = await self._gather.story_of_contact(world, sender.contact, [])
+        rows = self._senders.learnt(world, event, sender.contact) if sender.by_address else []
+        rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
+        return self._told(world, [story], rows)
+
+    async def on_files(self, fact: Recorded[inbound.Fetched | inbound.FetchFailed], world: World) -> Decision | None:
+        """The files of a message are here, or cannot be had. Whom nobody has named yet is heard with them later."""
+        message = await self._senders.message(world, fact.stream)
+        if message.received is None:
+            return None
+        sender = await self._senders.of(world, message.received)
+        if sender is None:
+            return None
+        story, _ = await self._gather.story_of_contact(world, sender.contact, [])
+        hearing.read_files(story, message, fact.stream)
+        return self._told(world, [story])
+
+    async def on_unsubscribed(self, fact: Recorded[inbound.Unsubscribed], world: World) -> Decision | None:
+        """A contact asked one channel for no more."""
+        event = fact.event
+        contact_id = await self._senders.by_address(world, event.channel, [event.digest])
+        contact_id = contact_id or await self._gather.contact_of_message(world, event.reference)
+        if contact_id is None:
+            return None
+        story, _ = await self._gather.story_of_contact(world, contact_id, [])
+        hearing.unsubscribe(story, event)
         return self._told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+
+    async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
+        """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""
+        event = fact.event
+        contact_id = await self._senders.by_address(world, event.channel, [event.digest])
+        if contact_id is None:
+            return None
+        moved = conversation.AddressMoved(
+            contact_id=contact_id,
+            channel=event.channel,
+            digest=event.digest,
+            new_digest=event.new_digest,
+            address=event.new_address,
+        )
+        rows = [
+            index.forget_address(world.tenant, event.channel, event.digest, contact_id),
+            index.know_address(world.tenant, event.channel, event.new_digest, contact_id, "registered"),
+            *self._shell.bind_rows(world.tenant, [fact.stream], contact_id),
+        ]
+        stream = f"conversation-unknown-{event.new_digest[:32]}"
+        return self._decision(world, [Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows)
 
     async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
         """Claude has understood and written; the state map moves and the conversation answers."""
@@ -228,11 +296,11 @@ class Orchestrator:
 
     async def on_message(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What became of something that we said."""
-        outcome = OUTCOMES[type(fact.event)]
-        if outcome in ("delivered", "read") and not await self._gather.listens(world, fact, outcome):
+        what = outcomes.became(fact.event)
+        if what.outcome in ("delivered", "read") and not await self._gather.listens(world, fact, what.outcome):
             return None
         return await self._tell(
-            world, fact.event.conversation, lambda story: decide.after_message(story, fact.subject_id, outcome)
+            world, fact.event.conversation, lambda story: outcomes.after_message(story, fact.subject_id, what)
         )
 
     async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
@@ -290,12 +358,23 @@ class Orchestrator:
 
         return await self._tell(world, given.conversation, moved)
 
+    async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
+        """Somebody moves what runs in a conversation to another bundle."""
+        asked = fact.event
+        bundle = await self._gather.bundle(asked.bundle)
+        return await self._tell(
+            world, asked.conversation, lambda story: migrating.migrate(story, bundle, asked.matters)
+        )
+
     async def on_takeover_requested(self, fact: Recorded[operator.TakeoverRequested], world: World) -> Decision | None:
         event = fact.event
         return await self._tell(world, event.conversation, lambda story: decide.take_over(story, event.operator))
 
     async def on_reply_given(self, fact: Recorded[operator.ReplyGiven], world: World) -> Decision | None:
         return await self._tell(world, fact.event.conversation, lambda story: decide.reply(story, fact.event))
+
+    async def on_approval_given(self, fact: Recorded[operator.ApprovalGiven], world: World) -> Decision | None:
+        return await self._tell(world, fact.event.conversation, lambda story: decide.approve(story, fact.event))
 
     async def on_released(self, fact: Recorded[operator.Released], world: World) -> Decision | None:
         event = fact.event
@@ -308,15 +387,6 @@ class Orchestrator:
             return None
         verb(story)
         return self._told(world, [story])
-
-    async def _hear_waiting(self, world: World, story: Story, streams: list[str], follows: str | None) -> list[Row]:
-        rows: list[Row] = []
-        for stream in streams:
-            said = await world.fold(INBOUND_FACTS, stream)
-            if said is not None:
-                decide.hear(story, said, stream, follows)
-                rows += self._shell.bind_rows(world.tenant, [stream], story.contact.id)
-        return rows
 
     def _opening(self, fact: Recorded[Any], followup_id: str, opened: followup.Opened) -> Draft:
         return Draft(f"followup-{followup_id}", opened, f"contact-{opened.contact_id}", opened.contact_id)
@@ -342,17 +412,3 @@ class Orchestrator:
             if isinstance(draft.event, conversation.TimerSet | followup.Scheduled):
                 own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
         return Decision(drafts, own, config) if drafts or own else None
-
-
-INBOUND_FACTS: Fold[inbound.Received | None] = Fold(inbound.INBOUND, lambda: None, lambda _, event: event)
-OUTCOMES: dict[type[Event], Any] = {
-    message.Accepted: "accepted",
-    message.OutcomeUnknown: "unknown",
-    message.Delivered: "delivered",
-    message.Read: "read",
-    message.Withheld: "withheld",
-    message.Rejected: "failed",
-    message.Failed: "failed",
-    message.Bounced: "failed",
-}
-"""What each state of a message means for the conversation."""

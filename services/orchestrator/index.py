@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from events.base import Draft, Event
-from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
+from events.conversation import Closed, MatterSettled, MessageRequested, Migrated, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from libs.domain.rules import Holder
@@ -16,6 +16,11 @@ from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
 """How far back approaches are looked at; the policy counts those of the contact's day."""
+STRANGER = "unknown-"
+Standing = Literal["stranger", "implied", "learnt", "registered"]
+STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
+"""How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
+provider named beside a known one; one that the ERP registered or found. The better one counts."""
 
 
 # Few values in many rows: from each to the next by the index, which DISTINCT does not do.
@@ -63,14 +68,16 @@ class Index:
         self._rows = rows
         self._tenant = tenant
 
-    async def contact_by_address(self, channel: str, digest: str) -> str | None:
-        contact: str | None = await self._rows.fetchval(
-            "SELECT contact FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3",
+    async def contacts_by_address(self, channel: str, digests: Sequence[str]) -> list[str]:
+        """The contacts whom these addresses name, in their order, each once."""
+        rows = await self._rows.fetch(
+            "SELECT a.contact FROM unnest($3::text[]) WITH ORDINALITY AS asked (digest, nth)"
+            " JOIN orchestrator.address a ON a.tenant = $1 AND a.channel = $2 AND a.digest = asked.digest ORDER BY nth",
             self._tenant,
             channel,
-            digest,
+            list(digests),
         )
-        return contact
+        return list(dict.fromkeys(row["contact"] for row in rows))
 
     async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
         """A contact's open conversation, and the last one."""
@@ -153,10 +160,27 @@ class Index:
         return tuple(row["at"] for row in rows)
 
 
-def know_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+def is_stranger(contact: str) -> bool:
+    """Whether it is a contact of our own making, for a sender whom nobody could name."""
+    return contact.startswith(STRANGER)
+
+
+def know_address(tenant: str, channel: str, digest: str, contact: str, standing: Standing) -> Row:
+    """An address leads to a contact from now on, unless it is better known as somebody else's."""
     return Row(
-        "INSERT INTO orchestrator.address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
-        " ON CONFLICT (tenant, channel, digest) DO UPDATE SET contact = excluded.contact",
+        "INSERT INTO orchestrator.address AS known (tenant, channel, digest, contact, standing)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, channel, digest) DO UPDATE"
+        " SET contact = excluded.contact, standing = greatest("
+        "CASE WHEN known.contact = excluded.contact THEN known.standing END, excluded.standing)"
+        " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
+        (tenant, channel, digest, contact, STANDINGS.index(standing)),
+    )
+
+
+def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+    """An address is no longer this contact's."""
+    return Row(
+        "DELETE FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
     )
 
@@ -227,6 +251,11 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, process_type, entity_id) DO UPDATE"
                 " SET conversation = excluded.conversation, matter = excluded.matter, bundle = excluded.bundle",
                 (tenant, process_type, entity_id, stream_id, event.matter, event.bundle),
+            )
+        case Migrated():
+            yield Row(
+                "UPDATE orchestrator.binding SET bundle = $3 WHERE tenant = $1 AND matter = $2",
+                (tenant, event.matter, event.to_bundle),
             )
         case MatterSettled():
             yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))

@@ -24,10 +24,10 @@ from libs.domain.flow import (
     Generate,
     Handoff,
     Move,
+    Plan,
     Say,
     Subflow,
     ToolCall,
-    Unbuilt,
     Wait,
 )
 from libs.domain.followup import urgency
@@ -46,13 +46,10 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, speech
+from services.orchestrator import approach, asking, planning, speech
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
-
-PATIENCE = timedelta(seconds=2)
-"""How long a matter waits for its turn to speak while Claude is busy with another one of the same conversation."""
 
 
 def start_flow(story: Story, matter: str, flow_id: str, *, called_from: str | None = None) -> None:
@@ -122,10 +119,12 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
             case Wait():
                 if step.timeout_s is not None:
                     due_at = story.now + timedelta(seconds=step.timeout_s)
-                    story.set_timer("wait", due_at, matter=matter, step=step.id, mark=story.conversation.last_heard)
+                    story.set_timer(
+                        "wait", due_at, matter=matter, step=step.id, mark=story.conversation.last_heard(matter)
+                    )
                 return
-            case Unbuilt():
-                speech.exhaust(story, story.matter(matter), f"the step {step.kind!r} is not built yet")
+            case Plan():
+                planning.begin(story, matter, flow, step)
                 return
         step = dialogue.next_step(flow, step)
     speech.exhaust(story, story.matter(matter), f"the flow {flow.id!r} ran {dialogue.LIMIT} steps without waiting")
@@ -134,9 +133,9 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
 def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, rereads: bool = False) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
-    if story.conversation.status == "with_operator":
+    if story.conversation.status == "with_operator" or story.conversation.silenced:
         return False
-    purpose: approach.Purpose = "answer" if story.conversation.unread else "approach"
+    purpose = approach.purpose_of(story, now)
     way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
     if isinstance(way, approach.NoWay):
         speech.defer(story, now, way)
@@ -150,13 +149,13 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
         speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped)
         return True
     if story.conversation.turn is not None:
-        story.set_timer("pending", story.now + PATIENCE, matter=matter, step=step.id)
+        story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
         return False
     assert isinstance(step, Generate)
-    unheard = story.conversation.last_heard > story.conversation.understood
+    unheard = any(not line.understood for line in story.conversation.unread_about(matter))
     both = unheard or rereads
     slots = asking.offers(story, now)
-    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story) if unheard else {}, slots)
+    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story, now) if unheard else {}, slots)
     return False
 
 
@@ -164,20 +163,22 @@ def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool =
     """Ask for the next open slot. `rereads`: what the contact said last may hold answers that nobody has looked for."""
     now = story.matter(matter)
     todo = asking.todo(now, step)
-    rereads = rereads and bool(story.conversation.unread)
+    rereads = rereads and bool(story.conversation.unread_about(matter))
     said = speak(story, matter, flow, asking.words_of(now, step), rereads=rereads)
     if isinstance(todo, Ask) and (said or not rereads) and here(story, matter)[1] == step:
         asking.note(story, matter, flow, step, todo.slot)
 
 
 def resume(story: Story, matter: str) -> None:
-    """Try again to say what could not be said before."""
+    """Try again to say, or to plan, what could not be said or planned before."""
     flow, step = here(story, matter)
     if flow is None:
         return
-    if isinstance(step, Collect):
+    if isinstance(step, Plan):
+        planning.think(story, matter, flow, step)
+    elif isinstance(step, Collect):
         words = asking.words_of(story.matter(matter), step)
-        speak(story, matter, flow, words, rereads=bool(story.conversation.unread))
+        speak(story, matter, flow, words, rereads=bool(story.conversation.unread_about(matter)))
     elif isinstance(step, Generate):
         speak(story, matter, flow, step)
     elif isinstance(step, Say) and speak(story, matter, flow, step):
@@ -188,7 +189,7 @@ def resume_all(story: Story) -> None:
     """Say what could not be said while an operator had the conversation."""
     for matter in in_focus(story):
         _, step = here(story, matter.id)
-        if isinstance(step, Say | Generate | Collect) and not story.matter(matter.id).asked:
+        if isinstance(step, Say | Generate | Collect | Plan) and not story.matter(matter.id).asked:
             resume(story, matter.id)
 
 
@@ -207,19 +208,23 @@ def time_out(story: Story, matter: str, flow: Flow, step: Wait) -> None:
     run(story, matter, flow, target)
 
 
-def intents(story: Story) -> dict[str, str]:
-    """What the contact may mean: the intents of the matter in focus first, then those of the others."""
+def intents(story: Story, about: Matter | None = None) -> dict[str, str]:
+    """What the contact may mean: the intents of the matter that is spoken of first, then those of the others."""
     offered: dict[str, str] = {}
-    for matter in in_focus(story):
+    for matter in sorted(in_focus(story), key=lambda each: about is not None and each.id != about.id):
         state_map = map_of(story, matter)
         if state_map is not None and matter.state is not None:
-            offered = statemap.offered_intents(state_map, matter.state) | offered
+            offered = offered | {
+                name: what
+                for name, what in statemap.offered_intents(state_map, matter.state).items()
+                if name not in offered
+            }
     return offered
 
 
 def in_focus(story: Story) -> list[Matter]:
     """The live matters, the one spoken of last first, then by what presses more."""
-    focus, followups = story.conversation.focus, story.followups
+    focus, followups = story.conversation.in_focus, story.followups
     return sorted(
         story.conversation.live,
         key=lambda matter: (matter.id != focus, urgency(followups[matter.id]) if matter.id in followups else 0),
@@ -238,7 +243,12 @@ def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
     trigger = Trigger(type=fired.type, value=fired.value)
     story.tell(
         ProcessMoved(
-            matter=matter, from_state=now.state, to_state=step.to_state, trigger=trigger, reasons=list(step.reasons)
+            matter=matter,
+            from_state=now.state,
+            to_state=step.to_state,
+            trigger=trigger,
+            reasons=list(step.reasons),
+            transition=step.transition,
         )
     )
     if step.terminal:

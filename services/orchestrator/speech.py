@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from events.conversation import (
     ChannelSwitched,
@@ -19,9 +21,12 @@ from events.values import Body, Skipped, SlotOffer
 from libs.domain.conversation import Matter
 from libs.domain.flow import Generate, Say
 from libs.domain.templates import TemplateFailed, render, render_strict
-from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way
+from services.orchestrator import threads
+from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way, here, purpose_of
 from services.orchestrator.story import Story
 
+PATIENCE = timedelta(seconds=2)
+"""How long a matter waits for its turn to speak while Claude is busy with another one of the same conversation."""
 OPERATOR_PATIENCE = timedelta(minutes=15)
 """How long what comes due while an operator has the conversation waits before it is looked at again."""
 WITH_OPERATOR = "with_operator"
@@ -41,19 +46,7 @@ def ask_claude(
     slots: Iterable[SlotOffer] = (),
 ) -> None:
     """Ask for a turn: understand what was said so far, and write for this step."""
-    names = story.names(matter)
-    prompt = render(step.system_prompt if step else PERSONA, names)
-    context = {
-        "contact_name": names.contact_name,
-        "entity_type": names.entity_type,
-        "entity_id": names.entity_id,
-        "process_type": names.process_type,
-        "state": names.state,
-        "business_context": dict(names.business_context or {}),
-        "extracted_info": dict(names.extracted_info or {}),
-        "tool_results": dict(names.tool_results or {}),
-        "slots": dict(names.slots or {}),
-    }
+    prompt = render(step.system_prompt if step else PERSONA, story.names(matter))
     story.tell(
         TurnRequested(
             turn=story.next_id(),
@@ -64,13 +57,40 @@ def ask_claude(
             flow=matter.flow if matter and step else None,
             step=step.id if step else None,
             intents=intents,
-            context={name: value for name, value in context.items() if value not in (None, {})},
+            context=context_of(story, matter),
             undefined=list(prompt.undefined),
             max_words=step.max_words if step else None,
             gates=story.gates(matter.id if matter else None),
             slots=list(slots),
         )
     )
+
+
+def context_of(story: Story, matter: Matter | None) -> dict[str, Any]:
+    """What Claude is told of a matter beside the conversation."""
+    names = story.names(matter)
+    context = {
+        "contact_name": names.contact_name,
+        "entity_type": names.entity_type,
+        "entity_id": names.entity_id,
+        "process_type": names.process_type,
+        "state": names.state,
+        "business_context": dict(names.business_context or {}),
+        "extracted_info": dict(names.extracted_info or {}),
+        "tool_results": dict(names.tool_results or {}),
+        "slots": dict(names.slots or {}),
+        "other_matters": _others(story, matter),
+    }
+    return {name: value for name, value in context.items() if value not in (None, {}, [])}
+
+
+def _others(story: Story, matter: Matter | None) -> list[dict[str, str | None]]:
+    """What else is open with the contact, so that nobody takes one matter for the other."""
+    return [
+        {"entity_type": each.entity_type, "entity_id": each.entity_id, "state": each.state}
+        for each in story.conversation.live
+        if matter is None or each.id != matter.id
+    ]
 
 
 def say(
@@ -86,7 +106,7 @@ def say(
     skipped: Iterable[Skipped] = (),
 ) -> None:
     """Ask for a message; an approach for an open matter counts as an attempt."""
-    if story.conversation.channel not in (None, way.channel):
+    if here(story, matter) not in (None, way.channel):
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
     followup = story.followups.get(matter.id) if matter else None
     if matter and followup and not followup.settled and purpose == "approach" and step:
@@ -98,19 +118,22 @@ def say(
         )
     if purpose == "approach":
         story.approaches.append(story.now)
+    place = threads.place(story, matter, way.channel)
     story.tell(
         MessageRequested(
             message=story.next_id(),
             channel=way.channel,
             to=way.address,
-            body=body,
+            body=msgspec.structs.replace(body, subject=body.subject or place.subject),
             allowed_by=way.decision,
             purpose=purpose,
             answers=story.conversation.version if answers is None else answers,
             matter=matter.id if matter else None,
             step=step,
+            reply_to=place.reply_to,
+            thread=list(place.thread),
             draft=draft,
-            gates=story.gates(matter.id if matter else None),
+            gates=story.gates(matter.id if matter else None, way.channel),
         )
     )
 
@@ -150,7 +173,7 @@ def send(story: Story, matter: str, *, text: str | None, template: str | None, c
     now = story.matter(matter)
     texts = story.bundle(now).templates
     templates = {name: template for name, known in texts.items() if template and template in known}
-    purpose: Purpose = "answer" if story.conversation.unread else "approach"
+    purpose = purpose_of(story, now)
     only = channel or (next(iter(templates)) if template and len(templates) == 1 else None)
     way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only)
     if isinstance(way, NoWay):

@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from events.base import Draft, Event
-from events.conversation import GateClosed, GateOpened, TimerSet
+from events.conversation import GateClosed, GateOpened, Opened, TimerSet
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
-from libs.domain.contact import Consent, Contact
+from libs.domain.contact import Consent, Contact, Reach, evolve_reach
 from libs.domain.conversation import Conversation, Matter
 from libs.domain.followup import Followup
 from libs.domain.names import Names
@@ -21,6 +21,8 @@ from libs.domain.scope import names_of, zone_of
 
 FactId = Callable[[str, int], UUID]
 """The id of the n-th fact that the fact in hand writes into a stream."""
+LATELY = timedelta(days=1)
+"""How long after the contact last wrote a conversation goes on in the next one, as far as loops are concerned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now."""
+    """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
+
+    `before` is the contact's last conversation, where none is open.
+    """
 
     now: datetime
     fact_id: FactId
@@ -41,7 +46,9 @@ class Known:
     contact: Contact
     id: str
     conversation: Conversation = field(default_factory=Conversation)
+    before: Conversation | None = None
     consent: Consent = field(default_factory=Consent)
+    reach: Reach = field(default_factory=Reach)
     followups: Mapping[str, Followup] = field(default_factory=dict)
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
     doors: Mapping[str, Door] = field(default_factory=dict)
@@ -59,6 +66,7 @@ class Story:
         self.conversation = known.conversation
         self.followups = dict(known.followups)
         self.approaches = list(known.approaches)
+        self.reach = known.reach
         self.drafts: list[Draft] = []
         self.steps: Counter[str] = Counter()
         self._counts: dict[str, int] = {}
@@ -80,12 +88,32 @@ class Story:
     def stream(self) -> str:
         return f"conversation-{self.known.id}"
 
+    @property
+    def heard_at(self) -> dict[str, datetime]:
+        """When the contact wrote last, by channel; in the conversation before, where this one has not begun there."""
+        before = self.known.before.heard_at if self.known.before else {}
+        return {**before, **self.conversation.heard_at}
+
+    def address(self, channel: str, *, answering: bool = False) -> str | None:
+        """Where the contact is reached on a channel; an answer goes to the address that they wrote from."""
+        wrote_from = self.conversation.senders.get(channel) if answering else None
+        return wrote_from or self.contact.address(channel)
+
     def matter(self, matter: str) -> Matter:
         return self.conversation.matters[matter]
 
     def bundle(self, matter: Matter | None) -> Bundle:
         """The bundle that a matter is pinned to; the current one for what belongs to no matter."""
         return self.known.bundles.get(matter.bundle, self.known.current) if matter else self.known.current
+
+    def open(self, follows: str | None) -> None:
+        """Begin the conversation, where it has not begun: it follows the contact's last one."""
+        if self.conversation.status != "new":
+            return
+        before = self.known.before
+        lately = before is not None and any(self.now - at < LATELY for at in before.heard_at.values())
+        idle = before.idle if before is not None and lately else 0
+        self.tell(Opened(contact_id=self.contact.id, follows=follows, idle_turns=idle))
 
     def tell(self, event: Event) -> None:
         """A fact of this conversation."""
@@ -98,7 +126,13 @@ class Story:
         self.followups[matter] = matters.evolve(self.followups.get(matter, Followup()), event)
 
     def tell_consent(self, event: Event) -> None:
+        """A fact of what the contact allows."""
         self._draft(f"consent-{self.contact.id}", event)
+
+    def tell_reach(self, event: Event) -> None:
+        """A fact of where the contact can be reached."""
+        self._draft(f"reach-{self.contact.id}", event)
+        self.reach = evolve_reach(self.reach, event)
 
     def next_id(self) -> str:
         """The id of the next fact of this conversation: what an intent calls itself."""
@@ -108,10 +142,15 @@ class Story:
         """An id for something else that begins here, such as a follow-up."""
         return str(self.known.fact_id(kind, len(self.drafts)))
 
-    def gates(self, matter: str | None = None) -> list[str]:
+    def gates(self, matter: str | None = None, channel: str | None = None) -> list[str]:
         """The scopes that may still withhold what is asked for now."""
         scopes = [f"contact:{self.contact.id}", f"conversation:{self.known.id}"]
-        return [*scopes, f"matter:{matter}"] if matter else scopes
+        scopes += [f"matter:{matter}"] if matter else []
+        return [*scopes, self.gate_of(channel)] if channel else scopes
+
+    def gate_of(self, channel: str) -> str:
+        """The scope of what is said to the contact on one channel."""
+        return f"contact:{self.contact.id}/{channel}"
 
     def close_gate(self, scope: str, reason: str, *, lasting: bool = False) -> None:
         self.tell(GateClosed(scope=scope, reason=reason, lasting=lasting))

@@ -1,18 +1,21 @@
 """Turns: what Claude understood moves the state map, and what Claude wrote is sent where it still fits."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
 from events import turn
 from events.consent import Withdrawn
-from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested, Understood
+from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested
 from events.values import Body
 from libs.domain import dialogue
-from libs.domain.conversation import Matter, Turn
-from libs.domain.flow import AnyStep, Collect, Generate, Wait
+from libs.domain.conversation import Matter
+from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
+from libs.domain.lines import Turn
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, process, settling, speech
-from services.orchestrator.approach import NoWay, Purpose, Way, find_way
+from services.orchestrator import asking, collecting, meaning, planned, process, settling, speech
+from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
+from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
 
 QUIET = timedelta(seconds=1.5)
@@ -28,24 +31,16 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         story.tell(OutcomeHeard(intent=turn_id, outcome="late"))
         return
     matter = story.conversation.matters.get(asked.matter or "")
-    newer = story.conversation.last_heard > asked.upto
+    newer = story.conversation.last_heard(asked.matter) > asked.upto
+    meant = Meaning(asked.matter, {})
     if asked.wants == "draft":
         story.tell(OutcomeHeard(intent=turn_id, outcome="completed"))
     else:
-        story.tell(
-            Understood(
-                turn=turn_id,
-                intents=done.intents,
-                matter=matter.id if matter else None,
-                extracted_info=done.extracted_info,
-                words=done.words,
-                language=done.language,
-                sentiment=done.sentiment,
-                opt_out=done.opt_out,
-                slots=done.slots,
-                breaks_off=done.breaks_off,
-            )
-        )
+        meant = meaning.understood(story, asked, done)
+        asked = meaning.turn_about(asked, meant.about)
+    if _plans(story, asked):
+        _planned(story, asked, done, turn_id)
+        return
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
         stop(story, "understood", words[-1] if words else "")
@@ -58,15 +53,42 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _drop(story, done, turn_id, "newer_message")
         story.set_timer("quiet", story.now + QUIET)
         return
-    if asked.wants != "draft" and _goes_on(story, done, asked, corrected):
-        if story.conversation.unread and not _speaking(story):
-            _answer(story, asked, done, turn_id)
-        else:
-            _drop(story, done, turn_id, "moved_on")
+    goes_on = asked.wants != "draft" and _goes_on(story, done, meant, asked, corrected)
+    if _gets_nowhere(story):
+        _drop(story, done, turn_id, "no_progress")
+    elif goes_on and (_speaking(story) or not story.conversation.unread_about(asked.matter)):
+        _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
-    if newer and story.conversation.unread and story.conversation.open and not _speaking(story):
-        understand(story)  # what came while we answered the rest after all
+    if not _speaking(story):
+        understand(story, after=asked)  # what is about another matter, or came while we answered the rest after all
+
+
+def _gets_nowhere(story: Story) -> bool:
+    """Whether we talk in circles, perhaps with a machine: then we fall silent, and a person goes on."""
+    most = story.known.current.policy.turns_without_progress
+    if story.conversation.idle >= most and not story.conversation.silenced:
+        reason = f"{story.conversation.idle} turns in a row have brought nothing new: is it a machine that answers?"
+        story.tell(Escalated(reason=reason, matter=story.conversation.in_focus, silences=True))
+    return story.conversation.silenced
+
+
+def _plans(story: Story, asked: Turn) -> bool:
+    """Whether a turn was to plan: its step is one that plans."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    return asked.wants == "draft" and isinstance(dialogue.step_of(flow, asked.step) if flow else None, Plan)
+
+
+def _planned(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> None:
+    """Claude has chosen what to do, unless the flow has moved on; what the contact said meanwhile is read now."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    if matter is None or matter.settled is not None or story.conversation.status != "open":
+        return
+    flow, step = process.here(story, matter.id)
+    if flow is not None and isinstance(step, Plan) and step.id == asked.step and matter.course.plan is not None:
+        planned.chose(story, matter.id, flow, step, done, turn_id)
+    understand(story, after=asked)
 
 
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
@@ -76,27 +98,33 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if asked is None or asked.id != turn_id or story.conversation.status != "open":
         return
     matter = story.conversation.matters.get(asked.matter or "")
+    if matter is not None and _plans(story, asked):
+        flow, step = process.here(story, matter.id)
+        if flow is not None and isinstance(step, Plan) and step.id == asked.step:
+            process.fail(story, matter.id, flow, step.on_error, f"Claude could not plan: {reason}")
+        return
     story.tell(Escalated(reason=f"Claude could not answer: {reason}", matter=matter.id if matter else None))
-    if story.conversation.last_heard > asked.upto:
+    if story.conversation.last_heard(asked.matter) > asked.upto:
         understand(story)
         return
     step = _generate(story, asked)
-    purpose = _purpose(story)
+    purpose = purpose_of(story, matter)
     way, skipped = find_way(story, matter, purpose=purpose, templates=dict(step.templates) if step else {})
     if isinstance(way, NoWay):
         if matter is not None and matter.settled is None and way.until is not None:
             speech.defer(story, matter, way)
-        return
-    body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
-    if body is not None:
-        speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
+    else:
+        body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
+        if body is not None:
+            speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
+    understand(story, after=asked)
 
 
 def _plain_question(story: Story, matter: Matter | None, way: Way) -> Body | None:
     """The bundle's own words for what a step asks, where the channel takes them."""
     step = process.here(story, matter.id)[1] if matter else None
     question = asking.plain_question(story, matter, step) if matter else None
-    return Body(text=question) if question and way.free_text else None
+    return Body(text=question, choices=asking.choices(story, matter)) if question and way.free_text else None
 
 
 def after_withheld_turn(story: Story, turn_id: str) -> None:
@@ -114,19 +142,35 @@ def after_withheld_turn(story: Story, turn_id: str) -> None:
         process.resume(story, matter.id)
 
 
-def understand(story: Story) -> None:
-    """Ask Claude what the unread messages mean, at the step that waits for them."""
-    matter = next(iter(process.in_focus(story)), None)
-    if matter is None and len(story.conversation.unread) == 1:
-        story.tell(Escalated(reason="the contact wrote, and no matter is open with them"))
+def understand(story: Story, *, after: Turn | None = None) -> None:
+    """Ask Claude what the unread messages about one matter mean, at the step that waits for them.
+
+    What is about another one is read next. Files that come are waited for. `after` a turn: what nobody has looked at yet.
+    """
+    now = story.conversation
+    if now.status != "open" or now.turn is not None or now.silenced or (after is not None and now.quiet):
+        return
+    for line in now.unread:
+        about = now.about(line)
+        seen = after is not None and (line.understood or now.was_read(line, after))
+        if not seen and not any(each.pending for each in now.unread_about(about)):
+            _read(story, about)
+            return
+
+
+def _read(story: Story, about: str | None) -> None:
+    matter = story.conversation.matters.get(about or "")
+    if (matter is None or matter.settled is not None) and len(story.conversation.unread_about(about)) == 1:
+        which = "no matter is open with them" if matter is None else "the matter is settled"
+        story.tell(Escalated(reason=f"the contact wrote, and {which}", matter=about))
     step = _words(story, matter)
-    speech.ask_claude(story, matter, step, "both", process.intents(story), asking.offers(story, matter))
+    speech.ask_claude(story, matter, step, "both", process.intents(story, matter), asking.offers(story, matter))
 
 
-def _goes_on(story: Story, done: turn.Completed, asked: Turn, corrected: bool) -> bool:
+def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, corrected: bool) -> bool:
     """Let the state map, the questions and the flow go on by what was understood; False where the draft is the answer."""
     before = story.conversation.matters.get(asked.matter or "")
-    moved = _move(story, done.intents)
+    moved = _move(story, meant.intents)
     now = story.conversation.matters.get(asked.matter or "")
     if before is None or now is None or now.settled is not None or (before.flow, before.step) != (now.flow, now.step):
         return moved
@@ -137,23 +181,23 @@ def _goes_on(story: Story, done: turn.Completed, asked: Turn, corrected: bool) -
     return moved or _replied(story, asked)
 
 
-def _move(story: Story, intents: list[str]) -> bool:
-    """Give each intent to the matters, the one in focus first; the flow that was answered goes on."""
+def _move(story: Story, intents: Mapping[str, str | None]) -> bool:
+    """Give each intent to its matter; the flow that was answered goes on."""
     any_moved = False
-    for intent in intents:
-        for matter in process.in_focus(story):
-            before = story.matter(matter.id)
-            moved = process.fire(story, matter.id, Fired("intent", intent))
-            if moved is None:
-                continue
-            any_moved = True
-            after = story.matter(matter.id)
-            step = process.here(story, matter.id)[1]
-            waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
-            stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
-            if after.settled is None and stays and waits:
-                process.go_on(story, matter.id)
-            break
+    for intent, matter in intents.items():
+        if matter is None:
+            continue
+        before = story.matter(matter)
+        moved = process.fire(story, matter, Fired("intent", intent))
+        if moved is None:
+            continue
+        any_moved = True
+        after = story.matter(matter)
+        step = process.here(story, matter)[1]
+        waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
+        stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
+        if after.settled is None and stays and waits:
+            process.go_on(story, matter)
     return any_moved
 
 
@@ -184,21 +228,26 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         _drop(story, done, turn_id, "moved_on")
         return
     if not done.draft:
-        if story.conversation.unread:
+        if story.conversation.unread_about(asked.matter):
             reason = "Claude wrote no answer to what the contact said"
             story.tell(Escalated(reason=reason, matter=matter.id if matter else None))
         return
     step = _generate(story, asked)
-    purpose = _purpose(story)
+    purpose = purpose_of(story, matter)
     way, skipped = find_way(story, matter, purpose=purpose, templates=dict(step.templates) if step else {})
     if isinstance(way, NoWay):
         _drop(story, done, turn_id, "moved_on")
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
         return
-    body = Body(text=done.draft)
-    if not way.free_text and way.template:
-        body = speech.template_body(story, matter, way.channel, way.template)
+    body: Body | None = Body(text=done.draft, choices=asking.choices(story, matter))
+    if not way.free_text:
+        body = speech.safe_body(story, matter, way)
+    if body is None:
+        _drop(story, done, turn_id, "moved_on")
+        reason = f"no registered text of {way.channel} can be filled for an answer"
+        story.tell(Escalated(reason=reason, matter=asked.matter))
+        return
     draft = turn_id if body.template is None else None
     speech.say(
         story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, draft=draft, skipped=skipped
@@ -209,7 +258,7 @@ def _drop(
     story: Story,
     done: turn.Completed,
     turn_id: str,
-    reason: Literal["moved_on", "newer_message", "closed", "taken_over"],
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "no_progress"],
 ) -> None:
     if done.draft or reason == "newer_message":
         story.tell(DraftDropped(turn=turn_id, reason=reason))
@@ -233,10 +282,6 @@ def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:
     if isinstance(step, Collect) and matter is not None:
         return asking.words_of(matter, step)
     return step if isinstance(step, Generate) else None
-
-
-def _purpose(story: Story) -> Purpose:
-    return "answer" if story.conversation.unread else "approach"
 
 
 def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:

@@ -31,4 +31,5 @@ class Rules:
         evaluated = decide.evaluated(
             fact.event, fact.stream, bundle.rules, now=world.now().astimezone(ZoneInfo(zone)), zone=zone
         )
-        return Decision(drafts=[Draft(f"rules-{fact.id}", evaluated)], config=bundle.hash)
+        # It repeats what the event says, so that it is sealed, and erased, with it.
+        return Decision(drafts=[Draft(f"rules-{fact.id}", evaluated, key=fact.stream)], config=bundle.hash)

@@ -53,6 +53,11 @@ class Exotel:
         self._network = network
         network.voices["exotel"] = self
 
+    def account(self, account: str, authorization: str) -> dict[str, Any]:
+        """What Exotel tells of the account; raises `ExotelError`."""
+        self._admit(authorization)
+        return {"Account": {"Sid": account, "FriendlyName": "Acme", "Status": "active"}}
+
     async def take(self, account: str, authorization: str, form: Mapping[str, str]) -> tuple[dict[str, Any], SmsFault]:
         """The answer to a send, and how it is to reach the caller; raises `ExotelError`."""
         network = self._network

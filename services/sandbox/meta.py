@@ -202,6 +202,11 @@ class Meta:
         await self._post(phone_id, value, at, copies=saying.copies, numeric=saying.numeric_ids)
         return wamid
 
+    def number(self, phone_id: str) -> dict[str, str]:
+        """What Meta tells of a number of the business."""
+        shown = "+" + self.settings.display_number
+        return {"id": phone_id, "display_phone_number": shown, "verified_name": "Acme", "quality_rating": "GREEN"}
+
     def admit(self, token: str | None) -> None:
         """Let a caller in by its token; raises `GraphError`."""
         if not token or (self.settings.access_token is not None and token != self.settings.access_token):

@@ -75,8 +75,12 @@ def graph(meta: Meta) -> Router:
         return await deliver(_json({"id": media.id}), fault.answer, request, fault.seconds)
 
     @get("/{version:str}/{media_id:str}")
-    async def place(media_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+    async def place(version: FromPath[str], media_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        """Where a file lies; with the `fields` of a number, the number."""
         try:
+            if "display_phone_number" in request.query_params.get("fields", ""):
+                meta.admit_to(version, media_id, _token(request))
+                return _json(meta.number(media_id))
             meta.admit(_token(request))
             fault = meta.fault("media")
             answer = meta.shelf.place(media_id, str(request.base_url).rstrip("/") + GRAPH)
@@ -154,7 +158,7 @@ def controls(meta: Meta) -> Router:
         """Every file, ours and the contacts'."""
         return meta.shelf.files
 
-    @post("/meta/media", sync_to_thread=False)
+    @post("/meta/media", sync_to_thread=False, request_max_body_size=MAX_UPLOAD)
     def keep(data: JSONBody[Upload]) -> Media:
         """A file to be named in an inbound message; what is spoken in it will be heard."""
         return meta.keep(File(media_type=data.media_type, name=data.name, data=data.data, spoken=data.spoken))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from libs.channels.chat_token import SANDBOX_SECRET
 from services.sandbox.contact_people import PEOPLE, SILENT
 from services.sandbox.contact_script import Person
 
@@ -47,7 +48,7 @@ class ChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web chat: where its WebSocket is (`ws://host:port`; None: nobody can chat), and what signs the tokens."""
 
     url: str | None = None
-    token_secret: str = "sandbox-chat-secret-known-to-everybody"  # noqa: S105 - opens the sandbox's chats only
+    token_secret: str = SANDBOX_SECRET
 
 
 class SmsTemplate(msgspec.Struct, frozen=True, kw_only=True):

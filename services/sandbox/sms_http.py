@@ -89,6 +89,14 @@ def apis(sms: SmsProviders) -> Router:
             return await deliver(_json(answer), fault.answer, request, fault.seconds)
         return Response(exotel_sms.xml(answer).encode(), media_type=MediaType.XML)
 
+    @get("/exotel/v1/Accounts/{account:str}", sync_to_thread=False)
+    def exotel_account(account: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        try:
+            told = sms.exotel.account(account.removesuffix(".json"), request.headers.get("authorization", ""))
+        except ExotelError as error:
+            return _json(error.body(), error.status)
+        return _json(told)
+
     @post("/sns", status_code=200)
     async def sns_query(request: AnyRequest) -> Response[bytes]:
         _notice(network, request)
@@ -124,7 +132,7 @@ def apis(sms: SmsProviders) -> Router:
 
     return Router(
         BASE,
-        route_handlers=[exotel_send, sns_query, sns_confirm, certificate, voice_v2],
+        route_handlers=[exotel_send, exotel_account, sns_query, sns_confirm, certificate, voice_v2],
         include_in_schema=False,
     )
 

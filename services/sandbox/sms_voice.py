@@ -12,6 +12,7 @@ from services.sandbox.sms_network import INDIA, Fate, Message, Network, Saying, 
 from services.sandbox.sns import AwsError, signed_by
 from services.sandbox.sns_topic import Topic
 
+DESCRIBE = "PinpointSMSVoiceV2.DescribeAccountAttributes"
 TARGET = "PinpointSMSVoiceV2.SendTextMessage"
 FATES: Mapping[Fate, str] = {
     "dlt": "TEXT_CARRIER_BLOCKED",
@@ -50,6 +51,8 @@ class SmsVoice:
         network = self._network
         network.requests += 1
         signed_by(authorization, "sms-voice", network.settings.access_key_id, "UnrecognizedClientException")
+        if target == DESCRIBE:
+            return {"AccountAttributes": [{"Name": "ACCOUNT_TIER", "Value": "PRODUCTION"}]}, SmsFault()
         if target != TARGET:
             raise AwsError("UnknownOperationException", f"no such operation here: {target}")
         wanted = _wanted(raw)

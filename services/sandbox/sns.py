@@ -32,6 +32,13 @@ _RESPONSES: Mapping[Fate | None, str] = {
 }
 
 
+_ATTRIBUTES = (
+    f'<GetSMSAttributesResponse xmlns="{NAMESPACE}"><GetSMSAttributesResult><attributes><entry><key>DefaultSMSType</key>'
+    "<value>Transactional</value></entry></attributes></GetSMSAttributesResult><ResponseMetadata><RequestId>sandbox"
+    "</RequestId></ResponseMetadata></GetSMSAttributesResponse>"
+)
+
+
 class AwsError(Exception):
     """A refusal in AWS's shape; `code` is what a client branches on, `reason` what only some services add."""
 
@@ -57,6 +64,8 @@ class Sns:
         network = self._network
         network.requests += 1
         signed_by(authorization, "sns", network.settings.access_key_id, "InvalidClientTokenId")
+        if form.get("Action") == "GetSMSAttributes":
+            return _ATTRIBUTES, SmsFault()
         if form.get("Action") != "Publish" or form.get("Version") != "2010-03-31":
             raise AwsError("InvalidAction", f"The action {form.get('Action')} is not valid for this web service")
         to, text = form.get("PhoneNumber", ""), form.get("Message", "")

@@ -1,6 +1,6 @@
 """The main job on each channel, and one matter that wanders over them: from the ERP's event to the status written back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +13,10 @@ from tests.journeys.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHANNELS = ["whatsapp", "chat"]
+CHANNELS = ["whatsapp", "email", "chat", "sms"]
 REGISTERED_TEXTS = {"whatsapp", "sms"}
+THE_GAP = timedelta(hours=4, minutes=1)
+"""The policy's least time between two approaches, and a little."""
 CHECK = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
 
 
@@ -93,17 +95,50 @@ async def test_two_matters_at_once_do_not_mix(town: Town, channel: str):
     assert len(await asha.facts(conversation.Opened)) == 1
 
 
-async def test_a_matter_goes_on_where_the_contact_answers_in_one_conversation_with_one_map(town: Town):
-    asha = await town.somebody(channels=("whatsapp", "chat"))
-    await asha.was_reminded()
-    await asha.says("Kitna amount hai?", on="chat")
+async def test_it_starts_by_mail_goes_on_by_whatsapp_and_ends_in_the_chat(town: Town):
+    asha = await town.somebody(channels=("email", "whatsapp", "chat"), consent=("email",))
+    await asha.owes()
+    await asha.sees(message.Accepted, channel="email")
+    await asha.says("Kitna amount hai?", on="whatsapp")
     answered = await asha.sees(conversation.MessageRequested, times=2)
-    assert answered.event.channel == "chat"
+    assert (answered.event.channel, answered.event.to) == ("whatsapp", asha.phone)
     await asha.says("Haan ji, 20 February tak kar denge", on="chat")
     await asha.sees(conversation.ProcessMoved, from_state="reminded", to_state="promised")
     confirmed = await asha.sees(conversation.MessageRequested, times=3)
-    assert confirmed.event.channel == "chat"
-    await asha.says("dhanyavaad", on="whatsapp")
+    assert (confirmed.event.channel, confirmed.event.to) == ("chat", asha.id)
+    await asha.pays()
+    await asha.says("Payment kar diya hai", on="chat")
+    await asha.sees(conversation.ProcessMoved, to_state="confirmed")
+    await asha.sees(conversation.Closed, reason="resolved")
     thanked = await asha.sees(conversation.MessageRequested, times=4)
-    assert thanked.event.channel == "whatsapp"
+    assert thanked.event.channel == "chat"
+    [told] = await town.writes(f"/invoices/{asha.invoice}/outcome")
+    assert told["body"]["outcome"] == "confirmed"
     assert len(await asha.facts(conversation.Opened)) == len(await asha.facts(conversation.ProcessBound)) == 1
+
+
+async def test_a_bounce_moves_the_matter_to_the_next_channel(fresh_town: FreshTown):
+    town: Town = await fresh_town()
+    asha = await town.somebody(channels=("email", "chat"))
+    await asha.sits_in_the_chat()
+    await town.told("mail/faults", {"to": asha.email, "bounces": "5.1.1"})
+    await town.event("order_placed", {"order_number": asha.order, "contact_id": asha.id, "expected_date": "2026-02-24"})
+    await asha.sees(message.Bounced)
+    await asha.sees(followup.AttemptUnanswered)
+    await town.clock.advance(THE_GAP)
+    second = await asha.sees(followup.AttemptStarted, times=2)
+    assert (second.event.channel, second.event.number) == ("chat", 2)
+    await asha.sees(message.Read, channel="chat")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_channel_that_is_killed_lets_nothing_out_that_waits(fresh_town: FreshTown, channel: str):
+    town: Town = await fresh_town()
+    asha = await town.somebody(channels=(channel,))
+    async with town.held(account=channel):
+        await asha.owes(preferred_channel=channel)
+        await asha.sees(conversation.MessageRequested, channel=channel)
+        await town.publishes(without=channel)
+        withheld = await asha.sees(message.Withheld)
+    assert "off" in withheld.event.reason
+    assert not await asha.facts(message.Accepted)

@@ -12,12 +12,13 @@ from typing import Any
 
 import httpx
 
+from libs.config.compile import compile_bundle
 from libs.kit import http
 from libs.kit.effect_sql import Ledger
 from libs.kit.serve import App, serve
 from libs.testkit.nouns import MORNING, TENANT
 from services.cli.settings import SHIPPED_BUNDLE, Settings
-from services.cli.system import Surroundings, System, surroundings, system
+from services.cli.system import Surroundings, System, publish, surroundings, system
 from tests.journeys.log import PATIENCE_S, Log
 from tests.journeys.people import Person
 
@@ -64,18 +65,30 @@ class Town:
         return told
 
     async def somebody(
-        self, *, consent: bool = True, known: bool = True, amount: int = 52400, channels: Sequence[str] = ("whatsapp",)
+        self,
+        *,
+        consent: bool | Sequence[str] = True,
+        known: bool = True,
+        amount: int = 52400,
+        channels: Sequence[str] = ("whatsapp",),
     ) -> Person:
-        """A contact of its own with an invoice and an order; `channels` are those of which the ERP knows an address.
+        """A contact of its own with an invoice and an order; `channels` are those of which the ERP knows an address,
+        `consent` whether (or on which of them) they have agreed to be written to.
 
         Not `known`: the ERP has never heard of it.
         """
         number = next(self._numbers)
         person = Person(self, number)
         if known:
-            agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"} if consent else None
+            agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
+            willing = channels if consent is True else consent or ()
             addresses = [
-                {"channel": channel, "address": person.addresses[channel], "consent": agreed} for channel in channels
+                {
+                    "channel": channel,
+                    "address": person.addresses[channel],
+                    "consent": agreed if channel in willing else None,
+                }
+                for channel in channels
             ]
             await self.told(
                 "erp/contacts",
@@ -116,6 +129,18 @@ class Town:
         """What the ERP took from us on paths that end so."""
         taken = (await self.outside.get("/_sandbox/erp/writes")).json()
         return [each for each in taken if each["path"].endswith(ending)]
+
+    async def publishes(self, *, without: str) -> None:
+        """The same bundle with a channel's kill switch thrown."""
+        texts = {
+            path.relative_to(SHIPPED_BUNDLE).as_posix(): path.read_text() for path in SHIPPED_BUNDLE.rglob("*.yaml")
+        }
+        on = f"  {without}:\n    enabled: true"
+        assert on in texts["settings.yaml"]
+        texts["settings.yaml"] = texts["settings.yaml"].replace(on, on.replace("true", "false"))
+        bundle = compile_bundle(texts, {}, "development").bundle
+        assert bundle is not None
+        assert await publish(self.running.store, self.clock, bundle)
 
     @asynccontextmanager
     async def held(self, ledger: Ledger = "gateways", account: str = "whatsapp") -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ WRITERS: dict[str, frozenset[str]] = {
     "rules": frozenset({"services/rules"}),
     "contact": frozenset({"services/backend_sync"}),
     "consent": frozenset({"services/orchestrator"}),
+    "reach": frozenset({"services/orchestrator"}),
     "followup": frozenset({"services/orchestrator"}),
     "conversation": frozenset({"services/orchestrator"}),
     "turn": frozenset({"services/orchestrator"}),

@@ -93,6 +93,7 @@ def test_on_is_a_word():
         "order_placed",
         "shipment_delayed",
         "invoice_overdue",
+        "invoice_overdue",
     ]
 
 
@@ -174,7 +175,9 @@ def test_production_refuses_what_would_silently_be_the_sandbox():
         "backend.auth_credentials.token",
         "llm",
         *(f"channels.whatsapp.credentials.{key}" for key in ("phone_id", "access_token", "verify_token", "app_secret")),
+        "channels.email.credentials.password",
         "channels.chat.credentials.token_secret",
+        *(f"channels.sms.credentials.{key}" for key in ("account_sid", "api_key", "api_token", "webhook_secret")),
     ]
     off, _ = changed("settings.yaml", "enabled: true", "enabled: false")
     assert not any("whatsapp" in each.path for each in check(off, profile="production").errors)

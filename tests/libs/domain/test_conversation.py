@@ -30,7 +30,8 @@ from events.conversation import (
     WritebackRequested,
 )
 from events.values import Body, PolicyDecision, Trigger
-from libs.domain.conversation import HISTORY, Conversation, evolve
+from libs.domain.conversation import Conversation, evolve
+from libs.domain.lines import HISTORY
 from libs.testkit.nouns import HER_PROMISE, INVOICE, NOON, PRIYA
 
 OPENED = Opened(contact_id=PRIYA)
@@ -151,7 +152,8 @@ def test_what_was_understood_adds_to_what_was_known():
 
 
 def test_a_turn_says_up_to_where_was_understood():
-    assert after(*AT_THE_REMINDER, said(), TURN, Understood(turn="turn-1", intents=[])).understood == 5
+    state = after(*AT_THE_REMINDER, said(), TURN, said("and more"), Understood(turn="turn-1", intents=[]))
+    assert [line.understood for line in state.unread] == [True, False]
 
 
 def test_a_move_by_an_intent_remembers_it_and_by_anything_else_keeps_it():

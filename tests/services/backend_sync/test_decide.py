@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from events.contact import Address
-from libs.channels.whatsapp_address import e164
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from services.backend_sync import decide
@@ -193,18 +192,6 @@ def test_a_contacts_consent_is_kept_with_its_evidence_when_its_time_has_a_zone()
     _, profile = decide.profile_of({"id": "1", "name": "Priya", "channels": channels})
     assert [entry.consent_at is not None for entry in profile.channels] == [True, False, False]
     assert profile.channels[0].consent_evidence == "order form"
-
-
-@pytest.mark.parametrize(
-    "notation", ["+919876512345", "919876512345", "9876512345", "09876512345", "+91 98765 12345", "(+91) 98765-12345"]
-)
-def test_a_phone_is_one_address_in_every_notation(notation: str):
-    assert decide.normalized("whatsapp", notation) == e164("+919876512345") == "+919876512345"
-
-
-def test_other_addresses_are_compared_in_lower_case_and_a_hidden_phones_id_as_it_is():
-    assert decide.normalized("email", "  Priya@ACME.example ") == "priya@acme.example"
-    assert decide.normalized("whatsapp", "IN.13491208655302741918") == "IN.13491208655302741918"
 
 
 @pytest.mark.parametrize(

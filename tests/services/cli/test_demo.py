@@ -11,7 +11,15 @@ from services.cli.stories import Wanted, story_of
 from tests.services.cli.conftest import REPOSITORY, bundle_with
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-TOLD: dict[Wanted, str] = {"whatsapp": "the ERP was told once", "chat": "the ERP was told once"}
+ONCE = "the ERP was told once"
+WANDERED = "one conversation and one state map over email, whatsapp, chat, sms"
+TOLD: dict[Wanted, list[str]] = {
+    "whatsapp": [ONCE],
+    "email": [ONCE],
+    "chat": [ONCE],
+    "sms": [ONCE],
+    "all": [ONCE, WANDERED],
+}
 
 
 def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -34,7 +42,7 @@ def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel
     assert shown.returncode == 0, shown.stdout + shown.stderr
     ticked = [line.strip().removeprefix("✔ ") for line in shown.stdout.splitlines() if line.strip().startswith("✔")]
     story = story_of(channel)
-    assert ticked == [*(step.title for step in (*story.morning, *story.afterwards)), TOLD[channel]]
+    assert ticked == [*(step.title for step in (*story.morning, *story.afterwards)), *TOLD[channel]]
     assert "Every step was seen." in shown.stdout
     assert "20 February" in shown.stdout
     assert "Traceback" not in shown.stderr
@@ -48,6 +56,23 @@ def test_a_demo_in_which_no_rule_matches_says_so_and_fails(tmp_path: Path):
     assert "✔ the event is stored" in shown.stdout
     assert "✘ not seen: a rule matched, and why" in shown.stdout
     assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.slow
+def test_a_story_that_cannot_wander_says_so_and_fails(tmp_path: Path):
+    bundle = bundle_with(tmp_path / "bundle", "  chat:\n    enabled: true", "  chat:\n    enabled: false")
+    shown = demo(
+        tmp_path / "data",
+        "--channel",
+        "all",
+        "--patience",
+        "6",
+        CONVERSE_CONFIG=str(bundle),
+        CONVERSE_PORT=str(_free_port()),
+    )
+    assert shown.returncode == 1, shown.stdout + shown.stderr
+    assert "✔ he is answered on WhatsApp" in shown.stdout
+    assert "✘ not seen: Vikram goes on in the chat" in shown.stdout
 
 
 def _free_port() -> int:

@@ -29,7 +29,6 @@ from libs.testkit.nouns import NOON, PRIYA, TENANT
 from libs.testkit.servers import StoreOf, serving
 from services.gateways import chat_facts
 from services.gateways.app import build
-from services.gateways.chat import SANDBOX_SECRET
 from services.gateways.settings import Settings
 from tests.libs.kit.effects_world import until
 
@@ -102,7 +101,9 @@ class ChatWorld:
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
         await publish(self.store, TENANT, bundle, cause)
 
-    def token(self, contact: str = PRIYA, *, secret: str = SANDBOX_SECRET, hours: float = 1, **more: Any) -> str:
+    def token(
+        self, contact: str = PRIYA, *, secret: str = chat_token.SANDBOX_SECRET, hours: float = 1, **more: Any
+    ) -> str:
         expires_at = self.clock.machine() + timedelta(hours=hours)
         return chat_token.mint(contact, secret, expires_at=expires_at, **more)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from libs.kit import ids
 from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
+from libs.kit.objects import Objects
 from libs.kit.relay import Relay
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
@@ -66,24 +68,41 @@ class Gateways:
     clock: Clock
     client: httpx.AsyncClient
     own_store: Store
+    objects: Objects
     _asked: int = field(default=0)
 
     async def say(
-        self, text: str = "", *, gates: Sequence[str] = (), then: Sequence[Event] = (), to: str = PRIYA_PHONE
+        self,
+        text: str = "",
+        *,
+        gates: Sequence[str] = (),
+        then: Sequence[Event] = (),
+        to: str = PRIYA_PHONE,
+        body: Body | None = None,
     ) -> Recorded[MessageRequested]:
         """The orchestrator asks for a message: free text, or the payment reminder without one. `then`: in one append."""
-        self._asked += 1
-        body = Body(text=text) if text else REMINDER
+        body = body or (Body(text=text) if text else REMINDER)
         decision = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=self.clock.now())
-        cause_id = ids.cause_id(TENANT, "test", f"{CONVERSATION} {self._asked}")
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="orchestrator")
         intent = MessageRequested(
             message="", channel="whatsapp", to=to, body=body, allowed_by=decision, gates=list(gates)
         )
-        drafts = [Draft(CONVERSATION, event, f"contact-{PRIYA}", PRIYA) for event in (intent, *then)]
+        facts = await self.happens(intent, *then)
+        return facts[0]
+
+    async def happens(self, *events: Event) -> list[Recorded[Any]]:
+        """The orchestrator appends facts to the conversation, in one transaction."""
+        self._asked += 1
+        cause_id = ids.cause_id(TENANT, "test", f"{CONVERSATION} {self._asked}")
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="orchestrator")
+        drafts = [Draft(CONVERSATION, event, f"contact-{PRIYA}", PRIYA) for event in events]
         appended = await self.store.append_any(TENANT, CONVERSATION, drafts, cause)
-        facts = await self.store.read_stream(TENANT, CONVERSATION, appended.version - len(drafts))
-        return facts[0]  # type: ignore[return-value] # what was just appended
+        return list(await self.store.read_stream(TENANT, CONVERSATION, appended.version - len(drafts)))
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """A control of the emulators, which must succeed."""
+        answer = await self.client.request(method, f"{self.sandbox}/_sandbox{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
 
     async def told(self, intent: Recorded[Any]) -> list[Recorded[Any]]:
         """The facts about a message, in order."""
@@ -166,7 +185,7 @@ REMINDER = Body(
 
 @pytest.fixture
 async def gateways(
-    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str
+    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateways]:
     await clock.set(NOON)
     async with AsyncExitStack() as stack:
@@ -177,10 +196,16 @@ async def gateways(
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
         relay = Relay(0, url=database, bus=bus, clock=clock)
-        settings = Settings(environment={}, sandbox_urls=sandbox.base_urls(sandbox_origin), profile="development")
+        settings = Settings(
+            environment={},
+            sandbox_urls=sandbox.base_urls(sandbox_origin),
+            profile="development",
+            objects_url=tmp_path.as_uri(),
+        )
         own_store = await store_of(role="converse_gateways")
         service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=TIMEOUT)
-        world = Gateways("", sandbox_origin, store, clock, client, own_store)
+        objects = Objects.at(tmp_path.as_uri(), store.keyring)
+        world = Gateways("", sandbox_origin, store, clock, client, own_store, objects)
         await world.publish(bundle_of())
         relaying = App("relay", loops=[Loop("relay", relay.run)])
         world.origin = await stack.enter_async_context(serving(relaying, service))

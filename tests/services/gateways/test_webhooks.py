@@ -3,12 +3,13 @@
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from events.inbound import Received
+from events.inbound import Received, Unsubscribed
 from libs.kit.store import Unavailable
 from libs.testkit.nouns import HER_PROMISE, PRIYA_PHONE, TENANT
 from services.gateways.whatsapp_door import sandbox_door
@@ -62,7 +63,8 @@ async def test_a_message_is_stored_with_the_digest_of_its_sender(gateways: Gatew
     assert isinstance(event, Received)
     assert (event.sender, event.text, event.provider_ref) == (PRIYA_PHONE, HER_PROMISE, wamid)
     assert (event.digest, event.sender_name, event.reply_to) == (digest, "Priya Sharma", "wamid.ours")
-    assert event.sent_at == fact.envelope.occurred_at.replace(microsecond=0)
+    assert event.sent_at is not None
+    assert timedelta(0) <= fact.envelope.occurred_at - event.sent_at < timedelta(seconds=10)  # Meta tells whole seconds
     assert PRIYA_PHONE not in fact.stream
     assert wamid not in fact.stream
 
@@ -95,6 +97,111 @@ async def test_a_picture_without_words_is_a_message_of_its_kind(gateways: Gatewa
     await gateways.priya_says("", message=content)
     [fact] = await gateways.inbound("received")
     assert (fact.event.kind, fact.event.text) == ("image", "")
+
+
+async def digest(gateways: Gateways, address: str) -> str:
+    return (await gateways.store.keyring.lookup(TENANT, "whatsapp", address)).hex()
+
+
+async def test_everything_that_names_the_sender_is_looked_up_by(gateways: Gateways):
+    await gateways.priya_says("hello")
+    [fact] = await gateways.inbound("received")
+    user_id = meta_webhook.user_id(PRIYA_PHONE[1:])
+    assert fact.event.digest == await digest(gateways, PRIYA_PHONE)
+    assert fact.event.also_known_as == [await digest(gateways, user_id)]
+
+
+async def test_somebody_who_hides_the_phone_is_known_by_the_same_user_id(gateways: Gateways):
+    await gateways.priya_says("hello", hide_phone=True)
+    [fact] = await gateways.inbound("received")
+    user_id = meta_webhook.user_id(PRIYA_PHONE[1:])
+    assert (fact.event.sender, fact.event.digest) == (user_id, await digest(gateways, user_id))
+    assert fact.event.also_known_as == []
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "text", "choice"),
+    [
+        ({"type": "button", "button": {"payload": "LATER:1", "text": "Later"}}, "button", "Later", "LATER:1"),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "list_reply", "list_reply": {"id": "i:1", "title": "INV-1"}},
+            },
+            "choice",
+            "INV-1",
+            "i:1",
+        ),
+        (
+            {"type": "location", "location": {"latitude": 19.07, "longitude": 72.87, "name": "Shop"}},
+            "location",
+            "Shop",
+            None,
+        ),
+        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "Lucía"}}]}, "contacts", "Lucía", None),
+        ({"type": "unsupported", "errors": [{"code": 131051, "title": "unknown"}]}, "unsupported", "", None),
+    ],
+)
+async def test_what_is_said_otherwise_is_a_message_of_its_kind(
+    gateways: Gateways, content: dict[str, Any], kind: str, text: str, choice: str | None
+):
+    await gateways.priya_says("", message=content)
+    [fact] = await gateways.inbound("received")
+    assert (fact.event.kind, fact.event.text, fact.event.choice) == (kind, text, choice)
+
+
+async def test_a_reaction_is_of_its_own_kind_and_names_what_it_was_put_on(gateways: Gateways):
+    await gateways.priya_says("", message={"type": "reaction", "reaction": {"message_id": "wamid.ours", "emoji": "👍"}})
+    [fact] = await gateways.inbound("received")
+    assert (fact.event.kind, fact.event.text, fact.event.reply_to) == ("reaction", "👍", "wamid.ours")
+
+
+async def test_what_says_nothing_is_no_message(gateways: Gateways):
+    before = await gateways.store.head(0)
+    for content in (
+        {"type": "reaction", "reaction": {"message_id": "wamid.ours", "emoji": ""}},
+        {"type": "request_welcome"},
+        {"type": "system", "system": {"type": "customer_identity_changed", "body": "changed"}},
+    ):
+        await gateways.priya_says("", message=content)
+    await gateways.control(
+        "POST", "/meta/changes", {"field": "account_update", "value": {"event": "ACCOUNT_VIOLATION"}}
+    )
+    await gateways.quiet()
+    assert await gateways.store.head(0) == before
+
+
+async def test_another_number_is_told_once(gateways: Gateways):
+    change = {"type": "system", "system": {"type": "user_changed_number", "body": "changed", "wa_id": "919999999999"}}
+    await gateways.priya_says("", message=change, copies=3)
+    await gateways.quiet()
+    [fact] = await gateways.inbound("address_changed")
+    assert (fact.event.digest, fact.event.new_digest, fact.event.new_address) == (
+        await digest(gateways, PRIYA_PHONE),
+        await digest(gateways, "+919999999999"),
+        "+919999999999",
+    )
+    assert "919999999999" not in fact.stream
+
+
+async def test_another_user_id_is_told(gateways: Gateways):
+    part = {"user_id": {"previous": "IN.1", "current": "IN.2"}, "timestamp": "1771223400"}
+    await gateways.control("POST", "/meta/changes", {"field": "user_id_update", "value": {"user_id_update": [part]}})
+    [fact] = await gateways.inbound("address_changed")
+    assert (fact.event.digest, fact.event.new_address) == (await digest(gateways, "IN.1"), "IN.2")
+
+
+@pytest.mark.parametrize("value", ["stop", "resume"])
+async def test_a_stop_in_whatsapps_own_settings_unsubscribes(gateways: Gateways, value: str):
+    part = {"wa_id": PRIYA_PHONE[1:], "category": "marketing_messages", "value": value, "timestamp": 1771223400}
+    for _ in range(3):
+        await gateways.control(
+            "POST", "/meta/changes", {"field": "user_preferences", "value": {"user_preferences": [part]}}
+        )
+    await gateways.quiet()
+    facts = await gateways.store.read_log(0, 0, 1000, families=["inbound"])
+    told = [(fact.event.digest, fact.event.how) for fact in facts if isinstance(fact.event, Unsubscribed)]
+    assert told == ([(await digest(gateways, PRIYA_PHONE), "preference")] if value == "stop" else [])
 
 
 async def test_a_wrong_signature_is_401_and_nothing_is_stored(gateways: Gateways):

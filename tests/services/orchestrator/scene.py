@@ -9,24 +9,27 @@ from uuid import UUID, uuid5
 from events import backend, business, contact, inbound, operator, turn
 from events.base import Event
 from events.consent import Given, Withdrawn
-from events.conversation import MessageRequested, OutcomeHeard, TimerSet, ToolRequested, TurnRequested
+from events.conversation import ContactSaid, MessageRequested, OutcomeHeard, TimerSet, ToolRequested, TurnRequested
 from events.followup import Opened
 from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
 from libs.domain import contact as people
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
-from libs.domain.contact import Consent, Contact
+from libs.domain.contact import Consent, Contact, Reach
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
-from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_PHONE
-from services.orchestrator import decide, process, turns
+from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
+from services.orchestrator import decide, hearing, outcomes, process, turns
+from services.orchestrator.hearing import Heard
+from services.orchestrator.outcomes import Became
 from services.orchestrator.story import Door, Known, Story
 
 SHIPPED = Path(__file__).resolve().parents[3] / "infra" / "config"
 ROOT = UUID("00000000-0000-0000-0000-00000000c0de")
 CONVERSATION = "conv-1"
 MATTER = "matter-1"
+SENDERS = {"whatsapp": PRIYA_PHONE, "sms": PRIYA_PHONE, "email": PRIYA_EMAIL, "chat": PRIYA}
 
 PRIYA_IS = contact.Profile(
     name="Priya Sharma",
@@ -64,11 +67,14 @@ class Scene:
         self.contact = Contact(id=PRIYA, profile=profile, known_to_erp=True)
         self.conversation = Conversation()
         self.consent = Consent()
+        self.reach = Reach()
+        self.before: Conversation | None = None
         self.followups: dict[str, Followup] = {}
         self._approached: dict[str, datetime] = {}
         self.doors = {"whatsapp": Door("sandbox"), "voice": Door("off"), "email": Door("off")}
         self.told: list[Event] = []
         self._causes = 0
+        self._said = 0
 
     def tells(self, verb: Callable[[Story], None]) -> list[Any]:
         """Let a decision speak; what it said, and the scene goes on from there."""
@@ -82,7 +88,9 @@ class Scene:
                 contact=self.contact,
                 id=CONVERSATION,
                 conversation=self.conversation,
+                before=self.before if self.conversation.status == "new" else None,
                 consent=self.consent,
+                reach=self.reach,
                 followups=self.followups,
                 bundles={self.bundle.hash: self.bundle},
                 doors=self.doors,
@@ -106,6 +114,8 @@ class Scene:
             self.followups[name] = matters.evolve(self.followups.get(name, Followup()), event)
         elif isinstance(event, Given | Withdrawn):
             self.consent = people.evolve_consent(self.consent, event)
+        elif stream.startswith("reach-"):
+            self.reach = people.evolve_reach(self.reach, event)
         if isinstance(event, MessageRequested) and event.purpose == "approach":
             self._approached[event.message] = self.now
         if isinstance(event, OutcomeHeard) and event.outcome in ("failed", "withheld"):
@@ -137,15 +147,36 @@ class Scene:
         answer = backend.CallFailed(kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, reason=reason)
         return self.tells(lambda story: decide.after_tool(story, asked.call, asked, answer))
 
-    def message_is(self, outcome: Any) -> list[Any]:
-        asked: MessageRequested = self.last(MessageRequested)
-        return self.tells(lambda story: decide.after_message(story, asked.message, outcome))
+    def message_is(self, outcome: Any, asked: MessageRequested | None = None, **more: Any) -> list[Any]:
+        """What became of the last message, or of the one that is meant."""
+        message = (asked or self.last(MessageRequested)).message
+        return self.tells(lambda story: outcomes.after_message(story, message, Became(outcome, **more)))
 
-    def priya_says(self, text: str) -> list[Any]:
+    def priya_says(self, text: str, channel: str = "whatsapp", **more: Any) -> list[Any]:
+        """She writes; each message has a stream and a provider's id of its own."""
+        self._said += 1
+        sender = more.pop("sender", SENDERS[channel])
         received = inbound.Received(
-            channel="whatsapp", account="1", digest="d", sender=PRIYA_PHONE, text=text, provider_ref=f"wamid.{text}"
+            channel=channel,
+            account="1",
+            digest="d",
+            sender=sender,
+            text=text,
+            provider_ref=f"in.{self._said}",
+            **more,
         )
-        return self.tells(lambda story: decide.hear(story, received, "inbound-whatsapp-x", None))
+        return self.tells(lambda story: hearing.hear(story, Heard(received), f"inbound-{channel}-{self._said}", None))
+
+    def files_are(
+        self, fetched: inbound.Fetched | None = None, failed: str | None = None, said: ContactSaid | None = None
+    ) -> list[Any]:
+        """The files of her last message, or of the one that is meant, are here or cannot be had."""
+        stream: str = (said or self.last(ContactSaid)).inbound
+        return self.tells(lambda story: hearing.read_files(story, Heard(None, fetched, failed), stream))
+
+    def priya_unsubscribes(self, channel: str, how: Any = "link") -> list[Any]:
+        told = inbound.Unsubscribed(channel=channel, digest="d", how=how, sender=SENDERS[channel])
+        return self.tells(lambda story: hearing.unsubscribe(story, told))
 
     def claude_answers(self, draft: str | None = "Theek hai.", **understood: Any) -> list[Any]:
         asked: TurnRequested = self.last(TurnRequested)

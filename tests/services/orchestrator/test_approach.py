@@ -38,9 +38,14 @@ def at_night() -> Scene:
     return scene
 
 
-def test_a_message_names_the_gates_of_contact_conversation_and_matter():
+def test_a_message_names_the_gates_of_contact_conversation_matter_and_channel():
     scene = Scene().reminded()
-    assert scene.last(MessageRequested).gates == ["contact:c_123", f"conversation:{CONVERSATION}", f"matter:{MATTER}"]
+    assert scene.last(MessageRequested).gates == [
+        "contact:c_123",
+        f"conversation:{CONVERSATION}",
+        f"matter:{MATTER}",
+        "contact:c_123/whatsapp",
+    ]
 
 
 def test_at_night_a_reminder_is_deferred_to_the_next_allowed_minute():
@@ -197,7 +202,9 @@ def test_a_state_map_may_switch_the_channel():
     scene.message_is("accepted")
     scene.later(hours=2)
     scene.is_moved_by_hand("manual", "other_channel")
-    assert scene.all(ChannelSwitched)[0] == ChannelSwitched(channel="email", reason="the state map asked for it")
+    assert scene.all(ChannelSwitched)[0] == ChannelSwitched(
+        channel="email", reason="the state map asked for it", matter=MATTER
+    )
     assert scene.last(MessageRequested).channel == "email"
 
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from events.base import Draft, Event
-from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
@@ -90,20 +89,60 @@ async def test_after_the_cooldown_the_key_belongs_to_the_newer_follow_up(rows: R
 
 
 async def test_an_address_leads_to_the_contact_that_had_it_last(rows: Rows):
-    lookup = Lookup(channel="whatsapp", digest="d1")
-    assert await rows.index.contact_by_address("whatsapp", "d1") is None
-    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, PRIYA))
-    assert await rows.index.contact_by_address("whatsapp", "d1") == PRIYA
-    assert await rows.index.contact_by_address("sms", "d1") is None
-    await rows.write(index.know_address(TENANT, lookup.channel, lookup.digest, "c_other"))
-    assert await rows.index.contact_by_address("whatsapp", "d1") == "c_other"
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == []
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d0", "d1"]) == [PRIYA]
+    assert await rows.index.contacts_by_address("sms", ["d1"]) == []
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", "registered"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == ["c_other"]
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "then"),
+    [
+        ("registered", "implied", PRIYA),
+        ("registered", "learnt", PRIYA),
+        ("learnt", "implied", PRIYA),
+        ("implied", "registered", "c_other"),
+        ("implied", "implied", "c_other"),
+        ("stranger", "implied", "c_other"),
+    ],
+)
+async def test_an_address_stays_with_whom_it_is_better_known_for(
+    rows: Rows, known: index.Standing, told: index.Standing, then: str
+):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, known))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", told))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [then]
+
+
+async def test_an_address_that_is_told_again_for_less_is_known_as_well_as_before(rows: Rows):
+    for standing in ("registered", "learnt"):
+        await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, standing))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", "c_other", "learnt"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [PRIYA]
+
+
+async def test_addresses_are_found_in_the_order_in_which_they_are_asked_for_each_contact_once(rows: Rows):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d2", "unknown-7", "stranger"))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d3", PRIYA, "learnt"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d2", "d3", "d1"]) == ["unknown-7", PRIYA]
+
+
+async def test_an_address_that_is_given_up_leads_nowhere(rows: Rows):
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
+    await rows.write(index.forget_address(TENANT, "whatsapp", "d1", "c_other"))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == [PRIYA]
+    await rows.write(index.forget_address(TENANT, "whatsapp", "d1", PRIYA))
+    assert await rows.index.contacts_by_address("whatsapp", ["d1"]) == []
 
 
 async def test_no_row_is_seen_by_another_tenant(rows: Rows):
-    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA))
+    await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
     await rows.told(opened(), "followup-1")
     other = Index(rows.connection, "other")
-    assert await other.contact_by_address("whatsapp", "d1") is None
+    assert await other.contacts_by_address("whatsapp", ["d1"]) == []
     assert not await is_duplicate(other, KEY, DAY, NOON)
 
 

@@ -130,7 +130,7 @@ def test_an_operators_reply_is_withheld_by_the_contacts_stop_alone():
     scene.is_taken_over()
     told = scene.operator_says("I am looking into it.")
     assert kinds(told) == ["MessageRequested"]
-    assert (told[0].purpose, told[0].gates) == ("operator", [CONTACT_GATE])
+    assert (told[0].purpose, told[0].gates) == ("operator", [CONTACT_GATE, f"{CONTACT_GATE}/whatsapp"])
     assert told[0].allowed_by.checks[0].detail == "Meera decides"
     assert scene.conversation.unread == ()
 

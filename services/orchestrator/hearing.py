@@ -1,0 +1,168 @@
+"""Hearing: what came in from a contact is noted, STOP is obeyed before anything reads it, and then Claude is asked."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from events import inbound
+from events.consent import Given, Withdrawn
+from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, Escalated
+from events.reach import AddressWorks
+from libs.domain.lines import Line
+from libs.domain.stopwords import is_start, is_stop, stop_words
+from services.orchestrator import threads, turns
+from services.orchestrator.story import Story
+
+FILES_PATIENCE = timedelta(minutes=2)
+"""How long a message waits for its files before it is read without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message as its stream tells it so far: what was received, and what became of its files."""
+
+    received: inbound.Received | None = None
+    fetched: inbound.Fetched | None = None
+    failed: str | None = None
+
+
+def heard(state: Heard, event: object) -> Heard:
+    """The message after one more fact."""
+    match event:
+        case inbound.Received():
+            return Heard(event, state.fetched, state.failed)
+        case inbound.Fetched():
+            return Heard(state.received, event, None)
+        case inbound.FetchFailed():
+            return Heard(state.received, state.fetched, event.reason)
+        case _:
+            return state
+
+
+def hear(story: Story, message: Heard, stream: str, follows: str | None, *, sender_is_theirs: bool = True) -> None:
+    """The contact spoke. Without `sender_is_theirs` an answer does not go to the address that it came from."""
+    said = message.received
+    assert said is not None
+    if said.automatic is not None:
+        _note_automatic(story, said, stream)
+        return
+    story.open(follows)
+    story.tell(
+        ContactSaid(
+            channel=said.channel,
+            inbound=stream,
+            text=said.text,
+            at=story.now,
+            kind=said.kind,
+            sender=said.sender if sender_is_theirs else None,
+            provider_ref=said.provider_ref,
+            reply_to=said.reply_to,
+            matter=threads.matter_of(story.conversation, said),
+            choice=said.choice,
+            subject=said.subject,
+            attachments=said.attachments,
+        )
+    )
+    if (said.channel, said.sender) in story.reach.failed:
+        story.tell_reach(AddressWorks(contact_id=story.contact.id, channel=said.channel, address=said.sender))
+    if _obeyed(story, said.channel, [said.text, said.choice or "", *_alone(said)]):
+        return
+    if message.fetched is not None or message.failed is not None:
+        read_files(story, message, stream)
+    elif story.conversation.lines[-1].pending:
+        story.set_timer("media", story.now + FILES_PATIENCE, name=stream)
+    _read(story)
+
+
+def read_files(story: Story, message: Heard, stream: str) -> None:
+    """The files of a message are here, or cannot be had: a voice note says what the contact said."""
+    line = _line(story, stream)
+    if line is None or not story.conversation.open:
+        return
+    fetched = message.fetched
+    transcript = fetched.transcript if fetched is not None else None
+    story.tell(
+        AttachmentsRead(
+            inbound=stream,
+            attachments=fetched.attachments if fetched is not None else [],
+            transcript=transcript,
+            failed=message.failed,
+        )
+    )
+    if _obeyed(story, line.channel, [transcript or ""]):
+        return
+    _read(story, at_once=True)
+
+
+def give_up_files(story: Story, stream: str) -> None:
+    """They did not come in time: the message is read without them."""
+    line = _line(story, stream)
+    if line is not None and line.pending:
+        read_files(story, Heard(failed="they did not come in time"), stream)
+
+
+def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
+    """The contact wants to hear nothing more on one channel; the others stay."""
+    if story.known.consent.stopped or story.known.consent.channels.get(event.channel) is False:
+        return
+    evidence = f"unsubscribed by {event.how}"
+    story.tell_consent(
+        Withdrawn(contact_id=story.contact.id, how="unsubscribe", evidence=evidence, channel=event.channel)
+    )
+    if story.conversation.open:
+        story.close_gate(story.gate_of(event.channel), evidence, lasting=True)
+
+
+def _obeyed(story: Story, channel: str, words: list[str]) -> bool:
+    """Whether nothing more is to be read: the contact said stop, or had said it and does not say start."""
+    policy = story.known.current.policy
+    stops = stop_words(policy.stop_words, channel=channel)
+    for text in words:
+        if is_stop(text, stops):
+            turns.stop(story, "stop_word", text)
+            return True
+    starts = next((text for text in words if is_start(text)), None)
+    consent = story.known.consent
+    if consent.stopped:
+        if starts is None:
+            if len(story.conversation.unread) == 1:
+                story.tell(Escalated(reason="the contact said stop before and writes again; only START is obeyed"))
+            return True
+        story.tell_consent(Given(contact_id=story.contact.id, evidence=starts))
+        story.open_gate(f"contact:{story.contact.id}")
+    elif starts is not None and consent.channels.get(channel) is False:
+        story.tell_consent(Given(contact_id=story.contact.id, evidence=starts, channel=channel))
+        story.open_gate(story.gate_of(channel))
+    return False
+
+
+def _alone(said: inbound.Received) -> list[str]:
+    """A mail's subject counts as its words where it has no others."""
+    return [said.subject] if said.subject and not said.text.strip() else []
+
+
+def _read(story: Story, *, at_once: bool = False) -> None:
+    """Have the unread messages read, unless more of them are just coming."""
+    if at_once or not story.conversation.quiet:
+        turns.understand(story)
+
+
+def _line(story: Story, stream: str) -> Line | None:
+    return next((line for line in story.conversation.lines if line.source == stream), None)
+
+
+def _note_automatic(story: Story, said: inbound.Received, stream: str) -> None:
+    """A machine's mail is part of the conversation that is open, and moves nothing in it."""
+    if said.automatic is None or not story.conversation.open:
+        return
+    story.tell(
+        AutomaticHeard(
+            channel=said.channel,
+            inbound=stream,
+            automatic=said.automatic,
+            text=said.text,
+            at=story.now,
+            subject=said.subject,
+            provider_ref=said.provider_ref,
+            matter=threads.matter_of(story.conversation, said),
+        )
+    )

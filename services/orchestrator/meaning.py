@@ -1,0 +1,89 @@
+"""Meaning: which matter each thing that Claude understood is about, so that two matters of one contact do not mix."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from events import turn
+from events.conversation import Understood
+from libs.domain import statemap
+from libs.domain.conversation import Matter
+from libs.domain.lines import Turn
+from services.orchestrator import process
+from services.orchestrator.settling import map_of
+from services.orchestrator.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The matter that the messages are `about`, and whose each intent is, in Claude's order; None: nobody's."""
+
+    about: str | None
+    intents: dict[str, str | None]
+
+
+def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
+    """Tell what a turn has understood, once for each matter that it is about.
+
+    An intent is of the matter that the message is about, where its process knows it at all: that it does not move there is
+    no reason to move another invoice by it. What only another process knows is that one's, and so are facts that only it uses.
+    """
+    matters = _matters(story, asked)
+    owners = {intent: _owner(story, matters, intent) for intent in done.intents}
+    answers_question = bool(done.slots) or done.breaks_off
+    first = next(iter(owners.values()), None)
+    about = asked.matter if answers_question or first is None else first
+    facts = {name: _keeper(story, matters, owners, about, name) for name in done.extracted_info}
+    for matter in dict.fromkeys([about, *owners.values(), *facts.values()]):
+        main = matter == about
+        story.tell(
+            Understood(
+                turn=asked.id,
+                intents=[intent for intent in done.intents if owners[intent] == matter],
+                matter=matter,
+                extracted_info=_of(done.extracted_info, facts, matter),
+                words={name: words for name, words in done.words.items() if facts.get(name, about) == matter},
+                language=done.language,
+                sentiment=done.sentiment,
+                opt_out=done.opt_out,
+                slots=done.slots if main else {},
+                breaks_off=done.breaks_off and main,
+            )
+        )
+    return Meaning(about, owners)
+
+
+def turn_about(asked: Turn, about: str | None) -> Turn:
+    """The turn as one about the matter that it was understood of; what it wrote was for no step of that one."""
+    return asked if about == asked.matter else replace(asked, matter=about, step=None)
+
+
+def _matters(story: Story, asked: Turn) -> list[Matter]:
+    """The matter that was asked about, even a settled one, then the live ones."""
+    own = story.conversation.matters.get(asked.matter or "")
+    others = [matter for matter in process.in_focus(story) if own is None or matter.id != own.id]
+    return [*([own] if own is not None else []), *others]
+
+
+def _owner(story: Story, matters: list[Matter], intent: str) -> str | None:
+    return next((each.id for each in matters if _knows(story, each, intent)), None)
+
+
+def _knows(story: Story, matter: Matter, intent: str) -> bool:
+    state_map = map_of(story, matter)
+    return state_map is not None and statemap.knows_intent(state_map, intent)
+
+
+def _keeper(
+    story: Story, matters: list[Matter], owners: dict[str, str | None], about: str | None, fact: str
+) -> str | None:
+    """Whose a fact is: where several matters are spoken of, that of the first whose process uses it."""
+    meant = {about, *owners.values()} - {None}
+    if len(meant) < 2:
+        return about
+    path = f"extracted_info.{fact}"
+    uses = ((each, map_of(story, each)) for each in matters if each.id in meant)
+    return next((each.id for each, state_map in uses if state_map and statemap.mentions(state_map, path)), about)
+
+
+def _of(facts: dict[str, Any], keepers: dict[str, str | None], matter: str | None) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if keepers[name] == matter}

@@ -1,0 +1,116 @@
+"""Senders: whose message it is, by every address that names them, and what becomes of a stranger who turns out to be known."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from events import inbound
+from events.consent import Withdrawn
+from events.contact import Lookup
+from events.conversation import Closed
+from events.inbound import INBOUND
+from libs.kit.folds import Fold
+from libs.kit.world import Row, World
+from services.orchestrator import hearing, index
+from services.orchestrator.gather import CONSENTS, CONTACTS, Gatherer, Shell
+from services.orchestrator.hearing import Heard
+from services.orchestrator.index import Index, Standing, is_stranger
+from services.orchestrator.story import Story
+
+MESSAGES: Fold[Heard] = Fold(INBOUND, Heard, hearing.heard)
+CHAT = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The contact who wrote. `by_address`: the address is theirs, and not only the message that it answers."""
+
+    contact: str
+    by_address: bool = True
+
+
+class Senders:
+    """Finds contacts for what comes in."""
+
+    def __init__(self, gather: Gatherer, shell: Shell) -> None:
+        self._gather = gather
+        self._shell = shell
+
+    async def of(self, world: World, event: inbound.Received) -> Sender | None:
+        """Whose message it is; None for somebody whom nobody has named yet.
+
+        An unknown address that answers a message of ours, as the address that it wrote to proves, speaks for whoever got it.
+        """
+        contact = await self.by_address(world, event.channel, [event.digest, *event.also_known_as])
+        if (
+            contact is None and event.channel == CHAT
+        ):  # the address is the contact's id, and a signed token has proved it
+            known = await world.fold(CONTACTS, f"contact-{event.sender}")
+            contact = known.id if known.profile is not None else None
+        if contact is not None:
+            return Sender(contact)
+        got_it = await self._gather.contact_of_message(world, event.reference)
+        return Sender(got_it, by_address=False) if got_it is not None else None
+
+    async def by_address(self, world: World, channel: str, digests: Sequence[str]) -> str | None:
+        """The contact whom one of these names; one that is known goes before a stranger."""
+        found = await Index(world.db, world.tenant).contacts_by_address(channel, digests)
+        return min(found, key=is_stranger, default=None)
+
+    def learnt(self, world: World, event: inbound.Received, contact: str) -> list[Row]:
+        """The rows by which each name of a sender leads to the contact from now on."""
+        standing: Standing = "stranger" if is_stranger(contact) else "learnt"
+        digests = dict.fromkeys([event.digest, *event.also_known_as])
+        return [index.know_address(world.tenant, event.channel, each, contact, standing) for each in digests]
+
+    async def message(self, world: World, stream: str) -> Heard:
+        """A message with what is known of its files."""
+        return await world.fold(MESSAGES, stream)
+
+    async def hear(
+        self, world: World, story: Story, streams: Iterable[str], follows: str | None, *, theirs: bool = True
+    ) -> list[Row]:
+        """Messages that have waited for their sender's name are heard."""
+        rows: list[Row] = []
+        for stream in streams:
+            heard = await self.message(world, stream)
+            if heard.received is not None:
+                hearing.hear(story, heard, stream, follows, sender_is_theirs=theirs)
+                rows += self._shell.bind_rows(world.tenant, [stream], story.contact.id)
+        return rows
+
+    async def strangers(self, world: World, contact: str, lookups: Iterable[Lookup]) -> list[str]:
+        """Strangers who turn out to be this contact: an address of theirs is registered now."""
+        asked = Index(world.db, world.tenant)
+        found: dict[str, None] = {}
+        for lookup in lookups:
+            for each in await asked.contacts_by_address(lookup.channel, [lookup.digest]):
+                if is_stranger(each) and each != contact:
+                    found[each] = None
+        return list(found)
+
+    async def adopt(self, world: World, story: Story, stranger: str, follows: str | None) -> list[Any]:
+        """What a stranger said counts for the contact: a stop first, then what nobody has answered.
+
+        Returns the facts by which the stranger's own conversation ends.
+        """
+        consent = await world.fold(CONSENTS, f"consent-{stranger}")
+        withdrawn: list[str | None] = [channel for channel, given in consent.channels.items() if not given]
+        for channel in [None] if consent.stopped else withdrawn:
+            story.tell_consent(
+                Withdrawn(
+                    contact_id=story.contact.id,
+                    how="stop_word",
+                    evidence=f"said as {stranger}, before we knew who it was",
+                    channel=channel,
+                )
+            )
+        open_now, _ = await Index(world.db, world.tenant).conversation_of(stranger)
+        theirs = await self._gather.story(world, {}, open_now) if open_now else None
+        if theirs is None or theirs.conversation.live:
+            return []
+        unread = [line.source for line in theirs.conversation.unread if line.source]
+        theirs.tell(Closed(reason="handed_over"))
+        if not consent.stopped:
+            await self.hear(world, story, unread, follows or open_now)
+        return theirs.drafts
