@@ -142,3 +142,15 @@ async def test_a_channel_that_is_killed_lets_nothing_out_that_waits(fresh_town: 
         withheld = await asha.sees(message.Withheld)
     assert "off" in withheld.event.reason
     assert not await asha.facts(message.Accepted)
+
+
+async def test_what_was_written_while_the_chat_was_closed_is_there_when_it_opens(town: Town):
+    asha = await reached_on(town, "chat")
+    await town.outside.delete(f"/_sandbox/chat/{asha.id}/open")
+    await asha.says("Kitna amount hai?", on="chat")
+    await asha.sees(message.Accepted, times=2, channel="chat")
+    await asha.sits_in_the_chat()
+    await asha.sees(message.Read, times=2, channel="chat")
+    shown = (await town.outside.get("/_sandbox/chat/messages", params={"to": asha.id, "role": "agent"})).json()
+    assert len(shown) == 2
+    assert [line["position"] for line in shown] == sorted(line["position"] for line in shown)
