@@ -1,6 +1,7 @@
 """Channels on paper: where a conversation goes on, how it is threaded there, and what becomes of addresses and accounts that fail."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.services.orchestrator.scene import Scene
 ALL = pytest.mark.parametrize("channel", LADDER)
 
 
-def on(channel: str, **changes: object) -> Scene:
+def on(channel: str, **changes: Any) -> Scene:
     """Priya's errand is opened along a ladder of one channel, which takes it where it may."""
     scene = nobody()
     scene.opens(about(channel_priority=[channel], **changes))
