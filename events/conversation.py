@@ -169,13 +169,17 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
-    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one."""
+    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one.
+
+    `transition` is its place in the map of the matter's bundle, from 0.
+    """
 
     matter: str
     from_state: str
     to_state: str
     trigger: Trigger
     reasons: list[str] = []
+    transition: int | None = None
 
 
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):

@@ -243,7 +243,12 @@ def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
     trigger = Trigger(type=fired.type, value=fired.value)
     story.tell(
         ProcessMoved(
-            matter=matter, from_state=now.state, to_state=step.to_state, trigger=trigger, reasons=list(step.reasons)
+            matter=matter,
+            from_state=now.state,
+            to_state=step.to_state,
+            trigger=trigger,
+            reasons=list(step.reasons),
+            transition=step.transition,
         )
     )
     if step.terminal:
