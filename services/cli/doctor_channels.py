@@ -24,8 +24,6 @@ from services.gateways.settings import Settings as GatewaySettings
 
 GUIDE = "docs/channels.md"
 PATIENCE = timedelta(seconds=10)
-SHORTEST_SECRET = 32
-"""Bytes of a chat secret, as RFC 7518 section 3.2 asks for HS256."""
 TAKEN = "the provider takes the credentials"
 
 
