@@ -32,7 +32,7 @@ from events.conversation import (
     Understood,
     WritebackRequested,
 )
-from events.dialogue import Migrated, PlanEnded, SlotAsked
+from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
 from libs.domain import course, lines
 from libs.domain.course import Course
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn

@@ -24,7 +24,7 @@ from tests.services.orchestrator.scene import MATTER, Scene
 TEXTS = {
     "settings.yaml": """
 backend: {type: rest, endpoints: {book: {method: POST, path: "/visits/{visit}"}, route: "/visits/{visit}/route"}}
-channels: {whatsapp: {enabled: true, provider: meta, default_template: hello}}
+channels: {whatsapp: {enabled: true, provider: meta, default_template: hello}, email: {enabled: true, provider: smtp, from_address: accounts@acme.example}}
 """,
     "templates/whatsapp.yaml": """
 templates:
