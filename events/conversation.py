@@ -12,6 +12,8 @@ from events.dialogue import (
     ApprovalHeard,
     ApprovalRequested,
     CollectEnded,
+    Migrated,
+    MigrationRefused,
     PlanChose,
     PlanEnded,
     PlanStarted,
@@ -76,22 +78,6 @@ class FlowEnded(Event, tag="conversation.flow_ended.v1"):
     matter: str
     flow: str
     returns: bool = False
-
-
-class Migrated(Event, tag="conversation.migrated.v1"):
-    """A matter goes on in another bundle, at the state and the step where it stood."""
-
-    matter: str
-    from_bundle: str
-    to_bundle: str
-
-
-class MigrationRefused(Event, tag="conversation.migration_refused.v1"):
-    """A matter stays in its bundle, because the other one has no place for it."""
-
-    matter: str
-    bundle: str
-    reason: str
 
 
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):

@@ -18,7 +18,6 @@ from events.conversation import (
     GateClosed,
     MatterSettled,
     MessageRequested,
-    Migrated,
     Opened,
     OutcomeHeard,
     ProcessBound,
@@ -33,17 +32,7 @@ from events.conversation import (
     Understood,
     WritebackRequested,
 )
-from events.dialogue import (
-    ApprovalHeard,
-    ApprovalRequested,
-    CollectEnded,
-    PlanChose,
-    PlanEnded,
-    PlanStarted,
-    SlotAsked,
-    SlotFilled,
-    SlotRefused,
-)
+from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
 from libs.domain import course, lines
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
@@ -158,17 +147,7 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 return now
             entered = replace(matter, flow=event.flow, step=event.step, course=course.evolve(matter.course, event))
             return replace(_with_matter(now, replace(entered, asked=False)), focus=event.matter)
-        case (
-            SlotAsked()
-            | SlotFilled()
-            | SlotRefused()
-            | CollectEnded()
-            | PlanStarted()
-            | PlanChose()
-            | ApprovalRequested()
-            | ApprovalHeard()
-            | PlanEnded()
-        ):
+        case _ if isinstance(event, course.FACTS):
             matter = now.matters.get(event.matter)
             if matter is None:
                 return now
