@@ -6,7 +6,21 @@ A matter is a follow-up in this conversation; it is named by the follow-up's id.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from events.address import AddressMoved, SenderUnknown
 from events.base import Category, Event, Intent, Personal
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    Migrated,
+    MigrationRefused,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+)
 from events.values import (
     Attachment,
     PersonalBody,
@@ -15,6 +29,7 @@ from events.values import (
     PersonalTextOrNone,
     PolicyDecision,
     SlotOffer,
+    ToolOffer,
     Trigger,
 )
 
@@ -63,47 +78,6 @@ class FlowEnded(Event, tag="conversation.flow_ended.v1"):
     matter: str
     flow: str
     returns: bool = False
-
-
-class SlotAsked(Event, tag="conversation.slot_asked.v1"):
-    """The contact is asked for a slot, once more."""
-
-    matter: str
-    flow: str
-    step: str
-    slot: str
-
-
-class SlotFilled(Event, tag="conversation.slot_filled.v1"):
-    """The contact answered, or corrected what they had answered; `words` are theirs."""
-
-    matter: str
-    flow: str
-    step: str
-    slot: str
-    value: Annotated[Any, Personal(None)]
-    words: PersonalTextOrNone = None
-    corrected: bool = False
-
-
-class SlotRefused(Event, tag="conversation.slot_refused.v1"):
-    """What the contact said is no answer, and why."""
-
-    matter: str
-    flow: str
-    step: str
-    slot: str
-    reason: str
-
-
-class CollectEnded(Event, tag="conversation.collect_ended.v1"):
-    """A step asks no more: the contact broke it off, or did not answer what was asked often enough."""
-
-    matter: str
-    flow: str
-    step: str
-    how: Literal["cancelled", "unanswered"]
-    slot: str | None = None
 
 
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
@@ -182,13 +156,17 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
-    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one."""
+    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one.
+
+    `transition` is its place in the map of the matter's bundle, from 0.
+    """
 
     matter: str
     from_state: str
     to_state: str
     trigger: Trigger
     reasons: list[str] = []
+    transition: int | None = None
 
 
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
@@ -278,7 +256,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
-    for at this step, or may be corrected at it.
+    for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
+    what it chose before.
     """
 
     turn: str
@@ -294,6 +273,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     max_words: int | None = None
     gates: list[str] = []
     slots: Annotated[list[SlotOffer], Personal([])] = []
+    tools: list[ToolOffer] = []
+    done: Annotated[list[dict[str, Any]], Personal([])] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
@@ -342,24 +323,7 @@ class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effe
     payload: PersonalData = {}
     why: Literal["action", "resolved", "exhausted"] = "action"
     result_key: str | None = None
-
-
-class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):
-    """Somebody wrote whom we do not know: the ERP is asked who it is."""
-
-    channel: str
-    digest: str
-    address: PersonalText
-
-
-class AddressMoved(Intent, tag="conversation.address_moved.v1", effect="contact.move"):
-    """A provider told that a contact has another address now: who they are stays, where they are reached changes."""
-
-    contact_id: str
-    channel: str
-    digest: str
-    new_digest: str
-    address: PersonalText
+    step: str | None = None
 
 
 CONVERSATION = Category(
@@ -370,10 +334,17 @@ CONVERSATION = Category(
         FlowStarted,
         StepEntered,
         FlowEnded,
+        Migrated,
+        MigrationRefused,
         SlotAsked,
         SlotFilled,
         SlotRefused,
         CollectEnded,
+        PlanStarted,
+        PlanChose,
+        ApprovalRequested,
+        ApprovalHeard,
+        PlanEnded,
         ToolAnswered,
         ContactSaid,
         AttachmentsRead,

@@ -13,12 +13,12 @@ import msgspec
 from aiosmtplib import SMTPAuthenticationError, SMTPException
 from botocore.exceptions import BotoCoreError, ClientError
 
+from libs.channels.chat_token import SHORTEST_SECRET
 from libs.channels.whatsapp_outbound import GRAPH_VERSION
 from libs.config.bundle import Bundle
 from libs.config.secrets import missing, references
 from libs.kit import http
 from services.gateways import email_door, email_smtp, sms_aws, sms_door, whatsapp_door, whatsapp_templates
-from services.gateways.chat import SHORTEST_SECRET
 from services.gateways.settings import CHANNELS, CHAT, EMAIL, SMS, WHATSAPP
 from services.gateways.settings import Settings as GatewaySettings
 

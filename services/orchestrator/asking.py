@@ -1,10 +1,10 @@
 """Asking for slots: which are offered to Claude, which one is asked for next, and in which words."""
 
-from events.conversation import SlotAsked
+from events.dialogue import SlotAsked
 from events.values import Choice, SlotOffer
 from libs.domain import dialogue
-from libs.domain.conversation import Matter
 from libs.domain.flow import AnyStep, Collect, Flow, Generate
+from libs.domain.matter import Matter
 from libs.domain.slots import Ask, GiveUp, Slot, next_ask
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator.story import Story

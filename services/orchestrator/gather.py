@@ -71,6 +71,10 @@ class Gatherer:
         self._shell = shell
         self._doors = doors
 
+    async def bundle(self, bundle: str) -> Bundle:
+        """A stored bundle by its hash."""
+        return await self._bundles.get(bundle)
+
     async def story(self, world: World, stories: dict[str, Story], conversation_id: str) -> Story | None:
         """A conversation as it stands, made once in `stories`; None for one that never began."""
         if conversation_id not in stories:
@@ -120,6 +124,8 @@ class Gatherer:
         more: Iterable[str],
         before: Conversation | None,
     ) -> Story:
+        if before is None and state.follows is not None and not state.heard_at:
+            before = await world.fold(CONVERSATIONS, f"conversation-{state.follows}")  # where they wrote last
         followup_ids = [*(matter.id for matter in state.matters.values()), *more]
         followups = {each: await world.fold(FOLLOWUPS, f"followup-{each}") for each in dict.fromkeys(followup_ids)}
         for each in more:

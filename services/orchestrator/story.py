@@ -14,8 +14,9 @@ from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
 from libs.domain.contact import Consent, Contact, Reach, evolve_reach
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
+from libs.domain.matter import Matter
 from libs.domain.names import Names
 from libs.domain.scope import names_of, zone_of
 
@@ -37,7 +38,7 @@ class Door:
 class Known:
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `before` is the contact's last conversation, where none is open.
+    `before` is the contact's last conversation, as long as they have written nothing in this one.
     """
 
     now: datetime

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from events.inbound import Received
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
 from libs.domain.lines import Line
+from libs.domain.matter import Matter
 from services.orchestrator.story import Story
 
 QUOTING = frozenset({"whatsapp", "chat"})
@@ -31,6 +32,12 @@ def matter_of(now: Conversation, said: Received) -> str | None:
         if matter is not None:
             return matter
     return _named(now.live, said) or _named(now.matters.values(), said)
+
+
+def answers_the_newest(now: Conversation, said: Received) -> bool:
+    """Whether a message is put on the last thing that we said: a 👍 there is an answer, on anything older a mere sign."""
+    newest = next(reversed(now.messages.values()), None)
+    return newest is not None and newest.ref is not None and newest.ref == said.reply_to
 
 
 def place(story: Story, matter: Matter | None, channel: str) -> Place:

@@ -65,18 +65,30 @@ class Town:
         return told
 
     async def somebody(
-        self, *, consent: bool = True, known: bool = True, amount: int = 52400, channels: Sequence[str] = ("whatsapp",)
+        self,
+        *,
+        consent: bool | Sequence[str] = True,
+        known: bool = True,
+        amount: int = 52400,
+        channels: Sequence[str] = ("whatsapp",),
     ) -> Person:
-        """A contact of its own with an invoice and an order; `channels` are those of which the ERP knows an address.
+        """A contact of its own with an invoice and an order; `channels` are those of which the ERP knows an address,
+        `consent` whether (or on which of them) they have agreed to be written to.
 
         Not `known`: the ERP has never heard of it.
         """
         number = next(self._numbers)
         person = Person(self, number)
         if known:
-            agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"} if consent else None
+            agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
+            willing = channels if consent is True else consent or ()
             addresses = [
-                {"channel": channel, "address": person.addresses[channel], "consent": agreed} for channel in channels
+                {
+                    "channel": channel,
+                    "address": person.addresses[channel],
+                    "consent": agreed if channel in willing else None,
+                }
+                for channel in channels
             ]
             await self.told(
                 "erp/contacts",

@@ -60,7 +60,7 @@ def test_a_bad_bundle_is_refused_with_file_line_path_and_hint(tmp_path: Path):
 def test_the_findings_are_json_for_machines(tmp_path: Path):
     checked = run("config", "check", "--json", environment={"CONVERSE_CONFIG": str(broken_bundle(tmp_path))})
     assert checked.exit_code == 1
-    [finding] = [each for each in msgspec.json.decode(checked.stdout) if each["severity"] == "error"]
+    finding = next(each for each in msgspec.json.decode(checked.stdout) if each["severity"] == "error")
     assert finding["file"] == "rules.yaml"
     assert finding["path"].startswith("rules[0].conditions")
     assert SHIPPED.joinpath("rules.yaml").read_text().splitlines()[finding["line"] - 1].count("days_overdue") == 1
@@ -203,10 +203,12 @@ async def test_a_trace_shows_each_fact_below_its_cause(converse: Converse, store
 async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Converse):
     looked = await converse("doctor", "--json")
     checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
-    assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"}
+    channels = {"whatsapp", "email", "chat", "sms"}
+    usual = {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers", "WhatsApp templates"}
+    assert checks.keys() == usual | channels
     assert all(check["well"] for check in checks.values()), checks
     assert looked.exit_code == 0
-    assert "whatsapp: sandbox" in checks["providers"]["found"]
+    assert {checks[channel]["found"] for channel in channels} == {"sandbox"}
     assert "✔ PostgreSQL" in (await converse("doctor")).output
 
 
@@ -224,30 +226,23 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert checks["configuration"]["advice"] == "see `converse config check`"
 
 
-def with_chat(folder: Path, more: str = "") -> str:
-    """The shipped bundle with the chat as these tests want it."""
-    bundle_with(folder, "channels:\n", f"channels:\n  chat: {{enabled: true, provider: websocket{more}}}\n")
-    return str(folder)
-
-
 def opened(output: str, secret: str, tenant: str = TENANT) -> chat_token.Entry:
     """Whose chat the printed token opens."""
     token = output.split()[0]
     return chat_token.verify(token, secret, contact="c_123", tenant=tenant, now=Clock().machine())
 
 
-def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on(tmp_path: Path):
-    printed = run("chat", "token", "c_123", environment={"CONVERSE_CONFIG": with_chat(tmp_path)})
+def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on():
+    printed = run("chat", "token", "c_123", environment={"CONVERSE_PROFILE": "development"})
     assert printed.exit_code == 0, printed.output
     assert opened(printed.output, chat_token.SANDBOX_SECRET).contact == "c_123"
     assert "/widget?contact=c_123" in printed.output
 
 
-def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked(tmp_path: Path):
+def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked():
     secret = "a-secret-of-at-least-thirty-two-bytes"
-    folder = with_chat(tmp_path, ", credentials: {token_secret: '${CHAT_SECRET}'}")
-    printed = run(
-        "chat", "token", "c_123", "--lasts", "2h", environment={"CONVERSE_CONFIG": folder, "CHAT_SECRET": secret}
-    )
+    environment = {"CONVERSE_PROFILE": "development", "CHAT_TOKEN_SECRET": secret}
+    printed = run("chat", "token", "c_123", "--lasts", "2h", environment=environment)
+    assert printed.exit_code == 0, printed.output
     left = opened(printed.output, secret).expires_at - Clock().machine()
     assert timedelta(minutes=119) < left <= timedelta(hours=2)
