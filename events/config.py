@@ -10,4 +10,12 @@ class Published(Event, tag="config.published.v1"):
     previous: str | None = None
 
 
-CONFIG = Category("config", current=(Published,))
+class MigrationRequested(Event, tag="config.migration_requested.v1"):
+    """Somebody moves what runs in a conversation to another stored bundle; without `matters` all of it."""
+
+    conversation: str
+    bundle: str
+    matters: list[str] = []
+
+
+CONFIG = Category("config", current=(Published, MigrationRequested))

@@ -7,6 +7,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from events.base import Category, Event, Intent, Personal
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+)
 from events.values import (
     Attachment,
     PersonalBody,
@@ -15,6 +26,7 @@ from events.values import (
     PersonalTextOrNone,
     PolicyDecision,
     SlotOffer,
+    ToolOffer,
     Trigger,
 )
 
@@ -65,45 +77,20 @@ class FlowEnded(Event, tag="conversation.flow_ended.v1"):
     returns: bool = False
 
 
-class SlotAsked(Event, tag="conversation.slot_asked.v1"):
-    """The contact is asked for a slot, once more."""
+class Migrated(Event, tag="conversation.migrated.v1"):
+    """A matter goes on in another bundle, at the state and the step where it stood."""
 
     matter: str
-    flow: str
-    step: str
-    slot: str
+    from_bundle: str
+    to_bundle: str
 
 
-class SlotFilled(Event, tag="conversation.slot_filled.v1"):
-    """The contact answered, or corrected what they had answered; `words` are theirs."""
-
-    matter: str
-    flow: str
-    step: str
-    slot: str
-    value: Annotated[Any, Personal(None)]
-    words: PersonalTextOrNone = None
-    corrected: bool = False
-
-
-class SlotRefused(Event, tag="conversation.slot_refused.v1"):
-    """What the contact said is no answer, and why."""
+class MigrationRefused(Event, tag="conversation.migration_refused.v1"):
+    """A matter stays in its bundle, because the other one has no place for it."""
 
     matter: str
-    flow: str
-    step: str
-    slot: str
+    bundle: str
     reason: str
-
-
-class CollectEnded(Event, tag="conversation.collect_ended.v1"):
-    """A step asks no more: the contact broke it off, or did not answer what was asked often enough."""
-
-    matter: str
-    flow: str
-    step: str
-    how: Literal["cancelled", "unanswered"]
-    slot: str | None = None
 
 
 class ToolAnswered(Event, tag="conversation.tool_answered.v1"):
@@ -182,13 +169,17 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
-    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one."""
+    """The state map took a transition: the first listed one that holds; `reasons` say so of it, and why no other one.
+
+    `transition` is its place in the map of the matter's bundle, from 0.
+    """
 
     matter: str
     from_state: str
     to_state: str
     trigger: Trigger
     reasons: list[str] = []
+    transition: int | None = None
 
 
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
@@ -278,7 +269,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
-    for at this step, or may be corrected at it.
+    for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
+    what it chose before.
     """
 
     turn: str
@@ -294,6 +286,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     max_words: int | None = None
     gates: list[str] = []
     slots: Annotated[list[SlotOffer], Personal([])] = []
+    tools: list[ToolOffer] = []
+    done: Annotated[list[dict[str, Any]], Personal([])] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
@@ -342,6 +336,7 @@ class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effe
     payload: PersonalData = {}
     why: Literal["action", "resolved", "exhausted"] = "action"
     result_key: str | None = None
+    step: str | None = None
 
 
 class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):
@@ -370,10 +365,17 @@ CONVERSATION = Category(
         FlowStarted,
         StepEntered,
         FlowEnded,
+        Migrated,
+        MigrationRefused,
         SlotAsked,
         SlotFilled,
         SlotRefused,
         CollectEnded,
+        PlanStarted,
+        PlanChose,
+        ApprovalRequested,
+        ApprovalHeard,
+        PlanEnded,
         ToolAnswered,
         ContactSaid,
         AttachmentsRead,

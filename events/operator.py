@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from events.base import Category, Event, Personal
-from events.values import PersonalData, PersonalText, Priority
+from events.values import PersonalData, PersonalText, PersonalTextOrNone, Priority
 
 
 class FollowupTriggered(Event, tag="operator.followup_triggered.v1"):
@@ -57,6 +57,16 @@ class Released(Event, tag="operator.released.v1"):
     operator: str
 
 
+class ApprovalGiven(Event, tag="operator.approval_given.v1"):
+    """An operator says whether Claude may do what it asked for."""
+
+    conversation: str
+    approval: str
+    operator: str
+    approved: bool
+    reason: PersonalTextOrNone = None
+
+
 class ErasureRequested(Event, tag="operator.erasure_requested.v1"):
     """A contact's personal data must become unreadable."""
 
@@ -67,5 +77,5 @@ class ErasureRequested(Event, tag="operator.erasure_requested.v1"):
 
 OPERATOR = Category(
     "operator",
-    current=(FollowupTriggered, TriggerGiven, TakeoverRequested, ReplyGiven, Released, ErasureRequested),
+    current=(FollowupTriggered, TriggerGiven, TakeoverRequested, ReplyGiven, Released, ApprovalGiven, ErasureRequested),
 )

@@ -1,7 +1,9 @@
 """What Claude understood and wrote. Written by orchestrator's LLM worker; the stream is `turn-{intent id}`."""
 
-from events.base import Category, Event, Value
-from events.values import Cost, PersonalData, PersonalTextOrNone
+from typing import Annotated
+
+from events.base import Category, Event, Personal, Value
+from events.values import Cost, PersonalData, PersonalTextOrNone, ToolChoice
 
 
 class Usage(Value):
@@ -17,7 +19,7 @@ class Completed(Event, tag="turn.completed.v1"):
     """Claude has understood and, where asked, written.
 
     `slots` holds what the contact said of the slots offered, their words stand in `words`; `breaks_off`: they will not go on
-    with what is asked.
+    with what is asked. `choice` is what a planner chose.
     """
 
     conversation: str
@@ -31,6 +33,7 @@ class Completed(Event, tag="turn.completed.v1"):
     slots: PersonalData = {}
     breaks_off: bool = False
     draft: PersonalTextOrNone = None
+    choice: Annotated[ToolChoice | None, Personal(None)] = None
     usage: Usage = Usage()
     cost: Cost | None = None
 

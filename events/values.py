@@ -104,6 +104,13 @@ class Skipped(Value):
     reason: str
 
 
+class ToolChoice(Value):
+    """What a planner chose: a tool with its inputs, or `finish` with `reached` and `summary`."""
+
+    tool: str
+    inputs: dict[str, Any] = {}
+
+
 class SlotOffer(Value):
     """Something that the contact is asked for, or may correct; `value` is what they said before."""
 
@@ -113,3 +120,11 @@ class SlotOffer(Value):
     choices: list[str] = []
     ask: str | None = None
     value: Any = None
+
+
+class ToolOffer(Value):
+    """A tool that a planner may choose, and what it may say to it."""
+
+    name: str
+    description: str
+    inputs: list[SlotOffer] = []

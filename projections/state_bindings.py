@@ -11,12 +11,11 @@ from events.conversation import (
     MatterSettled,
     ProcessBound,
     ProcessMoved,
-    SlotAsked,
-    SlotFilled,
     StepEntered,
     ToolAnswered,
     Understood,
 )
+from events.dialogue import SlotAsked, SlotFilled
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 

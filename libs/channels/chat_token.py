@@ -12,6 +12,8 @@ import jwt
 ALGORITHM = "HS256"
 LEEWAY = timedelta(seconds=10)
 """How far the clocks of the company's server and ours may differ."""
+SHORTEST_SECRET = 32
+"""Bytes of the secret, as RFC 7518 section 3.2 asks for HS256."""
 DEFAULT_TENANT = "default"
 SANDBOX_SECRET = "sandbox-chat-secret-known-to-everybody"  # noqa: S105 - opens chats of a system without credentials only
 

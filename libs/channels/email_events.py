@@ -97,7 +97,7 @@ def read_sendgrid(raw: bytes) -> list[Told]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("$", "must be JSON") from error
     told = [_sendgrid(item) for item in items]
-    if told and all(each == Ignored("malformed") for each in told):
+    if all(each == Ignored("malformed") for each in told):
         raise Malformed("$[0]", "an event has `event`, `timestamp` and `sg_event_id`")
     return [item for each in told for item in (each if isinstance(each, list) else [each])]
 

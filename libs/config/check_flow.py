@@ -1,13 +1,14 @@
 """Flows: steps that exist, can be reached and come to an end, and texts for closed windows."""
 
 from libs.config.check_collect import RESERVED, check_collect
+from libs.config.check_plan import check_plan
 from libs.config.findings import Findings, suggest
 from libs.config.parsed import Parsed, Placed
 from libs.config.providers import BUILT_CHANNELS, FREE_TEXT, WINDOWED
 from libs.config.references import References
 from libs.config.tree import Node
 from libs.domain.conditions import ALWAYS
-from libs.domain.flow import AnyStep, Branch, Collect, End, Flow, Generate, Handoff, Say, Subflow, ToolCall, Wait
+from libs.domain.flow import AnyStep, Branch, Collect, End, Flow, Generate, Handoff, Plan, Say, Subflow, ToolCall, Wait
 
 THE_END = -1
 Waiting = frozenset[str]
@@ -55,6 +56,8 @@ def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
                         f"{step.result_key!r} already means something else",
                         "choose another name",
                     )
+            case Plan():
+                check_plan(step, node, refer, found)
             case Subflow():
                 refer.flow(step.flow, node.at("flow"))
             case Generate() | Say() | Collect():
@@ -76,7 +79,7 @@ def _gotos(step: AnyStep, node: Node) -> list[tuple[str | None, Node]]:
     match step:
         case Branch(arms=arms):
             named += [(arm.goto, node.at("arms", n, "goto")) for n, arm in enumerate(arms)]
-        case ToolCall() | Generate() | Say():
+        case ToolCall() | Generate() | Say() | Plan():
             named.append((step.on_error, node.at("on_error")))
         case Collect():
             named += [(step.on_error, node.at("on_error")), (step.on_cancel, node.at("on_cancel"))]
@@ -101,7 +104,13 @@ def _after(flow: Flow, position: int) -> set[int]:
         case Branch(arms=arms):
             sure = any(arm.conditions == ALWAYS for arm in arms)
             return {places[arm.goto] for arm in arms} | (set() if sure else {ahead})
-        case ToolCall(on_error=other) | Generate(on_error=other) | Say(on_error=other) | Wait(on_timeout=other):
+        case (
+            ToolCall(on_error=other)
+            | Plan(on_error=other)
+            | Generate(on_error=other)
+            | Say(on_error=other)
+            | Wait(on_timeout=other)
+        ):
             return {ahead} | ({places[other]} if other else set())
     return {ahead}
 

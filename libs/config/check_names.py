@@ -9,7 +9,7 @@ from libs.config.parse_conditions import checks
 from libs.config.parsed import Parsed, Placed
 from libs.config.scope import SURELY, Problem, Scope, Scopes
 from libs.config.tree import Node
-from libs.domain.flow import Branch, Collect, Flow, Generate, Handoff, Say, ToolCall
+from libs.domain.flow import Branch, Collect, Flow, Generate, Handoff, Plan, Say, ToolCall
 from libs.domain.names import parts_of
 from libs.domain.rules import Rule
 from libs.domain.statemap import SendMessage, StateMap
@@ -100,6 +100,10 @@ def _flow(placed: Placed[Flow], scope: Scope, parsed: Parsed, found: Findings) -
                     _conditions(slot.keys.get("valid"), scope, found)
                 for channel, template in step.templates.items():
                     _registered(parsed, channel, template, scope, found)
+            case Plan():
+                _templates(node.keys.get("goal"), scope, found)
+                for n in range(len(step.tools)):
+                    _paths(node.at("tools", n).keys.get("payload_template"), scope, found)
             case Handoff():
                 _templates(node.keys.get("reason"), scope, found)
             case Generate() | Say():

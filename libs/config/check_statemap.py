@@ -9,7 +9,7 @@ from libs.config.parsed import Parsed, Placed
 from libs.config.references import References
 from libs.config.scope import SURELY, Scopes
 from libs.config.tree import Node
-from libs.domain.flow import Move, ToolCall
+from libs.domain.flow import Move, Plan, PlanTool, ToolCall
 from libs.domain.statemap import (
     CHANNEL_OUTCOMES,
     Action,
@@ -25,7 +25,11 @@ from libs.domain.statemap import (
 def check_state_maps(parsed: Parsed, found: Findings) -> None:
     refer, scopes = References(parsed, found), Scopes(parsed)
     results = frozenset(
-        step.result_key for flow in parsed.flows for step in flow.value.steps if isinstance(step, ToolCall)
+        tool.result_key
+        for flow in parsed.flows
+        for step in flow.value.steps
+        for tool in (step.tools if isinstance(step, Plan) else (step,))
+        if isinstance(tool, ToolCall | PlanTool)
     ) | frozenset(
         action.result_key
         for each in parsed.state_maps

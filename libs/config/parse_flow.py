@@ -1,11 +1,12 @@
 """flows/*.yaml: the steps of a dialogue."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from libs.config.fields import Fields
 from libs.config.findings import Findings, suggest
 from libs.config.parse_conditions import parse_conditions
+from libs.config.parse_plan import parse_plan
 from libs.config.parse_slots import parse_slot
 from libs.config.tree import Node
 from libs.domain.flow import (
@@ -21,7 +22,6 @@ from libs.domain.flow import (
     Say,
     Subflow,
     ToolCall,
-    Unbuilt,
     Wait,
 )
 
@@ -47,10 +47,6 @@ def _step(node: Node, found: Findings) -> AnyStep:
     if kind is None:
         return End(**common)
     if kind.text not in STEPS:
-        for unbuilt in UNBUILT:
-            if kind.text == unbuilt:
-                found.error(kind, f"the step {unbuilt!r} is not built yet", f"this release has {', '.join(STEPS)}")
-                return Unbuilt(kind=unbuilt, **common)
         found.error(kind, f"{kind.text!r} is no type of step", suggest(kind.text, STEPS))
         return End(**common)
     fields.what = f"a step of type {kind.text}"
@@ -143,10 +139,10 @@ STEPS: Mapping[str, Callable[[Fields, Common], AnyStep]] = {
     "generate": _generate,
     "say": _say,
     "collect": _collect,
+    "plan": lambda fields, common: parse_plan(fields, common),
     "wait": _wait,
     "transition": _move,
     "subflow": lambda fields, common: Subflow(flow=fields.need("flow"), **common),
     "handoff": _handoff,
     "end": lambda fields, common: End(**common),
 }
-UNBUILT: tuple[Literal["plan"], ...] = ("plan",)

@@ -11,7 +11,8 @@ from libs.domain.slots import Slot, SlotType
 TYPES: tuple[SlotType, ...] = get_args(SlotType)
 
 
-def parse_slot(node: Node, found: Findings) -> Slot:
+def parse_slot(node: Node, found: Findings, *, asked: bool = True) -> Slot:
+    """One slot; one that is not `asked` of the contact needs no question."""
     fields = Fields(node, found, "a slot")
     kind = fields.choice("type", TYPES, required=True)
     required = fields.flag("required")
@@ -28,6 +29,6 @@ def parse_slot(node: Node, found: Findings) -> Slot:
         found.error(node, "a choice needs 'choices', two or more", "add `choices: [a, b]`")
     if kind not in ("choice", None) and slot.choices:
         found.error(node.at("choices"), f"'choices' belongs to a choice, not to a slot of type {kind}", "leave it out")
-    if slot.required and not slot.ask and not found.errors_under(node):
+    if asked and slot.required and not slot.ask and not found.errors_under(node):
         found.error(node, f"the slot {slot.name!r} is required and has no 'ask'", "add `ask:`, the question for it")
     return slot

@@ -62,6 +62,15 @@ class References:
         known = {each for channel in self._parsed.templates for each in self._parsed.template_ids(channel)}
         self._known(name, known, node, "template")
 
+    def priced(self, currency: str, node: Node) -> None:
+        """The models of Claude have prices in a currency: else no limit in it can be kept."""
+        known = {(each.value.category, each.value.unit, each.value.currency) for each in self._parsed.prices}
+        for model in (self.settings.llm.model, self.settings.llm.fallback_model):
+            if model and not {(model, "token_in", currency), (model, "token_out", currency)} <= known:
+                self.found.error(
+                    node, f"{model} has no price in {currency}: this limit could not be kept", "add it to prices.yaml"
+                )
+
     def match(self, node: Node | None) -> None:
         """What a match may compare with an event's data."""
         for key, child in node.keys.items() if node is not None else ():

@@ -6,7 +6,7 @@ from typing import Literal
 
 from libs.config.findings import nearest, suggest
 from libs.config.parsed import Parsed
-from libs.domain.flow import Collect, Subflow, ToolCall
+from libs.domain.flow import Collect, Plan, PlanTool, Subflow, ToolCall
 from libs.domain.names import PLAIN_NAMES, parts_of
 from libs.domain.rules import FollowupSpec
 from libs.domain.statemap import StartFlow, UpdateBackend
@@ -14,6 +14,8 @@ from libs.domain.statemap import StartFlow, UpdateBackend
 CONTACT_FIELDS = frozenset({"id", "name", "role", "organization", "channels", "metadata", "language", "timezone"})
 ROOTS = ("contact", "business_context", "extracted_info", "slots")
 SURELY = 0.85
+PLAN_RESULT: frozenset[str] | None = frozenset({"how", "reached", "summary"})
+"""What is known of a plan that has ended, under the step's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,12 @@ class Scopes:
         self._contact = CONTACT_FIELDS | frozenset(mapping.get("get_contact", ()))
         self._results: dict[str, dict[str, frozenset[str] | None]] = {
             flow.value.id: {
-                step.result_key: frozenset(mapping[step.endpoint]) if step.endpoint in mapping else None
+                tool.result_key: frozenset(mapping[tool.endpoint]) if tool.endpoint in mapping else None
                 for step in flow.value.steps
-                if isinstance(step, ToolCall)
+                for tool in (step.tools if isinstance(step, Plan) else (step,))
+                if isinstance(tool, ToolCall | PlanTool)
             }
+            | {step.id: PLAN_RESULT for step in flow.value.steps if isinstance(step, Plan)}
             for flow in parsed.flows
         }
         self._slots = {

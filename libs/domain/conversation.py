@@ -10,7 +10,6 @@ from events.conversation import (
     AttachmentsRead,
     ChannelSwitched,
     Closed,
-    CollectEnded,
     ContactSaid,
     DraftDropped,
     Escalated,
@@ -19,14 +18,12 @@ from events.conversation import (
     GateClosed,
     MatterSettled,
     MessageRequested,
+    Migrated,
     Opened,
     OutcomeHeard,
     ProcessBound,
     ProcessMoved,
     Released,
-    SlotAsked,
-    SlotFilled,
-    SlotRefused,
     StepEntered,
     TakenOver,
     TimerSet,
@@ -35,6 +32,17 @@ from events.conversation import (
     TurnRequested,
     Understood,
     WritebackRequested,
+)
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    CollectEnded,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
 )
 from libs.domain import course, lines
 from libs.domain.course import Course
@@ -172,13 +180,26 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 return now
             entered = replace(matter, flow=event.flow, step=event.step, course=course.evolve(matter.course, event))
             return replace(_with_matter(now, replace(entered, asked=False)), focus=event.matter)
-        case SlotAsked() | SlotFilled() | SlotRefused() | CollectEnded():
+        case (
+            SlotAsked()
+            | SlotFilled()
+            | SlotRefused()
+            | CollectEnded()
+            | PlanStarted()
+            | PlanChose()
+            | ApprovalRequested()
+            | ApprovalHeard()
+            | PlanEnded()
+        ):
             matter = now.matters.get(event.matter)
             if matter is None:
                 return now
             told = _matter(now, matter.id, course=course.evolve(matter.course, event))
             if isinstance(event, SlotFilled):
                 told = replace(told, idle=0)
+            if isinstance(event, PlanEnded):
+                ended = {"how": event.how, "reached": event.how == "reached", "summary": event.summary}
+                told = _matter(told, matter.id, results=_and(matter.results, event.step, ended))
             return replace(told, focus=matter.id) if isinstance(event, SlotAsked) else told
         case ProcessMoved():
             changes: dict[str, Any] = {"state": event.to_state}
@@ -186,6 +207,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 changes["intent"] = event.trigger.value
             moved = _matter(now, event.matter, **changes)
             return _with_progress(moved) if event.from_state != event.to_state else moved
+        case Migrated():
+            return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _with_progress(_matter(now, event.matter, settled=event.how))
         case ToolRequested():

@@ -5,19 +5,32 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from events.base import Event
-from events.conversation import FlowEnded, FlowStarted, SlotAsked, SlotFilled, SlotRefused, StepEntered
+from events.conversation import FlowEnded, FlowStarted, StepEntered
+from events.dialogue import (
+    ApprovalHeard,
+    ApprovalRequested,
+    PlanChose,
+    PlanEnded,
+    PlanStarted,
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+)
+from libs.domain import planner
 from libs.domain.dialogue import Frame
+from libs.domain.planner import Planning
 from libs.domain.slots import Filled
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """`stack` holds the flows that wait, the newest last. `asks` and `refused` are those of the step that collects now."""
+    """`stack` holds the flows that wait, the newest last. `asks`, `refused` and `plan` are those of the step at work."""
 
     stack: tuple[Frame, ...] = ()
     slots: Mapping[str, Filled] = field(default_factory=dict)
     asks: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    plan: Planning | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -28,19 +41,21 @@ class Course:
 def evolve(state: Course, event: Event, *, flow: str | None = None) -> Course:
     """The course after one more fact; `flow` is the one that ran before it."""
     match event:
+        case PlanStarted() | PlanChose() | ApprovalRequested() | ApprovalHeard() | PlanEnded():
+            return replace(state, plan=planner.evolve(state.plan, event))
         case FlowStarted(called_from=str(step)) if flow is not None:
             return replace(state, stack=(*state.stack, Frame(flow, step)), asks={}, refused={})
         case FlowStarted():
-            return replace(state, stack=(), asks={}, refused={})
+            return replace(state, stack=(), asks={}, refused={}, plan=None)
         case FlowEnded(returns=True):
             return replace(state, stack=state.stack[:-1], asks={}, refused={})
         case FlowEnded():
-            return replace(state, stack=(), asks={}, refused={})
+            return replace(state, stack=(), asks={}, refused={}, plan=None)
         case StepEntered():
             anew = {
                 name: each for name, each in state.slots.items() if (each.flow, each.step) != (event.flow, event.step)
             }
-            return replace(state, slots=anew, asks={}, refused={})
+            return replace(state, slots=anew, asks={}, refused={}, plan=None)
         case SlotAsked():
             return replace(state, asks={**state.asks, event.slot: state.asks.get(event.slot, 0) + 1}, refused={})
         case SlotFilled():

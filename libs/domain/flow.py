@@ -1,6 +1,6 @@
 """Dialogue flows as the bundle writes them: steps that ask a tool, branch, speak, collect, wait, call another flow and end."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -70,6 +70,34 @@ class Collect(Step, frozen=True, kw_only=True, tag="collect"):
     on_cancel: str | None = None
 
 
+class PlanTool(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that Claude may choose. `payload_template` is the flow's own and beyond Claude's reach; `inputs` it fills.
+
+    Values of `payload_template` are paths or templates. With `approve` an operator has to agree first.
+    """
+
+    endpoint: str
+    result_key: str
+    description: str = ""
+    payload_template: dict[str, Any] = {}
+    inputs: tuple[Slot, ...] = ()
+    approve: bool = False
+
+
+class Plan(Step, frozen=True, kw_only=True, tag="plan"):
+    """Claude chooses among the tools until the goal is reached, within limits; else `on_error`, else a person.
+
+    `max_cost` is in millionths of the currency's major unit; `timeout_s` in seconds of business time.
+    """
+
+    goal: str
+    tools: tuple[PlanTool, ...]
+    max_steps: int = 5
+    max_cost: dict[str, int] = {}
+    timeout_s: int | None = None
+    on_error: str | None = None
+
+
 class Subflow(Step, frozen=True, kw_only=True, tag="subflow"):
     """Run another flow; when it is over this one goes on."""
 
@@ -100,13 +128,7 @@ class End(Step, frozen=True, kw_only=True, tag="end"):
     """The flow is over."""
 
 
-class Unbuilt(Step, frozen=True, kw_only=True, tag="unbuilt"):
-    """A step of the grammar that this release refuses."""
-
-    kind: Literal["plan"]
-
-
-AnyStep = ToolCall | Branch | Generate | Say | Collect | Wait | Move | Subflow | Handoff | End | Unbuilt
+AnyStep = ToolCall | Branch | Generate | Say | Collect | Plan | Wait | Move | Subflow | Handoff | End
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):

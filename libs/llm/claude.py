@@ -14,6 +14,7 @@ import msgspec
 from libs.llm.answer import Answer
 from libs.llm.attempts import attempts, following
 from libs.llm.failures import BadOutput, Misconfigured, Overloaded, TimedOut, TurnFailed
+from libs.llm.planning import chosen, plan_body
 from libs.llm.prompts import REPORT_UNDERSTANDING, WRITE_REPLY, asked_tools, continued, request_body
 from libs.llm.turn import ModelCall, TurnRequest, TurnResult
 from libs.llm.understanding import understood, written
@@ -100,6 +101,8 @@ class Claude:
             await asyncio.sleep(attempt.pause_ms / 1000)
 
     async def _attempt(self, request: TurnRequest, model: str, deadline: float, on_reply: OnReply | None) -> TurnResult:
+        if request.tools:
+            return await self._plan(request, model, deadline)
         body = request_body(request, model, request.max_tokens or self.max_tokens)
         asked = asked_tools(request)
         calls: tuple[ModelCall, ...] = ()
@@ -121,6 +124,16 @@ class Claude:
             failure.calls = calls + failure.calls
             raise
         return TurnResult(understanding=understanding, reply=reply, reply_language=language, calls=calls)
+
+    async def _plan(self, request: TurnRequest, model: str, deadline: float) -> TurnResult:
+        """One attempt at a planning turn."""
+        said = await self._call(plan_body(request, model, request.max_tokens or self.max_tokens), deadline, None)
+        try:
+            choice = chosen(said.inputs())
+        except TurnFailed as failure:
+            failure.calls = (said.call,)
+            raise
+        return TurnResult(understanding=None, reply=None, reply_language=None, calls=(said.call,), choice=choice)
 
     async def _call(self, body: dict[str, Any], deadline: float, on_reply: OnReply | None) -> Answer:
         said = Answer(model=body["model"])

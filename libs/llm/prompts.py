@@ -102,9 +102,9 @@ def task(request: TurnRequest) -> str:
     """The conversation as data (one JSON object a line), and which tools to call."""
     parts = []
     if request.history:
-        parts.append(f"<conversation>\n{_lines(request.history)}\n</conversation>")
+        parts.append(f"<conversation>\n{said_lines(request.history)}\n</conversation>")
     if request.unread:
-        parts.append(f"<unread_messages>\n{_lines(request.unread)}\n</unread_messages>")
+        parts.append(f"<unread_messages>\n{said_lines(request.unread)}\n</unread_messages>")
     asked = asked_tools(request)
     if asked == [REPORT_UNDERSTANDING]:
         parts.append(f"Call {REPORT_UNDERSTANDING} for the unread messages.")
@@ -124,16 +124,17 @@ def _situation(request: TurnRequest) -> str:
     if request.language:
         lines.append(f"<language>{_escaped(request.language)}</language>")
     lines.append(f"<max_words>{request.max_words}</max_words>")
-    lines.append(f"<facts>{_safe_json(request.context)}</facts>")
+    lines.append(f"<facts>{safe_json(request.context)}</facts>")
     if request.slots:
         lines.append(f"<slots>\n{_slots(request.slots)}\n</slots>")
     lines.append(f"<step>\n{request.instructions.strip()}\n</step>")
     return "\n".join(lines)
 
 
-def _lines(said: Sequence[Utterance]) -> str:
+def said_lines(said: Sequence[Utterance]) -> str:
+    """The conversation as data: one JSON object a line."""
     return "\n".join(
-        _safe_json(
+        safe_json(
             {"from": u.role}
             | ({"channel": u.channel} if u.channel else {})
             | ({"at": u.at.isoformat(timespec="seconds")} if u.at else {})
@@ -146,7 +147,7 @@ def _lines(said: Sequence[Utterance]) -> str:
 def _slots(slots: Sequence[SlotOffered]) -> str:
     """One JSON object a line; the first is asked for first."""
     return "\n".join(
-        _safe_json(
+        safe_json(
             {"name": slot.name, "type": slot.type, "required": slot.required}
             | ({"choices": slot.choices} if slot.choices else {})
             | ({"ask": slot.ask} if slot.ask else {})
@@ -156,7 +157,7 @@ def _slots(slots: Sequence[SlotOffered]) -> str:
     )
 
 
-def _safe_json(value: Any) -> str:
+def safe_json(value: Any) -> str:
     """JSON without `<` and `>`: what others wrote can neither close nor open a tag."""
     return _json.encode(value).decode().replace("<", "\\u003c").replace(">", "\\u003e")
 

@@ -38,6 +38,21 @@ class SlotOffered(msgspec.Struct, frozen=True, kw_only=True):
     value: Any = None
 
 
+class ToolOffered(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that a planner may choose, and what it may say to it."""
+
+    name: str
+    description: str
+    inputs: tuple[SlotOffered, ...] = ()
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What a planner chose. Whether it may be done is for the dialogue to say."""
+
+    tool: str
+    inputs: dict[str, Any]
+
+
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was said in the conversation; `at` is aware."""
 
@@ -53,7 +68,9 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     `now` is the aware business time; `timezone` (IANA) is the contact's, in which "kal" is resolved. `persona` is stable
     per tenant and process (it is cached); `instructions` is the rendered prompt of the flow step. `context` is a JSON
     object of what is known (entity, business context, contact name). `unread` are the contact's messages that no turn
-    has read yet, oldest first. `slots` are asked for at this step, or may be corrected at it. `model`, `fallback_model` and `max_tokens` override those of the client.
+    has read yet, oldest first. `slots` are asked for at this step, or may be corrected at it. With `tools` nothing is
+    said: Claude chooses one of them, or finishes; `done` holds its choices before. `model`, `fallback_model` and
+    `max_tokens` override those of the client.
     """
 
     wants: Wants
@@ -64,6 +81,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     intents: tuple[IntentOffer, ...] = ()
     facts: tuple[FactWanted, ...] | None = None
     slots: tuple[SlotOffered, ...] = ()
+    tools: tuple[ToolOffered, ...] = ()
+    done: tuple[dict[str, Any], ...] = ()
     context: dict[str, Any] = {}
     history: tuple[Utterance, ...] = ()
     unread: tuple[Utterance, ...] = ()
@@ -187,12 +206,13 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that succeeded: `understanding` and `reply` as asked for, and the calls it took, failed ones first."""
+    """A turn that succeeded: `understanding` and `reply`, or `choice`, as asked for, and its calls, failed ones first."""
 
     understanding: Understanding | None
     reply: str | None
     reply_language: str | None
     calls: tuple[ModelCall, ...]
+    choice: Choice | None = None
 
     @property
     def usage(self) -> Usage:

@@ -12,7 +12,7 @@ from rich.text import Text
 from libs.config import report
 from libs.config.load import load_bundle
 from libs.kit import log
-from services.cli import admin, chat, demo, doctor, projections, trace, up
+from services.cli import admin, chat, config, demo, doctor, projections, trace, up
 from services.cli.settings import TENANT, Settings, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
@@ -36,6 +36,8 @@ WIDE = 160
 
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Default: all.")]
+Folder = Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")]
+NAMED = "A folder, `current`, or the beginning of a hash."
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
@@ -98,15 +100,68 @@ def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -
 
 
 @config_app.command("check")
-def config_check(
-    folder: Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")] = None,
-    json: Json = False,
-) -> None:
+def config_check(folder: Folder = None, json: Json = False) -> None:
     """Check a bundle: every finding with file, line, path, and what would be right."""
     settings = from_environment()
     loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
     sys.stdout.write(report.as_json(loaded.findings).decode() + "\n" if json else report.as_text(loaded.findings))
     raise typer.Exit(0 if loaded.bundle is not None else 1)
+
+
+@config_app.command("publish")
+def config_publish(folder: Folder = None, tenant: str = TENANT) -> None:
+    """Check a bundle, store it by its hash and let it decide from here on; what runs goes on in its own."""
+    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant), from_environment())
+
+
+@config_app.command("diff")
+def config_diff(
+    old: Annotated[str, typer.Argument(help=NAMED)] = config.CURRENT,
+    new: Annotated[str | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")] = None,
+    json: Json = False,
+    tenant: str = TENANT,
+) -> None:
+    """Print what a bundle says otherwise than another one; exit code 1 where they differ."""
+    _run(lambda settings, console: config.compare(settings, console, old, new, tenant, json), from_environment())
+
+
+@config_app.command("show")
+def config_show(
+    bundle: Annotated[str | None, typer.Argument(help=f"{NAMED} Default: the configured folder.")] = None,
+    json: Json = False,
+    picture: Annotated[bool, typer.Option("--picture", help="State maps and flows as Mermaid, in Markdown.")] = False,
+    tenant: str = TENANT,
+) -> None:
+    """Print what a bundle holds."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        return await config.show(settings, console, bundle, tenant, as_json=json, drawn=picture)
+
+    _run(work, from_environment())
+
+
+@config_app.command("history")
+def config_history(json: Json = False, tenant: str = TENANT) -> None:
+    """List the bundles that were published, and how many open matters are in each."""
+    _run(lambda settings, console: config.history(settings, console, tenant, json), from_environment())
+
+
+@config_app.command("migrate")
+def config_migrate(
+    to: Annotated[str, typer.Option(help=NAMED)] = config.CURRENT,
+    conversation: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    process: Annotated[str | None, typer.Option(help="Only matters of this process type.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and move nothing.")] = False,
+    tenant: str = TENANT,
+) -> None:
+    """Move what runs to another published bundle, where that has a place for it."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        return await config.migrate(
+            settings, console, tenant, to=to, conversation=conversation, process=process, dry_run=dry_run
+        )
+
+    _run(work, from_environment())
 
 
 @clock_app.command("advance")

@@ -13,6 +13,7 @@ import msgspec
 from aiosmtplib import SMTPAuthenticationError, SMTPException
 from botocore.exceptions import BotoCoreError, ClientError
 
+from libs.channels.chat_token import SHORTEST_SECRET
 from libs.channels.whatsapp_outbound import GRAPH_VERSION
 from libs.config.bundle import Bundle
 from libs.config.secrets import missing, references
@@ -23,8 +24,6 @@ from services.gateways.settings import Settings as GatewaySettings
 
 GUIDE = "docs/channels.md"
 PATIENCE = timedelta(seconds=10)
-SHORTEST_SECRET = 32
-"""Bytes of a chat secret, as RFC 7518 section 3.2 asks for HS256."""
 TAKEN = "the provider takes the credentials"
 
 

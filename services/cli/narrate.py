@@ -10,6 +10,7 @@ from events import (
     consent,
     contact,
     conversation,
+    dialogue,
     followup,
     inbound,
     message,
@@ -88,7 +89,7 @@ def _moved(event: conversation.ProcessMoved) -> str:
     return f"{event.from_state} → {event.to_state} by {event.trigger.type} {event.trigger.value}"
 
 
-def _slot(event: conversation.SlotFilled) -> str:
+def _slot(event: dialogue.SlotFilled) -> str:
     words = f" (from {quoted(event.words)})" if event.words else ""
     return f"{event.slot} = {event.value}{words}" + (", corrected" if event.corrected else "")
 
@@ -134,10 +135,19 @@ TELLERS: dict[type[Event], Teller] = {
     conversation.FlowStarted: lambda event: event.flow,
     conversation.StepEntered: lambda event: f"{event.flow}.{event.step}",
     conversation.FlowEnded: lambda event: event.flow,
-    conversation.SlotAsked: lambda event: event.slot,
-    conversation.SlotFilled: _slot,
-    conversation.SlotRefused: lambda event: f"{event.slot}: {event.reason}",
-    conversation.CollectEnded: lambda event: event.how + (f" ({event.slot})" if event.slot else ""),
+    dialogue.SlotAsked: lambda event: event.slot,
+    dialogue.SlotFilled: _slot,
+    dialogue.SlotRefused: lambda event: f"{event.slot}: {event.reason}",
+    dialogue.PlanStarted: lambda event: f"{event.flow}.{event.step}",
+    dialogue.PlanChose: lambda event: event.tool + (f", refused: {event.refused}" if event.refused else ""),
+    dialogue.ApprovalRequested: lambda event: f"may {event.tool} be called?",
+    dialogue.ApprovalHeard: lambda event: f"{event.operator} said {'yes' if event.approved else 'no'}",
+    dialogue.PlanEnded: lambda event: event.how + (f": {quoted(event.summary)}" if event.summary else ""),
+    operator.ApprovalGiven: lambda event: f"{event.operator}: {'yes' if event.approved else 'no'}",
+    dialogue.CollectEnded: lambda event: event.how + (f" ({event.slot})" if event.slot else ""),
+    conversation.Migrated: lambda event: f"{event.from_bundle[:12]} → {event.to_bundle[:12]}",
+    conversation.MigrationRefused: lambda event: event.reason,
+    config.MigrationRequested: lambda event: f"to bundle {event.bundle[:12]}",
     conversation.ToolRequested: lambda event: f"{event.endpoint} for {event.result_key}",
     conversation.ToolAnswered: lambda event: f"{event.result_key} {'answered' if event.ok else 'failed'}",
     conversation.ContactSaid: lambda event: f"on {event.channel}: {quoted(event.text)}",

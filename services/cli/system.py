@@ -117,11 +117,11 @@ async def system(settings: Settings, where: Surroundings, *, start_at: datetime 
         yield System(apps, own, clock, bundle, origin)
 
 
-async def publish(store: Store, clock: Clock, bundle: Bundle) -> bool:
+async def publish(store: Store, clock: Clock, bundle: Bundle, tenant: str = TENANT) -> bool:
     """Let a bundle decide from here on; False when it does already."""
     cause_id: UUID = ids.fresh()
     cause = Cause(correlation_id=cause_id, occurred_at=clock.now(), source="cli", id=cause_id)
-    return await bundles.publish(store, TENANT, bundle, cause)
+    return await bundles.publish(store, tenant, bundle, cause)
 
 
 class _Wiring:

@@ -228,6 +228,11 @@ def check_release(row: Conversation) -> None:
         raise Senseless("nobody has taken it over")
 
 
+def check_approval(row: Conversation) -> None:
+    """Raises Senseless."""
+    _check_open(row)
+
+
 def check_reply(row: Conversation, contact: Contact | None, channel: str | None) -> None:
     """Raises Senseless for a reply that could not reach the contact, or that the agent would talk into."""
     _check_open(row)

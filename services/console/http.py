@@ -36,6 +36,13 @@ class ReplyIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     channel: str | None = None
 
 
+class ApprovalIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether Claude may do what it asked for."""
+
+    approved: bool
+    reason: str | None = None
+
+
 class _meant:
     """Turns a parameter that cannot be meant into problem details."""
 
@@ -186,7 +193,16 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         caller = await auth.caller(request, "operate")
         return _taken(await durably(operators.release(caller, conversation_id, idempotency_key(request))))
 
-    return [take_over, reply, release]
+    @post(f"{path}/approvals/{{approval:str}}", status_code=202, tags=["operators"], operation_id="approve")
+    async def approve(request: AnyRequest, conversation_id: FromPath[str], approval: FromPath[str]) -> dict[str, Any]:
+        """Let Claude do what it asked for, or not: `{"approved", "reason"?}`."""
+        caller = await auth.caller(request, "operate")
+        said = await requests.body(request, ApprovalIn)
+        key = idempotency_key(request)
+        taken = operators.approve(caller, conversation_id, approval, said.approved, said.reason, key)
+        return _taken(await durably(taken))
+
+    return [take_over, reply, release, approve]
 
 
 def _taken(taken: Taken) -> dict[str, Any]:

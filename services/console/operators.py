@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from events.base import Cause, Draft, Event
-from events.operator import Released, ReplyGiven, TakeoverRequested
+from events.operator import ApprovalGiven, Released, ReplyGiven, TakeoverRequested
 from libs.kit import ids, telemetry
 from libs.kit.auth import Caller
 from libs.kit.clock import Clock
@@ -52,6 +52,15 @@ class Operators:
         return await self._append(
             caller, "release", conversation, fact, key, decide.check_release, {"open", "waiting", "closed"}
         )
+
+    async def approve(
+        self, caller: Caller, conversation: str, approval: str, approved: bool, reason: str | None, key: str | None
+    ) -> Taken:
+        """Claude may do what it asked for, or not. Raises Problem 404, 409."""
+        fact = ApprovalGiven(
+            conversation=conversation, approval=approval, operator=caller.name, approved=approved, reason=reason
+        )
+        return await self._append(caller, "approve", conversation, fact, key, decide.check_approval, set())
 
     async def reply(
         self, caller: Caller, conversation: str, content: str, channel: str | None, key: str | None

@@ -1,6 +1,6 @@
 """Asking for slots: which are offered to Claude, which one is asked for next, and in which words."""
 
-from events.conversation import SlotAsked
+from events.dialogue import SlotAsked
 from events.values import Choice, SlotOffer
 from libs.domain import dialogue
 from libs.domain.conversation import Matter

@@ -1,5 +1,6 @@
 """The LLM worker's pure part: from a conversation to the request for Claude, and from its answer to facts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,12 +9,12 @@ from uuid import UUID
 from events.base import Draft, Recorded
 from events.conversation import TurnRequested
 from events.turn import Completed, Failed, Usage, Withheld
-from events.values import Cost
+from events.values import Cost, SlotOffer, ToolChoice
 from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
 from libs.domain.conversation import Conversation
 from libs.domain.lines import Line
-from libs.llm.turn import IntentOffer, SlotOffered, TurnRequest, TurnResult, Utterance
+from libs.llm.turn import IntentOffer, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
 DEFAULT_MAX_WORDS = 60
@@ -36,17 +37,12 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         instructions=asked.instructions,
         persona=PERSONA,
         intents=tuple(IntentOffer(name, description) for name, description in asked.intents.items()),
-        slots=tuple(
-            SlotOffered(
-                name=slot.name,
-                type=slot.type,
-                required=slot.required,
-                choices=tuple(slot.choices),
-                ask=slot.ask,
-                value=slot.value,
-            )
-            for slot in asked.slots
+        slots=_offered(asked.slots),
+        tools=tuple(
+            ToolOffered(name=tool.name, description=tool.description, inputs=_offered(tool.inputs))
+            for tool in asked.tools
         ),
+        done=tuple(asked.done),
         context=asked.context,
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
@@ -74,6 +70,7 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
         slots={slot.name: slot.value for slot in understanding.slots} if understanding else {},
         breaks_off=understanding.breaks_off if understanding else False,
         draft=result.reply,
+        choice=ToolChoice(tool=result.choice.tool, inputs=result.choice.inputs) if result.choice else None,
         usage=Usage(
             input=result.usage.input,
             output=result.usage.output,
@@ -123,6 +120,20 @@ def _draft(intent: Recorded[Any], event: Completed | Failed | Withheld) -> Draft
     contact = intent.envelope.subject
     turn: UUID = intent.id
     return Draft(f"turn-{turn}", event, key=f"contact-{contact}" if contact else None, subject=contact)
+
+
+def _offered(slots: Iterable[SlotOffer]) -> tuple[SlotOffered, ...]:
+    return tuple(
+        SlotOffered(
+            name=slot.name,
+            type=slot.type,
+            required=slot.required,
+            choices=tuple(slot.choices),
+            ask=slot.ask,
+            value=slot.value,
+        )
+        for slot in slots
+    )
 
 
 def _utterance(line: Line) -> Utterance:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from events.conversation import CollectEnded, SlotFilled, SlotRefused
+from events.dialogue import CollectEnded, SlotFilled, SlotRefused
 from libs.domain import dialogue
 from libs.domain.flow import Collect, Flow
 from libs.domain.slots import Accepted, Ask, accept

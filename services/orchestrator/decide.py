@@ -19,9 +19,9 @@ from events.conversation import (
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.conversation import Matter
-from libs.domain.flow import Collect, ToolCall, Wait
+from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.statemap import Fired
-from services.orchestrator import collecting, hearing, process, settling, speech, threads, turns
+from services.orchestrator import collecting, hearing, planned, process, settling, speech, threads, turns
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
@@ -81,6 +81,9 @@ def after_tool(
     if matter is None or not story.conversation.open or newest != [call]:
         return
     flow, step = process.here(story, matter.id)
+    if flow is not None and isinstance(step, Plan) and step.id == asked.step:
+        _plan_on(story, matter.id, flow, step, Fired("outcome", asked.result_key, result if ok else None))
+        return
     if flow is None or not isinstance(step, ToolCall) or step.id != asked.step:
         return
     if isinstance(answer, backend.CallFailed):
@@ -99,6 +102,11 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
         ok = isinstance(answer, backend.CallCompleted)
         result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
         story.tell(ToolAnswered(call=call, matter=told.matter, result_key=told.result_key, ok=ok, result=result))
+        flow, step = process.here(story, told.matter)
+        if told.step is not None and flow is not None and isinstance(step, Plan) and step.id == told.step:
+            fired = Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
+            _plan_on(story, told.matter, flow, step, fired)
+            return
         moved = story.conversation.open and process.fire(
             story, told.matter, Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
         )
@@ -110,6 +118,14 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
     else:
         story.tell(OutcomeHeard(intent=call, outcome="refused"))
         story.tell(Escalated(reason=f"the ERP refused {answer.endpoint}: {answer.reason}", queue="backend"))
+
+
+def _plan_on(story: Story, matter: str, flow: Flow, step: Plan, fired: Fired) -> None:
+    """The state map hears what the ERP answered to a plan, too; then Claude is asked what is next."""
+    process.fire(story, matter, fired)
+    now = story.matter(matter)
+    if now.settled is None and (now.flow, now.step) == (flow.id, step.id):
+        planned.go_on(story, matter, flow, step)
 
 
 def after_timer(story: Story, timer: TimerSet) -> None:
@@ -193,6 +209,12 @@ def reply(story: Story, given: operator.ReplyGiven) -> None:
             gates=[f"contact:{story.contact.id}", story.gate_of(channel)],
         )
     )
+
+
+def approve(story: Story, given: operator.ApprovalGiven) -> None:
+    """An operator says whether Claude may do what it asked for."""
+    if story.conversation.open:
+        planned.decided(story, given.approval, given.operator, given.approved, given.reason)
 
 
 def release(story: Story, who: str) -> None:

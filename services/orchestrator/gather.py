@@ -71,6 +71,10 @@ class Gatherer:
         self._shell = shell
         self._doors = doors
 
+    async def bundle(self, bundle: str) -> Bundle:
+        """A stored bundle by its hash."""
+        return await self._bundles.get(bundle)
+
     async def story(self, world: World, stories: dict[str, Story], conversation_id: str) -> Story | None:
         """A conversation as it stands, made once in `stories`; None for one that never began."""
         if conversation_id not in stories:

@@ -3,12 +3,25 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from events import backend, business, contact, conversation, followup, inbound, message, operator, rules, timer, turn
+from events import (
+    backend,
+    business,
+    config,
+    contact,
+    conversation,
+    followup,
+    inbound,
+    message,
+    operator,
+    rules,
+    timer,
+    turn,
+)
 from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, hearing, index, opening, outcomes, process, turns
+from services.orchestrator import decide, hearing, index, migrating, opening, outcomes, process, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.senders import Senders
@@ -34,10 +47,12 @@ class Orchestrator:
             operator.TakeoverRequested: self.on_takeover_requested,
             operator.ReplyGiven: self.on_reply_given,
             operator.Released: self.on_released,
+            operator.ApprovalGiven: self.on_approval_given,
             backend.FollowupDiscovered: self.on_followup_discovered,
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
+            config.MigrationRequested: self.on_migration_requested,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
@@ -343,12 +358,23 @@ class Orchestrator:
 
         return await self._tell(world, given.conversation, moved)
 
+    async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
+        """Somebody moves what runs in a conversation to another bundle."""
+        asked = fact.event
+        bundle = await self._gather.bundle(asked.bundle)
+        return await self._tell(
+            world, asked.conversation, lambda story: migrating.migrate(story, bundle, asked.matters)
+        )
+
     async def on_takeover_requested(self, fact: Recorded[operator.TakeoverRequested], world: World) -> Decision | None:
         event = fact.event
         return await self._tell(world, event.conversation, lambda story: decide.take_over(story, event.operator))
 
     async def on_reply_given(self, fact: Recorded[operator.ReplyGiven], world: World) -> Decision | None:
         return await self._tell(world, fact.event.conversation, lambda story: decide.reply(story, fact.event))
+
+    async def on_approval_given(self, fact: Recorded[operator.ApprovalGiven], world: World) -> Decision | None:
+        return await self._tell(world, fact.event.conversation, lambda story: decide.approve(story, fact.event))
 
     async def on_released(self, fact: Recorded[operator.Released], world: World) -> Decision | None:
         event = fact.event

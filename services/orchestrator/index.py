@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
-from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
+from events.conversation import Closed, MatterSettled, MessageRequested, Migrated, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from libs.domain.rules import Holder
@@ -251,6 +251,11 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, process_type, entity_id) DO UPDATE"
                 " SET conversation = excluded.conversation, matter = excluded.matter, bundle = excluded.bundle",
                 (tenant, process_type, entity_id, stream_id, event.matter, event.bundle),
+            )
+        case Migrated():
+            yield Row(
+                "UPDATE orchestrator.binding SET bundle = $3 WHERE tenant = $1 AND matter = $2",
+                (tenant, event.matter, event.to_bundle),
             )
         case MatterSettled():
             yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))

@@ -24,10 +24,10 @@ from libs.domain.flow import (
     Generate,
     Handoff,
     Move,
+    Plan,
     Say,
     Subflow,
     ToolCall,
-    Unbuilt,
     Wait,
 )
 from libs.domain.followup import urgency
@@ -46,13 +46,10 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, speech
+from services.orchestrator import approach, asking, planning, speech
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
-
-PATIENCE = timedelta(seconds=2)
-"""How long a matter waits for its turn to speak while Claude is busy with another one of the same conversation."""
 
 
 def start_flow(story: Story, matter: str, flow_id: str, *, called_from: str | None = None) -> None:
@@ -126,8 +123,8 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
                         "wait", due_at, matter=matter, step=step.id, mark=story.conversation.last_heard(matter)
                     )
                 return
-            case Unbuilt():
-                speech.exhaust(story, story.matter(matter), f"the step {step.kind!r} is not built yet")
+            case Plan():
+                planning.begin(story, matter, flow, step)
                 return
         step = dialogue.next_step(flow, step)
     speech.exhaust(story, story.matter(matter), f"the flow {flow.id!r} ran {dialogue.LIMIT} steps without waiting")
@@ -152,7 +149,7 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
         speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped)
         return True
     if story.conversation.turn is not None:
-        story.set_timer("pending", story.now + PATIENCE, matter=matter, step=step.id)
+        story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
         return False
     assert isinstance(step, Generate)
     unheard = any(not line.understood for line in story.conversation.unread_about(matter))
@@ -173,11 +170,13 @@ def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool =
 
 
 def resume(story: Story, matter: str) -> None:
-    """Try again to say what could not be said before."""
+    """Try again to say, or to plan, what could not be said or planned before."""
     flow, step = here(story, matter)
     if flow is None:
         return
-    if isinstance(step, Collect):
+    if isinstance(step, Plan):
+        planning.think(story, matter, flow, step)
+    elif isinstance(step, Collect):
         words = asking.words_of(story.matter(matter), step)
         speak(story, matter, flow, words, rereads=bool(story.conversation.unread_about(matter)))
     elif isinstance(step, Generate):
@@ -190,7 +189,7 @@ def resume_all(story: Story) -> None:
     """Say what could not be said while an operator had the conversation."""
     for matter in in_focus(story):
         _, step = here(story, matter.id)
-        if isinstance(step, Say | Generate | Collect) and not story.matter(matter.id).asked:
+        if isinstance(step, Say | Generate | Collect | Plan) and not story.matter(matter.id).asked:
             resume(story, matter.id)
 
 
@@ -244,7 +243,12 @@ def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
     trigger = Trigger(type=fired.type, value=fired.value)
     story.tell(
         ProcessMoved(
-            matter=matter, from_state=now.state, to_state=step.to_state, trigger=trigger, reasons=list(step.reasons)
+            matter=matter,
+            from_state=now.state,
+            to_state=step.to_state,
+            trigger=trigger,
+            reasons=list(step.reasons),
+            transition=step.transition,
         )
     )
     if step.terminal:

@@ -51,9 +51,12 @@ def cancel(story: Story, matter: str, reason: str, how: Literal["cancelled", "ha
 
 
 def _withdraw(story: Story, matter: str, reason: str) -> None:
-    """Close the gate for what was asked for before; nothing that is asked for later is withheld by it."""
-    now = story.conversation
-    on_its_way = any(sent.matter == matter and intent in now.awaited for intent, sent in now.messages.items()) or (
+    """Close the gate for what was asked for before; nothing that is asked for later is withheld by it.
+
+    What this very decision said is meant: it closes no gate.
+    """
+    now, before = story.conversation, story.known.conversation
+    on_its_way = any(sent.matter == matter and intent in now.awaited for intent, sent in before.messages.items()) or (
         now.turn is not None and now.turn.matter == matter
     )
     if on_its_way:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,8 @@ from services.orchestrator import threads
 from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way, here, purpose_of
 from services.orchestrator.story import Story
 
+PATIENCE = timedelta(seconds=2)
+"""How long a matter waits for its turn to speak while Claude is busy with another one of the same conversation."""
 OPERATOR_PATIENCE = timedelta(minutes=15)
 """How long what comes due while an operator has the conversation waits before it is looked at again."""
 WITH_OPERATOR = "with_operator"
@@ -44,8 +46,29 @@ def ask_claude(
     slots: Iterable[SlotOffer] = (),
 ) -> None:
     """Ask for a turn: understand what was said so far, and write for this step."""
+    prompt = render(step.system_prompt if step else PERSONA, story.names(matter))
+    story.tell(
+        TurnRequested(
+            turn=story.next_id(),
+            upto=story.conversation.version,
+            instructions=prompt.text,
+            wants=wants,
+            matter=matter.id if matter else None,
+            flow=matter.flow if matter and step else None,
+            step=step.id if step else None,
+            intents=intents,
+            context=context_of(story, matter),
+            undefined=list(prompt.undefined),
+            max_words=step.max_words if step else None,
+            gates=story.gates(matter.id if matter else None),
+            slots=list(slots),
+        )
+    )
+
+
+def context_of(story: Story, matter: Matter | None) -> dict[str, Any]:
+    """What Claude is told of a matter beside the conversation."""
     names = story.names(matter)
-    prompt = render(step.system_prompt if step else PERSONA, names)
     context = {
         "contact_name": names.contact_name,
         "entity_type": names.entity_type,
@@ -58,23 +81,7 @@ def ask_claude(
         "slots": dict(names.slots or {}),
         "other_matters": _others(story, matter),
     }
-    story.tell(
-        TurnRequested(
-            turn=story.next_id(),
-            upto=story.conversation.version,
-            instructions=prompt.text,
-            wants=wants,
-            matter=matter.id if matter else None,
-            flow=matter.flow if matter and step else None,
-            step=step.id if step else None,
-            intents=intents,
-            context={name: value for name, value in context.items() if value not in (None, {}, [])},
-            undefined=list(prompt.undefined),
-            max_words=step.max_words if step else None,
-            gates=story.gates(matter.id if matter else None),
-            slots=list(slots),
-        )
-    )
+    return {name: value for name, value in context.items() if value not in (None, {}, [])}
 
 
 def _others(story: Story, matter: Matter | None) -> list[dict[str, str | None]]:

@@ -10,10 +10,10 @@ from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, T
 from events.values import Body
 from libs.domain import dialogue
 from libs.domain.conversation import Matter
-from libs.domain.flow import AnyStep, Collect, Generate, Wait
+from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
 from libs.domain.lines import Turn
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, meaning, process, settling, speech
+from services.orchestrator import asking, collecting, meaning, planned, process, settling, speech
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
@@ -38,6 +38,9 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     else:
         meant = meaning.understood(story, asked, done)
         asked = meaning.turn_about(asked, meant.about)
+    if _plans(story, asked):
+        _planned(story, asked, done, turn_id)
+        return
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
         stop(story, "understood", words[-1] if words else "")
@@ -70,6 +73,24 @@ def _gets_nowhere(story: Story) -> bool:
     return story.conversation.silenced
 
 
+def _plans(story: Story, asked: Turn) -> bool:
+    """Whether a turn was to plan: its step is one that plans."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    return asked.wants == "draft" and isinstance(dialogue.step_of(flow, asked.step) if flow else None, Plan)
+
+
+def _planned(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> None:
+    """Claude has chosen what to do, unless the flow has moved on; what the contact said meanwhile is read now."""
+    matter = story.conversation.matters.get(asked.matter or "")
+    if matter is None or matter.settled is not None or story.conversation.status != "open":
+        return
+    flow, step = process.here(story, matter.id)
+    if flow is not None and isinstance(step, Plan) and step.id == asked.step and matter.course.plan is not None:
+        planned.chose(story, matter.id, flow, step, done, turn_id)
+    understand(story, after=asked)
+
+
 def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     """Claude could not: say the step's registered text where there is one, and call a person; never silence."""
     asked = story.conversation.turn
@@ -77,6 +98,11 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if asked is None or asked.id != turn_id or story.conversation.status != "open":
         return
     matter = story.conversation.matters.get(asked.matter or "")
+    if matter is not None and _plans(story, asked):
+        flow, step = process.here(story, matter.id)
+        if flow is not None and isinstance(step, Plan) and step.id == asked.step:
+            process.fail(story, matter.id, flow, step.on_error, f"Claude could not plan: {reason}")
+        return
     story.tell(Escalated(reason=f"Claude could not answer: {reason}", matter=matter.id if matter else None))
     if story.conversation.last_heard(asked.matter) > asked.upto:
         understand(story)

@@ -24,7 +24,7 @@ class Prompt:
     """A request as a reader understands it, whoever wrote it.
 
     `unread` is what waits for an answer: the messages so `marked`, else what the contact said since the agent last
-    spoke. `slots` are the lines of that block. `facts` are all JSON objects of the trusted part together. `now` is the request's, else `otherwise`.
+    spoke. `slots` and `done` are the lines of those blocks. `facts` are all JSON objects of the trusted part together. `now` is the request's, else `otherwise`.
     """
 
     instructions: str
@@ -38,6 +38,7 @@ class Prompt:
     task: str
     tools: list[dict[str, Any]] = field(default_factory=list)
     slots: str = ""
+    done: str | None = None
 
     def known(self, name: str) -> Any:
         """A fact by its exact name, at any depth; None where there is none."""
@@ -62,6 +63,7 @@ _NOW_LABEL = re.compile(
 _WORDS = re.compile(r"(?:at most|under|max(?:imum)?(?: of)?|within|up to)\s+(\d{1,3})\s+words", re.IGNORECASE)
 _STEP_TAGS = ("step", "instructions", "instruction", "task", "goal")
 _DATA_TAGS = ("conversation", "history", "unread_messages", "messages", "transcript")
+_OWN_TAGS = ("slots", "done")
 _WAITING_TAGS = ("unread_messages", "unread", "new_messages", "message", "contact_message")
 DEFAULT_MAX_WORDS = 60
 
@@ -100,6 +102,7 @@ def read_request(body: Mapping[str, Any], otherwise: datetime) -> Prompt:
         task=_TAGGED.sub("", last).strip(),
         tools=list(body.get("tools") or []),
         slots=tags.get("slots", ""),
+        done=tags.get("done"),
     )
 
 
@@ -139,7 +142,10 @@ def _trailing(history: list[Turn]) -> list[str]:
 
 def _objects(tags: Mapping[str, str], trusted: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for text in [*tags.values(), *re.findall(r"^\s*(\{.*\})\s*$", trusted, re.MULTILINE)]:
+    for text in [
+        *(body for tag, body in tags.items() if tag not in _OWN_TAGS),
+        *re.findall(r"^\s*(\{.*\})\s*$", trusted, re.MULTILINE),
+    ]:
         try:
             value = msgspec.json.decode(text)
         except msgspec.DecodeError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from services.sandbox import claude_slots
+from services.sandbox import claude_plan, claude_slots
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
 from services.sandbox.claude_slots import Answered, Offered
@@ -85,6 +85,10 @@ class Mind:
         kind = choice.get("type", "auto")
         if not tools or kind == "none":
             return []
+        if self._plans:
+            done = claude_plan.done_in(self.prompt.done or "")
+            known = {tool["name"]: self.fill(tool) for tool in tools}
+            return [dict(claude_plan.next_tool(self.prompt.instructions, tools, done, known))]
         if kind == "tool":
             return [tool for tool in tools if tool["name"] == choice.get("name")]
         places = [re.search(rf"(?<!\w){re.escape(tool['name'])}(?!\w)", self.prompt.task) for tool in tools]
@@ -100,8 +104,14 @@ class Mind:
         found = intents_of(self.messages, [offer])
         return {"high": 3.0, "medium": 2.0, "low": 1.0}[found[0].confidence] if found else 0.0
 
+    @property
+    def _plans(self) -> bool:
+        return self.prompt.done is not None and any(tool["name"] == claude_plan.FINISH for tool in self.prompt.tools)
+
     def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         """An input that fits the tool's schema."""
+        if self._plans and tool["name"] == claude_plan.FINISH:
+            return claude_plan.finished(claude_plan.done_in(self.prompt.done or ""))
         value = self._value("", tool.get("input_schema") or {"type": "object"}, {})
         return value if isinstance(value, dict) else {}
 

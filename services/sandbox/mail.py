@@ -116,9 +116,9 @@ class PostOffice:
         post: Post
         match by or self.settings.provider:
             case "sendgrid_raw":
-                post = sendgrid.raw(raw, sender=sender, to=[to], secret=secret)
+                post = sendgrid.raw(raw, sender=sender, to=[to], secret=secret, signed_at=at)
             case "sendgrid":
-                post = sendgrid.parsed(raw, sender=sender, to=[to], secret=secret)
+                post = sendgrid.parsed(raw, sender=sender, to=[to], secret=secret, signed_at=at)
             case "mailgun":
                 post = mailgun.route(raw, sender=sender, to=[to], key=key, at=at)
             case "mailgun_mime":
@@ -152,6 +152,7 @@ class PostOffice:
 
     async def _carry(self, letter: Letter, fault: MailFault) -> None:
         """The way of a mail to its contact, told by events and reports; then the contact reads it, and may answer."""
+        await asyncio.sleep(fault.late)
         bounces = fault.bounces or ("5.1.1" if letter.to.lower() in self.unreachable else None)
         if fault.delayed:
             await self._report(letter, mail_report.delayed(letter.sender, letter.to, letter.id, letter.headers))

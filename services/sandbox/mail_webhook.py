@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -28,6 +28,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, bytes] = {}
     files: Mapping[str, tuple[str, bytes, str]] = {}
     urlencoded: bool = False
+    sign: Callable[[bytes], Mapping[str, str]] | None = None
+    """The headers that sign a form's bytes, where the provider signs them."""
 
 
 class MailDelivery(msgspec.Struct, kw_only=True):
@@ -74,9 +76,12 @@ class MailWebhooks:
             return True
         delivery.attempts += 1
         try:
-            answer = await self._client.post(
-                self.url + post.path, timeout=self._settings.webhook_timeout, **_body(post)
+            request = self._client.build_request(
+                "POST", self.url + post.path, timeout=self._settings.webhook_timeout, **_body(post)
             )
+            if post.sign is not None:
+                request.headers.update(post.sign(request.read()))
+            answer = await self._client.send(request)
         except httpx.HTTPError:
             delivery.status = 0
             return False

@@ -21,12 +21,14 @@ _KEY = ec.derive_private_key(
 """The emulator's own: known to everybody, and always the same, so that a gateway elsewhere knows its public half."""
 
 
-def raw(mail: bytes, *, sender: str, to: Sequence[str], secret: str | None) -> Post:
-    """Inbound Parse in raw mode: the whole mail in the field `email`."""
-    return _inbound({**_common(email.message_from_bytes(mail), sender, to), "email": mail}, {}, secret)
+def raw(mail: bytes, *, sender: str, to: Sequence[str], secret: str | None, signed_at: datetime | None = None) -> Post:
+    """Inbound Parse in raw mode: the whole mail in the field `email`. Signed as its security policies do, where asked."""
+    return _inbound({**_common(email.message_from_bytes(mail), sender, to), "email": mail}, {}, secret, signed_at)
 
 
-def parsed(mail: bytes, *, sender: str, to: Sequence[str], secret: str | None) -> Post:
+def parsed(
+    mail: bytes, *, sender: str, to: Sequence[str], secret: str | None, signed_at: datetime | None = None
+) -> Post:
     """Inbound Parse in its usual mode: each text in the charset that it was written in."""
     message = email.message_from_bytes(mail)
     fields: dict[str, bytes] = _common(message, sender, to)
@@ -50,20 +52,24 @@ def parsed(mail: bytes, *, sender: str, to: Sequence[str], secret: str | None) -
     fields["attachments"] = str(len(files)).encode()
     fields["attachment-info"] = json.dumps(infos).encode()
     fields["charsets"] = json.dumps(charsets).encode()
-    return _inbound(fields, files, secret)
+    return _inbound(fields, files, secret, signed_at)
 
 
 def events(items: Sequence[dict[str, Any]], at: datetime) -> Post:
     """A batch of events, signed over timestamp and body."""
     body = json.dumps(items, separators=(",", ":")).encode()
+    headers = {"content-type": "application/json", **signature(body, at)}
+    return Post(path="/bounce", headers=headers, content=body, repeat="unless_2xx")
+
+
+def signature(body: bytes, at: datetime) -> dict[str, str]:
+    """The headers that sign exactly these bytes."""
     timestamp = str(int(at.timestamp()))
-    signature = _KEY.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
-    headers = {
-        "content-type": "application/json",
-        "x-twilio-email-event-webhook-signature": base64.b64encode(signature).decode(),
+    signed = _KEY.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
+    return {
+        "x-twilio-email-event-webhook-signature": base64.b64encode(signed).decode(),
         "x-twilio-email-event-webhook-timestamp": timestamp,
     }
-    return Post(path="/bounce", headers=headers, content=body, repeat="unless_2xx")
 
 
 def event(name: str, *, to: str, message_id: str, at: datetime, **more: Any) -> dict[str, Any]:
@@ -109,5 +115,8 @@ def _content(part: "Message[str, str]") -> bytes:
     )
 
 
-def _inbound(fields: dict[str, bytes], files: dict[str, tuple[str, bytes, str]], secret: str | None) -> Post:
-    return Post(path=f"/{secret}" if secret else "", fields=fields, files=files, repeat="on_5xx")
+def _inbound(
+    fields: dict[str, bytes], files: dict[str, tuple[str, bytes, str]], secret: str | None, signed_at: datetime | None
+) -> Post:
+    sign = (lambda body: signature(body, signed_at)) if signed_at else None
+    return Post(path=f"/{secret}" if secret else "", fields=fields, files=files, repeat="on_5xx", sign=sign)

@@ -54,6 +54,8 @@ class MailFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     copies: int = 1
     order: Literal["forwards", "backwards"] = "forwards"
     batched: bool = False
+    late: float = 0.0
+    """Seconds before the first event."""
 
 
 class Taken(msgspec.Struct, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events import backend, conversation, followup, message, rules, timer
+from events import backend, conversation, dialogue, followup, message, rules, timer
 from libs.testkit.nouns import IST, MORNING
 from tests.journeys.conftest import FreshTown
 from tests.journeys.people import Person
@@ -71,11 +71,11 @@ async def test_questions_are_asked_one_by_one_and_an_answer_is_corrected(fresh_t
     assert evaluated.event.matched[0].why[-1] == "2026-02-15T10:00+05:30 has passed: at once"
     await asha.sees(message.Accepted)
     await asha.says("Hello, 20 February")
-    await asha.sees(conversation.SlotFilled, slot="visit_date")
+    await asha.sees(dialogue.SlotFilled, slot="visit_date")
     await asha.sees(message.Accepted, times=2)
     assert "In the morning or in the afternoon?" in (await asha.received())[-1]["text"]
     await asha.says("no, I meant March")
-    await asha.sees(conversation.SlotFilled, corrected=True)
+    await asha.sees(dialogue.SlotFilled, corrected=True)
     await asha.sees(message.Accepted, times=3)
     await asha.says("afternoon please")
     await asha.sees(backend.CallCompleted, endpoint="record_promise")
@@ -83,6 +83,27 @@ async def test_questions_are_asked_one_by_one_and_an_answer_is_corrected(fresh_t
     assert told["body"] == {"promised_date": "2026-03-20", "part": "afternoon"}
     shown = await town.shows(f"/api/v1/conversations/{await asha.conversation()}")
     assert shown["bindings"][0]["state_data"]["slots"] == {"visit_date": "2026-03-20", "part_of_day": "afternoon"}
+
+
+async def test_claude_plans_with_the_flows_tools_and_asks_an_operator_before_it_writes(fresh_town: FreshTown):
+    town = await fresh_town(config=GARAGE)
+    asha = await town.somebody()
+    data = {"contact_id": asha.id, "car": asha.invoice, "due_date": "2026-02-24", "part": "TAPE-48"}
+    await town.event("breakdown", data)
+    asked = await asha.sees(dialogue.ApprovalRequested)
+    assert asked.event.payload == {"invoice_id": asha.invoice, "promised_date": "2026-02-24"}
+    assert await town.writes("/promises") == []
+    path = f"/api/v1/conversations/{await asha.conversation()}/approvals/{asked.event.approval}"
+    assert (await town.post(path, {"approved": True})).status_code == 202
+    ended = await asha.sees(dialogue.PlanEnded)
+    assert (ended.event.how, ended.event.summary) == ("reached", "Called check_stock, record_promise.")
+    [told] = [each for each in await town.writes("/promises") if asha.invoice in each["path"]]
+    assert told["body"] == {"promised_date": "2026-02-24"}
+    await asha.sees(message.Accepted)
+    assert (await asha.received())[0]["text"] == f"{asha.name} TAPE-48 1400"
+    chosen = await asha.facts(dialogue.PlanChose)
+    assert all(each.event.cost.micros > 0 for each in chosen)
+    assert [each.event.tool for each in chosen] == ["check_stock", "record_promise", "finish"]
 
 
 async def test_a_second_follow_up_of_a_key_says_why_it_is_declined(fresh_town: FreshTown):

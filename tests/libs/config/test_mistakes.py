@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.libs.config.shipped import TEXTS, added, changed, check
+from tests.libs.config.shipped import CREDENTIALS, TEXTS, added, changed, check
 
 RULES, MAPS, SETTINGS, POLICY, PRICES = "rules.yaml", "state_maps.yaml", "settings.yaml", "policy.yaml", "prices.yaml"
 PAYMENT, ORDER, WHATSAPP = "flows/payment.yaml", "flows/order.yaml", "templates/whatsapp.yaml"
@@ -28,6 +28,8 @@ class Mistake:
 
 END_STEP = "      - id: already_paid\n        type: end"
 COLLECT = "      - id: already_paid\n        type: collect\n        templates: {{whatsapp: payment_reminder}}\n        slots: [{slots}]"
+
+PLAN = "      - id: already_paid\n        type: plan\n        goal: Find out.\n        tools: [{tools}]"
 
 
 MISTAKES = (
@@ -71,7 +73,10 @@ MISTAKES = (
     Mistake("an intent written otherwise", MAPS, "values: [dispute_invoice]", "values: [dispute_invoic, dispute_invoice]", f"{MOVES}[20].trigger.values[0]", "'dispute_invoic' is not described", "'dispute_invoice'", severity="warning"),
     Mistake("two transitions of one trigger", MAPS, "{type: manual, values: [close]}", "{type: manual, values: [close, mark_paid]}", f"{MOVES}[24]", "overlaps with transitions[23]", "exclude each other", below=-2, severity="warning"),
     Mistake("a goto to nowhere", PAYMENT, "goto: already_paid", "goto: alredy_paid", "flows[0].steps[1].arms[0].goto", "no step 'alredy_paid'", "'already_paid'"),
-    Mistake("a step that is not built", PAYMENT, "      - id: already_paid\n        type: end", "      - id: already_paid\n        type: plan", "flows[0].steps[5].type", "the step 'plan' is not built yet", "this release has", below=1),
+    Mistake("a plan whose tool leads nowhere", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_paymnt}"), "flows[0].steps[5].tools[0].endpoint", "no endpoint 'check_paymnt'", "'check_payment'", below=3),
+    Mistake("a plan whose path Claude would have to fill", PAYMENT, END_STEP, PLAN.format(tools="check_payment"), "flows[0].steps[5].tools[0]", "needs 'invoice_id'", "invoice_id", below=3),
+    Mistake("an input that Claude cannot change", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_payment, payload_template: {invoice_id: entity_id}, inputs: [{name: invoice_id, type: text}]}"), "flows[0].steps[5].tools[0].inputs[0].name", "'invoice_id' stands in the payload_template", "leave one out", below=3),
+    Mistake("a plan that costs no amount", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_payment, payload_template: {invoice_id: entity_id}}") + "\n        max_cost: {USD: much}", "flows[0].steps[5].max_cost.USD", "must be an amount", "USD", below=4),
     Mistake("a slot of no type", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: dat, ask: When?}"), "flows[0].steps[5].slots[0].type", "is no type", "'date'", below=3),
     Mistake("a choice without choices", PAYMENT, END_STEP, COLLECT.format(slots="{name: how, type: choice, ask: How?}"), "flows[0].steps[5].slots[0]", "needs 'choices'", "choices: [", below=3),
     Mistake("a slot that is required and never asked for", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date}"), "flows[0].steps[5].slots[0]", "has no 'ask'", "the question", below=3),
@@ -131,19 +136,52 @@ def test_a_mistake_is_found_where_it_was_made(mistake: Mistake):
     assert (check(texts).bundle is None) == (mistake.severity == "error")
 
 
-def test_mistakes_are_found_all_at_once():
-    names = (
-        "a duration without a unit",
-        "a priority that is none",
-        "a channel that is none",
-        "a flow that is not there",
-    )
-    some = [each for each in MISTAKES if each.name in names]
-    text = TEXTS[RULES]
-    for mistake in some:
-        text = text.replace(mistake.old, mistake.new, 1)
-    assert {each.path for each in added({**TEXTS, RULES: text})} == {each.path for each in some}
-    assert len(some) == len(names)
+ALL_AT_ONCE = (
+    "a duration without a unit",
+    "an unknown operator",
+    "a priority that is none",
+    "a channel that is none",
+    "a flow that is not there",
+    "a filter that is none",
+    "an outcome that never comes",
+    "an endpoint that is not there",
+    "a delay that is no number",
+    "a template that no channel has",
+    "a name that cannot exist in a map",
+    "an intent written otherwise",
+    "a timer that nobody sets",
+    "a name that cannot exist in a prompt",
+    "a field that the contact does not have",
+    "a path that cannot exist",
+    "a template that is not there",
+    "a tool that is not there",
+    "a flow that never ends",
+    "a category that is none",
+    "hours that are none",
+    "a zone that is none",
+    "an amount that is none",
+    "a provider that is none",
+    "an unknown key of the settings",
+)
+
+
+def test_twenty_five_mistakes_give_twenty_five_findings_each_with_its_place_and_a_hint():
+    texts = dict(TEXTS)
+    expected = set()
+    for mistake in (each for each in MISTAKES if each.name in ALL_AT_ONCE):
+        assert mistake.new.count("\n") == mistake.old.count("\n") or mistake.file == ORDER
+        place = texts[mistake.file].index(mistake.old)
+        line = texts[mistake.file].count("\n", 0, place) + 1 + mistake.below
+        texts[mistake.file] = texts[mistake.file].replace(mistake.old, mistake.new, 1)
+        expected.add((mistake.file, line, mistake.path, mistake.severity))
+    findings = added(texts)
+    assert {(each.file, each.line, each.path, each.severity) for each in findings} == expected
+    assert (len(findings), len(ALL_AT_ONCE)) == (25, 25)
+    assert all(each.message and each.hint for each in findings)
+
+
+def test_nothing_is_found_wrong_with_the_shipped_bundle():
+    assert [each for each in check(env=CREDENTIALS).findings if "not built yet" not in each.message] == []
 
 
 def test_a_dead_end_is_found_at_the_state():

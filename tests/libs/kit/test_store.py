@@ -245,6 +245,33 @@ async def test_a_unit_commits_rows_facts_and_watermark_together(log: Store):
     assert await contiguous(log.pool)
 
 
+@pytest.mark.parametrize("lazily", [True, False])
+async def test_facts_and_watermark_are_one_transaction_however_it_begins(log: Store, lazily: bool):
+    first = Append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())
+    async with log.transaction(0, lazily=lazily) as unit:
+        await unit.commit("c", 0, 7, [first])
+    async with log.transaction(0, lazily=lazily) as unit:
+        with pytest.raises(Fenced):
+            await unit.commit("c", 0, 8, [Append(TENANT, "parcel-2", 0, moved("parcel-2", 1), cause())])
+    async with log.transaction(0, lazily=lazily) as unit:
+        with pytest.raises(StreamMoved):
+            await unit.commit("c", 7, 8, [Append(TENANT, "parcel-1", 0, moved("parcel-1", 2), cause())])
+    assert (await log.watermark("c", 0), await log.head(0)) == (7, 1)
+
+
+async def test_rows_of_a_lazy_transaction_go_with_its_facts_or_not_at_all(log: Store):
+    row = "INSERT INTO ops.bundle (hash, content) VALUES ('h', 'x')"
+    async with log.transaction(0, lazily=True) as unit:
+        await unit.begin()
+        await unit.connection.execute(row)
+    assert await log.pool.fetchval("SELECT count(*) FROM ops.bundle") == 0
+    async with log.transaction(0, lazily=True) as unit:
+        await unit.begin()
+        await unit.connection.execute(row)
+        await unit.commit("c", 0, 7)
+    assert await log.pool.fetchval("SELECT count(*) FROM ops.bundle") == 1
+
+
 async def test_a_stale_instance_is_fenced_and_writes_nothing(log: Store):
     async with log.transaction(0) as unit:
         await unit.commit("c", 0, 7)

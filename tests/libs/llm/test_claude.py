@@ -5,7 +5,7 @@ import pytest
 
 from libs.llm.claude import Claude
 from libs.llm.failures import BadOutput, Misconfigured, Overloaded, Refused, TimedOut
-from libs.llm.turn import Usage, Utterance
+from libs.llm.turn import Choice, SlotOffered, ToolOffered, Usage, Utterance
 from services.sandbox.anthropic import AnthropicSandbox
 from services.sandbox.claude_faults import Fault
 from tests.libs.llm.nouns import FALLBACK, MODEL, MORNING, PROMISE, running, said, turn
@@ -47,6 +47,28 @@ async def test_two_messages_get_one_reply_that_knows_both(claude):
     assert result.reply is not None
     assert "20 February" in result.reply
     assert "document" in result.reply
+
+
+async def test_a_planning_turn_chooses_one_of_the_tools_offered_and_then_finishes(claude):
+    look = ToolOffered(
+        name="check_stock",
+        description="Checks the stock of a part",
+        inputs=(SlotOffered(name="needed_by", type="date", ask="the day it is needed"),),
+    )
+    asks = {"wants": "draft", "instructions": "Check the stock.", "tools": (look,), "history": said("kal tak chahiye")}
+    first = await claude.turn(turn(**asks))
+    assert first.choice == Choice("check_stock", {"needed_by": "2026-02-17"})
+    assert (first.reply, first.understanding) == (None, None)
+    then = await claude.turn(turn(**asks, done=({"tool": "check_stock", "inputs": {}, "refused": None},)))
+    assert then.choice == Choice("finish", {"reached": True, "summary": "Called check_stock."})
+
+
+async def test_a_planning_turn_that_is_overloaded_is_tried_again(claude, sandbox):
+    sandbox.faults.add(Fault(kind="overloaded"))
+    look = ToolOffered(name="check_stock", description="Checks the stock")
+    result = await claude.settle(turn(wants="draft", instructions="Check the stock.", tools=(look,)))
+    assert result.choice == Choice("check_stock", {})
+    assert len(result.calls) == 2
 
 
 async def test_only_what_is_wanted_comes(claude):

@@ -225,30 +225,23 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert checks["configuration"]["advice"] == "see `converse config check`"
 
 
-def with_chat(folder: Path, named: str = "${CHAT_TOKEN_SECRET}") -> str:
-    """The shipped bundle with the chat's secret under another name."""
-    bundle_with(folder, "${CHAT_TOKEN_SECRET}", named)
-    return str(folder)
-
-
 def opened(output: str, secret: str, tenant: str = TENANT) -> chat_token.Entry:
     """Whose chat the printed token opens."""
     token = output.split()[0]
     return chat_token.verify(token, secret, contact="c_123", tenant=tenant, now=Clock().machine())
 
 
-def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on(tmp_path: Path):
-    printed = run("chat", "token", "c_123", environment={"CONVERSE_CONFIG": with_chat(tmp_path)})
+def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on():
+    printed = run("chat", "token", "c_123", environment={"CONVERSE_PROFILE": "development"})
     assert printed.exit_code == 0, printed.output
     assert opened(printed.output, chat_token.SANDBOX_SECRET).contact == "c_123"
     assert "/widget?contact=c_123" in printed.output
 
 
-def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked(tmp_path: Path):
+def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked():
     secret = "a-secret-of-at-least-thirty-two-bytes"
-    folder = with_chat(tmp_path, "${CHAT_SECRET}")
-    printed = run(
-        "chat", "token", "c_123", "--lasts", "2h", environment={"CONVERSE_CONFIG": folder, "CHAT_SECRET": secret}
-    )
+    environment = {"CONVERSE_PROFILE": "development", "CHAT_TOKEN_SECRET": secret}
+    printed = run("chat", "token", "c_123", "--lasts", "2h", environment=environment)
+    assert printed.exit_code == 0, printed.output
     left = opened(printed.output, secret).expires_at - Clock().machine()
     assert timedelta(minutes=119) < left <= timedelta(hours=2)

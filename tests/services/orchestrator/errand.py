@@ -17,7 +17,7 @@ ERRAND_ID = "E-7"
 TEXTS = {
     "settings.yaml": """
 backend: {type: rest, endpoints: {look: "/errands/{errand}", tell: {method: POST, path: "/errands/{errand}/notes"}}}
-channels: {whatsapp: {enabled: true, provider: meta}, email: {enabled: true}}
+channels: {whatsapp: {enabled: true, provider: meta}, email: {enabled: true, provider: smtp, from_address: accounts@acme.example}}
 """,
     "templates/whatsapp.yaml": """
 templates:

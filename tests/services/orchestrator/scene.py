@@ -167,9 +167,11 @@ class Scene:
         )
         return self.tells(lambda story: hearing.hear(story, Heard(received), f"inbound-{channel}-{self._said}", None))
 
-    def files_are(self, fetched: inbound.Fetched | None = None, failed: str | None = None) -> list[Any]:
-        """The files of her last message are here, or cannot be had."""
-        stream: str = self.last(ContactSaid).inbound
+    def files_are(
+        self, fetched: inbound.Fetched | None = None, failed: str | None = None, said: ContactSaid | None = None
+    ) -> list[Any]:
+        """The files of her last message, or of the one that is meant, are here or cannot be had."""
+        stream: str = (said or self.last(ContactSaid)).inbound
         return self.tells(lambda story: hearing.read_files(story, Heard(None, fetched, failed), stream))
 
     def priya_unsubscribes(self, channel: str, how: Any = "link") -> list[Any]:

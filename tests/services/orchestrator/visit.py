@@ -6,9 +6,11 @@ import msgspec
 
 from events.conversation import TurnRequested
 from events.followup import Opened
+from events.values import ToolChoice
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.domain.slots import Filled
+from libs.llm.planning import chosen, plan_body
 from libs.llm.prompts import REPORT_UNDERSTANDING, WRITE_REPLY, asked_tools, request_body
 from libs.llm.understanding import understood, written
 from libs.testkit.nouns import PRIYA
@@ -22,7 +24,7 @@ from tests.services.orchestrator.scene import MATTER, Scene
 TEXTS = {
     "settings.yaml": """
 backend: {type: rest, endpoints: {book: {method: POST, path: "/visits/{visit}"}, route: "/visits/{visit}/route"}}
-channels: {whatsapp: {enabled: true, provider: meta, default_template: hello}, email: {enabled: true}}
+channels: {whatsapp: {enabled: true, provider: meta, default_template: hello}, email: {enabled: true, provider: smtp, from_address: accounts@acme.example}}
 """,
     "templates/whatsapp.yaml": """
 templates:
@@ -123,6 +125,16 @@ class Visit(Scene):
             slots={slot.name: slot.value for slot in meant.slots},
             breaks_off=meant.breaks_off,
         )
+
+    def claude_plans(self) -> list[Any]:
+        """Ask the emulated Claude which tool is next."""
+        asked: TurnRequested = self.last(TurnRequested)
+        request = claude.request_for(asked, self.conversation, self.bundle, now=self.now, zone="Asia/Kolkata")
+        body = msgspec.json.decode(msgspec.json.encode(plan_body(request, "claude-haiku-5-5", 600)))
+        mind = Mind(read_request(body, self.now))
+        [tool] = mind.tool_calls(body["tool_choice"])
+        choice = chosen({tool["name"]: mind.fill(tool)})
+        return self.claude_answers(None, choice=ToolChoice(tool=choice.tool, inputs=choice.inputs))
 
     def hears(self, text: str) -> list[Any]:
         """Priya writes, and Claude is asked until nobody thinks any more."""

@@ -1,0 +1,78 @@
+"""What is different between two bundles: each thing by its name, down to the value that changed."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from libs.config.bundle import Bundle
+
+NAMES = ("id", "process_type", "name")
+"""The keys by which the things of a list are known, where each has one of its own."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference. `path` names things by their ids, such as `flows.payment_reminder.steps.send_reminder.max_words`."""
+
+    kind: Literal["added", "removed", "changed"]
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+def differences(old: Bundle, new: Bundle) -> list[Change]:
+    """What `new` says otherwise than `old`, in the order of the bundle; secrets are in neither."""
+    return list(_compare("", _plain(old), _plain(new)))
+
+
+def _plain(bundle: Bundle) -> Any:
+    return msgspec.json.decode(bundle.to_json())
+
+
+def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
+    if old == new:
+        return
+    if isinstance(old, list) and isinstance(new, list):
+        named = _by_name(old), _by_name(new)
+        if named[0] is not None and named[1] is not None:
+            yield from _keys(path, named[0], named[1])
+            if list(named[0]) != list(named[1]) and sorted(named[0]) == sorted(named[1]):
+                yield Change(kind="changed", path=f"{path} (order)", before=list(named[0]), after=list(named[1]))
+            return
+    if isinstance(old, dict) and isinstance(new, dict):
+        yield from _keys(path, old, new)
+        return
+    yield Change(kind="changed", path=path, before=old, after=new)
+
+
+def _keys(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    for key in [*old, *(key for key in new if key not in old)]:
+        below = f"{path}.{key}" if path else key
+        if key not in new:
+            yield Change(kind="removed", path=below, before=old[key])
+        elif key not in old:
+            yield Change(kind="added", path=below, after=new[key])
+        else:
+            yield from _compare(below, old[key], new[key])
+
+
+def _by_name(items: list[Any]) -> dict[str, Any] | None:
+    """A list of things as a mapping by name; transitions by what they do. None where they have no names."""
+    named: dict[str, Any] = {}
+    for item in items:
+        name = _name(item)
+        if name is None or name in named:
+            return None
+        named[name] = item
+    return named
+
+
+def _name(item: Any) -> str | None:
+    if not isinstance(item, dict):
+        return None
+    if "trigger" in item and "to_state" in item:
+        trigger = item["trigger"]
+        return (
+            f"{'|'.join(item['from_states'])} -> {item['to_state']} on {trigger['type']} {'|'.join(trigger['values'])}"
+        )
+    return next((str(item[key]) for key in NAMES if key in item), None)

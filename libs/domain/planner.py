@@ -1,0 +1,114 @@
+"""The planner: what Claude chose so far in a step, whether it may choose again, and whether its choice may be done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from events.base import Event
+from events.dialogue import ApprovalHeard, ApprovalRequested, PlanChose, PlanEnded, PlanStarted
+from libs.domain.flow import Plan, PlanTool
+from libs.domain.names import Names
+from libs.domain.slots import Accepted, accept
+
+FINISH = "finish"
+"""The name of the choice that ends a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One choice: the tool, what Claude said to it, and why it was not done, where it was not."""
+
+    tool: str
+    inputs: Mapping[str, Any]
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """A plan at work. `micros` is what it cost, by currency; `approval` is what an operator has to decide."""
+
+    since: datetime
+    chosen: tuple[Chosen, ...] = ()
+    micros: Mapping[str, int] = field(default_factory=dict)
+    approval: ApprovalRequested | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """This tool is to be called with these inputs, in their one form."""
+
+    tool: PlanTool
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Claude says that it is done."""
+
+    reached: bool
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The choice may not be done, and why."""
+
+    reason: str
+
+
+def evolve(state: Planning | None, event: Event) -> Planning | None:
+    """The plan after one more fact; None where none is at work."""
+    match event:
+        case PlanStarted():
+            return Planning(since=event.at)
+        case PlanEnded():
+            return None
+        case _ if state is None:
+            return None
+        case PlanChose():
+            micros = dict(state.micros)
+            if event.cost is not None:
+                micros[event.cost.currency] = micros.get(event.cost.currency, 0) + event.cost.micros
+            chosen = Chosen(event.tool, event.inputs, event.refused)
+            return replace(state, chosen=(*state.chosen, chosen), micros=micros)
+        case ApprovalRequested():
+            return replace(state, approval=event)
+        case ApprovalHeard():
+            refused = None if event.approved else f"the operator said no: {event.reason or 'without a reason'}"
+            last = replace(state.chosen[-1], refused=refused) if state.chosen else None
+            return replace(state, approval=None, chosen=(*state.chosen[:-1], last) if last else ())
+        case _:
+            return state
+
+
+def limit(state: Planning, step: Plan, now: datetime) -> Literal["steps", "money", "time"] | None:
+    """Which limit is used up, so that Claude is not asked again."""
+    if len(state.chosen) >= step.max_steps:
+        return "steps"
+    if any(state.micros.get(currency, 0) >= most for currency, most in step.max_cost.items()):
+        return "money"
+    if step.timeout_s is not None and now - state.since >= timedelta(seconds=step.timeout_s):
+        return "time"
+    return None
+
+
+def judge(step: Plan, tool: str, inputs: Mapping[str, Any], names: Names) -> Do | Finish | Refuse:
+    """What a choice comes to: only the step's own tools, and only inputs that are what the step asks for."""
+    if tool == FINISH:
+        return Finish(inputs.get("reached") is True, str(inputs.get("summary") or ""))
+    known = next((each for each in step.tools if each.endpoint == tool), None)
+    if known is None:
+        return Refuse(f"the step allows no tool {tool!r}")
+    read: dict[str, Any] = {}
+    for slot in known.inputs:
+        said = inputs.get(slot.name)
+        if said is None or said == "":
+            if slot.required:
+                return Refuse(f"{tool} needs {slot.name}")
+            continue
+        value = accept(slot, said, names)
+        if not isinstance(value, Accepted):
+            return Refuse(f"{slot.name} of {tool}: {value.reason}")
+        read[slot.name] = value.value
+    return Do(known, read)

@@ -1,0 +1,49 @@
+"""What two bundles say differently, by the names of the things."""
+
+from libs.config.bundle import Bundle
+from libs.config.diff import Change, differences
+from tests.libs.config.shipped import TEXTS, changed, check
+
+
+def bundle(texts: dict[str, str]) -> Bundle:
+    found = check(texts).bundle
+    assert found is not None
+    return found
+
+
+SHIPPED = bundle(dict(TEXTS))
+
+
+def test_a_bundle_differs_in_nothing_from_itself():
+    assert differences(SHIPPED, bundle(dict(TEXTS))) == []
+
+
+def test_a_changed_value_is_found_by_the_ids_on_the_way_to_it():
+    texts, _ = changed("flows/payment.yaml", "max_words: 80", "max_words: 90")
+    path = "flows.payment_reminder.steps.send_reminder.max_words"
+    assert differences(SHIPPED, bundle(texts)) == [Change(kind="changed", path=path, before=80, after=90)]
+
+
+def test_what_is_new_and_what_is_gone_is_told_as_one_thing():
+    texts, _ = changed("rules.yaml", "id: order_placed", "id: order_was_placed")
+    told = [(change.kind, change.path) for change in differences(SHIPPED, bundle(texts))]
+    assert ("removed", "rules.order_placed") in told
+    assert ("added", "rules.order_was_placed") in told
+
+
+def test_a_transition_is_known_by_what_it_does():
+    texts, _ = changed("state_maps.yaml", "delay_minutes: 4320", "delay_minutes: 1440")
+    [change] = differences(SHIPPED, bundle(texts))
+    assert change.path.startswith("state_maps.payment_collection.transitions.reminded -> promised on intent")
+
+
+def test_another_order_is_a_difference_too():
+    step = "      - id: already_paid\n        type: end\n"
+    text = TEXTS["flows/payment.yaml"]
+    texts = {
+        **TEXTS,
+        "flows/payment.yaml": text.replace(step, "", 1).replace(
+            "      - id: confirm_promise\n", step + "      - id: confirm_promise\n", 1
+        ),
+    }
+    assert any(change.path == "flows.payment_reminder.steps (order)" for change in differences(SHIPPED, bundle(texts)))
