@@ -1,4 +1,4 @@
-"""Inside a flow: questions and their answers, what Claude plans. Facts of the family `conversation`, written by orchestrator."""
+"""Inside a matter: questions and answers, plans, the bundle that it runs in. Family `conversation`, written by orchestrator."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -99,3 +99,19 @@ class PlanEnded(Event, tag="conversation.plan_ended.v1"):
     step: str
     how: Literal["reached", "not_reached", "steps", "money", "time"]
     summary: PersonalTextOrNone = None
+
+
+class Migrated(Event, tag="conversation.migrated.v1"):
+    """A matter goes on in another bundle, at the state and the step where it stood."""
+
+    matter: str
+    from_bundle: str
+    to_bundle: str
+
+
+class MigrationRefused(Event, tag="conversation.migration_refused.v1"):
+    """A matter stays in its bundle, because the other one has no place for it."""
+
+    matter: str
+    bundle: str
+    reason: str

@@ -9,6 +9,7 @@ from events.conversation import FlowEnded, FlowStarted, StepEntered
 from events.dialogue import (
     ApprovalHeard,
     ApprovalRequested,
+    CollectEnded,
     PlanChose,
     PlanEnded,
     PlanStarted,
@@ -20,6 +21,19 @@ from libs.domain import planner
 from libs.domain.dialogue import Frame
 from libs.domain.planner import Planning
 from libs.domain.slots import Filled
+
+FACTS = (
+    SlotAsked,
+    SlotFilled,
+    SlotRefused,
+    CollectEnded,
+    PlanStarted,
+    PlanChose,
+    ApprovalRequested,
+    ApprovalHeard,
+    PlanEnded,
+)
+"""What concerns a matter's course and nothing else of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
-from events.conversation import Closed, MatterSettled, MessageRequested, Migrated, Opened, OutcomeHeard, ProcessBound
+from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
+from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from libs.domain.rules import Holder

@@ -1,6 +1,6 @@
 """Migrating: what runs in a conversation goes on in another bundle, where that has a place for it."""
 
-from events.conversation import Migrated, MigrationRefused
+from events.dialogue import Migrated, MigrationRefused
 from libs.config.bundle import Bundle
 from libs.config.moving import obstacle
 from services.orchestrator.story import Story

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from events.backend import FollowupDiscovered
 from events.base import Draft, Event, Recorded
 from events.followup import Cancelled, Declined, Opened, Scheduled
+from events.operator import FollowupTriggered
 from events.rules import Evaluated, MatchedFollowup
 from libs.domain.rules import Holder, why_not
 from libs.kit.world import World
@@ -52,6 +54,44 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
         if replaced is not None:
             await _replace(opening, world, gather, replaced, each)
     return opening
+
+
+def by_hand(asked: FollowupTriggered) -> Opened:
+    """The follow-up that somebody asks for."""
+    return Opened(
+        contact_id=asked.contact_id,
+        reason=asked.reason,
+        origin="operator",
+        priority=asked.priority,
+        channel_priority=asked.channel_priority,
+        process_type=asked.process_type,
+        entity_type=asked.entity_type,
+        entity_id=asked.entity_id,
+        flow=asked.flow,
+        business_context=asked.business_context,
+    )
+
+
+def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:
+    """The follow-up that the ERP holds; `key` keeps it to one."""
+    return Opened(
+        contact_id=found.contact_id,
+        reason=found.reason,
+        origin="erp",
+        priority=found.priority,
+        channel_priority=found.channel_priority,
+        process_type=found.process_type,
+        entity_type=found.entity_type,
+        entity_id=found.entity_id,
+        business_context=found.business_context,
+        dedupe_key=key,
+        erp_id=found.erp_id,
+    )
+
+
+def draft(followup: str, opened: Opened) -> Draft:
+    """A follow-up opens, as a fact about its contact."""
+    return Draft(f"followup-{followup}", opened, f"contact-{opened.contact_id}", opened.contact_id)
 
 
 async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder, new: MatchedFollowup) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from events import config, conversation, message
+from events import config, dialogue, message
 from libs.config.load import load_bundle
 from services.cli.config import ask_to_move, running
 from services.cli.system import publish
@@ -40,8 +40,8 @@ async def test_what_runs_stays_on_its_bundle_until_it_is_moved_on_purpose(fresh_
 
     moves = [each for each in await running(store, "default") if each.conversation == await bala.conversation()]
     await ask_to_move(store, clock, "default", changed, moves)
-    await bala.sees(conversation.Migrated)
-    assert await asha.facts(conversation.Migrated) == []
+    await bala.sees(dialogue.Migrated)
+    assert await asha.facts(dialogue.Migrated) == []
     assert len([fact for fact in await town.log.now() if isinstance(fact.event, config.MigrationRequested)]) == 1
 
     assert await question_of(asha) == ASKED

@@ -1,6 +1,6 @@
 """Moving what runs to another bundle: it goes on where it stood, or stays and says why."""
 
-from events.conversation import Migrated, MigrationRefused
+from events.dialogue import Migrated, MigrationRefused
 from libs.config.bundle import Bundle
 from services.orchestrator.migrating import migrate
 from tests.services.orchestrator.scene import MATTER

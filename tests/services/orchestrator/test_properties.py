@@ -25,7 +25,8 @@ from libs.domain.conversation import Conversation
 from libs.domain.names import Names
 from libs.domain.statemap import UpdateBackend
 from libs.testkit.nouns import PRIYA
-from services.orchestrator import decide, turns
+from services.orchestrator import decide, outcomes, turns
+from services.orchestrator.outcomes import Became
 from services.orchestrator.story import Door, Story
 from tests.services.orchestrator.errand import ON_BOTH_CHANNELS
 from tests.services.orchestrator.generated import bundles, happenings
@@ -151,7 +152,7 @@ class Course(Scene):
         if not sent:
             return None
         outcome: Any = ("accepted", "accepted", "accepted", "failed", "unknown", "withheld")[what["pick"]]
-        return lambda story: decide.after_message(story, sent[0], outcome)
+        return lambda story: outcomes.after_message(story, sent[0], Became(outcome))
 
     def _tool(self, what: dict[str, Any]) -> Any:
         if not self.conversation.calls:
