@@ -6,6 +6,7 @@ A matter is a follow-up in this conversation; it is named by the follow-up's id.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from events.address import AddressMoved, SenderUnknown
 from events.base import Category, Event, Intent, Personal
 from events.dialogue import (
     ApprovalHeard,
@@ -323,24 +324,6 @@ class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effe
     why: Literal["action", "resolved", "exhausted"] = "action"
     result_key: str | None = None
     step: str | None = None
-
-
-class SenderUnknown(Intent, tag="conversation.sender_unknown.v1", effect="contact.search"):
-    """Somebody wrote whom we do not know: the ERP is asked who it is."""
-
-    channel: str
-    digest: str
-    address: PersonalText
-
-
-class AddressMoved(Intent, tag="conversation.address_moved.v1", effect="contact.move"):
-    """A provider told that a contact has another address now: who they are stays, where they are reached changes."""
-
-    contact_id: str
-    channel: str
-    digest: str
-    new_digest: str
-    address: PersonalText
 
 
 CONVERSATION = Category(

@@ -6,7 +6,7 @@ by CustomField: after a lost answer only the status callback tells. Times are In
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -245,4 +245,4 @@ def _time(text: str | None) -> datetime | None:
         at = datetime.strptime((text or "").strip(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=IST)
     except ValueError:
         return None
-    return at if at.year > 1970 else None
+    return at.astimezone(UTC) if at.year > 1970 else None

@@ -1,8 +1,8 @@
 """Moving what runs to another bundle: whether that has a place for it."""
 
 from libs.config.bundle import Bundle
-from libs.domain.conversation import Matter
 from libs.domain.dialogue import step_of
+from libs.domain.matter import Matter
 
 
 def obstacle(matter: Matter, bundle: Bundle) -> str | None:

@@ -34,34 +34,12 @@ from events.conversation import (
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
 from libs.domain import course, lines
-from libs.domain.course import Course
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
+from libs.domain.matter import Matter, bound, in_flow
 
 Status = Literal["new", "open", "with_operator", "closed"]
 LOST = ("failed", "withheld")
 """The outcomes of a message that reached nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """One follow-up in this conversation. `asked`: its current step has spoken, or asked somebody, and waits."""
-
-    id: str
-    bundle: str
-    process_type: str | None = None
-    entity_type: str | None = None
-    entity_id: str | None = None
-    state: str | None = None
-    channels: tuple[str, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
-    flow: str | None = None
-    step: str | None = None
-    asked: bool = False
-    intent: str | None = None
-    extracted_info: Mapping[str, Any] = field(default_factory=dict)
-    results: Mapping[str, Any] = field(default_factory=dict)
-    course: Course = field(default_factory=Course)
-    settled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +134,10 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case Opened():
             return replace(now, contact_id=event.contact_id, status="open", idle=event.idle_turns)
         case ProcessBound():
-            return replace(_with_matter(now, _bound(now.matters.get(event.matter), event)), focus=event.matter)
+            return replace(_with_matter(now, bound(now.matters.get(event.matter), event)), focus=event.matter)
         case FlowStarted() | FlowEnded():
             matter = now.matters.get(event.matter)
-            return now if matter is None else _with_matter(now, _in_flow(matter, event))
+            return now if matter is None else _with_matter(now, in_flow(matter, event))
         case StepEntered():
             matter = now.matters.get(event.matter)
             if matter is None:
@@ -269,27 +247,6 @@ def _with_matter(state: Conversation, matter: Matter) -> Conversation:
 def _matter(state: Conversation, matter: str, /, **changes: Any) -> Conversation:
     known = state.matters.get(matter)
     return state if known is None else _with_matter(state, replace(known, **changes))
-
-
-def _in_flow(matter: Matter, event: FlowStarted | FlowEnded) -> Matter:
-    """A flow begins or is over; a flow that waits for it keeps its place, and gets it back."""
-    place = course.place_after(matter.course, event)
-    return replace(
-        matter, flow=place[0], step=place[1], asked=False, course=course.evolve(matter.course, event, flow=matter.flow)
-    )
-
-
-def _bound(known: Matter | None, event: ProcessBound) -> Matter:
-    return replace(
-        known or Matter(id=event.matter, bundle=event.bundle),
-        bundle=event.bundle,
-        process_type=event.process_type,
-        entity_type=event.entity_type,
-        entity_id=event.entity_id,
-        state=event.state,
-        channels=tuple(event.channel_priority),
-        context=event.context,
-    )
 
 
 def _awaiting(state: Conversation, intent: str) -> Conversation:

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from libs.domain.contact import Contact
-from libs.domain.conversation import Matter
+from libs.domain.matter import Matter
 from libs.domain.names import Names
 from libs.domain.zones import contact_zone
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from events.address import SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
 from events.base import Draft, Recorded
 from events.contact import Address, Changed, Linked, Lookup, NotFound, Profile, Registered
-from events.conversation import SenderUnknown
 from events.values import Priority
 from libs.channels.address import normalized, same_person
 from libs.config.bundle import Bundle

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from events.address import AddressMoved, SenderUnknown
 from events.base import Event, Recorded
-from events.conversation import AddressMoved, SenderUnknown, ToolRequested, WritebackRequested
+from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.kit import effect_rows
 from libs.kit.effect_sql import Ledger

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import httpx
 import structlog
 
+from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
 from events.contact import Linked, Lookup, NotFound, Profile, Registered
-from events.conversation import AddressMoved, SenderUnknown, ToolRequested, WritebackRequested
+from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
 from libs.config.bundle import Bundle

@@ -17,7 +17,8 @@ from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
 from libs.config.moving import obstacle
 from libs.domain import conversation as talk
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
+from libs.domain.matter import Matter
 from libs.kit import ids
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock

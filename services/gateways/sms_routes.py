@@ -4,16 +4,17 @@ import asyncio
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from litestar import HttpMethod, Request, Response, post, route
+from litestar import HttpMethod, Request, Response, head, post, route
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from libs.channels import sms_exotel, sms_pinpoint
 from libs.channels.sms_items import Inbound, Item, Malformed, Status
+from libs.config.bundle import Bundle
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from services.gateways import decide, sms_facts
@@ -25,14 +26,14 @@ from services.gateways.sms_topic import RAW_DELIVERY, Topics, malformed, refused
 log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
-ASKING = [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.POST]
+ASKING = [HttpMethod.GET, HttpMethod.POST]
 MAX_WEBHOOK = 512 * 1024  # bytes; an envelope of SNS has 256 KB at most
 
 
 class SmsRoutes:
     """`/webhooks/sms` for the only tenant, `/webhooks/{tenant}/sms` for several."""
 
-    def __init__(self, desk: Desk, topics: Topics, door_of: Any) -> None:
+    def __init__(self, desk: Desk, topics: Topics, door_of: Callable[[Bundle], SmsDoor]) -> None:
         self._desk = desk
         self._topics = topics
         self._door_of = door_of
@@ -50,7 +51,7 @@ class SmsRoutes:
         )
         async def sms_webhook(request: AnyRequest, tenant: FromPath[str] = DEFAULT_TENANT) -> Response[str]:
             """SNS's signed envelopes, or Exotel's messages with the secret as password (basic auth)."""
-            door: SmsDoor = await self._desk.door(tenant, self._door_of)
+            door = await self._desk.door(tenant, self._door_of)
             if isinstance(door, AwsDoor):
                 return await self._envelope(request, tenant, door)
             known_by(_password(request.headers.get("authorization")), door)
@@ -70,6 +71,15 @@ class SmsRoutes:
             known_by(secret, await self._exotel(tenant))
             return await self._inbound(request, tenant)
 
+        @head(
+            ["/webhooks/sms/{secret:str}", "/webhooks/{tenant:str}/sms/{secret:str}"],
+            include_in_schema=False,
+            media_type="text/plain",
+        )
+        async def sms_looked_at(secret: FromPath[str], tenant: FromPath[str] = DEFAULT_TENANT) -> None:
+            """Exotel looks at the content type before it asks."""
+            known_by(secret, await self._exotel(tenant))
+
         @post(
             ["/webhooks/sms/{secret:str}/status", "/webhooks/{tenant:str}/sms/{secret:str}/status"],
             status_code=200,
@@ -88,10 +98,10 @@ class SmsRoutes:
             await self._take(tenant, status)
             return _empty()
 
-        return [sms_webhook, sms_inbound, sms_status]
+        return [sms_webhook, sms_inbound, sms_looked_at, sms_status]
 
     async def _exotel(self, tenant: str) -> ExotelDoor:
-        door: SmsDoor = await self._desk.door(tenant, self._door_of)
+        door = await self._desk.door(tenant, self._door_of)
         if not isinstance(door, ExotelDoor):
             raise Problem(
                 404, "There is no such webhook", "the SMS of this tenant go over AWS: it posts to /webhooks/sms"
@@ -99,8 +109,6 @@ class SmsRoutes:
         return door
 
     async def _inbound(self, request: AnyRequest, tenant: str) -> Response[str]:
-        if request.method == "HEAD":  # Exotel looks at the content type before it asks
-            return _empty()
         try:
             given = dict(request.query_params) if request.method == "GET" else await _fields(request)
             item = sms_exotel.read_inbound(given)

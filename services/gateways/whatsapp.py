@@ -69,7 +69,7 @@ class WhatsApp:
         return whatsapp_webhook.routes(desk, self.door, self._templates)
 
     def loops(self) -> Sequence[Loop]:
-        return (Loop("whatsapp templates", self._templates.run),)
+        return (Loop("whatsapp templates", self._templates.run), Loop("whatsapp marks", self._marks.run))
 
     def kinds(self) -> Mapping[str, Kind]:
         return {FETCH: self._files.kind(), MARK_READ: self._marks.kind()}

@@ -1,5 +1,6 @@
 """Files over WhatsApp: ours are uploaded before they are sent; a contact's are fetched, checked, sealed, and heard."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +35,7 @@ from services.gateways.whatsapp_voice import Ears, Never, NotNow
 
 TIMEOUT = timedelta(seconds=60)
 ATTEMPTS = 6
+MENDED_AFTER_S = 900.0
 NO_STORE = "no object store is set: give CONVERSE_OBJECTS_URL"
 
 _FILES = telemetry.counter("files", "Files that came in, by channel and what became of them.", "channel", "outcome")
@@ -165,7 +167,7 @@ def _kept(fetched: _Content, name: str) -> Attachment:
         size=len(fetched.content),
         object=name,
         provider_id=given.provider_id,
-        sha256=hex_digest(given.sha256),
+        sha256=hashlib.sha256(fetched.content).hexdigest(),
         voice=given.voice,
     )
 
@@ -182,7 +184,7 @@ def _unfetched(answer: Answer) -> told.Retry | told.Refused:
     error = error_of(answer.body)
     known = meaning(*error) if error else None
     if isinstance(known, told.Refused) and known.scope == "account":
-        return told.Retry(known.reason)  # the account will be mended; the file waits for it
+        return told.Retry(known.reason, MENDED_AFTER_S)  # Meta keeps the file for days; the account will be mended
     if known is not None:
         return known
     if answer.status in (400, 404, 410):

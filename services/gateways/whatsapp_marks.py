@@ -1,5 +1,6 @@
 """Blue ticks and the typing indicator: shown where it is easy, never in the way of a message, told to nobody."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,11 +15,15 @@ from services.gateways.settings import ChannelOff, Settings
 from services.gateways.whatsapp_call import Graph
 from services.gateways.whatsapp_door import door_of
 
-LIMITS = Limits(rate=20, burst=20, concurrency=4)
+LIMITS = Limits(rate=40, burst=40, concurrency=8)
 """An account of its own: what goes wrong here opens no breaker of the messages, and takes none of their tokens."""
 SOON = timedelta(seconds=20)
 """After this nobody cares any more; the indicator lasts 25 s. Source: Meta, typing indicators."""
 
+FORGET_EVERY_S = 5.0
+
+_FORGET = """DELETE FROM gateways.effect
+WHERE kind = 'whatsapp.mark_read' AND state = 'open' AND opened_at < now() - make_interval(secs => $1)"""
 _HEARD = "SELECT provider_ref FROM gateways.heard WHERE tenant = $1 AND conversation = $2 AND channel = 'whatsapp'"
 
 
@@ -40,6 +45,16 @@ class Marks:
             max_age=SOON,
             timeout=timedelta(seconds=5),
         )
+
+    async def run(self) -> None:
+        """Forget the marks that nobody cares about any more: in a rush they would wait for their limit long after it."""
+        while True:
+            await self.forget()
+            await asyncio.sleep(FORGET_EVERY_S)
+
+    async def forget(self) -> None:
+        """Drop every mark that has waited too long."""
+        await self._tools.store.pool.execute(_FORGET, SOON.total_seconds())
 
     async def perform(self, claim: Claim) -> Outcome:
         """Mark the message once; one that is gone, or that Meta does not let us mark, is let go."""

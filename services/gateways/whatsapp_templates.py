@@ -1,6 +1,7 @@
 """The templates that Meta has registered: listed, kept as rows, compared with the bundle, and asked before a template goes out."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,9 @@ from services.gateways.whatsapp_door import WhatsAppDoor, door_of
 log = structlog.get_logger(__name__)
 
 HOURLY_S = 3600.0
+RETRY_S = 1.0  # after a list that could not be had; doubled each time
+RETRY_AT_MOST_S = 600.0
+AGAIN_S = 60.0  # at the earliest for a template that is not on the list
 MOST_PAGES = 100  # of 100 templates; Meta registers 6,000 for an account at most
 CHANGED = "whatsapp_templates"
 """What Postgres notifies when a tenant's rows have changed."""
@@ -120,18 +124,25 @@ class Templates:
         self._known: dict[str, _Known] = {}
         self._troubles: dict[str, str] = {}
         self._stale: set[str] = set()  # whose rows have changed
-        self._asked: set[str] = set()  # whose list is to be asked for again
-        self._everything = True
+        self._due: dict[str, float] = {}  # when a list is to be asked for, by time.monotonic(); without: now
+        self._listed: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
-        tools.store.listener.on("bundle", lambda _: self._look(None))
-        tools.store.listener.on(CHANGED, self._look)
+        tools.store.listener.on("bundle", self._ask)
+        tools.store.listener.on(CHANGED, self._changed)
 
     def refusal(self, tenant: str, door: WhatsAppDoor, name: str, language: str) -> Refused | None:
-        """Why Meta would not take a template, as far as its list tells; None where it would, or where nobody knows."""
+        """Why Meta would not take a template, as far as its list tells; None where it would, or where nobody knows.
+
+        One that is not on the list may have been registered since: the list is asked for again.
+        """
         known = self._known.get(tenant)
         if known is None or known.business != door.business_id:
             return None
-        return refusal(name, language, known.statuses.get((name, language)))
+        status = known.statuses.get((name, language))
+        if status is None and time.monotonic() - self._listed.get(tenant, 0.0) > AGAIN_S:
+            self._ask(tenant)
+        return refusal(name, language, status)
 
     def health(self) -> Mapping[str, str]:
         """What Meta would not take, by tenant."""
@@ -148,40 +159,44 @@ class Templates:
         log.warning(
             "Meta changed a template", tenant=tenant, template=update.name, told=update.event, reason=update.reason
         )
-        self._asked.add(tenant)
-        self._wake.set()
+        self._ask(tenant)
 
     async def run(self) -> None:
-        """List at once, at every publication, when a webhook tells of a change, and every hour."""
-        loop = asyncio.get_running_loop()
-        next_hour = loop.time()
+        """List at once, at every publication, when a webhook tells of a change, and every hour; sooner after a failure."""
         while True:
             self._wake.clear()
             stale, self._stale = self._stale, set()
-            asked, self._asked = self._asked, set()
-            everything, self._everything = self._everything or loop.time() >= next_hour, False
-            if everything:
-                next_hour = loop.time() + HOURLY_S
-            for tenant in await self._tools.store.tenants.all():
-                if everything or tenant.name in asked:
-                    await self._keep(tenant.name)
-                elif tenant.name in stale:
-                    await self._load(tenant.name)
+            for tenant in [each.name for each in await self._tools.store.tenants.all()]:
+                if time.monotonic() >= self._due.get(tenant, 0.0):
+                    await self._keep(tenant)
+                elif tenant in stale:
+                    await self._load(tenant)
+            pause = min(self._due.values(), default=time.monotonic() + HOURLY_S) - time.monotonic()
             try:
-                async with asyncio.timeout(max(0.0, next_hour - loop.time())):
+                async with asyncio.timeout(max(0.0, pause)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
 
-    def _look(self, tenant: str | None) -> None:
+    def _changed(self, tenant: str | None) -> None:
+        """The rows of a tenant, or of nobody knows whom."""
         if tenant is None:
-            self._everything = True
+            self._due.clear()
         else:
             self._stale.add(tenant)
         self._wake.set()
 
+    def _ask(self, tenant: str | None) -> None:
+        """Ask for a tenant's list again, or for everybody's."""
+        if tenant is None:
+            self._due.clear()
+        else:
+            self._due.pop(tenant, None)
+        self._wake.set()
+
     async def _keep(self, tenant: str) -> None:
         """Bring the rows in step; where Meta does not answer, they stay as they are."""
+        self._due[tenant] = time.monotonic() + HOURLY_S
         try:
             bundle = await self._tools.bundles.current(tenant)
             door = door_of(self._settings, bundle)
@@ -193,15 +208,25 @@ class Templates:
             try:
                 registered = await listed(door, self._graph)
             except NotListed as error:
-                _LISTED.labels("failed").inc()
-                log.warning("the templates could not be listed", tenant=tenant, error=str(error))
-                await self._load(tenant)
-                await self._note(tenant, str(error))
+                await self._failed(tenant, error)
                 return
             _LISTED.labels("listed").inc()
+            self._failures.pop(tenant, None)
+            self._listed[tenant] = time.monotonic()
             if registered or door.mode == "live":
                 await self._write(tenant, door.business_id, registered)
         await self._load(tenant)
+
+    async def _failed(self, tenant: str, error: NotListed) -> None:
+        """Go on with what is known, and say so from the second time on: at the start the other side may not be up yet."""
+        _LISTED.labels("failed").inc()
+        failures = self._failures[tenant] = self._failures.get(tenant, 0) + 1
+        after = min(RETRY_S * 2 ** (failures - 1), RETRY_AT_MOST_S)
+        self._due[tenant] = time.monotonic() + after
+        log.warning("the templates could not be listed", tenant=tenant, error=str(error), after_s=after)
+        await self._load(tenant)
+        if failures > 1:
+            await self._note(tenant, str(error))
 
     async def _write(self, tenant: str, business: str, registered: Sequence[Registered]) -> None:
         rows = [

@@ -11,7 +11,8 @@ from libs.config.bundle import Bundle
 from libs.config.model import CHANNELS
 from libs.domain import statemap
 from libs.domain.contact import Contact
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
+from libs.domain.matter import Matter
 from libs.domain.scope import names_of, zone_of
 from libs.domain.statemap import Accepted, Fired, Moved
 

@@ -11,7 +11,7 @@ from events.values import PolicyDecision, Skipped
 from libs.config.bundle import Bundle
 from libs.config.providers import WINDOWED
 from libs.domain import policy
-from libs.domain.conversation import Matter
+from libs.domain.matter import Matter
 from services.orchestrator.story import Story
 
 WINDOW = timedelta(hours=24)

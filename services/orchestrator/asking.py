@@ -3,8 +3,8 @@
 from events.dialogue import SlotAsked
 from events.values import Choice, SlotOffer
 from libs.domain import dialogue
-from libs.domain.conversation import Matter
 from libs.domain.flow import AnyStep, Collect, Flow, Generate
+from libs.domain.matter import Matter
 from libs.domain.slots import Ask, GiveUp, Slot, next_ask
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator.story import Story

@@ -18,8 +18,8 @@ from events.conversation import (
 )
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
-from libs.domain.conversation import Matter
 from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
+from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import collecting, hearing, planned, process, settling, speech, threads, turns
 from services.orchestrator.story import Story

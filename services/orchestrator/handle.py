@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from events import (
+    address,
     backend,
     business,
     config,
@@ -89,7 +90,7 @@ class Orchestrator:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        return self._decision(world, [opening.draft(event.followup, opening.by_hand(event))], bound)
+        return self._decision(world, [self._opening(event.followup, opening.triggered(event))], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
@@ -100,7 +101,7 @@ class Orchestrator:
             return None
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
         followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
-        return self._decision(world, [opening.draft(followup_id, opening.of_the_erp(event, key))], bound)
+        return self._decision(world, [self._opening(followup_id, opening.discovered(event, key))], bound)
 
     async def on_followup_opened(self, fact: Recorded[followup.Opened], world: World) -> Decision | None:
         """A matter is ours: it is taken up at once, or on its date."""
@@ -185,7 +186,7 @@ class Orchestrator:
             rows = [index.wait_for_sender(world.tenant, event.channel, event.digest, fact.stream)]
             if waiting:
                 return Decision(rows=rows)
-            unknown = conversation.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
+            unknown = address.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
             return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
         rows = self._senders.learnt(world, event, sender.contact) if sender.by_address else []
@@ -221,7 +222,7 @@ class Orchestrator:
         contact_id = await self._senders.by_address(world, event.channel, [event.digest])
         if contact_id is None:
             return None
-        moved = conversation.AddressMoved(
+        moved = address.AddressMoved(
             contact_id=contact_id,
             channel=event.channel,
             digest=event.digest,
@@ -362,6 +363,9 @@ class Orchestrator:
             return None
         verb(story)
         return self._told(world, [story])
+
+    def _opening(self, followup_id: str, opened: followup.Opened) -> Draft:
+        return Draft(f"followup-{followup_id}", opened, f"contact-{opened.contact_id}", opened.contact_id)
 
     def _told(
         self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()

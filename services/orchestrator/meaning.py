@@ -6,8 +6,8 @@ from typing import Any
 from events import turn
 from events.conversation import Understood
 from libs.domain import statemap
-from libs.domain.conversation import Matter
 from libs.domain.lines import Turn
+from libs.domain.matter import Matter
 from services.orchestrator import process
 from services.orchestrator.settling import map_of
 from services.orchestrator.story import Story

@@ -8,8 +8,9 @@ from events import message
 from events.conversation import Escalated, OutcomeHeard
 from events.followup import AttemptUnanswered
 from events.reach import AddressFailed
-from libs.domain.conversation import LOST, Matter
+from libs.domain.conversation import LOST
 from libs.domain.lines import Sent
+from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import process
 from services.orchestrator.story import Story

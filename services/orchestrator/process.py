@@ -14,7 +14,6 @@ from events.conversation import (
 )
 from events.values import Trigger
 from libs.domain import dialogue, statemap
-from libs.domain.conversation import Matter
 from libs.domain.flow import (
     AnyStep,
     Branch,
@@ -31,6 +30,7 @@ from libs.domain.flow import (
     Wait,
 )
 from libs.domain.followup import urgency
+from libs.domain.matter import Matter
 from libs.domain.slots import Ask
 from libs.domain.statemap import (
     Action,

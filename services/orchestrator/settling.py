@@ -4,7 +4,7 @@ from typing import Literal
 
 from events.conversation import FlowEnded, MatterSettled
 from events.followup import Cancelled, Resolved
-from libs.domain.conversation import Matter
+from libs.domain.matter import Matter
 from libs.domain.statemap import StateMap
 from services.orchestrator.actions import request_write, write
 from services.orchestrator.story import Story

@@ -18,8 +18,8 @@ from events.conversation import (
 )
 from events.followup import AttemptStarted, Deferred, Exhausted
 from events.values import Body, Skipped, SlotOffer
-from libs.domain.conversation import Matter
 from libs.domain.flow import Generate, Say
+from libs.domain.matter import Matter
 from libs.domain.templates import TemplateFailed, render, render_strict
 from services.orchestrator import threads
 from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way, here, purpose_of

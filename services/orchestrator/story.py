@@ -14,8 +14,9 @@ from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
 from libs.domain.contact import Consent, Contact, Reach, evolve_reach
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
+from libs.domain.matter import Matter
 from libs.domain.names import Names
 from libs.domain.scope import names_of, zone_of
 

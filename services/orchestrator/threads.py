@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from events.inbound import Received
-from libs.domain.conversation import Conversation, Matter
+from libs.domain.conversation import Conversation
 from libs.domain.lines import Line
+from libs.domain.matter import Matter
 from services.orchestrator.story import Story
 
 QUOTING = frozenset({"whatsapp", "chat"})

@@ -9,9 +9,9 @@ from events.consent import Withdrawn
 from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested
 from events.values import Body
 from libs.domain import dialogue
-from libs.domain.conversation import Matter
 from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
 from libs.domain.lines import Turn
+from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import asking, collecting, meaning, planned, process, settling, speech
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of

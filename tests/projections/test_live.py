@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from events import consent, conversation, message
+from events.address import SenderUnknown
 from libs.kit import quarantine
 from libs.kit.reactor import Reactor
 from libs.kit.store import Store
@@ -140,7 +141,7 @@ async def test_an_analyst_sees_the_rows_of_the_tenant_that_the_session_names_and
 
 
 async def test_a_fact_of_a_stream_that_never_opened_makes_no_row(projecting: Reactor, log: Log):
-    unknown = conversation.SenderUnknown(channel="whatsapp", digest="d", address="+91")
+    unknown = SenderUnknown(channel="whatsapp", digest="d", address="+91")
     await log.tell("conversation-unknown-d", unknown)
     await log.tell("message-ghost", message.Read(conversation="ghost", channel="whatsapp", at=log.now))
     await projected(projecting, log)

@@ -4,7 +4,7 @@ import pytest
 
 from events.contact import Address, Profile
 from libs.domain.contact import Contact
-from libs.domain.conversation import Matter
+from libs.domain.matter import Matter
 from libs.domain.names import UNDEFINED, Names
 from libs.domain.scope import fields_of, names_of, zone_of
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE

@@ -2,9 +2,10 @@
 
 import pytest
 
+from events.address import SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
 from events.contact import Changed, Linked, NotFound, Registered
-from events.conversation import SenderUnknown, ToolRequested, WritebackRequested
+from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound

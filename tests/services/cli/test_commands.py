@@ -203,7 +203,15 @@ async def test_a_trace_shows_each_fact_below_its_cause(converse: Converse, store
 async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Converse):
     looked = await converse("doctor", "--json")
     checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
-    assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"}
+    assert checks.keys() == {
+        "Python",
+        "configuration",
+        "PostgreSQL",
+        "NATS",
+        "data folder",
+        "providers",
+        "WhatsApp templates",
+    }
     assert all(check["well"] for check in checks.values()), checks
     assert looked.exit_code == 0
     assert "whatsapp: sandbox" in checks["providers"]["found"]

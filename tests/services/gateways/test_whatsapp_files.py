@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ async def test_a_picture_is_fetched_checked_and_sealed(gateways: Gateways):
 async def test_with_the_facts_key_the_file_is_erased(gateways: Gateways):
     await priya_sends(gateways, file=await kept(gateways))
     [fact] = await gateways.inbound("fetched")
+    assert fact.event.attachments[0].sha256 == hashlib.sha256(PHOTO).hexdigest()
     name = fact.event.attachments[0].object
     async with gateways.store.pool.acquire() as connection, connection.transaction():
         await gateways.store.keyring.destroy(connection, TENANT, [fact.stream])
@@ -113,6 +115,18 @@ async def test_a_file_that_meta_no_longer_has_is_told(gateways: Gateways):
     [fact] = await gateways.inbound("fetch_failed")
     assert isinstance(fact.event, FetchFailed)
     assert "100" in fact.event.reason or "does not exist" in fact.event.reason
+
+
+async def test_a_file_waits_for_an_account_that_is_refused(gateways: Gateways):
+    await gateways.goes_wrong(on="media", refuse=190)
+    await priya_sends(gateways, file=await kept(gateways))
+    query = "SELECT not_before - now() FROM gateways.effect WHERE kind = 'whatsapp.fetch' AND attempt = 1 AND state = 'open'"
+
+    async def waits() -> bool:
+        pause = await gateways.store.pool.fetchval(query)
+        return pause is not None and pause > timedelta(minutes=14)
+
+    await until(waits)
 
 
 async def test_a_file_that_is_too_large_is_not_fetched(gateways: Gateways):

@@ -101,3 +101,26 @@ async def test_marks_that_fail_open_no_breaker_of_the_messages(gateways: Gateway
     intent = await gateways.say()
     assert await gateways.until(intent, "read") == ["accepted", "delivered", "read"]
     assert await gateways.store.pool.fetchval(failures, "whatsapp") == 0
+
+
+async def test_marks_that_have_waited_too_long_are_forgotten(gateways: Gateways):
+    pool = gateways.store.pool
+    shut = "UPDATE gateways.account SET open_until = now() + interval '1 hour' WHERE account = $1 RETURNING account"
+
+    async def is_shut() -> bool:
+        return await pool.fetchval(shut, MARK) is not None
+
+    await until(is_shut)
+    await priya_wrote(gateways)
+
+    async def waits() -> bool:
+        return len(await marks(gateways)) == 1
+
+    await until(waits)
+    await pool.execute("UPDATE gateways.effect SET opened_at = now() - interval '21 s' WHERE kind = $1", MARK)
+
+    async def gone() -> bool:
+        return await marks(gateways) == []
+
+    await until(gone)
+    assert await gateways.control("GET", "/meta/read-marks") == []

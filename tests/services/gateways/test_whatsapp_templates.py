@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from events.message import Rejected
+from services.gateways import whatsapp_templates
 from services.gateways.settings import Settings
 from services.gateways.whatsapp_door import sandbox_door
 from services.gateways.whatsapp_templates import Finding, findings
@@ -108,11 +109,23 @@ async def test_other_parameters_are_told_in_health_and_metrics(gateways: Gateway
 
 async def test_where_meta_does_not_list_nothing_is_held_up(gateways: Gateways):
     await registered(gateways, REGISTERED)
-    await gateways.goes_wrong(on="templates", refuse=80007, times=3)
+    await gateways.goes_wrong(on="templates", refuse=80007, times=100)
     await gateways.publish(bundle_of(settings=OFF))
     await gateways.publish(bundle_of())
     assert "does not list the templates" in await trouble(gateways)
     assert await gateways.until(await gateways.say(), "accepted") == ["accepted"]
+
+
+async def test_a_template_that_was_registered_meanwhile_is_found(gateways: Gateways, monkeypatch: pytest.MonkeyPatch):
+    await registered(gateways, {**REGISTERED, "name": "other"})
+    monkeypatch.setattr(whatsapp_templates, "AGAIN_S", 0.0)
+    await gateways.control("PUT", "/meta/templates", [REGISTERED])
+    await gateways.until(await gateways.say(), "rejected")
+
+    async def known() -> bool:
+        return await rows(gateways) == {(NAME, "en", "APPROVED")}
+
+    await until(known)
 
 
 async def test_an_emulator_that_takes_any_template_differs_in_nothing(gateways: Gateways):

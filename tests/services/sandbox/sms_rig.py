@@ -12,7 +12,6 @@ from litestar import HttpMethod, Request, Response, route
 
 from libs.channels import sms, sms_exotel, sms_pinpoint, sms_sns
 from libs.channels.outcome import Outcome, Refused
-from libs.channels.sms_envelope import Envelope
 from libs.channels.sms_envelope import read as read_envelope
 from libs.channels.sms_items import Inbound, Malformed, Status
 from libs.config.sms import SmsOptions
@@ -96,7 +95,6 @@ class SmsRig:
     malformed: type[Exception] = Malformed
     numeric: bool = False
     delivered: int = 0
-    asked: list[str] = field(default_factory=list)
 
     async def send_text(self, text: str, *, reference: str) -> Outcome:
         return await self._send(text, reference)
@@ -148,10 +146,6 @@ class SmsRig:
         answer = await self.client.request(method, f"/_sandbox/sms{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
-
-    async def envelope(self) -> Envelope:
-        """The next envelope that the topic posts."""
-        return read_envelope((await self.delivery()).raw)
 
     def _item(self, raw: bytes) -> Status | Inbound | None:
         if self.provider != "exotel":

@@ -164,3 +164,15 @@ async def test_meta_tells_what_is_no_message(sandbox: Sandbox, business: Busines
     [told] = business.items
     assert isinstance(told, whatsapp.Preference)
     assert told.sender.number == "+" + RAHUL
+
+
+async def test_a_voice_note_of_somebody_described_can_be_fetched_and_heard(sandbox: Sandbox, business: Business):
+    kept = await received(sandbox, media_type="audio/ogg; codecs=opus", spoken="kal kar dunga", data="")
+    audio = {"id": kept["id"], "mime_type": "audio/ogg; codecs=opus", "voice": True}
+    await sandbox.says("", message={"type": "audio", "audio": audio})
+    await business.until(lambda b: bool(b.said))
+    place = (await sandbox.client.get(f"{API}/{kept['id']}", headers=TOKEN)).json()
+    recording = (await sandbox.client.get(place["url"], headers=TOKEN)).content
+    url = "/sandbox/deepgram/v1/listen?model=nova-3"
+    answer = await sandbox.client.post(url, content=recording, headers={"authorization": "Token key"})
+    assert answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"] == "kal kar dunga"
