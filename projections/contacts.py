@@ -9,11 +9,15 @@ import msgspec
 from events.base import Recorded
 from events.consent import Given, Withdrawn
 from events.contact import Changed, Erased, NotFound, Registered
+from events.reach import AddressFailed, AddressWorks
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 
 class Contact(Row, frozen=True, kw_only=True):
-    """`missing` says why nothing is known; `consents` holds, by channel, what the contact itself allowed or forbade."""
+    """`missing` says why nothing is known; `consents` holds, by channel, what the contact itself allowed or forbade.
+
+    `failing` lists the addresses at which nothing arrives: [{channel, address, reason, since, until}].
+    """
 
     TABLE = "contacts"
     KEY = ("tenant", "id")
@@ -28,6 +32,7 @@ class Contact(Row, frozen=True, kw_only=True):
     missing: str | None
     stopped: bool
     consents: Json
+    failing: Json
     created_at: datetime
     updated_at: datetime
     first_pos: int
@@ -59,9 +64,12 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
         case NotFound():
             yield changed(row, missing=event.reason)
         case Erased():
-            yield changed(
-                row, name="[erased]", role=None, organization=None, channels=[], metadata={}, missing="erased"
-            )
+            gone: dict[str, Any] = {"role": None, "organization": None, "channels": [], "metadata": {}, "failing": []}
+            yield changed(row, name="[erased]", missing="erased", **gone)
+        case AddressFailed():
+            yield changed(row, failing=[*_others(row, event), _failing(fact, event)])
+        case AddressWorks():
+            yield changed(row, failing=_others(row, event))
         case Withdrawn(channel=None):
             yield changed(row, stopped=True, consents={})
         case Withdrawn(channel=str(channel)):
@@ -70,6 +78,23 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
             yield changed(row, stopped=False, consents={})
         case Given(channel=str(channel)):
             yield changed(row, stopped=False, consents={**row.consents, channel: "given"})
+
+
+def _others(row: Contact, event: AddressFailed | AddressWorks) -> list[Any]:
+    """The failing addresses but the one that is spoken of."""
+    place = (event.channel, event.address)
+    return [each for each in row.failing if (each["channel"], each["address"]) != place]
+
+
+def _failing(fact: Recorded[Any], event: AddressFailed) -> dict[str, Any]:
+    told = {
+        "channel": event.channel,
+        "address": event.address,
+        "reason": event.reason,
+        "since": fact.envelope.occurred_at,
+        "until": event.until,
+    }
+    return dict(msgspec.to_builtins(told))
 
 
 def _new(fact: Recorded[Any]) -> Contact:
@@ -86,10 +111,17 @@ def _new(fact: Recorded[Any]) -> Contact:
         missing=None,
         stopped=False,
         consents={},
+        failing=[],
         created_at=at,
         updated_at=at,
         first_pos=fact.pos,
     )
 
 
-CONTACTS = Projection("contacts", (Contact,), (Registered, Changed, NotFound, Erased, Withdrawn, Given), reads, apply)
+CONTACTS = Projection(
+    "contacts",
+    (Contact,),
+    (Registered, Changed, NotFound, Erased, Withdrawn, Given, AddressFailed, AddressWorks),
+    reads,
+    apply,
+)

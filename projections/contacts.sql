@@ -10,6 +10,7 @@ CREATE TABLE read.contacts_v1 (
     missing text,                       -- why nothing is known
     stopped boolean NOT NULL,           -- said stop: on every channel
     consents jsonb NOT NULL,            -- {channel: given | withdrawn}
+    failing jsonb NOT NULL,             -- [{channel, address, reason, since, until}]: where nothing arrives
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     first_pos bigint NOT NULL,

@@ -8,7 +8,7 @@ import msgspec
 
 from events import message
 from events.base import Recorded
-from events.conversation import ContactSaid, MessageRequested
+from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, MessageRequested
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 RANKS = {"requested": 0, "unknown": 1, "accepted": 2, "withheld": 3, "failed": 3, "delivered": 4, "read": 5}
@@ -16,7 +16,8 @@ RANKS = {"requested": 0, "unknown": 1, "accepted": 2, "withheld": 3, "failed": 3
 
 
 class Message(Row, frozen=True, kw_only=True):
-    """`id` is ours for what goes out, the inbound stream's for what came in. `cost` is {currency, micros}."""
+    """`id` is ours for what goes out, the inbound stream's for what came in. `cost` is {currency, micros}, as we
+    reckoned it until its provider has `priced` it."""
 
     TABLE = "messages"
     KEY = ("tenant", "id")
@@ -34,9 +35,11 @@ class Message(Row, frozen=True, kw_only=True):
 
 
 def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
-    """The message whose outcome it is."""
+    """The message whose outcome it is, or whose files were read."""
     if fact.family == "message":
         yield Message, (fact.tenant, fact.subject_id)
+    elif isinstance(fact.event, AttachmentsRead):
+        yield Message, (fact.tenant, fact.event.inbound)
 
 
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
@@ -47,6 +50,12 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
             yield _heard(fact, event)
         case MessageRequested():
             yield _said(fact, event)
+        case AutomaticHeard():
+            yield _noted(fact, event)
+        case AttachmentsRead():
+            row = held.get(Message, fact.tenant, event.inbound)
+            if row is not None:
+                yield _with_files(row, event)
         case _:
             row = held.get(Message, fact.tenant, fact.subject_id)
             if row is not None:
@@ -57,8 +66,12 @@ def _after(row: Message, event: Any, now: datetime) -> Message:
     match event:
         case message.Accepted():
             about = {"provider_ref": event.provider_ref, "accepted_at": now}
-            cost = msgspec.to_builtins(event.cost) if event.cost is not None else row.cost
+            reckoned = event.cost is not None and not row.metadata.get("priced")
+            cost = msgspec.to_builtins(event.cost) if reckoned else row.cost
             return changed(_moved(row, "accepted", about), cost=cost)
+        case message.Priced():
+            about = _known({"priced": True, "category": event.category})
+            return changed(row, cost=msgspec.to_builtins(event.cost), metadata={**row.metadata, **about})
         case message.OutcomeUnknown():
             return _moved(row, "unknown", {"reason": event.reason})
         case message.Withheld():
@@ -66,7 +79,7 @@ def _after(row: Message, event: Any, now: datetime) -> Message:
         case message.Rejected() | message.Failed():
             return _moved(row, "failed", {"code": event.code, "reason": event.reason})
         case message.Bounced():
-            return _moved(row, "failed", {"reason": event.reason})
+            return _moved(row, "failed", {"reason": event.reason, "bounced": True})
         case message.Delivered():
             return _moved(row, "delivered", {"delivered_at": event.at})
         case message.Read():
@@ -82,6 +95,30 @@ def _moved(row: Message, status: str, about: dict[str, Any]) -> Message:
 
 
 def _heard(fact: Recorded[Any], event: ContactSaid) -> Message:
+    about = {
+        "provider_ref": event.provider_ref,
+        "reply_to": event.reply_to,
+        "matter": event.matter,
+        "kind": event.kind,
+        "choice": event.choice,
+        "subject": event.subject,
+        "attachments": msgspec.to_builtins(event.attachments) or None,
+    }
+    return _inbound(fact, event, about)
+
+
+def _noted(fact: Recorded[Any], event: AutomaticHeard) -> Message:
+    """What a machine wrote is shown, as such."""
+    about = {
+        "provider_ref": event.provider_ref,
+        "matter": event.matter,
+        "automatic": event.automatic,
+        "subject": event.subject,
+    }
+    return _inbound(fact, event, about)
+
+
+def _inbound(fact: Recorded[Any], event: ContactSaid | AutomaticHeard, about: dict[str, Any]) -> Message:
     return Message(
         tenant=fact.tenant,
         id=event.inbound,
@@ -92,9 +129,20 @@ def _heard(fact: Recorded[Any], event: ContactSaid) -> Message:
         timestamp=event.at,
         status="delivered",
         cost=None,
-        metadata=_known({"provider_ref": event.provider_ref, "reply_to": event.reply_to}),
+        metadata=_known(about),
         pos=fact.pos,
     )
+
+
+def _with_files(row: Message, event: AttachmentsRead) -> Message:
+    """Files are listed as they were kept; what was said in a voice note is the message's content."""
+    about = {
+        "attachments": msgspec.to_builtins(event.attachments) or None,
+        "transcribed": True if event.transcript else None,
+        "files_failed": event.failed,
+    }
+    content = row.content if row.content.strip() else event.transcript or row.content
+    return changed(row, content=content, metadata={**row.metadata, **_known(about)})
 
 
 def _said(fact: Recorded[Any], event: MessageRequested) -> Message:
@@ -107,6 +155,10 @@ def _said(fact: Recorded[Any], event: MessageRequested) -> Message:
         "template_name": body.template_name,
         "language": body.language,
         "reply_to": event.reply_to,
+        "thread": event.thread or None,
+        "subject": body.subject,
+        "choices": msgspec.to_builtins(body.choices) or None,
+        "attachments": msgspec.to_builtins(body.attachments) or None,
         "allowed_by": msgspec.to_builtins(event.allowed_by),
     }
     return Message(
@@ -133,6 +185,8 @@ MESSAGES = Projection(
     (Message,),
     (
         ContactSaid,
+        AttachmentsRead,
+        AutomaticHeard,
         MessageRequested,
         message.Accepted,
         message.OutcomeUnknown,
@@ -142,6 +196,7 @@ MESSAGES = Projection(
         message.Bounced,
         message.Delivered,
         message.Read,
+        message.Priced,
     ),
     reads,
     apply,

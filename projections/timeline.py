@@ -95,7 +95,7 @@ def conversation_of(fact: Recorded[Any], cause: Loose | None, about: Loose | Non
         return subject if family == "conversation" else None
     if about is not None:
         return about.conversation_id
-    if fact.family == "consent" and cause is not None:
+    if fact.family in ("consent", "reach") and cause is not None:
         return cause.conversation_id
     return None
 

@@ -72,6 +72,7 @@ class Conversation:
     senders: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[str, int] = field(default_factory=dict)
     language: str | None = None
+    follows: str | None = None
 
     @property
     def open(self) -> bool:
@@ -132,7 +133,9 @@ def evolve(state: Conversation, event: Event) -> Conversation:
 def _evolve(now: Conversation, event: Event) -> Conversation:
     match event:
         case Opened():
-            return replace(now, contact_id=event.contact_id, status="open", idle=event.idle_turns)
+            return replace(
+                now, contact_id=event.contact_id, status="open", idle=event.idle_turns, follows=event.follows
+            )
         case ProcessBound():
             return replace(_with_matter(now, bound(now.matters.get(event.matter), event)), focus=event.matter)
         case FlowStarted() | FlowEnded():

@@ -179,6 +179,27 @@ def _time(value: Any) -> datetime | None:
     return at if at is not None and at.tzinfo is not None else None
 
 
+def searches(asked: SenderUnknown) -> list[tuple[str, dict[str, Any]]]:
+    """The endpoints and payloads by which the ERP is asked whose address this is, one after the other until it knows.
+
+    The chat's address is the contact's id, and a signed token has proved it. A phone may be registered for another channel.
+    """
+    if asked.channel == "chat":
+        return [("get_contact", {"contact_id": asked.address})]
+    channels = [asked.channel, *same_person(asked.channel, asked.address)]
+    return [("search_contacts", {"channel": channel, "address": asked.address}) for channel in channels]
+
+
+def first_named(answer: Any) -> tuple[str, Profile] | None:
+    """The first contact of an answer that is one."""
+    for candidate in answer if isinstance(answer, list) else [answer]:
+        try:
+            return profile_of(candidate)
+        except Impossible:
+            continue
+    return None
+
+
 def names_of(contact_id: str, profile: Profile) -> dict[tuple[str, str], bool]:
     """By which channel and address a contact is found, and whether that is implied and not registered.
 

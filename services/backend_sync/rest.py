@@ -26,7 +26,6 @@ from services.backend_sync.settings import NoBackend, Settings, door
 
 log = structlog.get_logger(__name__)
 
-CHAT = "chat"
 CALL_TIMEOUT = timedelta(seconds=12)
 TOOL_AGE = timedelta(minutes=10)
 """How long a flow waits for an answer before it goes on without."""
@@ -96,26 +95,22 @@ class Rest:
         """Whose address this is; a sender whom the ERP does not know becomes a contact of its own."""
         asked: SenderUnknown = claim.intent.event
         bundle = await self._bundles.current(claim.tenant)
-        if asked.channel == CHAT:  # the address is the contact's id, and a signed token has proved it
-            answer = await self._call(claim, bundle, "get_contact", {"contact_id": asked.address}, writes=False)
-        else:
-            payload = {"channel": asked.channel, "address": asked.address}
-            answer = await self._call(claim, bundle, "search_contacts", payload, writes=False)
-        if isinstance(answer, Later):
-            return _retry(answer)
-        if isinstance(answer, Refused):
-            return Done(_search_failed(claim.intent, answer.reason))
-        found = answer.result if isinstance(answer.result, list) else [answer.result]
-        for candidate in found:
-            try:
-                contact_id, profile = decide.profile_of(candidate)
-            except decide.Impossible:
+        reason = "the ERP names nobody"
+        for endpoint, payload in decide.searches(asked):
+            answer = await self._call(claim, bundle, endpoint, payload, writes=False)
+            if isinstance(answer, Later):
+                return _retry(answer)
+            if isinstance(answer, Refused):
+                reason = answer.reason
                 continue
-            linked = Linked(contact_id=contact_id, channel=asked.channel, digest=asked.digest)
-            return Done(
-                [await self._known(claim.tenant, contact_id, profile), decide.about_contact(contact_id, linked)]
-            )
-        return Done(_search_failed(claim.intent, "the ERP names nobody"))
+            named = decide.first_named(answer.result)
+            if named is not None:
+                contact_id, profile = named
+                linked = Linked(contact_id=contact_id, channel=asked.channel, digest=asked.digest)
+                return Done(
+                    [await self._known(claim.tenant, contact_id, profile), decide.about_contact(contact_id, linked)]
+                )
+        return Done(_search_failed(claim.intent, reason))
 
     async def move(self, claim: Claim) -> Outcome:
         """A contact has another address now, as a provider told; somebody who was erased has none."""

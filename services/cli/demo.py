@@ -68,7 +68,7 @@ class Narrator:
         for fact in facts:
             self._pos = fact.pos
             self._backlog.append(fact.event)
-            if fact.family == "conversation" and self.conversation is None:
+            if isinstance(fact.event, conversation.ProcessBound) and self.conversation is None:
                 self.conversation = fact.subject_id
             self._tell(fact)
 
@@ -125,6 +125,7 @@ async def _tell_all(settings: Settings, running: System, console: Console, patie
 
 async def _told(running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient, story: Story) -> None:
     await _outside(running, client, story.prepared)
+    await narrator.see(story.before)
     console.rule(f"[bold]16 February 2026, 10:30 IST: the ERP says that {story.invoice} is overdue")
     answer = await client.post(f"{running.origin}/api/v1/events", json=story.event)
     console.print(f"  POST /api/v1/events → {answer.status_code} {answer.text}")

@@ -12,14 +12,12 @@ from rich.console import Console
 
 from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
-from libs.kit import embedded_nats, embedded_postgres, http
+from libs.kit import embedded_nats, embedded_postgres
 from libs.kit.bus import Bus
 from libs.kit.embedded import EmbeddedServerError
 from services.cli import doctor_channels
 from services.cli.doctor_channels import Check
 from services.cli.settings import Settings
-from services.gateways import whatsapp_templates
-from services.gateways.settings import Settings as GatewaySettings
 
 
 async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
@@ -31,7 +29,6 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
         _nats,
         _data,
         _providers,
-        _templates,
     ]
     checks = [await look(settings) for look in looks]
     if (bundle := _loaded(settings)) is not None:
@@ -111,19 +108,3 @@ async def _providers(settings: Settings) -> Check:
         return Check("providers", False, "unknown", "mend the configuration first")
     modes = {"claude": bundle.llm_mode(settings.environment), "erp": bundle.backend_mode(settings.environment)}
     return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
-
-
-async def _templates(settings: Settings) -> Check:
-    """Asks Meta for its list where WhatsApp is live; sends nothing."""
-    loaded = load_bundle(settings.config, settings.environment, settings.profile)
-    if loaded.bundle is None:
-        return Check("WhatsApp templates", False, "unknown", "mend the configuration first")
-    if loaded.bundle.channel_mode("whatsapp", settings.environment) != "live":
-        return Check("WhatsApp templates", True, "not compared: the channel is not live")
-    gateways = GatewaySettings(environment=settings.environment, profile=settings.profile)
-    async with http.client() as client:
-        found = await whatsapp_templates.findings(loaded.bundle, gateways, client)
-    told = "; ".join(each.says for each in found)
-    well = all(each.trouble == "not_compared" for each in found)
-    advice = "" if well else "register them with Meta as the bundle sends them, or change templates/whatsapp.yaml"
-    return Check("WhatsApp templates", well, told or "as Meta has them", advice)

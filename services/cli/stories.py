@@ -1,7 +1,7 @@
 """What the demo tells on each channel: whom it is about, what must be seen, and what the contact does by themselves."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from events.values import Channel
 IST = timezone(timedelta(hours=5, minutes=30))
 START = datetime(2026, 2, 16, 10, 30, tzinfo=IST)
 PAYDAY = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
+
+A_DAY_EARLY = PAYDAY - timedelta(days=1)
 
 Sees = Callable[[Any], bool]
 Wanted = Literal["whatsapp", "email", "chat", "sms", "all"]
@@ -28,7 +30,7 @@ class Step:
 class Story:
     """An overdue invoice of one contact: `morning` until the promise, `afterwards` until it is settled.
 
-    `prepared` and `payday` are told to the emulators (method, path below `/_sandbox`, body) before each of the two.
+    `before` is seen before the ERP says anything. `prepared` and `payday` are told to the emulators (method, path below `/_sandbox`, body) before each of the two.
     """
 
     title: str
@@ -37,6 +39,7 @@ class Story:
     amount: int
     morning: tuple[Step, ...]
     afterwards: tuple[Step, ...]
+    before: tuple[Step, ...] = ()
     prepared: tuple[tuple[str, str, Any], ...] = ()
     payday: tuple[tuple[str, str, Any], ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -112,8 +115,8 @@ def _on(channel: Channel) -> Story:
     }
     prepared: list[tuple[str, str, Any]] = [("POST", "erp/contacts", contact)]
     if channel == "chat":
-        prepared.append(("POST", "chat/c_123/open", None))
-    return Story(
+        prepared.append(("POST", "contacts/c_123/say", {"channel": "chat", "say": ["Namaste"]}))
+    story = Story(
         title=f"Priya is reminded by {name}" if channel != "chat" else "Priya is reminded in the web chat",
         contact="c_123",
         invoice="INV-2026-0042",
@@ -135,7 +138,25 @@ def _on(channel: Channel) -> Story:
             Step("the promise is confirmed to Priya", _asks_for("answer", channel)),
             *confirmed,
         ),
+        before=_in_the_chat() if channel == "chat" else (),
         afterwards=(*_checked(), *_settled("Priya", channel)),
+    )
+    if channel == "chat":  # where only somebody who is there can be spoken to, she says herself that she has paid
+        return replace(
+            story,
+            payday=(("POST", "contacts/c_123/say", {"channel": "chat", "say": ["Payment kar diya hai"]}),),
+            later=A_DAY_EARLY,
+            later_title="19 February, a day early: the invoice is paid, and Priya says so in the chat",
+            afterwards=_says_paid("Priya", "chat"),
+        )
+    return story
+
+
+def _in_the_chat() -> tuple[Step, ...]:
+    return (
+        Step("Priya is in the chat", _is(inbound.Received, channel="chat")),
+        Step("Claude (emulated) greets her back", _is(turn.Completed)),
+        Step("she has read it", _is(message.Read, channel="chat")),
     )
 
 
@@ -147,7 +168,7 @@ def _wandering() -> Story:
         invoice="INV-2026-0031",
         amount=410000,
         wanders_over=("email", "whatsapp", "chat", "sms"),
-        later=PAYDAY - timedelta(days=1),
+        later=A_DAY_EARLY,
         later_title="19 February, a day early: the invoice is paid, and Vikram says so by himself",
         payday=(("POST", "contacts/c_131/say", say),),
         morning=(
@@ -162,13 +183,7 @@ def _wandering() -> Story:
             Step("the promise is confirmed in the chat", _asks_for("answer", "chat")),
             Step("he has read it there", _is(message.Read, channel="chat")),
         ),
-        afterwards=(
-            Step("Vikram writes by SMS", _is(inbound.Received, channel="sms")),
-            Step("Claude (emulated) understood that it is paid", _says("already_paid")),
-            Step("the ERP is asked, and says paid", _is(backend.CallCompleted, endpoint="check_payment")),
-            Step("the process moved: acknowledged → confirmed", _moves("acknowledged", "confirmed")),
-            *_settled("Vikram", "sms", purpose="answer"),
-        ),
+        afterwards=_says_paid("Vikram", "sms"),
     )
 
 
@@ -194,6 +209,20 @@ def _checked() -> tuple[Step, ...]:
     return (
         Step("the check is due", _is(timer.Fired)),
         Step("the process moved: promised → confirmed", _moves("promised", "confirmed")),
+    )
+
+
+def _says_paid(who: str, channel: Channel) -> tuple[Step, ...]:
+    """The contact says it before we ask; the ERP is asked at once."""
+    return (
+        Step(
+            f"{who} writes by {NAMES[channel]}" if channel == "sms" else f"{who} writes",
+            _is(inbound.Received, channel=channel),
+        ),
+        Step("Claude (emulated) understood that it is paid", _says("already_paid")),
+        Step("the ERP is asked, and says paid", _is(backend.CallCompleted, endpoint="check_payment")),
+        Step("the process moved: acknowledged → confirmed", _moves("acknowledged", "confirmed")),
+        *_settled(who, channel, purpose="answer"),
     )
 
 

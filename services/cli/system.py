@@ -175,6 +175,7 @@ async def _apps(
                 environment=environment,
                 sandbox_urls=emulators,
                 profile=settings.profile,
+                origin=origin,
                 objects_url=environment.get("CONVERSE_OBJECTS_URL") or (settings.data / "objects").resolve().as_uri(),
             ),
             **await wiring.kit("gateways"),

@@ -241,9 +241,18 @@ def check_reply(row: Conversation, contact: Contact | None, channel: str | None)
     if contact is not None and contact.stopped:
         raise Senseless("the contact said stop")
     wanted = channel or row.active_channel
-    known = [each["channel"] for each in contact.channels] if contact is not None else []
+    known = _reached_on(row, contact)
+    if contact is not None and contact.consents.get(wanted) == "withdrawn":
+        raise Senseless(f"the contact has unsubscribed from {wanted}")
     if wanted is not None and wanted not in known:
         raise Senseless(f"the contact has no address for {wanted}; known are {', '.join(known) or 'none'}")
+
+
+def _reached_on(row: Conversation, contact: Contact | None) -> list[str]:
+    """Where the contact has an address: registered, in the chat by its own id, and where they wrote."""
+    known = [each["channel"] for each in contact.channels] if contact is not None else []
+    known += ["chat"] if contact is not None and contact.known_to_erp else []
+    return list(dict.fromkeys([*known, *([row.active_channel] if row.active_channel else [])]))
 
 
 def check_content(content: str, channel: str | None) -> None:

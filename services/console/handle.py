@@ -161,7 +161,7 @@ class Reader:
         contacts = {fact.envelope.subject for fact in facts if fact.envelope.subject is not None}
         found: list[Recorded[Any]] = []
         for contact in contacts:
-            for family in ("contact", "consent"):
+            for family in ("contact", "consent", "reach"):
                 found += await self._store.read_stream(tenant, f"{family}-{contact}", upto_pos=position)
         return found
 

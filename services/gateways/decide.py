@@ -13,7 +13,7 @@ from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown,
 from events.values import Cost
 from libs.channels import whatsapp
 from libs.channels.email_outcome import is_permanent
-from libs.channels.outcome import Refused, State, advance
+from libs.channels.outcome import Refused, Scope, State, advance
 from libs.config.bundle import Bundle
 from libs.domain.policy import calendar_of
 from libs.domain.segments import segments
@@ -174,9 +174,18 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
                 at=status.at,
                 code=status.code or "unknown",
                 reason=status.reason or "the provider gave no reason",
+                scope=_touches(status),
             )
         case _:
             return None
+
+
+def _touches(status: StatusReceived) -> Scope:
+    """What else a failure touches: on WhatsApp its code says so; elsewhere what could not be delivered tells of the address."""
+    if status.channel != WHATSAPP:
+        return "contact"
+    known = whatsapp.meaning(int(status.code)) if status.code and status.code.isdigit() else None
+    return known.scope if isinstance(known, Refused) else "message"
 
 
 def priced(

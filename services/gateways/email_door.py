@@ -1,6 +1,6 @@
 """A tenant's door to mail: the SMTP account that it writes with, the domains that it is answered at, and who may post there."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from libs.channels.email_address import Mailbox, Purpose, Token, domain_of, is_signed, signed_text, token
@@ -73,9 +73,11 @@ def door_of(settings: Settings, bundle: Bundle) -> EmailDoor:
     """The door that a bundle describes. Raises ChannelOff."""
     mode = settings.mode(bundle, EMAIL)
     origin = settings.resolved(bundle.settings.webhook_base_url) or settings.origin
-    if mode == "sandbox":
-        return sandbox_door(settings.sandbox_url(EMAIL), origin)
     options = email_options(bundle.settings.channels[EMAIL])
+    if mode == "sandbox":
+        door = sandbox_door(settings.sandbox_url(EMAIL), origin)
+        sender = Mailbox(options.from_address, options.from_name) if options.from_address else door.sender
+        return replace(door, sender=sender)
     if options.smtp_host is None or options.from_address is None:
         raise ChannelOff("the channel email has no smtp_host or no from_address")
     credentials = settings.credentials(bundle, EMAIL)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import aiosmtplib
 import structlog
-from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPResponseException, SMTPTimeoutError
+from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPResponseException
 
 from libs.channels.email import broken, classify, no_auth, no_starttls
 from libs.channels.email_outcome import Phase
@@ -81,7 +81,9 @@ async def hand_over(
         if 400 <= error.code < 600:
             return classify(error.code, error.message, phase, attempt=attempt)
         return broken("no_answer" if begun else "not_connected", f"{error.code} in the phase {phase}", attempt=attempt)
-    except (SMTPException, SMTPTimeoutError, OSError, TimeoutError) as error:
+    except (SMTPException, OSError, TimeoutError) as error:
+        if phase == "login" and type(error) is SMTPException:  # none of the server's ways to sign in is one of ours
+            return no_auth()
         reason = f"{type(error).__name__} in the phase {phase}"
         return broken("no_answer" if begun else "not_connected", reason, attempt=attempt)
     finally:

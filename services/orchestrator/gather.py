@@ -124,6 +124,8 @@ class Gatherer:
         more: Iterable[str],
         before: Conversation | None,
     ) -> Story:
+        if before is None and state.follows is not None and not state.heard_at:
+            before = await world.fold(CONVERSATIONS, f"conversation-{state.follows}")  # where they wrote last
         followup_ids = [*(matter.id for matter in state.matters.values()), *more]
         followups = {each: await world.fold(FOLLOWUPS, f"followup-{each}") for each in dict.fromkeys(followup_ids)}
         for each in more:

@@ -38,7 +38,7 @@ class Door:
 class Known:
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `before` is the contact's last conversation, where none is open.
+    `before` is the contact's last conversation, as long as they have written nothing in this one.
     """
 
     now: datetime

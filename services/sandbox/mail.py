@@ -126,12 +126,15 @@ class PostOffice:
         await self.webhooks.post(post, at, copies=copies)
 
     async def unsubscribe(self, letter: Letter) -> int:
-        """The receiver's client follows the one-click header (RFC 8058); the answer's status, 0 where it offers none."""
+        """The receiver's client follows the one-click header (RFC 8058); the answer's status, 0 without any."""
         offered = letter.headers.get("list-unsubscribe", [""])[0]
         link = next((part.strip(" <>") for part in offered.split(",") if part.strip(" <").startswith("http")), None)
         if link is None or "list-unsubscribe-post" not in letter.headers:
             return 0
-        answered = await self._client.post(link, data={"List-Unsubscribe": "One-Click"})
+        try:
+            answered = await self._client.post(link, data={"List-Unsubscribe": "One-Click"})
+        except httpx.HTTPError:
+            return 0
         return answered.status_code
 
     def last_to(self, address: str) -> Letter | None:

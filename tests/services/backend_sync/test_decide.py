@@ -2,13 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from events.contact import Address
+from events.contact import Address, Profile
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from services.backend_sync import decide
@@ -231,3 +232,57 @@ def test_without_a_base_url_the_sandbox_is_asked_without_any_secret():
 def test_secrets_are_in_no_representation():
     assert "s3cret" not in repr(Settings(environment={"T": "s3cret"}))
     assert "s3cret" not in repr(Door("https://erp.example", {"authorization": "Bearer s3cret"}))
+
+
+def test_a_phone_finds_its_owner_on_every_phone_channel_and_the_chat_by_the_contacts_own_id():
+    profile = Profile(
+        name="Priya",
+        channels=[
+            Address(channel="voice", address="+919876512345"),
+            Address(channel="sms", address="+919876512345"),
+            Address(channel="email", address="priya@acme.example"),
+        ],
+    )
+    assert decide.names_of("c_123", profile) == {
+        ("voice", "+919876512345"): False,
+        ("sms", "+919876512345"): False,
+        ("whatsapp", "+919876512345"): True,
+        ("email", "priya@acme.example"): False,
+        ("chat", "c_123"): True,
+    }
+
+
+def test_a_chat_address_that_the_erp_registered_is_no_implied_one():
+    profile = Profile(name="Priya", channels=[Address(channel="chat", address="c_123")])
+    assert decide.names_of("c_123", profile) == {("chat", "c_123"): False}
+
+
+def test_a_contact_who_moved_is_reached_at_the_new_address_first_with_the_consent_on_record():
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    old = Address(channel="whatsapp", address="+919876512345", consent_at=at, consent_evidence="form")
+    mail = Address(channel="email", address="priya@acme.example")
+    moved = decide.moved(Profile(name="Priya", channels=[old, mail]), "whatsapp", "+919811111111")
+    assert moved.channels == [
+        Address(channel="whatsapp", address="+919811111111", consent_at=at, consent_evidence="form"),
+        mail,
+    ]
+
+
+def test_a_contact_who_had_no_address_of_a_channel_has_one_now():
+    assert decide.moved(Profile(name="Priya"), "whatsapp", "+919811111111").channels == [
+        Address(channel="whatsapp", address="+919811111111")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "normal"),
+    [
+        ("SMS", "098765 12345", "+919876512345"),
+        ("email", "Priya Sharma <Priya@Acme.example>", "priya@acme.example"),
+        ("chat", "C_123", "C_123"),
+    ],
+)
+def test_a_profile_has_its_addresses_in_their_normal_form(channel: str, address: str, normal: str):
+    entry = {"channel": channel, "address": address}
+    _, profile = decide.profile_of({"id": "c", "name": "Priya", "channels": [entry]})
+    assert [(each.channel, each.address) for each in profile.channels] == [(channel.lower(), normal)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.address import SenderUnknown
+from events.address import AddressMoved, SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
 from events.contact import Changed, Linked, NotFound, Registered
 from events.conversation import ToolRequested, WritebackRequested
@@ -159,6 +159,36 @@ async def test_an_unknown_sender_whom_nobody_names_becomes_a_contact_of_their_ow
     stranger = await backend.told(f"contact-unknown-{digest[:32]}", Registered)
     assert not stranger.event.known_to_erp
     assert [lookup.digest for lookup in stranger.event.lookups] == [digest]
+
+
+async def test_a_sender_whose_phone_is_registered_for_another_channel_is_found(backend: BackendSync):
+    number = "919800000124"
+    await backend.knows(
+        "contacts", id="c_calls", name="Sana Khan", channels=[{"channel": "voice", "address": f"+{number}"}]
+    )
+    digest = await digest_of_webhook(backend, number)
+    unknown = SenderUnknown(channel="whatsapp", digest=digest, address=f"+{number}")
+    await backend.asked(unknown, f"conversation-unknown-{digest[:32]}")
+    assert (await backend.told("contact-c_calls", Linked)).event.channel == "whatsapp"
+    known = await backend.told("contact-c_calls", Registered)
+    implied = {lookup.channel: lookup.implied for lookup in known.event.lookups}
+    assert implied == {"voice": False, "whatsapp": True, "sms": True, "chat": True}
+
+
+async def test_a_contact_whose_number_has_changed_is_reached_at_the_new_one(backend: BackendSync):
+    await backend.knows(
+        "contacts", id="c_moves", name="Sana Khan", channels=[{"channel": "whatsapp", "address": "+919800000125"}]
+    )
+    await backend.asked(ContactRequested(contact_id="c_moves"), "followup-moves")
+    await backend.told("contact-c_moves", Registered)
+    new = await digest_of_webhook(backend, "919800000126")
+    moved = AddressMoved(
+        contact_id="c_moves", channel="whatsapp", digest="d", new_digest=new, address="+91 98000 00126"
+    )
+    await backend.asked(moved, f"conversation-unknown-{new[:32]}")
+    changed = await backend.told("contact-c_moves", Changed)
+    assert [entry.address for entry in changed.event.profile.channels] == ["+919800000126"]
+    assert new in {lookup.digest for lookup in changed.event.lookups}
 
 
 async def test_polling_twice_makes_one_fact_of_a_pending_follow_up(backend: BackendSync):

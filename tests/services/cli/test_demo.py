@@ -42,7 +42,7 @@ def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel
     assert shown.returncode == 0, shown.stdout + shown.stderr
     ticked = [line.strip().removeprefix("✔ ") for line in shown.stdout.splitlines() if line.strip().startswith("✔")]
     story = story_of(channel)
-    assert ticked == [*(step.title for step in (*story.morning, *story.afterwards)), *TOLD[channel]]
+    assert ticked == [*(step.title for step in (*story.before, *story.morning, *story.afterwards)), *TOLD[channel]]
     assert "Every step was seen." in shown.stdout
     assert "20 February" in shown.stdout
     assert "Traceback" not in shown.stderr

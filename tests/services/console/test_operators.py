@@ -144,3 +144,25 @@ async def test_one_tenants_key_shows_nothing_of_another(console: Console):
     assert (await console.get(CONVERSATION)).status_code == 404
     assert (await console.get("/api/v1/conversations")).json()["items"] == []
     assert (await console.post(f"{CONVERSATION}/takeover")).status_code == 404
+
+
+async def test_an_operator_may_answer_on_every_channel_on_which_the_contact_is_reached(
+    console: Console, orchestrator: None
+):
+    await begun(console)
+    await console.post(f"{CONVERSATION}/takeover")
+    for channel, status in (("chat", 202), ("whatsapp", 202), ("email", 409)):
+        answer = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": channel})
+        assert answer.status_code == status, answer.text
+
+
+async def test_an_operator_does_not_answer_where_the_contact_has_unsubscribed(console: Console, orchestrator: None):
+    await begun(console)
+    await console.post(f"{CONVERSATION}/takeover")
+    withdrawn = consent.Withdrawn(contact_id=PRIYA, how="unsubscribe", evidence="link", channel="whatsapp")
+    await console.log.tell(f"consent-{PRIYA}", withdrawn)
+    await console.shows_all()
+    answer = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": "whatsapp"})
+    assert (answer.status_code, "unsubscribed" in answer.json()["detail"]) == (409, True)
+    elsewhere = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": "chat"})
+    assert elsewhere.status_code == 202

@@ -244,3 +244,19 @@ async def test_the_kill_switch_withholds(world: EmailWorld):
 async def test_an_address_that_is_none_is_refused_without_a_call(world: EmailWorld):
     intent = await world.say(to="nobody")
     assert await world.until(intent, "rejected") == ["rejected"]
+
+
+async def test_without_any_evidence_an_unknown_mail_counts_as_sent_and_is_not_repeated(
+    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
+):
+    evidence = timedelta(seconds=0.2)
+    async with email_world(database, store, store_of, clock, nats_url, tmp_path, evidence=evidence) as world:
+        await world.goes_wrong(answer="dropped", silent=True)
+        intent = await world.say()
+
+        async def closed() -> bool:
+            return (await world.effect(intent)).get("outcome") == "unresolved"
+
+        await until(closed)
+        assert await world.until(intent) == ["outcome_unknown"]
+        assert await world.count_sent() == 1

@@ -22,7 +22,7 @@ from libs.testkit.servers import StoreOf
 from services.gateways.email_door import SANDBOX_SENDGRID_KEY, sandbox_door
 from services.sandbox import mailgun, sendgrid
 from services.sandbox.contact_script import Line, Person
-from tests.services.gateways.email_world import SECRET, EmailWorld, email_world
+from tests.services.gateways.email_world import OPEN, SECRET, EmailWorld, bundle_of, email_world
 
 PROVIDERS = ["sendgrid_raw", "sendgrid", "mailgun", "mailgun_mime"]
 MAILGUN_KEY = sandbox_door("").mailgun_signing_key
@@ -370,3 +370,10 @@ async def test_a_bounce_that_names_no_mail_of_ours_is_kept_as_a_report(world: Em
 def test_the_sandbox_signs_with_the_key_that_its_door_trusts():
     body = sendgrid.events([], NOON)
     assert verify_sendgrid(body.content or b"", body.headers, SANDBOX_SENDGRID_KEY)
+
+
+async def test_a_person_of_the_sandbox_unsubscribes_by_the_click_of_their_client(world: EmailWorld):
+    await world.publish(bundle_of(f"webhook_base_url: {world.origin}\n{OPEN}"))
+    intent = await world.say("That is enough.")
+    [event] = await world.inbound("unsubscribed")
+    assert (event.how, event.sender, event.reference) == ("link", PRIYA_EMAIL, str(intent.id))
