@@ -90,7 +90,7 @@ class Orchestrator:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        return self._decision(world, [self._opening(event.followup, opening.triggered(event))], bound)
+        return self._decision(world, [opening.draft(event.followup, opening.by_hand(event))], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
@@ -101,7 +101,7 @@ class Orchestrator:
             return None
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
         followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
-        return self._decision(world, [self._opening(followup_id, opening.discovered(event, key))], bound)
+        return self._decision(world, [opening.draft(followup_id, opening.of_the_erp(event, key))], bound)
 
     async def on_followup_opened(self, fact: Recorded[followup.Opened], world: World) -> Decision | None:
         """A matter is ours: it is taken up at once, or on its date."""
@@ -363,9 +363,6 @@ class Orchestrator:
             return None
         verb(story)
         return self._told(world, [story])
-
-    def _opening(self, followup_id: str, opened: followup.Opened) -> Draft:
-        return Draft(f"followup-{followup_id}", opened, f"contact-{opened.contact_id}", opened.contact_id)
 
     def _told(
         self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()

@@ -45,6 +45,8 @@ def hear(story: Story, message: Heard, stream: str, follows: str | None, *, send
     if said.automatic is not None:
         _note_automatic(story, said, stream)
         return
+    if said.kind == "reaction" and not threads.answers_the_newest(story.conversation, said):
+        return
     story.open(follows)
     story.tell(
         ContactSaid(

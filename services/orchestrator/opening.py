@@ -56,6 +56,44 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
     return opening
 
 
+def by_hand(asked: FollowupTriggered) -> Opened:
+    """The follow-up that somebody asks for."""
+    return Opened(
+        contact_id=asked.contact_id,
+        reason=asked.reason,
+        origin="operator",
+        priority=asked.priority,
+        channel_priority=asked.channel_priority,
+        process_type=asked.process_type,
+        entity_type=asked.entity_type,
+        entity_id=asked.entity_id,
+        flow=asked.flow,
+        business_context=asked.business_context,
+    )
+
+
+def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:
+    """The follow-up that the ERP holds; `key` keeps it to one."""
+    return Opened(
+        contact_id=found.contact_id,
+        reason=found.reason,
+        origin="erp",
+        priority=found.priority,
+        channel_priority=found.channel_priority,
+        process_type=found.process_type,
+        entity_type=found.entity_type,
+        entity_id=found.entity_id,
+        business_context=found.business_context,
+        dedupe_key=key,
+        erp_id=found.erp_id,
+    )
+
+
+def draft(followup: str, opened: Opened) -> Draft:
+    """A follow-up opens, as a fact about its contact."""
+    return Draft(f"followup-{followup}", opened, f"contact-{opened.contact_id}", opened.contact_id)
+
+
 async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder, new: MatchedFollowup) -> None:
     """The open follow-up of the key ends; one about the same process lives until the newer one takes its state over."""
     state = await world.fold(FOLLOWUPS, f"followup-{old.followup}")
@@ -110,36 +148,3 @@ def _decline(opening: Opening, asked: MatchedFollowup, followup: str, reason: st
 def _tell(opening: Opening, asked: MatchedFollowup, followup: str, event: Event) -> None:
     contact = asked.contact_id
     opening.drafts.append(Draft(f"followup-{followup}", event, f"contact-{contact}", contact))
-
-
-def triggered(event: FollowupTriggered) -> Opened:
-    """The follow-up that somebody asked for by hand."""
-    return Opened(
-        contact_id=event.contact_id,
-        reason=event.reason,
-        origin="operator",
-        priority=event.priority,
-        channel_priority=event.channel_priority,
-        process_type=event.process_type,
-        entity_type=event.entity_type,
-        entity_id=event.entity_id,
-        flow=event.flow,
-        business_context=event.business_context,
-    )
-
-
-def discovered(event: FollowupDiscovered, key: str) -> Opened:
-    """The follow-up that the ERP holds, under the key by which it is taken up once."""
-    return Opened(
-        contact_id=event.contact_id,
-        reason=event.reason,
-        origin="erp",
-        priority=event.priority,
-        channel_priority=event.channel_priority,
-        process_type=event.process_type,
-        entity_type=event.entity_type,
-        entity_id=event.entity_id,
-        business_context=event.business_context,
-        dedupe_key=key,
-        erp_id=event.erp_id,
-    )

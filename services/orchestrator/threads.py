@@ -34,6 +34,12 @@ def matter_of(now: Conversation, said: Received) -> str | None:
     return _named(now.live, said) or _named(now.matters.values(), said)
 
 
+def answers_the_newest(now: Conversation, said: Received) -> bool:
+    """Whether a message is put on the last thing that we said: a 👍 there is an answer, on anything older a mere sign."""
+    newest = next(reversed(now.messages.values()), None)
+    return newest is not None and newest.ref is not None and newest.ref == said.reply_to
+
+
 def place(story: Story, matter: Matter | None, channel: str) -> Place:
     """Where the next message about a matter stands on its channel: mails have threads, others quote where it helps."""
     lines = [line for line in reversed(story.conversation.lines) if _belongs(story, line, matter, channel)]

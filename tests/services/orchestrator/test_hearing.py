@@ -166,6 +166,14 @@ def test_a_question_with_choices_offers_them_and_a_press_is_an_answer():
 AUTOMATIC = pytest.mark.parametrize("what", ["auto_reply", "out_of_office", "list", "report"])
 
 
+def test_a_sign_put_on_our_last_message_is_an_answer_and_on_an_older_one_is_none():
+    scene = everywhere()
+    scene.message_is("accepted", ref="wamid.ours")
+    assert scene.priya_says("👍", kind="reaction", reply_to="wamid.older") == []
+    scene.priya_says("👍", kind="reaction", reply_to="wamid.ours")
+    assert scene.conversation.turn is not None
+
+
 @AUTOMATIC
 def test_a_machines_mail_is_noted_and_never_answered(what: str):
     scene = asked()

@@ -4,16 +4,15 @@ from typing import Any
 
 import pytest
 
+from events.address import AddressMoved, SenderUnknown
 from events.consent import Withdrawn
 from events.contact import Address, Changed, Linked, Lookup, Profile, Registered
 from events.conversation import (
-    AddressMoved,
     AttachmentsRead,
     Closed,
     ContactSaid,
     MessageRequested,
     Opened,
-    SenderUnknown,
     TurnRequested,
 )
 from events.inbound import AddressChanged, Fetched, Received, Unsubscribed
