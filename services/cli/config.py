@@ -67,9 +67,8 @@ async def publish_folder(settings: Settings, console: Console, folder: Path | No
             _print_changes(console, diff.differences(before, bundle))
         older = [each for each in await running(store, tenant) if each.matter.bundle != bundle.hash]
         if older:
-            console.print(
-                f"{len(older)} open matters go on in the bundle that they began with (`converse config migrate`)"
-            )
+            matters = "1 open matter goes" if len(older) == 1 else f"{len(older)} open matters go"
+            console.print(f"{matters} on in the bundle of their beginning (`converse config migrate`)")
     return 0
 
 
