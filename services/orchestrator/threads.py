@@ -36,7 +36,7 @@ def matter_of(now: Conversation, said: Received) -> str | None:
 
 def answers_the_newest(now: Conversation, said: Received) -> bool:
     """Whether a message is put on the last thing that we said: a 👍 there is an answer, on anything older a mere sign."""
-    newest = next(reversed(now.messages.values()), None)
+    newest = next(reversed(list(now.messages.values())), None)
     return newest is not None and newest.ref is not None and newest.ref == said.reply_to
 
 
