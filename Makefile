@@ -53,8 +53,9 @@ new-event: $(INSTALLED) ## Begin a fact: NAME=family.fact writes its struct, sam
 schemas: $(INSTALLED) ## Generate JSON Schema, AsyncAPI and missing samples from the vocabulary
 	@$(BIN)/python -m tools.schemas
 
-prove-guards: $(INSTALLED) ## Break each architecture guard on purpose and see it fail
+prove-guards: $(INSTALLED) ## Break each guard and each channel's handling of faults on purpose, and see it noticed
 	@$(BIN)/python -m tools.prove_guards
+	@$(BIN)/python -m pytest -m mutants
 
 lock: ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
 	@uv=$$(command -v uv || echo $(BIN)/uv); \

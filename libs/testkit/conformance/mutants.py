@@ -17,7 +17,8 @@ Use it beside the suite, with the same rig:
 are. A mutant of one channel may take real code away instead: `patch` is pytest's monkeypatch, and is undone after the test.
 `caught_by` names the scripts that must notice (a test without `test_`; with `[parameter]` for one of several, without for
 all of them); each is run alone on a rig of its own. A script that no mutant breaks fails `test_every_script_has_a_mutant`;
-one whose trouble the channel `lacks` is skipped like in the suite.
+one whose trouble the channel `lacks` is skipped like in the suite. A mutant is seen by waiting for what it keeps away, so
+these run in `make prove-guards` and not in `make test`.
 """
 
 import inspect
@@ -89,6 +90,7 @@ def scripts_of(suite: type[ChannelConformance]) -> Iterator[Script]:
                 yield Script(name, tuple(zip(names, values if len(names) > 1 else [values], strict=True)))
 
 
+@pytest.mark.mutants
 class MutationConformance:
     """Inherit, name the `suite`, give the same fixture `rig`; see above."""
 
