@@ -1,7 +1,6 @@
 """Addresses in the one form in which they are stored, compared and looked up, whichever way the ERP or a provider wrote them."""
 
-from email.utils import parseaddr
-
+from libs.channels.email_mime import mailboxes
 from libs.channels.whatsapp_address import e164, is_user_id
 
 PHONE_CHANNELS = ("whatsapp", "sms", "voice")
@@ -21,7 +20,7 @@ def normalized(channel: str, address: str) -> str:
         case "chat":
             return text
         case "email":
-            return (parseaddr(text)[1] or text).lower()
+            return next((box.address for box in mailboxes(text)), text.lower())
         case _:
             return text.lower()
 
