@@ -57,6 +57,7 @@ async def test_from_the_event_to_the_status_written_back(fresh_town: FreshTown, 
         await asha.says("Payment kar diya hai", on="chat")
         thanks = await asked(asha, "answer", times=2)
     else:
+        await asha.sees(message.Delivered, times=2)  # days later WhatsApp would take no free text any more
         await town.clock.advance(CHECK - town.clock.now())
         thanks = await asked(asha, "approach", times=2)
     await asha.sees(conversation.ProcessMoved, to_state="confirmed")
