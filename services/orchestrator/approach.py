@@ -16,6 +16,8 @@ from services.orchestrator.story import Story
 
 WINDOW = timedelta(hours=24)
 """How long after the contact's last message WhatsApp takes free text (Meta's customer service window)."""
+PRESENT = timedelta(minutes=15)
+"""How long after they wrote in the chat we take it that the contact still looks at it: nobody hears us there else."""
 
 Purpose = Literal["approach", "answer"]
 
@@ -117,6 +119,10 @@ def _obstacle(story: Story, channel: str, address: str | None, purpose: Purpose)
     """Why nobody would hear us there, whatever the policy says."""
     if address is not None and story.reach.fails(channel, address, story.now):
         return "nothing arrived at this address lately"
+    if channel == "chat" and purpose == "approach":
+        wrote_at = story.heard_at.get(channel)
+        if wrote_at is None or story.now - wrote_at > PRESENT:
+            return "the contact is not in the chat"
     return None
 
 

@@ -87,7 +87,12 @@ async def test_the_demo_is_the_journey_of_the_design_fact_by_fact(fresh_town: Fr
     ]
     [evaluated] = await priya.facts(rules.Evaluated)
     assert [each.rule_id for each in evaluated.event.matched] == ["overdue_reminder"]
-    assert {each.rule_id for each in evaluated.event.rejected} == {"order_placed", "shipment_delayed"}
+    assert {each.rule_id for each in evaluated.event.rejected} == {
+        "overdue_reminder_by_chat",
+        "overdue_reminder_by_sms",
+        "order_placed",
+        "shipment_delayed",
+    }
     assert all(each.reasons for each in evaluated.event.rejected)
     [started] = await priya.facts(followup.AttemptStarted)
     assert started.event.allowed_by.verdict == "allowed"

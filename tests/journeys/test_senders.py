@@ -80,7 +80,6 @@ KINDS: list[dict[str, Any]] = [
     {"type": "image", "image": {"id": "1", "mime_type": "image/jpeg", "sha256": "x"}},
     {"type": "location", "location": {"latitude": 19.07, "longitude": 72.87}},
     {"type": "audio", "audio": {"id": "2", "mime_type": "audio/ogg", "voice": True}},
-    {"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "👍"}},
     {"type": "button", "button": {"text": "Yes", "payload": "yes"}},
     {"type": "unsupported", "errors": [{"code": 131051, "title": "Unsupported"}]},
     {"type": "hologram", "hologram": {"depth": 3}},
