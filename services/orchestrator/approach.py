@@ -101,7 +101,7 @@ def here(story: Story, matter: Matter | None) -> str | None:
 
 
 def _ladder(story: Story, matter: Matter | None, purpose: Purpose, only: str | None) -> list[str]:
-    """The channels to try: where the contact talks now, then the ladder, least tried first, without what failed."""
+    """The channels to try: where the contact talks, then the ladder, least tried first, without what failed."""
     if only is not None:
         return [only]
     followup = story.followups.get(matter.id) if matter else None
@@ -112,7 +112,27 @@ def _ladder(story: Story, matter: Matter | None, purpose: Purpose, only: str | N
     talked_on = here(story, matter)
     if purpose == "answer" and talked_on is not None:
         return [talked_on, *(channel for channel in ladder if channel != talked_on)]
+    answered_on = _answered_on(story, matter)
+    if answered_on is not None and answered_on not in failed:
+        return [answered_on, *(channel for channel in ladder if channel != answered_on)]
     return ladder or ([talked_on] if talked_on is not None and not failed else [])
+
+
+def _answered_on(story: Story, matter: Matter | None) -> str | None:
+    """Where the contact last spoke about a matter, unless something that we began there since is unanswered."""
+    now = story.conversation
+    said = next(
+        (line for line in reversed(now.lines) if line.role == "contact" and matter and now.about(line) == matter.id),
+        None,
+    )
+    if said is None or matter is None:
+        return None
+    since = [
+        sent
+        for sent in now.messages.values()
+        if sent.purpose == "approach" and (sent.matter, sent.channel) == (matter.id, said.channel)
+    ]
+    return None if any(sent.version > said.version for sent in since) else said.channel
 
 
 def _obstacle(story: Story, channel: str, address: str | None, purpose: Purpose) -> str | None:
