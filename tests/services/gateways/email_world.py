@@ -134,10 +134,15 @@ class EmailWorld:
 
         await until(over)
 
-    async def statuses(self) -> list[int]:
-        """How the service answered the providers' posts."""
-        await self.quiet()
-        return [each["status"] for each in (await self.client.get(f"{self.sandbox}/_sandbox/mail/webhooks")).json()]
+    async def statuses(self, number: int) -> list[int]:
+        """How the service answered the providers' posts, once there are so many."""
+
+        async def posted() -> list[int]:
+            await self.quiet()
+            posts = (await self.client.get(f"{self.sandbox}/_sandbox/mail/webhooks")).json()
+            return [each["status"] for each in posts] if len(posts) >= number else []
+
+        return await until(posted)
 
     async def post(self, path: str = f"/webhooks/email/{SECRET}", **request: Any) -> httpx.Response:
         """Something that anybody may post."""

@@ -75,7 +75,7 @@ async def test_an_answer_finds_its_mail_and_is_read_without_the_quote(world: Ema
     assert (event.provider_ref, event.reply_to) == (id, f"{intent.id}@mail.sandbox.example")
     assert event.reference == str(intent.id)
     assert event.automatic is None
-    assert await world.statuses() == [200] * 3
+    assert await world.statuses(3) == [200] * 3
 
 
 async def test_a_person_of_the_sandbox_answers_by_mail(world: EmailWorld):
@@ -107,7 +107,7 @@ async def test_a_token_that_we_did_not_sign_leads_nowhere(world: EmailWorld):
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_the_same_mail_three_times_is_one_fact(world: EmailWorld, provider: str):
     await world.priya_writes("kal", provider=provider, copies=3, new=True)
-    assert await world.statuses() == [200] * 3
+    assert await world.statuses(3) == [200] * 3
     assert len(await world.inbound("received")) == 1
 
 
