@@ -32,7 +32,7 @@ from libs.kit.store import Store
 REPOSITORY = Path(__file__).resolve().parents[2]
 TENANT = "default"
 T = TypeVar("T")
-READY_S = 60.0
+READY_S = 120.0
 AWAY_S = 60.0
 """How long Postgres may be away before the test itself gives up."""
 RETRY_S = 0.1

@@ -25,7 +25,7 @@ SHORT_TALK = webhooks.Plan(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_nothing_is_lost_or_doubled_when_everything_fails_once():
     verdict = await run(SHORT)
     assert verdict.violations == []
@@ -34,7 +34,7 @@ async def test_nothing_is_lost_or_doubled_when_everything_fails_once():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_webhooks_in_any_order_are_heard_once_and_answered_while_gateways_die():
     verdict = await webhooks.run(SHORT_TALK)
     assert verdict.violations == []
