@@ -311,7 +311,7 @@ def test_whatever_happens_no_turn_is_answered_twice_and_the_engine_never_hangs(s
     for wait, each in scene:
         at += wait
         happened.append(replace(each, at=at))
-    done = play(*happened, until=at + 60_000)
+    done = play(*happened, AgentEnded(at), until=at + 60_000)  # nobody speaks for ever
     turns = [action.turn for _, action in done if isinstance(action, TurnClosed)]
     assert turns == sorted(set(turns))
     assert all(action.text for _, action in done if isinstance(action, TurnClosed))
