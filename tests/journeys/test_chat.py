@@ -26,6 +26,13 @@ FOLLOWUP = {
 async def test_a_matter_is_settled_in_the_chat_with_replies_that_are_streamed(fresh_town: FreshTown):
     town = await fresh_town()
     await town.told(f"chat/{PRIYA}/open", {})
+    await town.told(f"contacts/{PRIYA}/say", {"channel": "chat", "say": ["Namaste"]})  # who writes there is there
+
+    async def greeted() -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = (await town.outside.get(f"/_sandbox/chat/messages?to={PRIYA}")).json()
+        return lines if [line["role"] for line in lines] == ["contact", "agent"] else []
+
+    await until(greeted, seconds=30)
     answer = await town.post("/api/v1/followups/trigger", FOLLOWUP)
     assert answer.status_code == 202
 
@@ -37,12 +44,12 @@ async def test_a_matter_is_settled_in_the_chat_with_replies_that_are_streamed(fr
 
     async def answered() -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = (await town.outside.get(f"/_sandbox/chat/messages?to={PRIYA}")).json()
-        return lines if len(lines) >= 3 else []
+        return lines if len(lines) >= 5 else []
 
     lines = await until(answered, seconds=30)
-    assert [line["role"] for line in lines[:3]] == ["agent", "contact", "agent"]
+    assert [line["role"] for line in lines[2:5]] == ["agent", "contact", "agent"]
     assert [line["position"] for line in lines] == list(range(1, len(lines) + 1))
-    assert lines[1]["text"] == HER_PROMISE
-    assert lines[2]["streamed"]
+    assert lines[3]["text"] == HER_PROMISE
+    assert lines[4]["streamed"]
     kinds = {type(fact.event) for fact in await town.running.store.read_log(0, 0, 10_000, families=["message"])}
     assert {Delivered, Read} <= kinds
