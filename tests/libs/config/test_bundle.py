@@ -85,6 +85,15 @@ def test_the_least_bundle_is_a_bundle():
     assert loaded.bundle is not None
     assert loaded.bundle.channel_mode("whatsapp", {}) == "sandbox"
     assert loaded.bundle.policy.timezone == "Asia/Kolkata"
+    assert loaded.bundle.policy.turns_without_progress == 6
+
+
+def test_how_long_the_agent_talks_in_circles_is_the_policys():
+    loaded = compile_bundle(LEAST | {"policy.yaml": "policy: {turns_without_progress: 3}"}, {}, "development")
+    assert loaded.bundle is not None
+    assert loaded.bundle.policy.turns_without_progress == 3
+    wrong = compile_bundle(LEAST | {"policy.yaml": "policy: {turns_without_progress: 0}"}, {}, "development")
+    assert [each.path for each in wrong.findings if each.severity == "error"] == ["policy.turns_without_progress"]
 
 
 def test_on_is_a_word():

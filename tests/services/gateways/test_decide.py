@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.inbound import StatusReceived
+from events.message import Failed
 from events.values import Body, Cost, PolicyDecision
 from libs.testkit.nouns import EVENING, NOON
 from services.gateways import decide
@@ -101,3 +102,22 @@ def test_the_state_does_not_depend_on_the_order_of_arrival():
     assert follow(["sent", "failed"]) == ("failed", ["Failed"])
     assert follow(["delivered", "failed"]) == ("delivered", ["Delivered"])
     assert follow(["played"]) == ("played", ["Read"])
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "touches"),
+    [
+        ("whatsapp", "131026", "contact"),
+        ("whatsapp", "131047", "message"),
+        ("whatsapp", "131031", "account"),
+        ("whatsapp", "999999", "message"),
+        ("whatsapp", None, "message"),
+        ("sms", "30006", "contact"),
+    ],
+)
+def test_a_failure_that_comes_later_says_what_else_it_touches(channel: str, code: str | None, touches: str):
+    message = Message(id=ID, conversation="1", channel=channel, state="accepted")
+    failed = StatusReceived(channel=channel, provider_ref="r", status="failed", at=NOON, code=code)
+    _, [draft] = decide.progress(message, [failed])
+    assert isinstance(draft.event, Failed)
+    assert draft.event.scope == touches
