@@ -61,6 +61,12 @@ async def test_another_bundle_lifts_the_stop(gateways: Gateways):
 async def test_a_stop_ends_by_itself_and_one_message_tries(gateways: Gateways):
     pool = gateways.store.pool
     bundle = bundle_of().hash
+
+    async def configured() -> bool:  # a stop is always of an account that has sent
+        known: bool = await pool.fetchval("SELECT EXISTS (SELECT FROM gateways.account WHERE account = 'whatsapp')")
+        return known
+
+    await until(configured)
     await stops.stop(pool, TENANT, "whatsapp", "190: the access token has expired", bundle)
     assert await stops.reason_of(pool, TENANT, "whatsapp", bundle) == "190: the access token has expired"
     assert await pool.fetchval("SELECT failures FROM gateways.account WHERE account = 'whatsapp'") == 5
