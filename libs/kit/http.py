@@ -1,6 +1,7 @@
 """The HTTP client that every adapter shares the make of: bounded in time, in connections, and free of redirects."""
 
 import ssl
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -42,3 +43,12 @@ def client(
         event_hooks={"request": [trace_along]},
         **options,
     )
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float | None:
+    """Retry-After in seconds, by headers in any case; a date is left to our own backoff."""
+    told = httpx.Headers(headers or {}).get("retry-after")
+    try:
+        return max(0.0, float(told)) if told else None
+    except ValueError:
+        return None

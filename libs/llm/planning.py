@@ -3,7 +3,7 @@
 from typing import Any
 
 from libs.llm.failures import BadOutput
-from libs.llm.prompts import safe_json, said_lines
+from libs.llm.prompts import safe_json, said_lines, strict_object
 from libs.llm.turn import Choice, SlotOffered, ToolOffered, TurnRequest
 
 FINISH = "finish"
@@ -78,7 +78,7 @@ def _tool(tool: ToolOffered) -> dict[str, Any]:
         "name": tool.name,
         "description": tool.description,
         "strict": True,
-        "input_schema": _object({slot.name: _input(slot) for slot in tool.inputs}),
+        "input_schema": strict_object({slot.name: _input(slot) for slot in tool.inputs}),
     }
 
 
@@ -97,19 +97,10 @@ def _finish() -> dict[str, Any]:
         "name": FINISH,
         "description": "Ends the work: the goal is reached, or cannot be.",
         "strict": True,
-        "input_schema": _object(
+        "input_schema": strict_object(
             {
                 "reached": {"type": "boolean", "description": "whether the goal is reached"},
                 "summary": {"type": "string", "description": "what was found, in one or two sentences"},
             }
         ),
-    }
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
     }

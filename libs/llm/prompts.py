@@ -170,7 +170,8 @@ def _nullable(kind: str, description: str) -> dict[str, Any]:
     return {"anyOf": [{"type": kind}, {"type": "null"}], "description": description}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def strict_object(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with exactly these properties, as strict tools ask for."""
     return {
         "type": "object",
         "properties": properties,
@@ -186,7 +187,7 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
         properties["intents"] = {
             "type": "array",
             "description": "every intent that the unread messages express, the most important first; empty if none fits",
-            "items": _object(
+            "items": strict_object(
                 {
                     "name": {
                         "type": "string",
@@ -205,7 +206,7 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
         properties["facts"] = {
             "type": "array",
             "description": "each fact that the contact stated, once; empty if none",
-            "items": _object(
+            "items": strict_object(
                 {
                     "name": {
                         "type": "string",
@@ -228,7 +229,7 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
         properties["slots"] = {
             "type": "array",
             "description": "each of <slots> that the unread messages answer or correct, once; empty if none",
-            "items": _object(
+            "items": strict_object(
                 {
                     "name": {"type": "string", "description": "a name of <slots>"},
                     "value": {
@@ -255,7 +256,7 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
         "name": REPORT_UNDERSTANDING,
         "description": "Reports what the contact's unread messages mean. Call it once, before anything else.",
         "strict": True,
-        "input_schema": _object(properties),
+        "input_schema": strict_object(properties),
     }
 
 
@@ -264,7 +265,7 @@ def _write_reply() -> dict[str, Any]:
         "name": WRITE_REPLY,
         "description": "Writes the one message that is sent to the contact next. Call it once, last.",
         "strict": True,
-        "input_schema": _object(
+        "input_schema": strict_object(
             {
                 "text": {"type": "string", "description": "the message, ready to send"},
                 "language": {"type": "string", "description": "BCP 47 tag of the message"},

@@ -18,6 +18,7 @@ from libs.channels.outcome import Accepted, Outcome, Refused
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.kit import ids
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.buckets import Limits
 from libs.kit.bus import Bus, BusAway
 from libs.kit.clock import Clock
@@ -28,7 +29,7 @@ from services.gateways import chat_lines
 from services.gateways.chat_page import pages
 from services.gateways.chat_room import Rooms, Tab
 from services.gateways.chat_talk import Talk
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 from services.gateways.settings import CHAT, Settings, recipients_allow
 
 log = structlog.get_logger(__name__)

@@ -14,9 +14,10 @@ from litestar.types import ControllerRouterHandler
 
 from libs.channels import chat_token
 from libs.config.bundle import Bundle
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 
 HERE = Path(__file__).parent
 CONTACT = "c_123"

@@ -18,7 +18,6 @@ from services.gateways.settings import ChannelOff
 log = structlog.get_logger(__name__)
 
 SOURCE = "gateways"
-DEFAULT_TENANT = "default"
 
 _RECEIVED = telemetry.counter("webhook_items", "What webhooks told, by kind.", "channel", "kind")
 _REFUSED = telemetry.counter("webhooks_refused", "Webhooks that were not taken, by reason.", "channel", "reason")

@@ -40,11 +40,12 @@ from libs.channels.email_verify import (
     verify_sendgrid,
 )
 from libs.config.bundle import Bundle
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.objects import Objects, ObjectsAway
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from services.gateways import email_door, email_facts, email_unsubscribe
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 from services.gateways.email_door import EmailDoor
 from services.gateways.settings import EMAIL
 

@@ -12,9 +12,10 @@ from events.conversation import MessageRequested
 from libs.channels import sms, sms_exotel, sms_pinpoint, sms_sns
 from libs.channels.outcome import Outcome, Refused
 from libs.config.bundle import Bundle
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.serve import Loop
 from services.gateways import sms_exotel as exotel_calls
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 from services.gateways.settings import SMS, Settings
 from services.gateways.sms_aws import AwsCalls
 from services.gateways.sms_door import AWS_LIMITS, EVIDENCE, AwsDoor, ExotelDoor, SmsDoor, door_of

@@ -4,6 +4,7 @@ import httpx
 
 from libs.channels import sms_exotel
 from libs.channels.outcome import Outcome
+from libs.kit.http import retry_after
 from services.gateways.sms_door import ExotelDoor
 
 
@@ -16,13 +17,4 @@ async def send(client: httpx.AsyncClient, request: sms_exotel.Request, door: Exo
         return sms_exotel.classify("not_connected")
     except httpx.RequestError:
         return sms_exotel.classify("no_answer")
-    retry_after = _seconds(answer.headers.get("retry-after"))
-    return sms_exotel.classify(answer.status_code, answer.content, retry_after=retry_after)
-
-
-def _seconds(header: str | None) -> float | None:
-    """Retry-After in seconds; a date is left to our own backoff."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+    return sms_exotel.classify(answer.status_code, answer.content, retry_after=retry_after(answer.headers))

@@ -15,10 +15,11 @@ from litestar.types import ControllerRouterHandler
 from libs.channels import sms_exotel, sms_pinpoint
 from libs.channels.sms_items import Inbound, Item, Malformed, Status
 from libs.config.bundle import Bundle
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from services.gateways import decide, sms_facts
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 from services.gateways.settings import SMS
 from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor
 from services.gateways.sms_topic import RAW_DELIVERY, Topics, malformed, refused

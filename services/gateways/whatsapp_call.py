@@ -9,6 +9,7 @@ import msgspec
 
 from libs.channels import whatsapp
 from libs.channels.outcome import Broken, Outcome
+from libs.kit.http import retry_after
 from services.gateways.whatsapp_door import WhatsAppDoor
 
 _HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
@@ -81,15 +82,7 @@ class Graph:
             return Answer("not_connected")
         except httpx.RequestError:
             return Answer("no_answer")
-        return Answer(answer.status_code, body, seconds(answer.headers.get("retry-after")))
-
-
-def seconds(header: str | None) -> float | None:
-    """Retry-After in seconds; a date is left to our own backoff."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+        return Answer(answer.status_code, body, retry_after(answer.headers))
 
 
 async def _body(answer: httpx.Response, most: int | None) -> bytes:

@@ -10,6 +10,7 @@ from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
 
 from libs.config.bundle import Bundle
+from libs.kit.http import retry_after
 from services.gateways.settings import STT, Settings
 
 API_KEY = "${STT_API_KEY}"
@@ -104,13 +105,5 @@ def _failed(error: ApiError) -> NotNow | Never:
     """Its body may quote what it was sent and is left out."""
     status = error.status_code or 0
     if status == 429 or status >= 500 or 200 <= status < 300:
-        return NotNow(f"Deepgram answered {status}", _seconds(error.headers))
+        return NotNow(f"Deepgram answered {status}", retry_after(error.headers))
     return Never(f"Deepgram refused it with {status}")
-
-
-def _seconds(headers: Mapping[str, str] | None) -> float | None:
-    told = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after")
-    try:
-        return max(0.0, float(told)) if told else None
-    except ValueError:
-        return None

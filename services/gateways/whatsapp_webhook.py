@@ -13,10 +13,11 @@ from libs.channels import whatsapp
 from libs.channels.outcome import Refused
 from libs.channels.whatsapp_items import AddressChange, Inbound, Item, Other, Preference, Status, TemplateUpdate
 from libs.config.bundle import Bundle
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from services.gateways import whatsapp_facts as facts
-from services.gateways.desk import DEFAULT_TENANT, Desk
+from services.gateways.desk import Desk
 from services.gateways.settings import WHATSAPP
 from services.gateways.whatsapp_door import WhatsAppDoor
 from services.gateways.whatsapp_templates import Templates

@@ -90,7 +90,7 @@ class Orchestrator:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        return self._decision(world, [opening.draft(event.followup, opening.by_hand(event))], bound)
+        return self._decision(world, [opening.draft(event.followup, event.contact_id, opening.by_hand(event))], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
@@ -101,7 +101,9 @@ class Orchestrator:
             return None
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
         followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
-        return self._decision(world, [opening.draft(followup_id, opening.of_the_erp(event, key))], bound)
+        return self._decision(
+            world, [opening.draft(followup_id, event.contact_id, opening.of_the_erp(event, key))], bound
+        )
 
     async def on_followup_opened(self, fact: Recorded[followup.Opened], world: World) -> Decision | None:
         """A matter is ours: it is taken up at once, or on its date."""
@@ -118,7 +120,7 @@ class Orchestrator:
             if waiting:
                 return Decision(rows=rows)
             request = followup.ContactRequested(contact_id=contact_id)
-            return Decision([Draft(f"followup-{followup_id}", request, f"contact-{contact_id}", contact_id)], rows)
+            return Decision([opening.draft(followup_id, contact_id, request)], rows)
         story, follows = await self._gather.story_of_contact(world, contact_id, [followup_id])
         decide.take_up(story, followup_id, follows)
         return self._told(world, [story])
@@ -163,10 +165,7 @@ class Orchestrator:
         contact_id = fact.event.contact_id
         waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
         reason = f"the contact is not known: {fact.event.reason}"
-        drafts = [
-            Draft(f"followup-{each}", followup.Exhausted(reason=reason), f"contact-{contact_id}", contact_id)
-            for each in waiting
-        ]
+        drafts = [opening.draft(each, contact_id, followup.Exhausted(reason=reason)) for each in waiting]
         return self._decision(world, drafts, [index.contact_is_known(world.tenant, contact_id)])
 
     async def on_contact_linked(self, fact: Recorded[contact.Linked], world: World) -> Decision | None:
@@ -317,7 +316,7 @@ class Orchestrator:
             else:
                 contact_id = state.opened.contact_id
                 cancelled = followup.Cancelled(reason=reason)
-                drafts.append(Draft(f"followup-{followup_id}", cancelled, f"contact-{contact_id}", contact_id))
+                drafts.append(opening.draft(followup_id, contact_id, cancelled))
         return self._told(world, stories.values(), (), drafts)
 
     async def on_trigger_given(self, fact: Recorded[operator.TriggerGiven], world: World) -> Decision | None:

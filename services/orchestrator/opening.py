@@ -89,9 +89,9 @@ def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:
     )
 
 
-def draft(followup: str, opened: Opened) -> Draft:
-    """A follow-up opens, as a fact about its contact."""
-    return Draft(f"followup-{followup}", opened, f"contact-{opened.contact_id}", opened.contact_id)
+def draft(followup: str, contact: str, event: Event) -> Draft:
+    """A fact of a follow-up, sealed as one about its contact."""
+    return Draft(f"followup-{followup}", event, f"contact-{contact}", contact)
 
 
 async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder, new: MatchedFollowup) -> None:
@@ -101,10 +101,7 @@ async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder
         return
     story = await gather.story(world, opening.conversations, state.conversation) if state.conversation else None
     if story is None:
-        contact = state.opened.contact_id
-        opening.drafts.append(
-            Draft(f"followup-{old.followup}", Cancelled(reason=SUPERSEDED), f"contact-{contact}", contact)
-        )
+        opening.drafts.append(draft(old.followup, state.opened.contact_id, Cancelled(reason=SUPERSEDED)))
     elif not _takes_over(state.opened, new):
         settling.cancel(story, old.followup, SUPERSEDED)
 
@@ -146,5 +143,4 @@ def _decline(opening: Opening, asked: MatchedFollowup, followup: str, reason: st
 
 
 def _tell(opening: Opening, asked: MatchedFollowup, followup: str, event: Event) -> None:
-    contact = asked.contact_id
-    opening.drafts.append(Draft(f"followup-{followup}", event, f"contact-{contact}", contact))
+    opening.drafts.append(draft(followup, asked.contact_id, event))
