@@ -33,6 +33,7 @@ from events.conversation import (
     WritebackRequested,
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
+from events.person import PersonHeard
 from libs.domain import course, lines
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
@@ -188,11 +189,21 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case AttachmentsRead():
             return replace(now, lines=lines.read(now.lines, event))
         case TurnRequested():
-            turn = Turn(event.turn, event.upto, event.wants, event.matter, event.step)
+            turn = Turn(
+                event.turn,
+                event.upto,
+                event.wants,
+                event.matter,
+                event.step,
+                identifies=event.identifies,
+                hides=frozenset(event.hides),
+            )
             waiting = _matter(now, event.matter, asked=True) if event.matter and event.step else now
             return replace(_awaiting(waiting, event.turn), turn=turn, quiet=False)
         case Understood():
             return _understood(now, event)
+        case PersonHeard():
+            return _person_heard(now, event)
         case DraftDropped():
             if event.reason != "newer_message":
                 return replace(_settled(now, event.turn), quiet=False)
@@ -317,6 +328,19 @@ def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
     if matter is None or matter.step != turn.step or not unusable:
         return state
     return _matter(state, turn.matter, asked=False)
+
+
+def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
+    """What the contact wrote is read once more now that we know who it is; what somebody else wrote is not read again."""
+    turn = state.turn
+    state = replace(_settled(state, event.turn), language=event.language or state.language)
+    if turn is None or turn.id != event.turn or event.verdict == "confirmed":
+        return state
+
+    def read(line: Line) -> bool:
+        return line.role == "contact" and line.version <= turn.upto and line.channel == event.channel
+
+    return replace(state, lines=lines.changed(state.lines, read, understood=True, answered=True), idle=state.idle + 1)
 
 
 def _understood(state: Conversation, event: Understood) -> Conversation:

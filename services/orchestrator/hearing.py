@@ -9,7 +9,7 @@ from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, Es
 from events.reach import AddressWorks
 from libs.domain.lines import Line
 from libs.domain.stopwords import is_start, is_stop, stop_words
-from services.orchestrator import threads, turns
+from services.orchestrator import person, threads, turns
 from services.orchestrator.story import Story
 
 FILES_PATIENCE = timedelta(minutes=2)
@@ -110,6 +110,7 @@ def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
     story.tell_consent(
         Withdrawn(contact_id=story.contact.id, how="unsubscribe", evidence=evidence, channel=event.channel)
     )
+    person.forget(story, event.channel, evidence)
     if story.conversation.open:
         story.close_gate(story.gate_of(event.channel), evidence, lasting=True)
 

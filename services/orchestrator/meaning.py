@@ -8,7 +8,7 @@ from events.conversation import Understood
 from libs.domain import statemap
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
-from services.orchestrator import process
+from services.orchestrator import focus
 from services.orchestrator.settling import map_of
 from services.orchestrator.story import Story
 
@@ -60,7 +60,7 @@ def turn_about(asked: Turn, about: str | None) -> Turn:
 def _matters(story: Story, asked: Turn) -> list[Matter]:
     """The matter that was asked about, even a settled one, then the live ones."""
     own = story.conversation.matters.get(asked.matter or "")
-    others = [matter for matter in process.in_focus(story) if own is None or matter.id != own.id]
+    others = [matter for matter in focus.in_focus(story) if own is None or matter.id != own.id]
     return [*([own] if own is not None else []), *others]
 
 

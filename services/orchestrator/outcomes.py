@@ -12,7 +12,7 @@ from libs.domain.conversation import LOST
 from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import process
+from services.orchestrator import focus, process
 from services.orchestrator.story import Story
 
 Kind = Literal["accepted", "unknown", "delivered", "read", "failed", "withheld"]
@@ -74,7 +74,7 @@ def after_message(story: Story, message: str, what: Became) -> None:
     if lost and what.scope == "contact":
         _note_address(story, message, sent, what)
     if story.conversation.open:
-        if outcome in ("delivered", "read") and sent.matter and sent.purpose != "operator":
+        if outcome in ("delivered", "read") and sent.matter and sent.purpose != "operator" and not sent.identifies:
             process.fire(story, sent.matter, Fired("outcome", outcome))
         if lost and sent.heard != outcome:
             _not_sent(story, sent, what)
@@ -101,14 +101,15 @@ def _sent(story: Story, sent: Sent) -> None:
     matter = story.conversation.matters.get(sent.matter or "")
     if matter is None or matter.settled is not None or not story.conversation.open:
         return
-    process.fire(story, matter.id, Fired("outcome", "message_sent"))
+    if not sent.identifies:
+        process.fire(story, matter.id, Fired("outcome", "message_sent"))
     followup = story.followups.get(matter.id)
     if sent.step is None or story.matter(matter.id).settled or followup is None:
         return
     due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
     wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard(matter.id)}
     waits = story.matter(matter.id).step == sent.step
-    if sent.purpose == "approach" or (waits and process.listens(story, matter.id, "outcome", "no_reply")):
+    if sent.purpose == "approach" or (waits and focus.listens(story, matter.id, "outcome", "no_reply")):
         story.set_timer("no_reply", due_at, **wait)
     elif sent.purpose == "answer" and matter.process_type is None and waits:
         story.set_timer("no_reply", due_at, step=sent.step, **wait)

@@ -13,7 +13,7 @@ from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, meaning, planned, process, settling, speech
+from services.orchestrator import asking, collecting, focus, meaning, person, planned, process, settling, speech
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
@@ -33,6 +33,9 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     matter = story.conversation.matters.get(asked.matter or "")
     newer = story.conversation.last_heard(asked.matter) > asked.upto
     meant = Meaning(asked.matter, {})
+    if asked.identifies:
+        _identified(story, asked, done)
+        return
     if asked.wants == "draft":
         story.tell(OutcomeHeard(intent=turn_id, outcome="completed"))
     else:
@@ -60,8 +63,26 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
+    person.note_wrong_person(story, asked, done.intents)
     if not _speaking(story):
         understand(story, after=asked)  # what is about another matter, or came while we answered the rest after all
+
+
+def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
+    """Somebody said who they are, or not: nothing else is taken from it, and no word that Claude wrote is said."""
+    if done.opt_out:
+        words = [line.text for line in story.conversation.lines if line.role == "contact"]
+        stop(story, "understood", words[-1] if words else "")
+        return
+    if story.conversation.status != "open":
+        story.tell(OutcomeHeard(intent=asked.id, outcome="completed"))
+        return
+    verdict = person.heard(story, asked, done)
+    matter = story.conversation.matters.get(asked.matter or "")
+    if verdict == "confirmed" and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
+        process.resume(story, matter.id)
+    if not _speaking(story):
+        understand(story)
 
 
 def _gets_nowhere(story: Story) -> bool:
@@ -113,6 +134,8 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if isinstance(way, NoWay):
         if matter is not None and matter.settled is None and way.until is not None:
             speech.defer(story, matter, way)
+    elif way.identifies:
+        person.ask(story, matter, way, purpose=purpose, skipped=skipped)
     else:
         body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
         if body is not None:
@@ -154,7 +177,11 @@ def understand(story: Story, *, after: Turn | None = None) -> None:
         about = now.about(line)
         seen = after is not None and (line.understood or now.was_read(line, after))
         if not seen and not any(each.pending for each in now.unread_about(about)):
-            _read(story, about)
+            channel = person.stranger_of(story, about)
+            if channel is not None:
+                person.listen(story, about, channel)
+            else:
+                _read(story, about)
             return
 
 
@@ -164,7 +191,10 @@ def _read(story: Story, about: str | None) -> None:
         which = "no matter is open with them" if matter is None else "the matter is settled"
         story.tell(Escalated(reason=f"the contact wrote, and {which}", matter=about))
     step = _words(story, matter)
-    speech.ask_claude(story, matter, step, "both", process.intents(story, matter), asking.offers(story, matter))
+    channel = next((line.channel for line in reversed(story.conversation.unread_about(about))), "")
+    hides = person.hidden(story, channel, story.address(channel, answering=True) or "")
+    offered = focus.intents(story, matter, hides)
+    speech.ask_claude(story, matter, step, "both", offered, asking.offers(story, matter), hides)
 
 
 def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, corrected: bool) -> bool:
@@ -207,7 +237,7 @@ def _replied(story: Story, asked: Turn) -> bool:
     if matter is None or matter.settled is not None:
         return False
     _, step = process.here(story, matter.id)
-    any_reply = matter.process_type is None or process.interrupts(story, matter.id)
+    any_reply = matter.process_type is None or focus.interrupts(story, matter.id)
     spoke = isinstance(step, Generate) and any_reply and asked.step == matter.step
     if not (spoke or isinstance(step, Wait)):
         return False
@@ -239,6 +269,11 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         _drop(story, done, turn_id, "moved_on")
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
+        return
+    if way.identifies or not set(person.hidden(story, way.channel, way.address)) <= asked.hides:
+        story.tell(DraftDropped(turn=turn_id, reason="unconfirmed"))
+        if way.identifies:
+            person.ask(story, matter, way, purpose=purpose, skipped=skipped)
         return
     body: Body | None = Body(text=done.draft, choices=asking.choices(story, matter))
     if not way.free_text:
@@ -287,6 +322,7 @@ def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:
 def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:
     """The contact wants to hear nothing more: at once, on every channel."""
     story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
+    person.forget(story, None, "the contact said stop")
     story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
     for matter in story.conversation.live:
         settling.cancel(story, matter.id, "the contact said stop")
