@@ -77,7 +77,7 @@ def find_way(
             template = bundle.policy.right_person.templates.get(channel)
         free_text = story.known.current.takes_free_text(channel, address or "") or window_open(story, channel)
         category = None if free_text else template_category(bundle, channel, template)
-        about = _approach(story, matter, channel, purpose, address, category=category, identifies=asks and identify)
+        about = approach_of(story, matter, channel, purpose, address, category=category, identifies=asks and identify)
         verdict = policy.decide(story.known.current.policy, about)
         decisions.append(verdict.decision)
         reason = verdict.reason if isinstance(verdict, policy.Refused) else _obstacle(story, channel, address, purpose)
@@ -221,7 +221,7 @@ def wished(story: Story) -> tuple[Hours | None, tuple[str, ...]]:
     return hours, tuple(str(each) for each in dates) if isinstance(dates, list) else ()
 
 
-def _approach(
+def approach_of(
     story: Story,
     matter: Matter | None,
     channel: str,
@@ -231,6 +231,7 @@ def _approach(
     category: str | None,
     identifies: bool,
 ) -> policy.Approach:
+    """What the policy judges: what is about to be done on a channel, and all that is known that may forbid it."""
     door = story.known.doors.get(channel)
     heard = max(story.heard_at.items(), key=lambda item: item[1], default=None)
     followup = story.followups.get(matter.id) if matter else None

@@ -5,15 +5,14 @@ from datetime import timedelta
 from typing import Literal
 
 from events import turn
-from events.consent import Withdrawn
-from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested
+from events.conversation import DraftDropped, Escalated, OutcomeHeard, ToolRequested
 from events.values import Body
 from libs.domain import dialogue
 from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, focus, meaning, person, planned, process, settling, speech
+from services.orchestrator import asking, collecting, focus, meaning, person, planned, process, speech, stopping
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
@@ -46,7 +45,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         return
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
-        stop(story, "understood", words[-1] if words else "")
+        stopping.stop(story, "understood", words[-1] if words else "")
         return
     if story.conversation.status != "open":
         _drop(story, done, turn_id, "taken_over" if story.conversation.open else "closed")
@@ -72,7 +71,7 @@ def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
     """Somebody said who they are, or not: nothing else is taken from it, and no word that Claude wrote is said."""
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
-        stop(story, "understood", words[-1] if words else "")
+        stopping.stop(story, "understood", words[-1] if words else "")
         return
     if story.conversation.status != "open":
         story.tell(OutcomeHeard(intent=asked.id, outcome="completed"))
@@ -269,6 +268,9 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         _drop(story, done, turn_id, "moved_on")
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
+        elif way.until is None:
+            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
+            story.tell(Escalated(reason=f"what the contact wrote may not be answered ({reasons})", matter=asked.matter))
         return
     if way.identifies or not set(person.hidden(story, way.channel, way.address)) <= asked.hides:
         story.tell(DraftDropped(turn=turn_id, reason="unconfirmed"))
@@ -317,15 +319,3 @@ def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:
     if isinstance(step, Collect) and matter is not None:
         return asking.words_of(matter, step)
     return step if isinstance(step, Generate) else None
-
-
-def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:
-    """The contact wants to hear nothing more: at once, on every channel."""
-    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
-    person.forget(story, None, "the contact said stop")
-    story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
-    for matter in story.conversation.live:
-        settling.cancel(story, matter.id, "the contact said stop")
-    for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
-        settling.cancel(story, matter_id, "the contact said stop")
-    story.tell(Closed(reason="opted_out"))
