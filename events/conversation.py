@@ -259,6 +259,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
     for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
     what it chose before. `identifies`: it is asked only who writes. Nothing of the matters that it `hides` is shown to it.
+    `merged` are further matters, at the same step, that its words are for.
     """
 
     turn: str
@@ -278,6 +279,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     done: Annotated[list[dict[str, Any]], Personal([])] = []
     identifies: bool = False
     hides: list[str] = []
+    merged: list[str] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):

@@ -143,7 +143,7 @@ def check_use(parsed: Parsed, found: Findings) -> None:
         for flow in parsed.flows:
             for step in flow.value.steps:
                 if isinstance(step, Generate | Say):
-                    used.add(step.templates.get(channel))
+                    used |= {step.templates.get(channel), step.several.get(channel)}
         for state_map in parsed.state_maps:
             for transition in state_map.value.transitions:
                 used |= {each.template for each in transition.actions if isinstance(each, SendMessage)}

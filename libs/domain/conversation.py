@@ -1,6 +1,6 @@
 """A conversation with one contact: what was said, which matters are open in it, and what is still awaited."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -197,8 +197,9 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 event.step,
                 identifies=event.identifies,
                 hides=frozenset(event.hides),
+                merged=tuple(event.merged),
             )
-            waiting = _matter(now, event.matter, asked=True) if event.matter and event.step else now
+            waiting = _all(now, [event.matter, *event.merged] if event.step else (), asked=True)
             return replace(_awaiting(waiting, event.turn), turn=turn, quiet=False)
         case Understood():
             return _understood(now, event)
@@ -227,8 +228,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                     messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome, ref=ref)),
                     lines=lines.changed(now.lines, lambda line: line.source == event.intent, ref=ref),
                 )
-                if event.outcome == "withheld" and sent.matter and sent.step:
-                    now = _matter(now, sent.matter, asked=False)
+                if event.outcome == "withheld" and sent.step:
+                    now = _all(now, (sent.matter, *sent.merged), asked=False)
             return _settled(_unwritten(now, event), event.intent)
         case ChannelSwitched():
             return _on(now, event.channel, event.matter)
@@ -261,6 +262,12 @@ def _with_matter(state: Conversation, matter: Matter) -> Conversation:
 def _matter(state: Conversation, matter: str, /, **changes: Any) -> Conversation:
     known = state.matters.get(matter)
     return state if known is None else _with_matter(state, replace(known, **changes))
+
+
+def _all(state: Conversation, matters: Iterable[str | None], /, **changes: Any) -> Conversation:
+    for each in matters:
+        state = _matter(state, each, **changes) if each else state
+    return state
 
 
 def _awaiting(state: Conversation, intent: str) -> Conversation:
@@ -315,7 +322,8 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
         said = _with_progress(said)
     if not said.unread:
         said = replace(said, quiet=False)
-    return _matter(said, event.matter, asked=True) if event.matter and event.step else said
+    said = replace(said, channels={**said.channels, **dict.fromkeys(event.merged, event.channel)})
+    return _all(said, (event.matter, *event.merged), asked=True) if event.step else said
 
 
 def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
@@ -327,7 +335,7 @@ def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
     unusable = event.outcome == "withheld" or state.status == "with_operator"
     if matter is None or matter.step != turn.step or not unusable:
         return state
-    return _matter(state, turn.matter, asked=False)
+    return _all(state, (turn.matter, *turn.merged), asked=False)
 
 
 def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:

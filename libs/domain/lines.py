@@ -82,6 +82,7 @@ class Turn:
     step: str | None = None
     identifies: bool = False
     hides: frozenset[str] = frozenset()
+    merged: tuple[str, ...] = ()
 
 
 def described(file: Attachment) -> str:

@@ -21,7 +21,18 @@ from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import collecting, focus, hearing, planned, process, settling, speech, threads, turns
+from services.orchestrator import (
+    collecting,
+    focus,
+    hearing,
+    planned,
+    process,
+    settling,
+    speech,
+    threads,
+    together,
+    turns,
+)
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
@@ -241,6 +252,8 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" | "pending":
             if timer.step == matter.step and not matter.asked:
+                if timer.name == together.GATHER:
+                    story.gathered.add(matter.id)
                 process.resume(story, matter.id)
         case "wait":
             flow, step = process.here(story, matter.id)

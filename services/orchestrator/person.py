@@ -24,6 +24,8 @@ INTENTS = {
     WRONG_PERSON: "says no: they are somebody else, or the number is wrong",
 }
 INSTRUCTIONS = "Somebody answers the question whether they are the contact. Report only whether they say so."
+CONFIRMED = "They were asked who they are and have confirmed it, nothing more was said yet: name the matter now, with its facts."
+"""What Claude is told beside the step's own instructions when the first words about a matter follow that question."""
 UNKNOWN: frozenset[Standing] = frozenset({"unconfirmed", "denied"})
 
 

@@ -1,7 +1,7 @@
 """A matter at work: its flow runs step by step, its state map moves, actions are done, and in the end it is settled."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from events.conversation import (
     Closed,
@@ -44,7 +44,7 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, focus, person, planning, speech
+from services.orchestrator import approach, asking, focus, person, planning, speech, together
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
@@ -131,7 +131,7 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
 def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, rereads: bool = False) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
-    if story.conversation.status == "with_operator" or story.conversation.silenced:
+    if story.conversation.status == "with_operator" or story.conversation.silenced or matter in story.held:
         return False
     purpose = approach.purpose_of(story, now)
     way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
@@ -141,13 +141,21 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
     if way.identifies:
         person.ask(story, now, way, purpose=purpose, skipped=skipped)
         return False
+    if purpose == "approach" and together.to_gather(story, now):
+        story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id, name=together.GATHER)
+        return False
+    mates = together.companions(story, now, step, way, purpose)
     try:
-        body = speech.step_body(story, now, way, step)
+        body = together.body(story, [now, *mates], way, step) if mates else speech.step_body(story, now, way, step)
+        more = together.prompts(story, step, mates) if isinstance(step, Generate) else ""
+        more += f"\n{person.CONFIRMED}" if person.waits_for_it(story, now) else ""
     except TemplateFailed as failure:
         fail(story, matter, flow, step.on_error, f"step {step.id!r} cannot speak: {failure}")
         return False
     if body is not None:
-        speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped)
+        speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped, merged=mates)
+        for mate in mates if isinstance(step, Say) else ():
+            run(story, mate.id, flow, dialogue.next_step(flow, step))
         return True
     if story.conversation.turn is not None:
         story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
@@ -158,7 +166,8 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
     slots = asking.offers(story, now)
     hides = person.hidden(story, way.channel, way.address)
     offered = focus.intents(story, now, hides) if unheard else {}
-    speech.ask_claude(story, now, step, "both" if both else "draft", offered, slots, hides)
+    wants: Literal["both", "draft"] = "both" if both else "draft"
+    speech.ask_claude(story, now, step, wants, offered, slots, hides, mates, more)
     return False
 
 

@@ -1,6 +1,6 @@
 """Speaking: free text or a registered template, by ourselves or by Claude; and what becomes of what cannot be said."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -57,8 +57,10 @@ def ask_claude(
     intents: dict[str, str],
     slots: Iterable[SlotOffer] = (),
     hides: Iterable[str] = (),
+    merged: Sequence[Matter] = (),
+    more: str = "",
 ) -> None:
-    """Ask for a turn: understand what was said so far, and write for this step."""
+    """Ask for a turn: understand what was said so far, and write for this step; `more` is for those `merged` into it."""
     prompt = render(step.system_prompt if step else PERSONA, story.names(matter))
     first = not any(line.role == "agent" for line in story.conversation.lines)
     discloses = first and story.known.current.policy.disclose_automation == "always"
@@ -66,7 +68,7 @@ def ask_claude(
         TurnRequested(
             turn=story.next_id(),
             upto=story.conversation.version,
-            instructions=f"{prompt.text}\n{DISCLOSE}" if discloses else prompt.text,
+            instructions=(f"{prompt.text}\n{DISCLOSE}" if discloses else prompt.text) + more,
             wants=wants,
             matter=matter.id if matter else None,
             flow=matter.flow if matter and step else None,
@@ -78,6 +80,7 @@ def ask_claude(
             gates=story.gates(matter.id if matter else None),
             slots=list(slots),
             hides=list(hides),
+            merged=[each.id for each in merged],
         )
     )
 
@@ -121,8 +124,9 @@ def say(
     draft: str | None = None,
     skipped: Iterable[Skipped] = (),
     identifies: bool = False,
+    merged: Iterable[Matter] = (),
 ) -> None:
-    """Ask for a message; an approach for an open matter counts as an attempt.
+    """Ask for a message; an approach for an open matter counts as an attempt, also for those that are `merged` into it.
 
     Where nobody has confirmed who they are nothing goes out but what `identifies`: anything else is a bug.
     """
@@ -132,14 +136,9 @@ def say(
         )
     if here(story, matter) not in (None, way.channel):
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
-    followup = story.followups.get(matter.id) if matter else None
-    if matter and followup and not followup.settled and purpose == "approach" and step:
-        story.tell_of(
-            matter.id,
-            AttemptStarted(
-                number=followup.attempts + 1, channel=way.channel, allowed_by=way.decision, skipped=list(skipped)
-            ),
-        )
+    mates = list(merged)
+    for each in [matter, *mates] if matter and purpose == "approach" and step else []:
+        _attempt(story, each.id if each else "", way, skipped)
     if purpose == "approach":
         story.approaches.append(story.now)
     place = threads.place(story, matter, way.channel)
@@ -157,10 +156,19 @@ def say(
             reply_to=place.reply_to,
             thread=list(place.thread),
             draft=draft,
-            gates=_gates(story, matter, way),
+            gates=[*_gates(story, matter, way), *(f"matter:{each.id}" for each in mates)],
             identifies=identifies,
+            merged=[each.id for each in mates],
         )
     )
+
+
+def _attempt(story: Story, matter: str, way: Way, skipped: Iterable[Skipped]) -> None:
+    followup = story.followups.get(matter)
+    if followup is not None and not followup.settled:
+        number = followup.attempts + 1
+        started = AttemptStarted(number=number, channel=way.channel, allowed_by=way.decision, skipped=list(skipped))
+        story.tell_of(matter, started)
 
 
 def _gates(story: Story, matter: Matter | None, way: Way) -> list[str]:

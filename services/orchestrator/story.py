@@ -62,7 +62,8 @@ class Known:
 class Story:
     """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them.
 
-    `steps` counts by matter how many steps this decision has run.
+    `steps` counts by matter how many steps this decision has run. The matters that are `held` do not speak yet, those
+    that have `gathered` wait for no other one any more.
     """
 
     def __init__(self, known: Known) -> None:
@@ -73,6 +74,8 @@ class Story:
         self.reach = known.reach
         self.drafts: list[Draft] = []
         self.steps: Counter[str] = Counter()
+        self.held: set[str] = set()
+        self.gathered: set[str] = set()
         self._counts: dict[str, int] = {}
 
     @property

@@ -1,6 +1,5 @@
 """Turns: what Claude understood moves the state map, and what Claude wrote is sent where it still fits."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
@@ -8,11 +7,22 @@ from events import turn
 from events.conversation import DraftDropped, Escalated, OutcomeHeard, ToolRequested
 from events.values import Body
 from libs.domain import dialogue
-from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
+from libs.domain.flow import AnyStep, Collect, Generate, Plan, Say, Wait
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, focus, meaning, person, planned, process, speech, stopping
+from services.orchestrator import (
+    asking,
+    collecting,
+    focus,
+    meaning,
+    person,
+    planned,
+    process,
+    speech,
+    stopping,
+    together,
+)
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
@@ -63,6 +73,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     else:
         _answer(story, asked, done, turn_id)
     person.note_wrong_person(story, asked, done.intents)
+    _leave_nobody_out(story, asked)
     if not _speaking(story):
         understand(story, after=asked)  # what is about another matter, or came while we answered the rest after all
 
@@ -79,9 +90,22 @@ def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
     verdict = person.heard(story, asked, done)
     matter = story.conversation.matters.get(asked.matter or "")
     if verdict == "confirmed" and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
+        others = {each.id for each in story.conversation.live if each.id != matter.id and not each.asked}
+        story.held |= others  # what waits at the same step is said with it
         process.resume(story, matter.id)
+        story.held -= others
     if not _speaking(story):
         understand(story)
+
+
+def _leave_nobody_out(story: Story, asked: Turn) -> None:
+    """The matters that a turn was to write of, too, and whose words were not said."""
+    turn = story.conversation.turn
+    for mate in asked.merged:
+        matter = story.conversation.matters.get(mate)
+        waits = matter is not None and matter.settled is None and matter.step == asked.step
+        if waits and not together.said_now(story, mate) and not (turn is not None and mate in turn.merged):
+            process.resume(story, mate)
 
 
 def _gets_nowhere(story: Story) -> bool:
@@ -139,6 +163,7 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
         body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
         if body is not None:
             speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
+    _leave_nobody_out(story, asked)
     understand(story, after=asked)
 
 
@@ -199,7 +224,7 @@ def _read(story: Story, about: str | None) -> None:
 def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, corrected: bool) -> bool:
     """Let the state map, the questions and the flow go on by what was understood; False where the draft is the answer."""
     before = story.conversation.matters.get(asked.matter or "")
-    moved = _move(story, meant.intents)
+    moved = _move(story, meant)
     now = story.conversation.matters.get(asked.matter or "")
     if before is None or now is None or now.settled is not None or (before.flow, before.step) != (now.flow, now.step):
         return moved
@@ -210,24 +235,43 @@ def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, co
     return moved or _replied(story, asked)
 
 
-def _move(story: Story, intents: Mapping[str, str | None]) -> bool:
-    """Give each intent to its matter; the flow that was answered goes on."""
-    any_moved = False
-    for intent, matter in intents.items():
-        if matter is None:
-            continue
-        before = story.matter(matter)
-        moved = process.fire(story, matter, Fired("intent", intent))
-        if moved is None:
-            continue
-        any_moved = True
-        after = story.matter(matter)
-        step = process.here(story, matter)[1]
-        waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
-        stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
-        if after.settled is None and stays and waits:
-            process.go_on(story, matter)
-    return any_moved
+def _move(story: Story, meant: Meaning) -> bool:
+    """Give each intent to its matter; the flow that was answered goes on.
+
+    What was said of several matters together is answered together: the others move first and hold their words back.
+    """
+    story.held |= meant.too.keys()
+    for mate, intents in meant.too.items():
+        for intent in intents:
+            _give(story, mate, intent)
+    moved = [_give(story, matter, intent) for intent, matter in meant.intents.items() if matter is not None]
+    story.held -= meant.too.keys()
+    for mate in meant.too:
+        speak_alone(story, mate)
+    return any(moved)
+
+
+def _give(story: Story, matter: str, intent: str) -> bool:
+    before = story.matter(matter)
+    moved = process.fire(story, matter, Fired("intent", intent))
+    if moved is None:
+        return False
+    after = story.matter(matter)
+    step = process.here(story, matter)[1]
+    waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
+    stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
+    if after.settled is None and stays and waits:
+        process.go_on(story, matter)
+    return True
+
+
+def speak_alone(story: Story, matter: str) -> None:
+    """A matter that was to be spoken of with another one, and was not, speaks for itself."""
+    now = story.conversation.matters.get(matter)
+    if now is None or now.settled is not None or now.asked or together.said_now(story, matter):
+        return
+    if isinstance(process.here(story, matter)[1], Say | Generate | Collect):
+        process.resume(story, matter)
 
 
 def _replied(story: Story, asked: Turn) -> bool:
@@ -286,8 +330,18 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         story.tell(Escalated(reason=reason, matter=asked.matter))
         return
     draft = turn_id if body.template is None else None
+    mates = [story.matter(each) for each in asked.merged if body.template is None]
     speech.say(
-        story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, draft=draft, skipped=skipped
+        story,
+        matter,
+        way,
+        body,
+        purpose=purpose,
+        step=asked.step,
+        answers=asked.upto,
+        draft=draft,
+        skipped=skipped,
+        merged=[each for each in mates if each.settled is None and each.step == asked.step],
     )
 
 
