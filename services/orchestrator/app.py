@@ -81,7 +81,8 @@ class Doors:
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
             bound = mode == "live" and self.settings.profile == "development"
-            doors[channel] = Door(mode, chosen.test_recipients if bound else ())
+            sender = resolve(chosen.credentials.get("caller_id"), self.settings.environment)
+            doors[channel] = Door(mode, chosen.test_recipients if bound else (), sender)
         return doors
 
 

@@ -22,7 +22,7 @@ from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, hearing, index, migrating, opening, outcomes, process, turns
+from services.orchestrator import decide, focus, hearing, index, migrating, opening, outcomes, person, process, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.senders import Senders
@@ -75,6 +75,7 @@ class Orchestrator:
             message.Read: self.on_message,
             message.Failed: self.on_message,
             message.Bounced: self.on_message,
+            message.Priced: self.on_priced,
             timer.Fired: self.on_timer_fired,
         }
 
@@ -233,13 +234,16 @@ class Orchestrator:
             index.know_address(world.tenant, event.channel, event.new_digest, contact_id, "registered"),
             *self._shell.bind_rows(world.tenant, [fact.stream], contact_id),
         ]
+        story, _ = await self._gather.story_of_contact(world, contact_id, [])
+        person.forget(story, event.channel, "the provider tells that the address has changed hands")
         stream = f"conversation-unknown-{event.new_digest[:32]}"
-        return self._decision(world, [Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows)
+        return self._decision(world, [*story.drafts, Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows)
 
     async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
         """Claude has understood and written; the state map moves and the conversation answers."""
+        spent = await self._gather.spent(world, fact.subject_id, fact.event.cost)
         return await self._tell(
-            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id)
+            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id), spent
         )
 
     async def on_turn_failed(self, fact: Recorded[turn.Failed], world: World) -> Decision | None:
@@ -272,11 +276,16 @@ class Orchestrator:
     async def on_message(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What became of something that we said."""
         what = outcomes.became(fact.event)
+        spent = await self._gather.spent(world, fact.subject_id, getattr(fact.event, "cost", None))
         if what.outcome in ("delivered", "read") and not await self._gather.listens(world, fact, what.outcome):
             return None
         return await self._tell(
-            world, fact.event.conversation, lambda story: outcomes.after_message(story, fact.subject_id, what)
+            world, fact.event.conversation, lambda story: outcomes.after_message(story, fact.subject_id, what), spent
         )
+
+    async def on_priced(self, fact: Recorded[message.Priced], world: World) -> Decision | None:
+        """The provider's own price replaces what was reckoned."""
+        return self._decision(world, [], await self._gather.spent(world, fact.subject_id, fact.event.cost))
 
     async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
         """Business time has come."""
@@ -324,7 +333,7 @@ class Orchestrator:
         given = fact.event
 
         def moved(story: Story) -> None:
-            for matter in process.in_focus(story):
+            for matter in focus.in_focus(story):
                 if given.process_type not in (None, matter.process_type):
                     continue
                 if given.entity_id in (None, matter.entity_id):
@@ -355,13 +364,15 @@ class Orchestrator:
         event = fact.event
         return await self._tell(world, event.conversation, lambda story: decide.release(story, event.operator))
 
-    async def _tell(self, world: World, conversation_id: str, verb: Callable[[Story], None]) -> Decision | None:
+    async def _tell(
+        self, world: World, conversation_id: str, verb: Callable[[Story], None], rows: Iterable[Row] = ()
+    ) -> Decision | None:
         """One conversation hears the fact in hand; None for one that never began."""
         story = await self._gather.story(world, {}, conversation_id)
         if story is None:
-            return None
+            return self._decision(world, [], rows)
         verb(story)
-        return self._told(world, [story])
+        return self._told(world, [story], rows)
 
     def _told(
         self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()
