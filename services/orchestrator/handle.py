@@ -91,7 +91,13 @@ class Orchestrator:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        return self._decision(world, [opening.draft(event.followup, event.contact_id, opening.by_hand(event))], bound)
+        asked: Event = opening.by_hand(event)
+        if event.dedupe_key is not None:
+            holder = await Index(world.db, world.tenant).holder(event.dedupe_key)
+            why = why_not(holder, cooldown_s=0, supersede=False, now=world.now())
+            if why is not None and holder is not None:
+                asked = opening.not_by_hand(event, event.dedupe_key, holder, why)
+        return self._decision(world, [opening.draft(event.followup, event.contact_id, asked)], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
