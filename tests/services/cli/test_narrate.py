@@ -23,7 +23,7 @@ def test_the_trace_says_by_which_rule_it_waits_with_source_and_date():
     scene.now = MORNING.replace(hour=20)
     scene.opens()
     scene.erp_answers({"paid": False})
-    assert "whatsapp hours deferred: 20:30 is outside 08:00-19:00 Asia/Kolkata [rbi-hours, since 2022-08-12]" in told(
+    assert "whatsapp hours [rbi-hours, since 2022-08-12] deferred: 20:30 is outside 08:00-19:00 Asia/Kolkata" in told(
         scene, Deferred
     )
 
@@ -32,10 +32,11 @@ def test_the_trace_says_why_nobody_may_be_approached():
     scene = approached(Profile(name="Priya", channels=[Address(channel="whatsapp", address=PRIYA_PHONE)]))
     said = told(scene, Exhausted)
     assert (
-        "whatsapp consent refused: whatsapp requires a consent, and none is known [whatsapp-opt-in, since 2024" in said
+        "whatsapp consent [whatsapp-opt-in, since 2024-01-01] refused: whatsapp requires a consent, and none is known"
+        in said
     )
 
 
 def test_the_trace_says_why_it_was_sent():
     said = told(approached(PRIYA_IS), AttemptStarted)
-    assert "right_person: the ERP registered this address for the contact [rbi-hours, since 2022-08-12]" in said
+    assert "right_person [rbi-hours, since 2022-08-12]: the ERP registered this address for the contact" in said
