@@ -53,7 +53,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     stand in any other file, each key once.
     """
     found = Findings()
-    roots = {file: root for file in sorted(texts) if (root := _read(file, texts[file], found)) is not None}
+    roots = {file: root for file in sorted(texts) if (root := read_file(file, texts[file], found)) is not None}
     templates = {file: root for file, root in roots.items() if file.startswith("templates/")}
     keys, flows = _merge({file: root for file, root in roots.items() if file not in templates}, found)
     if not roots and not found.sorted():
@@ -89,7 +89,8 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     )
 
 
-def _read(file: str, text: str, found: Findings) -> Node | None:
+def read_file(file: str, text: str, found: Findings) -> Node | None:
+    """The mapping that one file is; None, and a finding, where it is none (an empty file is no finding)."""
     try:
         root = read_yaml(file, text)
     except Unreadable as error:

@@ -23,6 +23,7 @@ class Contact:
     profile: Profile | None = None
     missing: str | None = None
     known_to_erp: bool = False
+    erased: bool = False
 
     def address(self, channel: str) -> str | None:
         """Where the contact is reached on a channel: the first address that the ERP registered for it.
@@ -51,7 +52,9 @@ class Contact:
 
 
 def evolve(state: Contact, event: Event) -> Contact:
-    """The contact after one more fact."""
+    """The contact after one more fact; whatever comes after an erasure names nobody."""
+    if state.erased:
+        return state
     match event:
         case Registered():
             return Contact(id=event.contact_id, profile=event.profile, known_to_erp=event.known_to_erp)
@@ -60,9 +63,31 @@ def evolve(state: Contact, event: Event) -> Contact:
         case NotFound():
             return replace(state, id=event.contact_id, missing=event.reason)
         case Erased():
-            return replace(state, profile=None, missing="erased")
+            return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True)
         case _:
             return state
+
+
+def merged(known: Profile | None, given: Profile) -> Profile:
+    """What is known of a contact, with what somebody tells of it now: what they leave out stays.
+
+    The addresses of a channel that they name replace those that were known; a consent on record stays with its address.
+    """
+    if known is None:
+        return given
+    named = {entry.channel for entry in given.channels}
+    consents_of = {(entry.channel, entry.address): entry for entry in known.channels if entry.consent_at is not None}
+    told = [
+        entry if entry.consent_at is not None else consents_of.get((entry.channel, entry.address), entry)
+        for entry in given.channels
+    ]
+    return Profile(
+        name=given.name,
+        role=given.role or known.role,
+        organization=given.organization or known.organization,
+        channels=[*told, *(entry for entry in known.channels if entry.channel not in named)],
+        metadata={**known.metadata, **given.metadata},
+    )
 
 
 @dataclass(frozen=True, slots=True)
