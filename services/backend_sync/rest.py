@@ -9,7 +9,7 @@ import structlog
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
-from events.contact import Linked, Lookup, NotFound, Profile, Registered
+from events.contact import Linked, NotFound, Profile, Registered
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
@@ -21,6 +21,7 @@ from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
 from libs.kit.store import Store
 from services.backend_sync import decide
+from services.backend_sync.contacts import Contacts
 from services.backend_sync.decide import Answered, Later, Refused, Request
 from services.backend_sync.settings import NoBackend, Settings, door
 
@@ -43,6 +44,7 @@ class Rest:
         self._store = store
         self._bundles = bundles
         self._client = client
+        self._contacts = Contacts(store.keyring)
 
     def kinds(self, timeout: timedelta = CALL_TIMEOUT) -> dict[str, Kind]:
         """The protocol of each kind; asking twice does no harm, telling twice has one key."""
@@ -115,9 +117,7 @@ class Rest:
     async def move(self, claim: Claim) -> Outcome:
         """A contact has another address now, as a provider told; somebody who was erased has none."""
         asked: AddressMoved = claim.intent.event
-        known = Contact()
-        for fact in await self._store.read_stream(claim.tenant, f"contact-{asked.contact_id}"):
-            known = people.evolve(known, fact.event)
+        known = await self._contact(claim.tenant, asked.contact_id)
         if known.profile is None:
             return Done([])
         address = normalized(asked.channel, asked.address)
@@ -188,18 +188,16 @@ class Rest:
         seconds = float(retry_after) if retry_after.isdigit() else None
         return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
 
+    async def _contact(self, tenant: str, contact_id: str) -> Contact:
+        known = Contact()
+        for fact in await self._store.read_stream(tenant, f"contact-{contact_id}"):
+            known = people.evolve(known, fact.event)
+        return known
+
     async def _known(self, tenant: str, contact_id: str, profile: Profile) -> Draft:
-        lookups = [
-            Lookup(
-                channel=channel,
-                digest=(await self._store.keyring.lookup(tenant, channel, address)).hex(),
-                implied=implied,
-            )
-            for (channel, address), implied in decide.names_of(contact_id, profile).items()
-        ]
         known = await self._store.read_stream(tenant, f"contact-{contact_id}")
         registered = any(isinstance(fact.event, Registered) for fact in known)
-        return decide.about_contact(contact_id, decide.contact_fact(contact_id, profile, lookups, registered))
+        return await self._contacts.known(tenant, contact_id, profile, registered=registered)
 
 
 def _retry(later: Later) -> Retry:

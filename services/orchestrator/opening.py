@@ -69,6 +69,20 @@ def by_hand(asked: FollowupTriggered) -> Opened:
         entity_id=asked.entity_id,
         flow=asked.flow,
         business_context=asked.business_context,
+        rule_id=asked.rule_id,
+        dedupe_key=asked.dedupe_key,
+        cancel_on=asked.cancel_on,
+    )
+
+
+def not_by_hand(asked: FollowupTriggered, key: str, holder: Holder, why: str) -> Declined:
+    """Somebody asks for what is open already."""
+    return Declined(
+        contact_id=asked.contact_id,
+        rule_id=asked.rule_id or "operator",
+        dedupe_key=key,
+        reason=why,
+        instead=holder.followup,
     )
 
 
