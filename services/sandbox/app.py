@@ -20,7 +20,7 @@ from services.sandbox.sms_http import SmsProviders
 from services.sandbox.sms_network import Network
 from services.sandbox.sms_webhook import Webhooks as SmsWebhooks
 from services.sandbox.state import Background
-from services.sandbox.voice import cartesia, exotel_http
+from services.sandbox.voice import cartesia, elevenlabs, exotel_http
 from services.sandbox.voice.app import Telephony
 
 
@@ -34,6 +34,7 @@ def base_urls(origin: str) -> Mapping[str, str]:
         "llm": origin + anthropic.BASE,
         "stt": origin + deepgram.BASE,
         "tts": origin + cartesia.BASE,
+        "tts_elevenlabs": origin + elevenlabs.BASE,
         "telephony": origin + exotel_http.BASE,
     }
 

@@ -9,9 +9,10 @@ from litestar.types import ControllerRouterHandler
 from services.sandbox import deepgram
 from services.sandbox.contact import Contacts
 from services.sandbox.state import Background
-from services.sandbox.voice import cartesia, deepgram_live, exotel_http, phone_http
+from services.sandbox.voice import cartesia, deepgram_live, elevenlabs, exotel_http, phone_http
 from services.sandbox.voice.cartesia import Cartesia
 from services.sandbox.voice.deepgram_live import DeepgramLive
+from services.sandbox.voice.elevenlabs import ElevenLabs
 from services.sandbox.voice.exotel_calls import ExotelCalls
 from services.sandbox.voice.exotel_network import ExotelNetwork
 from services.sandbox.voice.hearing import Lexicon
@@ -42,6 +43,10 @@ class Telephony:
         )
         self.live = DeepgramLive(self.peoples_words, settings.hearing, admits=ears.admits)
         self.cartesia = Cartesia(Synthesis(agent, self.agents_words, settings.speaking), api_key=settings.cartesia_key)
+        self.elevenlabs = ElevenLabs(
+            Synthesis(Speaker(command, variant="f2", pitch=1.3), self.agents_words, settings.speaking),
+            api_key=settings.elevenlabs_key,
+        )
         self.calls = ExotelCalls(settings.exotel, now=now, phones=self.phones, background=background)
         self.network = ExotelNetwork(self.calls, client)
 
@@ -52,6 +57,7 @@ class Telephony:
         self.phones.reset()
         self.live.reset()
         self.cartesia.reset()
+        self.elevenlabs.reset()
 
     def routes(self) -> list[ControllerRouterHandler]:
         """The providers' paths and the controls."""
@@ -60,6 +66,8 @@ class Telephony:
             deepgram_live.controls(self.live),
             cartesia.api(self.cartesia),
             cartesia.controls(self.cartesia),
+            elevenlabs.api(self.elevenlabs),
+            elevenlabs.controls(self.elevenlabs),
             exotel_http.api(self.calls),
             exotel_http.controls(self.calls, self.network),
             phone_http.controls(self.phones),

@@ -157,7 +157,7 @@ class Exotel:
     sandbox: Sandbox
     form: dict[str, str] = field(default_factory=dict)
 
-    async def connect(self, suffix: str = ".json", **changed: str | None) -> httpx.Response:
+    async def connect(self, suffix: str = ".json", /, **changed: str | None) -> httpx.Response:
         base = base_urls(self.sandbox.origin)["telephony"]
         form = {
             "From": "+919876543210",

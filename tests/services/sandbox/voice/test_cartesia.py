@@ -18,7 +18,7 @@ def url(sandbox: Sandbox) -> str:
     return socket_url(sandbox, "tts", "/tts/websocket")
 
 
-def said(text: str, context: str = "t1", **more: Any) -> dict[str, Any]:
+def said(text: str, context: str = "t1", /, **more: Any) -> dict[str, Any]:
     """The message that Pipecat 1.14 builds for a text."""
     return {
         "transcript": text,
@@ -70,7 +70,7 @@ async def test_texts_of_a_context_follow_each_other(sandbox: Sandbox):
 
 
 async def test_text_waits_for_the_end_of_a_sentence_where_it_may(sandbox: Sandbox):
-    patient = {"max_buffer_delay_ms": 5000}
+    patient: dict[str, Any] = {"max_buffer_delay_ms": 5000}
     async with opened(url(sandbox), **PIPECAT) as client:
         await client.say(said("Theek ", **patient))
         await client.say(said("hai. Aur", **patient))
