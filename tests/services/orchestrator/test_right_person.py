@@ -14,7 +14,7 @@ from events.conversation import (
     Understood,
     WritebackRequested,
 )
-from events.followup import AttemptStarted, Exhausted
+from events.followup import AttemptStarted, AttemptUnanswered, Exhausted
 from events.person import LineLeftOut, PersonHeard
 from events.reach import AddressFailed, ConfirmationVoided, PersonConfirmed, PersonDenied
 from libs.config.bundle import Bundle
@@ -169,14 +169,23 @@ def test_nothing_that_claude_writes_is_said_to_somebody_unconfirmed():
 
 def test_who_is_not_clear_is_asked_once_more_and_then_a_person_looks():
     scene = asked()
-    for _ in range(scene.bundle.policy.right_person.max_asks):
+    for n in range(scene.bundle.policy.right_person.max_asks):
         scene.priya_says("what is this about?")
         scene.claude_answers(draft=None)
         scene.message_is("accepted")
-    assert len([each for each in scene.all(MessageRequested) if each.identifies]) == 2
+        assert (scene.followup.attempts, len(scene.all(MessageRequested))) == (1, 2), n
     assert scene.followup.status == "exhausted"
     assert "nobody confirmed it" in scene.last(Exhausted).reason
     assert leaks(said(scene)) == []
+
+
+def test_who_falls_silent_when_asked_again_is_not_forgotten():
+    scene = asked()
+    scene.priya_says("what is this about?")
+    scene.claude_answers(draft=None)
+    scene.message_is("accepted")
+    assert scene.timer_fires("no_reply") != []
+    assert scene.last(AttemptUnanswered).number == 1
 
 
 def test_when_claude_cannot_read_it_is_asked_again_and_nothing_else_is_said():
