@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from libs.config.compile import compile_bundle
+from libs.config.load import SCENARIOS
 from libs.kit import http
 from libs.kit.effect_sql import Ledger
 from libs.kit.serve import App, serve
@@ -133,7 +134,9 @@ class Town:
     async def publishes(self, *, without: str) -> None:
         """The same bundle with a channel's kill switch thrown."""
         texts = {
-            path.relative_to(SHIPPED_BUNDLE).as_posix(): path.read_text() for path in SHIPPED_BUNDLE.rglob("*.yaml")
+            path.relative_to(SHIPPED_BUNDLE).as_posix(): path.read_text()
+            for path in SHIPPED_BUNDLE.rglob("*.yaml")
+            if SCENARIOS not in path.parts
         }
         on = f"  {without}:\n    enabled: true"
         assert on in texts["settings.yaml"]
