@@ -5,14 +5,13 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.conversation import DraftDropped, MessageRequested, TimerSet, ToolRequested
-from events.reach import ConfirmationVoided, PersonConfirmed
-from libs.domain.contact import evolve_reach
+from events.conversation import MessageRequested, TimerSet, ToolRequested
+from events.reach import PersonConfirmed
 from libs.testkit.nouns import INVOICE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
 from services.orchestrator.person import CONFIRMS, WRONG_PERSON
 from services.orchestrator.story import Door
 from tests.services.orchestrator.scene import MATTER, OVERDUE, Scene
-from tests.services.orchestrator.test_right_person import BY_EMAIL, CONFIRMING, OTHER_MAIL, confirmed, leaks, said
+from tests.services.orchestrator.test_right_person import BY_EMAIL, CONFIRMING, OTHER_MAIL, leaks
 
 TREASON = f"You owe 52400 for invoice {INVOICE}, pay now!"
 """What an emulated Claude that obeys anybody would write."""
@@ -98,15 +97,3 @@ def _if_asked(scene: Scene) -> None:
 def _if_set(scene: Scene, purpose: str) -> None:
     if any(isinstance(event, TimerSet) and event.purpose == purpose for event in scene.told):
         scene.timer_fires(purpose)
-
-
-def test_a_draft_that_was_written_for_somebody_known_is_not_said_to_somebody_unknown():
-    scene = confirmed()
-    scene.reach = evolve_reach(
-        scene.reach, ConfirmationVoided(contact_id=PRIYA, channel="whatsapp", reason="it changed hands")
-    )
-    scene.later(minutes=1)
-    scene.claude_answers(f"Invoice {INVOICE} of 52400 is open.")
-    assert scene.last(DraftDropped).reason == "unconfirmed"
-    assert leaks(said(scene)) == []
-    assert scene.last(MessageRequested).identifies
