@@ -27,7 +27,7 @@ def tool(name: str, description: str, **properties: dict[str, Any]) -> dict[str,
     return {"name": name, "description": description, "input_schema": {"type": "object", "properties": properties}}
 
 
-TOOLS = [
+TOOLS: Any = [
     tool(
         "report_intent",
         "What the contact wants.",
@@ -63,7 +63,7 @@ async def answered(
     ):
         message = await stream.get_final_message()
     words = " ".join(block.text for block in message.content if block.type == "text")
-    called = {block.name: dict(block.input) for block in message.content if block.type == "tool_use"}  # type: ignore[call-overload]
+    called = {block.name: dict(block.input) for block in message.content if block.type == "tool_use"}
     return words, called, str(message.stop_reason)
 
 
