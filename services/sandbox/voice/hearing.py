@@ -21,6 +21,7 @@ SLICE_S = 0.1
 _LEAST = 2
 _SPREAD = 1.1
 _CROSSINGS = 14.0
+_MISSED = 40
 _SIGNS = bytes(n >> 7 for n in range(256))
 _INNER = (1 << (8 * (FRAME - 1))) - 1
 
@@ -46,18 +47,21 @@ class Candidate:
     shift: float = 0.0
     shift_squared: float = 0.0
     crossings: float = 0.0
+    missing: int = 0
 
     def compare(self, frame: Frame) -> None:
-        """Take the next frame in; behind the end of the piece only quiet fits."""
+        """Take the next frame in; quiet where the piece is loud counts once the sound goes on: it may have been cut off."""
         outline = self.piece.outline
         known = outline[self.frames] if self.frames < len(outline) else (0.0, 0)
         self.frames += 1
-        if known[0] == 0.0 and frame[0] == 0.0:
+        if frame[0] == 0.0:
+            self.missing += known[0] > 0.0
             return
+        self.crossings += abs(frame[1] - known[1]) + _MISSED * self.missing
+        self.missing = 0
         shift = frame[0] - known[0]
         self.shift += shift
         self.shift_squared += shift * shift
-        self.crossings += abs(frame[1] - known[1])
 
     @property
     def distance(self) -> float:
