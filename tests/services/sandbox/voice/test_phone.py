@@ -10,6 +10,7 @@ from services.sandbox.state import Background
 from services.sandbox.voice.hearing import Hearing, Lexicon
 from services.sandbox.voice.phone import Moment, Phones, Talker
 from services.sandbox.voice.phone_http import read
+from services.sandbox.voice.phone_people import PHONES
 from services.sandbox.voice.recording import Recording, svg
 from services.sandbox.voice.sound import silence
 from services.sandbox.voice.speech import Speaker
@@ -173,3 +174,22 @@ def test_a_recording_keeps_both_sides_in_step():
     recording.add(silence(100), silence(40))
     assert recording.seconds == 0.1
     assert len(recording.wav()) == 44 + 2 * 1600
+
+
+async def test_priya_wants_the_invoice_promises_and_says_goodbye(phones: Phones):
+    """The people of the ERP have phones of their own."""
+    for number, phone in PHONES.items():
+        phones.give(number, phone)
+    line = Line(phones, "")
+    for said in (REMINDER, "Maine WhatsApp par bhej diya hai. Kab tak payment kar denge?", "Note kar liya hai."):
+        await line.says(said)
+        await line.passes(14)
+    assert line.heard == (
+        "Hello? hmm Haan ji, mujhe invoice WhatsApp pe bhej do. Theek hai, 20 February tak payment kar denge. "
+        "Theek hai, dhanyavaad, bye."
+    )
+    assert line.talker.gone
+
+
+def test_everybody_in_the_erp_has_a_phone():
+    assert {person.addresses["whatsapp"] for person in PEOPLE} == set(PHONES)
