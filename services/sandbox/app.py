@@ -74,7 +74,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         sms.reset()
         contacts.reset()
         erp.reset()
-        claude.faults.clear()
+        claude.reset()
         ears.reset()
         telephony.reset()
         return {"status": "as at the start"}

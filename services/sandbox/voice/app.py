@@ -17,6 +17,7 @@ from services.sandbox.voice.exotel_calls import ExotelCalls
 from services.sandbox.voice.exotel_network import ExotelNetwork
 from services.sandbox.voice.hearing import Lexicon
 from services.sandbox.voice.phone import Phones
+from services.sandbox.voice.phone_people import PHONES
 from services.sandbox.voice.settings import VoiceSettings
 from services.sandbox.voice.speech import Speaker, espeak
 from services.sandbox.voice.synthesis import Synthesis
@@ -39,7 +40,7 @@ class Telephony:
         self.peoples_words, self.agents_words = Lexicon(), Lexicon()
         agent = Speaker(command, variant="f3", pitch=1.5)
         self.phones = Phones(
-            contacts, Speaker(command, variant="m3"), ears=self.agents_words, mouths=self.peoples_words
+            contacts, Speaker(command, variant="m3"), ears=self.agents_words, mouths=self.peoples_words, phones=PHONES
         )
         self.live = DeepgramLive(self.peoples_words, settings.hearing, admits=ears.admits)
         self.cartesia = Cartesia(Synthesis(agent, self.agents_words, settings.speaking), api_key=settings.cartesia_key)

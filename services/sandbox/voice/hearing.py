@@ -21,6 +21,11 @@ SLICE_S = 0.1
 _LEAST = 2
 _SPREAD = 1.1
 _CROSSINGS = 14.0
+_MISSED = 40
+_FLOOR = math.log2(LOUD)
+_NEAR = 1.0
+_SLACK = 2.0
+"""How much further the first frames may be: another codec moves the onset."""
 _SIGNS = bytes(n >> 7 for n in range(256))
 _INNER = (1 << (8 * (FRAME - 1))) - 1
 
@@ -46,18 +51,23 @@ class Candidate:
     shift: float = 0.0
     shift_squared: float = 0.0
     crossings: float = 0.0
+    missing: int = 0
 
     def compare(self, frame: Frame) -> None:
-        """Take the next frame in; behind the end of the piece only quiet fits."""
+        """Take the next frame in; quiet where the piece is loud counts once the sound goes on: it may have been cut off."""
         outline = self.piece.outline
         known = outline[self.frames] if self.frames < len(outline) else (0.0, 0)
         self.frames += 1
-        if known[0] == 0.0 and frame[0] == 0.0:
+        if frame[0] == 0.0:
+            self.missing += known[0] > _FLOOR + 1
             return
-        shift = frame[0] - known[0]
+        if known[0] > 0.0:
+            self.crossings += abs(frame[1] - known[1])
+        self.crossings += _MISSED * self.missing
+        self.missing = 0
+        shift = frame[0] - (known[0] or _FLOOR)
         self.shift += shift
         self.shift_squared += shift * shift
-        self.crossings += abs(frame[1] - known[1])
 
     @property
     def distance(self) -> float:
@@ -70,14 +80,14 @@ class Candidate:
 class Lexicon:
     """The speech that was taught."""
 
-    def __init__(self, *, most: int = 4000) -> None:
+    def __init__(self, *, most: int = 1000) -> None:
+        self.pieces: list[Piece] = []
         self._most = most
-        self._by_start: dict[int, list[Piece]] = {}
         self._known: dict[tuple[Frame, ...], Piece] = {}
 
     def clear(self) -> None:
         """Nothing is known any more."""
-        self._by_start.clear()
+        self.pieces.clear()
         self._known.clear()
 
     def teach(self, speech: Speech) -> None:
@@ -86,24 +96,14 @@ class Lexicon:
         lesson.add(speech)
         lesson.end()
 
-    def starting(self, frame: Frame) -> Iterator[Candidate]:
-        """Everything that begins about like this."""
-        for crossings in range(frame[1] - 3, frame[1] + 4):
-            for piece in self._by_start.get(crossings, ()):
-                yield Candidate(piece)
-
-    def enter(self, piece: Piece) -> None:
-        """A piece has begun to be taught."""
-        self._by_start.setdefault(piece.outline[0][1], []).append(piece)
-
     def close(self, piece: Piece) -> None:
-        """A piece is complete; one that sounds the same as an older one takes its place."""
+        """A piece is complete; it takes the place of an older one that sounds the same, and where too many are known of the oldest."""
         key = tuple(piece.outline)
-        for gone in filter(None, [self._known.pop(key, None)]):
-            self._by_start[gone.outline[0][1]].remove(gone)
-        if len(self._known) >= self._most:
-            oldest = next(iter(self._known))
-            self._by_start[oldest[0][1]].remove(self._known.pop(oldest))
+        gone = self._known.pop(key, None)
+        if gone is None and len(self._known) >= self._most:
+            gone = self._known.pop(next(iter(self._known)))
+        if gone is not None:
+            self.pieces.remove(gone)
         self._known[key] = piece
 
 
@@ -193,7 +193,7 @@ class Lesson:
             if first or self._piece is None:
                 self._piece = Piece(outline=[frame])
                 self._pieces.append((self._cutter.began / TELEPHONY, self._piece))
-                self._lexicon.enter(self._piece)
+                self._lexicon.pieces.append(self._piece)
             else:
                 self._piece.outline.append(frame)
 
@@ -265,11 +265,11 @@ class Hearing:
                 continue
             first, frame = cut
             if first:
-                self._candidates, self._frames = list(self._lexicon.starting(frame)), 0
+                self._candidates, self._frames = [Candidate(piece) for piece in self._lexicon.pieces], 0
             self._frames += 1
             for candidate in self._candidates:
                 candidate.compare(frame)
-            self._candidates = [each for each in self._candidates if each.distance < 1.0]
+            self._candidates = [each for each in self._candidates if each.distance < _NEAR + _SLACK / self._frames]
         self.quiet = self._cutter.loud_until == before
 
     def _best(self) -> Candidate | None:
@@ -277,7 +277,7 @@ class Hearing:
             return None
         heard = (self._cutter.loud_until - self._cutter.began) / FRAME
         return min(
-            self._candidates,
+            (each for each in self._candidates if each.distance < _NEAR),
             key=lambda each: each.distance + 0.002 * abs(len(each.piece.outline) - heard),
             default=None,
         )

@@ -1,7 +1,7 @@
 """People on the phone: they hear the agent's sound, understand its words, and speak real sound back, in blocks of 100 ms."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,18 +30,30 @@ class Moment(msgspec.Struct, kw_only=True):
 class Phones:
     """Everybody's phones."""
 
-    def __init__(self, contacts: Contacts, speaker: Speaker, *, ears: Lexicon, mouths: Lexicon) -> None:
+    def __init__(
+        self,
+        contacts: Contacts,
+        speaker: Speaker,
+        *,
+        ears: Lexicon,
+        mouths: Lexicon,
+        phones: Mapping[str, Phone] | None = None,
+    ) -> None:
         self.speaker = speaker
         self.agents_words = ears
         """What people understand: everything the agent's synthesisers say."""
         self.peoples_words = mouths
         """What people say, for those who listen to them."""
         self._contacts = contacts
+        self._initial = phones or {}
         self._phones: dict[str, Phone] = {}
+        self.reset()
 
     def reset(self) -> None:
-        """Nobody has a script."""
+        """Everybody talks as at the start."""
         self._phones.clear()
+        for number, phone in self._initial.items():
+            self.give(number, phone)
 
     def give(self, number: str, phone: Phone) -> None:
         """From now on this is how `number` (`*`: everybody else's) is answered. Raises ValueError."""

@@ -160,7 +160,7 @@ class Exotel:
     async def connect(self, suffix: str = ".json", /, **changed: str | None) -> httpx.Response:
         base = base_urls(self.sandbox.origin)["telephony"]
         form = {
-            "From": "+919876543210",
+            "From": "+919000000001",
             "CallerId": "08047491899",
             "StreamType": "bidirectional",
             **self.form,

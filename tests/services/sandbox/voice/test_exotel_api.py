@@ -37,7 +37,7 @@ async def exotel(sandbox: Sandbox, business: Agent) -> Exotel:
 
 async def test_a_call_is_taken_in_json_or_xml(exotel: Exotel):
     call = (await exotel.connect()).json()["Call"]
-    assert (call["Status"], call["From"], call["To"]) == ("in-progress", "09876543210", None)
+    assert (call["Status"], call["From"], call["To"]) == ("in-progress", "09000000001", None)
     assert call["DateCreated"] == "2026-02-16 10:30:00"
     as_xml = await exotel.connect("")
     assert as_xml.headers["content-type"].startswith("application/xml")
@@ -66,7 +66,7 @@ async def test_what_exotel_would_not_take_is_refused(exotel: Exotel, wrong: dict
 
 async def test_without_credentials_nothing_is_placed(sandbox: Sandbox):
     path = base_urls(sandbox.origin)["telephony"] + "/v1/Accounts/acme1/Calls/connect.json"
-    answer = await sandbox.client.post(path, data={"From": "+919876543210"})
+    answer = await sandbox.client.post(path, data={"From": "+919000000001"})
     assert (answer.status_code, answer.json()["RestException"]["Code"]) == (401, 34010)
 
 
@@ -85,7 +85,7 @@ async def test_a_lost_answer_may_have_placed_the_call(exotel: Exotel):
         with pytest.raises(httpx.HTTPError):
             await exotel.connect()
     base = base_urls(exotel.sandbox.origin)["telephony"]
-    query = {"From": "+919876543210", "DateCreated": "gte:2026-02-16 10:00:00;lte:2026-02-16 11:00:00"}
+    query = {"From": "+919000000001", "DateCreated": "gte:2026-02-16 10:00:00;lte:2026-02-16 11:00:00"}
     found = await exotel.sandbox.client.get(f"{base}/v1/Accounts/acme1/Calls.json", params=query, auth=("key", "token"))
     assert len(found.json()["Calls"]) == 1
 

@@ -30,7 +30,7 @@ async def test_the_stream_begins_as_documented(exotel: Exotel, business: Agent):
     connected, start, *media = business.frames
     assert connected == {"event": "connected"}
     assert start["start"]["call_sid"] == sid
-    assert start["start"]["from"] == "+919876543210"
+    assert start["start"]["from"] == "+919000000001"
     assert start["start"]["to"] == "+918047491899"
     assert start["start"]["custom_parameters"] == {"call": "01"}
     assert start["start"]["media_format"] == {"encoding": "audio/x-raw", "sample_rate": "8000", "bit_rate": "16"}
