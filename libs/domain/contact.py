@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from events import consent as consents
 from events import reach as reaches
 from events.base import Event
 from events.contact import Changed, Erased, NotFound, Profile, Registered
+
+LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ def evolve(state: Contact, event: Event) -> Contact:
             return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True)
         case _:
             return state
+
+
+def sealed_with(stream: str, data: Mapping[str, Any]) -> str:
+    """The key that seals what a system says happened: that of the contact whom it names, else one of its stream."""
+    contact = data.get("contact_id")
+    named = isinstance(contact, str) and contact.isprintable() and 1 <= len(contact) <= LONGEST_ID
+    return f"contact-{contact}" if named else stream
 
 
 def merged(known: Profile | None, given: Profile) -> Profile:
