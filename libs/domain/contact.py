@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from events import consent as consents
 from events import reach as reaches
 from events.base import Event
-from events.contact import Changed, Erased, NotFound, Profile, Registered
+from events.contact import Address, Changed, Erased, NotFound, Profile, Registered
+
+PHONES = ("whatsapp", "voice", "sms")
+"""The channels whose addresses are phones: one number is one person on all of them."""
+Place = tuple[str, str]
 
 LONGEST_ID = 200
 
@@ -32,6 +36,21 @@ class Contact:
             return None
         registered = next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
         return self.id if registered is None and channel == "chat" and self.known_to_erp else registered
+
+    def registers(self, channel: str, address: str) -> bool:
+        """Whether the ERP registered an address for this contact: for the channel, or a phone for another one of phones.
+
+        The chat's address is the contact's own id, which a signed token has proved.
+        """
+        if channel == "chat":
+            return self.known_to_erp and address == self.id
+        channels = PHONES if channel in PHONES else (channel,)
+        entries = self.profile.channels if self.profile and self.known_to_erp else []
+        return any(entry.channel in channels and entry.address == address for entry in entries)
+
+    def entry(self, channel: str) -> Address | None:
+        """What the ERP says of the address at which the contact is reached on a channel."""
+        return next((each for each in (self.profile.channels if self.profile else []) if each.channel == channel), None)
 
 
 def evolve(state: Contact, event: Event) -> Contact:
@@ -104,10 +123,24 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """The addresses at which nothing arrives, by channel and address: until when (None: until the contact is heard there)."""
+class Confirmed:
+    """When the contact confirmed who they are at an address, and whether the ERP had registered it then."""
 
-    failed: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+    at: datetime
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known of addresses, each a channel with an address on it.
+
+    `failed`: nothing arrives there, until when (None: until the contact is heard there). `confirmed`: the contact reads
+    there; `denied`: somebody else does.
+    """
+
+    failed: Mapping[Place, datetime | None] = field(default_factory=dict)
+    confirmed: Mapping[Place, Confirmed] = field(default_factory=dict)
+    denied: frozenset[Place] = frozenset()
 
     def fails(self, channel: str, address: str, now: datetime) -> bool:
         """Whether an address is passed over now."""
@@ -121,9 +154,31 @@ def evolve_reach(state: Reach, event: Event) -> Reach:
     """The reach after one more fact."""
     match event:
         case reaches.AddressFailed():
-            return Reach({**state.failed, (event.channel, event.address): event.until})
+            place = (event.channel, event.address)
+            failed = {**state.failed, place: event.until}
+            return replace(state, failed=failed, confirmed=_without(state.confirmed, place))
         case reaches.AddressWorks():
-            gone = (event.channel, event.address)
-            return Reach({place: until for place, until in state.failed.items() if place != gone})
+            return replace(state, failed=_without(state.failed, (event.channel, event.address)))
+        case reaches.PersonConfirmed():
+            place = (event.channel, event.address)
+            confirmed = {**state.confirmed, place: Confirmed(event.at, event.registered)}
+            return replace(state, confirmed=confirmed, denied=state.denied - {place})
+        case reaches.PersonDenied():
+            place = (event.channel, event.address)
+            return replace(state, confirmed=_without(state.confirmed, place), denied=state.denied | {place})
+        case reaches.ConfirmationVoided():
+            kept = {
+                place: known
+                for place, known in state.confirmed.items()
+                if place[0] != event.channel or event.address not in (None, place[1])
+            }
+            return replace(state, confirmed=kept)
         case _:
             return state
+
+
+Known = TypeVar("Known")
+
+
+def _without(places: Mapping[Place, Known], gone: Place) -> dict[Place, Known]:
+    return {place: known for place, known in places.items() if place != gone}

@@ -168,6 +168,7 @@ def _address(entry: Any) -> Address | None:
         address=normalized(channel, str(entry["address"])),
         consent_at=at,
         consent_evidence=evidence,
+        do_not_disturb=entry.get("do_not_disturb") is True,
     )
 
 

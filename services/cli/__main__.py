@@ -13,6 +13,8 @@ from libs.config import report
 from libs.config.load import load_bundle
 from libs.kit import log
 from services.cli import admin, chat, config, demo, doctor, imports, projections, trace, up
+from services.cli.scenario import run as scenarios
+from services.cli.scenario.stage import Llm
 from services.cli.settings import TENANT, Settings, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
@@ -22,6 +24,7 @@ config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
 chat_app = typer.Typer(no_args_is_help=True, help="The chat on your web pages.")
+scenario_app = typer.Typer(no_args_is_help=True, help="Conversation scenarios: they test a bundle.")
 projections_app = typer.Typer(no_args_is_help=True, help="The tables that people look at, built from the log.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 contacts_app = typer.Typer(no_args_is_help=True, help="Contacts.")
@@ -34,6 +37,7 @@ app.add_typer(projections_app, name="projections")
 app.add_typer(chat_app, name="chat")
 app.add_typer(contacts_app, name="contacts")
 app.add_typer(followups_app, name="followups")
+app.add_typer(scenario_app, name="scenario")
 
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
@@ -170,6 +174,18 @@ def config_migrate(
         )
 
     _run(work, from_environment())
+
+
+@scenario_app.command("run")
+def scenario_run(
+    names: Annotated[list[str] | None, typer.Argument(help="Beginnings of names, or patterns. Default: all.")] = None,
+    folder: Annotated[Path | None, typer.Option("--config", help="A bundle's folder. Default: as configured.")] = None,
+    llm: Annotated[Llm, typer.Option(help="real: needs CONVERSE_LLM_API_KEY, and costs money.")] = "emulated",
+    json: Json = False,
+) -> None:
+    """Play a bundle's scenarios, say what differs, and which transitions and steps none of them takes."""
+    log.configure("console", level="error")
+    _run(lambda settings, console: scenarios.run(settings, console, names or [], folder, llm, json), from_environment())
 
 
 @clock_app.command("advance")

@@ -200,11 +200,15 @@ class Chat:
         await self._bus.signal(chat.from_contact(tenant, contact), chat.write(frame))
 
     async def _tell_presence(self) -> None:
-        """Say again and again who is here: signals may be lost, and so may we."""
+        """Say again and again who is here: signals may be lost, and so may we. One by one, spread over the round."""
         while True:
-            await asyncio.sleep(PRESENCE_S)
-            for tenant, contact in self._rooms.occupied:
-                await self._presence(tenant, contact, there=True)
+            occupied = self._rooms.occupied
+            if not occupied:
+                await asyncio.sleep(PRESENCE_S)
+            for room in occupied:
+                await asyncio.sleep(PRESENCE_S / len(occupied))
+                if room in self._rooms:
+                    await self._presence(*room, there=True)
 
     async def _hear_signals(self) -> None:
         """Pass drafts and signs of life on to whoever is in that room here."""

@@ -81,14 +81,17 @@ class Doors:
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
             bound = mode == "live" and self.settings.profile == "development"
-            doors[channel] = Door(mode, chosen.test_recipients if bound else ())
+            sender = resolve(chosen.credentials.get("caller_id"), self.settings.environment)
+            doors[channel] = Door(mode, chosen.test_recipients if bound else (), sender)
         return doors
 
 
 class TurnWorker:
-    """Takes turns with Claude: the effect `llm.turn`."""
+    """Takes turns with Claude: the effect `llm.turn`. Without a bus nobody sees a reply while it is written."""
 
-    def __init__(self, settings: Settings, *, store: Store, bus: Bus, clock: Clock, bundles: Bundles[Bundle]) -> None:
+    def __init__(
+        self, settings: Settings, *, store: Store, bus: Bus | None, clock: Clock, bundles: Bundles[Bundle]
+    ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
@@ -123,7 +126,7 @@ class TurnWorker:
     def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
         """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
         contact = claim.intent.envelope.subject
-        if channel != "chat" or contact is None:
+        if channel != "chat" or contact is None or self._bus is None:
             return nullcontext()
         return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 

@@ -22,7 +22,18 @@ from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import collecting, hearing, planned, process, settling, speech, threads, turns
+from services.orchestrator import (
+    collecting,
+    focus,
+    hearing,
+    planned,
+    process,
+    settling,
+    speech,
+    threads,
+    together,
+    turns,
+)
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
@@ -191,7 +202,7 @@ def take_over(story: Story, who: str) -> None:
 def reply(story: Story, given: operator.ReplyGiven) -> None:
     """An operator speaks: a person decides, so only the contact's own STOP withholds it."""
     channel = given.channel or story.conversation.channel or next(iter(story.known.doors), "whatsapp")
-    matter = next(iter(process.in_focus(story)), None)
+    matter = next(iter(focus.in_focus(story)), None)
     address = story.address(channel, answering=True)
     if address is None or not story.conversation.open:
         story.tell(
@@ -252,6 +263,8 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" | "pending":
             if timer.step == matter.step and not matter.asked:
+                if timer.name == together.GATHER:
+                    story.gathered.add(matter.id)
                 process.resume(story, matter.id)
         case "wait":
             flow, step = process.here(story, matter.id)

@@ -74,7 +74,8 @@ class Index:
         """The contacts whom these addresses name, in their order, each once."""
         rows = await self._rows.fetch(
             "SELECT a.contact FROM unnest($3::text[]) WITH ORDINALITY AS asked (digest, nth)"
-            " JOIN orchestrator.address a ON a.tenant = $1 AND a.channel = $2 AND a.digest = asked.digest ORDER BY nth",
+            " CROSS JOIN LATERAL (SELECT contact FROM orchestrator.address"
+            " WHERE tenant = $1 AND channel = $2 AND digest = asked.digest LIMIT 1) a ORDER BY nth",
             self._tenant,
             channel,
             list(digests),

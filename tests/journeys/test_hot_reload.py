@@ -70,7 +70,8 @@ async def test_every_service_decides_by_what_was_published_last(town: Town):
 
 def changed() -> Bundle:
     """The shipped bundle with all the changes."""
-    texts = {path.relative_to(SHIPPED_BUNDLE).as_posix(): path.read_text() for path in SHIPPED_BUNDLE.rglob("*.yaml")}
+    files = [path for path in SHIPPED_BUNDLE.rglob("*.yaml") if "scenarios" not in path.parts]
+    texts = {path.relative_to(SHIPPED_BUNDLE).as_posix(): path.read_text() for path in files}
     for old, new in CHANGES.items():
         assert any(old in text for text in texts.values()), old
         texts = {name: text.replace(old, new) for name, text in texts.items()}
