@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 
 from libs.config.compile import compile_bundle
-from libs.config.load import SCENARIOS
 from libs.kit import http
 from libs.kit.effect_sql import Ledger
 from libs.kit.serve import App, serve
