@@ -53,7 +53,7 @@ Report = Callable[..., None]
 """`report(name, value, unit, bar=…, ok=…)`."""
 
 MODULE = "bench.dialogue"
-CONVERSATIONS = 8
+CONVERSATIONS = 32
 TURNS = 50
 HTTP_TURNS = 20
 EARLY, LATE = slice(1, 4), slice(TURNS - 3, TURNS)

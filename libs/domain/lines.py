@@ -1,9 +1,11 @@
 """The lines of a conversation: what each said and is about, whether it has been answered; our messages, and Claude's turns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from events.conversation import AttachmentsRead, ContactSaid, MessageRequested
 from events.values import Attachment
@@ -14,8 +16,7 @@ HISTORY = 40
 """How many lines of a conversation stay in mind and are shown to Claude."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """Something that was said, by whom and where. `version` is its place in the conversation's stream.
 
     `about` names its matter; where it is not `certain` that was a guess: the matter that was in focus. `ref` is the
@@ -53,8 +54,7 @@ class Line:
         return "\n".join(parts) or ("" if self.kind == "text" else f"[{self.kind}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """A message that we asked for, when (business time), what for and to whom; `ref` is the provider's id of it."""
 
     channel: str
@@ -71,8 +71,7 @@ class Sent:
     merged: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """Claude is thinking: up to which version of the stream, for which step; about who writes, where it `identifies`."""
 
     id: str
