@@ -158,6 +158,8 @@ TELLERS: dict[type[Event], Teller] = {
     followup.Resolved: lambda event: f"{event.outcome}" + (f" ({event.state})" if event.state else ""),
     followup.Exhausted: _exhausted,
     followup.Cancelled: lambda event: event.reason,
+    operator.ErasureRequested: lambda event: f"{event.operator} asks to erase {event.contact_id}",
+    contact.Erased: lambda event: f"every key of {event.contact_id} is destroyed",
     conversation.Opened: lambda event: (
         f"with {event.contact_id}" + (f", follows {event.follows}" if event.follows else "")
     ),
