@@ -197,6 +197,7 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 event.matter,
                 event.step,
                 identifies=event.identifies,
+                said=frozenset(event.said),
                 hides=frozenset(event.hides),
                 merged=tuple(event.merged),
             )
@@ -347,7 +348,7 @@ def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
         return state
 
     def read(line: Line) -> bool:
-        return line.role == "contact" and line.version <= turn.upto and line.channel == event.channel
+        return line.source in turn.said
 
     return replace(state, lines=lines.changed(state.lines, read, understood=True, answered=True), idle=state.idle + 1)
 

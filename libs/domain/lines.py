@@ -20,7 +20,8 @@ class Line(msgspec.Struct, frozen=True):
     """Something that was said, by whom and where. `version` is its place in the conversation's stream.
 
     `about` names its matter; where it is not `certain` that was a guess: the matter that was in focus. `ref` is the
-    provider's id of it, `source` our message or the inbound stream. A line is `pending` while its files are not read yet.
+    provider's id of it, `source` our message or the inbound stream, `sender` the address that the contact wrote from. A line
+    is `pending` while its files are not read yet.
     """
 
     role: Role
@@ -31,6 +32,7 @@ class Line(msgspec.Struct, frozen=True):
     about: str | None = None
     certain: bool = False
     source: str | None = None
+    sender: str | None = None
     ref: str | None = None
     quotes: str | None = None
     kind: str = "text"
@@ -80,6 +82,7 @@ class Turn(msgspec.Struct, frozen=True):
     matter: str | None = None
     step: str | None = None
     identifies: bool = False
+    said: frozenset[str] = frozenset()
     hides: frozenset[str] = frozenset()
     merged: tuple[str, ...] = ()
 
@@ -102,6 +105,7 @@ def heard(said: ContactSaid, version: int, about: str | None) -> Line:
         about=said.matter or about,
         certain=said.matter is not None,
         source=said.inbound,
+        sender=said.sender,
         ref=said.provider_ref,
         quotes=said.reply_to,
         kind=said.kind,
