@@ -9,6 +9,7 @@ from libs.config.bundle import Bundle
 from libs.config.check_email import check_email
 from libs.config.check_flow import check_flows
 from libs.config.check_names import check_names
+from libs.config.check_policy import check_policy
 from libs.config.check_rules import check_rules
 from libs.config.check_settings import check_ids, check_settings, check_use
 from libs.config.check_sms import check_sms
@@ -70,6 +71,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     check_settings(parsed, env, profile, found)
     check_email(parsed, env, profile, found)
     check_sms(parsed, env, profile, found)
+    check_policy(parsed, found)
     check_use(parsed, found)
     _general_flow(parsed, found)
     findings = found.sorted()

@@ -125,8 +125,12 @@ def api(erp: Erp) -> Router:
 
         return await write(request, take)
 
+    @post("/contacts/{contact_id:str}/erased")
+    async def contact_erased(contact_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        return await write(request, lambda _: (200, {"contact_id": contact_id, "recorded": True}))
+
     reads = [pending, context, search, contact, payment, stock, track, invoice, order, issues]
-    writes = [settle, promise, copy, invoice_outcome, order_outcome]
+    writes = [settle, promise, copy, invoice_outcome, order_outcome, contact_erased]
     return Router(API, route_handlers=[*reads, *writes], include_in_schema=False)
 
 

@@ -21,7 +21,7 @@ from events.message import Accepted, Rejected, Withheld
 from events.turn import Completed
 from libs.config.scenario import Called, Expect, Limits, Never, Sent
 from libs.domain.flow import Collect, Generate
-from libs.domain.policy import calendar_of
+from libs.domain.policy import within_hours
 from services.cli.scenario.play import Played
 
 Facts = Sequence[Recorded[Any]]
@@ -208,8 +208,9 @@ def _ill_mannered(
     if stopped:
         yield f"something was said after the contact said stop: {_shown(event)}"
     policy = bundle.policy
-    calendar = calendar_of(policy, channel=event.channel, purpose=event.allowed_by.purpose, zone=policy.timezone)
-    if event.purpose == "approach" and not calendar.is_open(at):
+    purpose = event.allowed_by.purpose
+    allowed = within_hours(policy, channel=event.channel, purpose=purpose, at=at, zone=policy.timezone)
+    if event.purpose == "approach" and not allowed:
         yield f"the contact was approached at {at:%d %b %H:%M}, when the policy forbids it: {_shown(event)}"
     inside = event.channel in heard and at - heard[event.channel] <= WINDOW
     if event.channel == "whatsapp" and event.body.template is None and not inside:

@@ -104,7 +104,13 @@ MISTAKES = (
     Mistake("a purpose without a map", POLICY, "    payment_collection:", "    payment_colection:", "policy.purposes.payment_colection", "no state map", "'payment_collection'", below=1),
     Mistake("a region without holidays", POLICY, "subdivision: MH", "subdivision: MHA", "policy.holidays.subdivision", "no holidays are known", "'MH'"),
     Mistake("consent that is neither", POLICY, "whatsapp: required", "whatsapp: requird", "policy.consent.whatsapp", "is not known", "'required'"),
-    Mistake("a key of the policy that is not built", POLICY, "  blackout_dates: []", "  money_per_day: {INR: 5000}", "policy.money_per_day", "money_per_day is not built yet", "can stay", severity="warning"),
+    Mistake("a limit in no currency", POLICY, "  blackout_dates: []", "  money_per_day: {Rs: 5000}", "policy.money_per_day.Rs", "no currency", "INR"),
+    Mistake("a question about the debt before anybody said who they are", POLICY, "Am I writing to {{contact_name}}?", "Is {{entity_id}} yours?", "policy.right_person.question", "'entity_id' may not be named", "{{contact_name}}"),
+    Mistake("a registered question that names the debt", WHATSAPP, "so that we write to the right person.", "about {{invoice_number}}.", "templates[11].body", "'invoice_number' may not be named", "contact", below=-2),
+    Mistake("who may hear a matter in writing", POLICY, "text: registered_address", "text: registred_address", "policy.purposes.payment_collection.right_person.text", "is no text", "'registered_address'"),
+    Mistake("a series of numbers for no category", POLICY, "promotional: \"140\"", "promotion: \"140\"", "policy.number_series.promotion", "no category", "'promotional'"),
+    Mistake("a category of a purpose that is none", POLICY, "category: transactional", "category: transaction", "policy.purposes.order_fulfillment.category", "is no category", "'transactional'"),
+    Mistake("a source of no check", POLICY, "{rules: [stop]}", "{rules: [stp]}", "policy.rules[6].applies.rules[0]", "'stp' is none of the rules", "'stop'"),
     Mistake("an amount that is none", PRICES, "amount: 0.8631", "amount: cheap", "prices[0].amount", "must be a number", "0.115"),
     Mistake("a unit that is none", PRICES, "unit: message", "unit: mesage", "prices[0].unit", "is no unit", "'message'"),
     Mistake("a price that is there twice", PRICES, "category: marketing", "category: utility", "prices[1]", "defined twice", "prices.yaml:5", below=1),
@@ -222,3 +228,20 @@ def test_what_is_not_yaml_is_found_with_its_line():
     found = next(each for each in check(texts).findings if each.file == RULES)
     assert "this is not YAML" in found.message
     assert found.line >= line
+
+
+def test_an_offer_may_not_go_out_where_a_service_was_asked_for():
+    texts, _ = changed(WHATSAPP, "    category: utility\n", "    category: marketing\n")
+    found = [each for each in added(texts) if "is a marketing text" in each.message]
+    assert {(each.file, each.path) for each in found} >= {(PAYMENT, "flows[0].steps[2].templates.whatsapp")}
+    promoted = TEXTS[POLICY].replace("      category: service", "      category: promotional")
+    assert not [each for each in added({**texts, POLICY: promoted}) if "is a marketing text" in each.message]
+
+
+def test_where_nobody_can_be_asked_who_they_are_it_is_said():
+    texts, _ = changed(POLICY, "text: registered_address", "text: confirm")
+    assert added(texts) == []
+    unasked = texts[POLICY].replace("{whatsapp: confirm_person, sms: confirm_person}", "{sms: confirm_person}")
+    (found, unused) = added({**texts, POLICY: unasked})
+    assert (found.path, found.severity) == ("policy.purposes.payment_collection.right_person.text", "warning")
+    assert "nothing sends the template 'confirm_person'" in unused.message
