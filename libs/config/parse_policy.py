@@ -204,8 +204,8 @@ def _money(limits: Mapping[str, Node], found: Findings) -> dict[str, int]:
     for currency, node in limits.items():
         if not CURRENCY.match(currency):
             found.error(node, f"{currency!r} is no currency", "write an ISO 4217 code such as INR", line=node.key_line)
-        elif isinstance(node.value, bool) or not isinstance(node.value, int):
-            found.error(node, "a limit must be a whole number of the currency", "write 5000")
+        elif isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < 1:
+            found.error(node, "a limit must be a whole number of the currency, 1 or more", "write 5000")
         else:
             money[currency] = node.value
     return money

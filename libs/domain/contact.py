@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from events import consent as consents
 from events import reach as reaches
@@ -13,6 +13,8 @@ from events.contact import Address, Changed, Erased, NotFound, Profile, Register
 PHONES = ("whatsapp", "voice", "sms")
 """The channels whose addresses are phones: one number is one person on all of them."""
 Place = tuple[str, str]
+
+LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ def evolve(state: Contact, event: Event) -> Contact:
             return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True)
         case _:
             return state
+
+
+def sealed_with(stream: str, data: Mapping[str, Any]) -> str:
+    """The key that seals what a system says happened: that of the contact whom it names, else one of its stream."""
+    contact = data.get("contact_id")
+    named = isinstance(contact, str) and contact.isprintable() and 1 <= len(contact) <= LONGEST_ID
+    return f"contact-{contact}" if named else stream
 
 
 def merged(known: Profile | None, given: Profile) -> Profile:

@@ -64,6 +64,8 @@ class Poller:
         cause_id = ids.cause_id(tenant, "erp-followup", found.erp_id)
         cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source=SOURCE, id=cause_id)
         stream = f"backend-followup-{ids.digest(found.erp_id)}"
-        taken = await self._store.append_any(tenant, stream, [Draft(stream, found)], cause)
+        taken = await self._store.append_any(
+            tenant, stream, [Draft(stream, found, f"contact-{found.contact_id}")], cause
+        )
         if not taken.duplicate:
             log.info("the ERP has a follow-up for us", followup=found.erp_id)

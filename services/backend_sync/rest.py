@@ -9,7 +9,7 @@ import structlog
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
-from events.contact import Linked, NotFound, Profile, Registered
+from events.contact import Erased, Linked, NotFound, Profile, Registered
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
@@ -34,6 +34,8 @@ WRITE_AGE = timedelta(days=3)
 """How long the ERP is told again before an operator must look at it."""
 WRITE_ATTEMPTS = 60
 TOOL_ATTEMPTS = 6
+ERASED_ENDPOINT = "contact_erased"
+"""Told who was erased here; a bundle may leave it out."""
 
 
 class Rest:
@@ -65,6 +67,8 @@ class Rest:
             "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
             "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.erase": kind(self.erase, _not_moved, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.erasure_told": kind(self.tell_erased, _not_told, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.move": kind(self.move, _not_moved, TOOL_AGE, TOOL_ATTEMPTS),
         }
 
@@ -123,6 +127,31 @@ class Rest:
         address = normalized(asked.channel, asked.address)
         profile = decide.moved(known.profile, asked.channel, address)
         return Done([await self._known(claim.tenant, asked.contact_id, profile)])
+
+    async def erase(self, claim: Claim) -> Outcome:
+        """Destroy every key of a contact: what was ever stored of it can be read by nobody any more."""
+        contact_id = claim.intent.event.contact_id
+        if (await self._contact(claim.tenant, contact_id)).erased:
+            return Done([])
+        claim.begin_call()
+        async with self._store.pool.acquire() as connection:
+            await self._store.keyring.destroy(connection, claim.tenant, [f"contact-{contact_id}"])
+        return Done([decide.about_contact(contact_id, Erased(contact_id=contact_id))])
+
+    async def tell_erased(self, claim: Claim) -> Outcome:
+        """The ERP is told who was erased here, where the bundle names an endpoint for it."""
+        bundle = await self._bundles.current(claim.tenant)
+        if ERASED_ENDPOINT not in bundle.settings.backend.endpoints:
+            return Done([])
+        payload = {"contact_id": claim.intent.event.contact_id}
+        answer = await self._call(claim, bundle, ERASED_ENDPOINT, payload, writes=True)
+        match answer:
+            case Answered():
+                return Done([decide.completed(claim.intent, "write", ERASED_ENDPOINT, answer)])
+            case Refused(status, reason):
+                return RefusedEffect([decide.failed(claim.intent, "write", ERASED_ENDPOINT, reason, status)])
+            case Later():
+                return _retry(answer)
 
     async def pending(self, tenant: str) -> list[Any]:
         """The ERP's pending follow-ups, as facts to be stored under its ids."""
@@ -210,6 +239,10 @@ def _tool_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
 
 def _write_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
     return [decide.failed(intent, "write", intent.event.endpoint, reason)]
+
+
+def _not_told(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.failed(intent, "write", ERASED_ENDPOINT, reason)]
 
 
 def _contact_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:

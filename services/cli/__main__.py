@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from libs.config import report
-from libs.config.load import load_bundle
+from libs.config.load import load_bundle, load_scenarios
 from libs.kit import log
 from services.cli import admin, chat, config, demo, doctor, imports, projections, trace, up
 from services.cli.scenario import run as scenarios
@@ -113,11 +113,15 @@ def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -
 
 @config_app.command("check")
 def config_check(folder: Folder = None, json: Json = False) -> None:
-    """Check a bundle: every finding with file, line, path, and what would be right."""
+    """Check a bundle and its scenarios: every finding with file, line, path, and what would be right."""
     settings = from_environment()
-    loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
-    sys.stdout.write(report.as_json(loaded.findings).decode() + "\n" if json else report.as_text(loaded.findings))
-    raise typer.Exit(0 if loaded.bundle is not None else 1)
+    where = folder or settings.config
+    loaded = load_bundle(where, settings.environment, settings.profile)
+    findings = loaded.findings
+    if loaded.bundle is not None:
+        findings += load_scenarios(where, loaded.bundle)[1]
+    sys.stdout.write(report.as_json(findings).decode() + "\n" if json else report.as_text(findings))
+    raise typer.Exit(1 if any(each.severity == "error" for each in findings) else 0)
 
 
 @config_app.command("publish")

@@ -1,6 +1,6 @@
 """Facts in words: one readable line a fact, for the demo and the trace."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from events import (
@@ -46,23 +46,28 @@ def _evaluated(event: rules.Evaluated) -> str:
 
 
 def _decision(decision: PolicyDecision) -> str:
-    return "; ".join(_check(check) for check in decision.checks)
+    return _checks(decision.checks)
 
 
-def _check(check: PolicyCheck) -> str:
-    """What a rule said, and where it comes from: its place in the policy, its source and since when it holds."""
-    known = f" [{check.provision or check.source}, since {check.effective}]" if check.source and check.effective else ""
-    said = "" if check.verdict == "allowed" else f" {check.verdict}"
-    return f"{check.rule}{said}: {check.detail}{known}"
+def _checks(checks: Iterable[PolicyCheck]) -> str:
+    """What each rule said, and where it comes from: its place in the policy and since when it holds; what is the same, once."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        known = f" [{check.provision or check.source}, since {check.effective}]" if check.effective else ""
+        said.setdefault((check.verdict, check.detail), []).append(f"{check.rule}{known}")
+    return "; ".join(
+        f"{', '.join(rules)}{'' if verdict == 'allowed' else f' {verdict}'}: {detail}"
+        for (verdict, detail), rules in said.items()
+    )
 
 
 def _against(decisions: Sequence[PolicyDecision]) -> str:
     """By which rules each channel was not to be used now, or not at all."""
     said = []
     for decision in decisions:
-        checks = [_check(each) for each in decision.checks if each.verdict in ("deferred", "refused")]
+        checks = [each for each in decision.checks if each.verdict in ("deferred", "refused")]
         if checks:
-            said.append(f"{decision.channel} {'; '.join(checks)}")
+            said.append(f"{decision.channel} {_checks(checks)}")
     return " | ".join(said)
 
 
@@ -83,8 +88,8 @@ def _exhausted(event: followup.Exhausted) -> str:
 def _message(event: conversation.MessageRequested) -> str:
     how = f"template {event.body.template}" if event.body.template else "text"
     purpose = "asks who it is" if event.identifies else event.purpose
-    exempt = [_check(each) for each in event.allowed_by.checks if each.verdict == "exempt"]
-    allowed = f"; allowed because {'; '.join(exempt)}" if exempt else ""
+    exempt = [each for each in event.allowed_by.checks if each.verdict == "exempt"]
+    allowed = f"; allowed because {_checks(exempt)}" if exempt else ""
     return f"{purpose} on {event.channel} ({how}): {quoted(event.body.text)}{allowed}"
 
 
@@ -153,6 +158,8 @@ TELLERS: dict[type[Event], Teller] = {
     followup.Resolved: lambda event: f"{event.outcome}" + (f" ({event.state})" if event.state else ""),
     followup.Exhausted: _exhausted,
     followup.Cancelled: lambda event: event.reason,
+    operator.ErasureRequested: lambda event: f"{event.operator} asks to erase {event.contact_id}",
+    contact.Erased: lambda event: f"every key of {event.contact_id} is destroyed",
     conversation.Opened: lambda event: (
         f"with {event.contact_id}" + (f", follows {event.follows}" if event.follows else "")
     ),

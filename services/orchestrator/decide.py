@@ -5,6 +5,7 @@ from typing import Any
 from events import backend, business, operator
 from events.conversation import (
     ChannelSwitched,
+    Closed,
     Escalated,
     MessageRequested,
     OutcomeHeard,
@@ -36,6 +37,7 @@ from services.orchestrator import (
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
+ERASED = "the contact was erased on request"
 
 
 def take_up(story: Story, followup: str, follows: str | None) -> None:
@@ -165,6 +167,15 @@ def on_business_event(story: Story, matter: str, event: business.EventReceived) 
 def withdraw(story: Story, matter: str, reason: str) -> None:
     """The matter became pointless."""
     settling.cancel(story, matter, reason)
+
+
+def erase(story: Story) -> None:
+    """The contact is erased: every matter ends, nothing more is said, and the conversation is over."""
+    for followup in list(story.followups):
+        settling.cancel(story, followup, ERASED)
+    story.close_gate(f"contact:{story.contact.id}", ERASED, lasting=True)
+    if story.conversation.status != "closed":
+        story.tell(Closed(reason="cancelled"))
 
 
 def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str) -> None:

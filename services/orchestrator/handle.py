@@ -19,8 +19,8 @@ from events import (
 from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
-from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, hearing, index, opening, outcomes, person, turns
+from libs.kit.world import Decision, World
+from services.orchestrator import decide, erasing, hearing, index, opening, outcomes, person, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
@@ -50,6 +50,7 @@ class Orchestrator:
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
+            operator.ErasureRequested: self.on_erasure_requested,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
@@ -88,13 +89,7 @@ class Orchestrator:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        asked: Event = opening.by_hand(event)
-        if event.dedupe_key is not None:
-            holder = await Index(world.db, world.tenant).holder(event.dedupe_key)
-            why = why_not(holder, cooldown_s=0, supersede=False, now=world.now())
-            if why is not None and holder is not None:
-                asked = opening.not_by_hand(event, event.dedupe_key, holder, why)
-        return self._telling.decision(world, [opening.draft(event.followup, event.contact_id, asked)], bound)
+        return self._telling.decision(world, [await opening.asked_by_hand(event, world)], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
@@ -118,6 +113,8 @@ class Orchestrator:
     async def _join(self, world: World, followup_id: str, contact_id: str) -> Decision | None:
         """A matter joins the contact's conversation, once the ERP has said who the contact is."""
         known = await world.fold(CONTACTS, f"contact-{contact_id}")
+        if known.erased:
+            return self._telling.decision(world, [erasing.pointless(followup_id, contact_id)])
         if known.profile is None:
             waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
             rows = [index.wait_for_contact(world.tenant, contact_id, followup_id)]
@@ -144,25 +141,19 @@ class Orchestrator:
         messages = [
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
-        rows = [row for lookup in lookups for row in self._lookup_rows(world, contact_id, lookup)]
+        rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
         if not followups and not messages and not strangers:
             return Decision(rows=rows)
+        if await erasing.is_erased(world, contact_id):
+            return Decision(rows=[*rows, *self._shell.bind_rows(world.tenant, messages, contact_id)])
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        rows += self._shell.bind_rows(world.tenant, erasing.keys_of_strangers(lookups, strangers), contact_id)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
             decide.take_up(story, followup_id, follows)
         rows.append(index.contact_is_known(world.tenant, contact_id))
         rows += await self._senders.hear(world, story, messages, follows)
         return self._telling.told(world, [story], rows, ended)
-
-    def _lookup_rows(self, world: World, contact_id: str, lookup: contact.Lookup) -> list[Row]:
-        standing: index.Standing = "implied" if lookup.implied else "registered"
-        if index.is_stranger(contact_id):
-            standing = "stranger"
-        return [
-            index.know_address(world.tenant, lookup.channel, lookup.digest, contact_id, standing),
-            index.sender_is_known(world.tenant, lookup.channel, lookup.digest),
-        ]
 
     async def on_contact_not_found(self, fact: Recorded[contact.NotFound], world: World) -> Decision | None:
         """The ERP does not know the contact: nobody can be approached, a person must look at it."""
@@ -191,6 +182,9 @@ class Orchestrator:
                 return Decision(rows=rows)
             unknown = address.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
             return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
+        if await erasing.is_erased(world, sender.contact):
+            # Its address still leads to who it was: what they write is destroyed unread, and nobody answers.
+            return Decision(rows=self._shell.bind_rows(world.tenant, [fact.stream], sender.contact))
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
         rows = self._senders.learnt(world, event, sender.contact) if sender.by_address else []
         rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
@@ -332,3 +326,8 @@ class Orchestrator:
                 cancelled = followup.Cancelled(reason=reason)
                 drafts.append(opening.draft(followup_id, contact_id, cancelled))
         return self._telling.told(world, stories.values(), (), drafts)
+
+    async def on_erasure_requested(self, fact: Recorded[operator.ErasureRequested], world: World) -> Decision | None:
+        """Somebody is to be forgotten: their follow-ups end, and nothing more is said to them."""
+        stories, drafts = await erasing.ended(world, self._gather, fact.event.contact_id)
+        return self._telling.told(world, stories, (), drafts)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
+from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
@@ -177,6 +178,17 @@ def know_address(tenant: str, channel: str, digest: str, contact: str, standing:
         " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
         (tenant, channel, digest, contact, STANDINGS.index(standing)),
     )
+
+
+def lookup_rows(tenant: str, contact: str, lookup: Lookup) -> list[Row]:
+    """An address that the ERP told of a contact, and whoever waited to be named by it."""
+    standing: Standing = "implied" if lookup.implied else "registered"
+    if is_stranger(contact):
+        standing = "stranger"
+    return [
+        know_address(tenant, lookup.channel, lookup.digest, contact, standing),
+        sender_is_known(tenant, lookup.channel, lookup.digest),
+    ]
 
 
 def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:

@@ -75,15 +75,20 @@ def by_hand(asked: FollowupTriggered) -> Opened:
     )
 
 
-def not_by_hand(asked: FollowupTriggered, key: str, holder: Holder, why: str) -> Declined:
-    """Somebody asks for what is open already."""
-    return Declined(
-        contact_id=asked.contact_id,
-        rule_id=asked.rule_id or "operator",
-        dedupe_key=key,
-        reason=why,
-        instead=holder.followup,
-    )
+async def asked_by_hand(asked: FollowupTriggered, world: World) -> Draft:
+    """The follow-up that somebody asks for; one under a key is declined where one of that key is open."""
+    opened: Event = by_hand(asked)
+    holder = await Index(world.db, world.tenant).holder(asked.dedupe_key) if asked.dedupe_key is not None else None
+    why = why_not(holder, cooldown_s=0, supersede=False, now=world.now())
+    if why is not None and holder is not None and asked.dedupe_key is not None:
+        opened = Declined(
+            contact_id=asked.contact_id,
+            rule_id=asked.rule_id or "operator",
+            dedupe_key=asked.dedupe_key,
+            reason=why,
+            instead=holder.followup,
+        )
+    return draft(asked.followup, asked.contact_id, opened)
 
 
 def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:

@@ -41,7 +41,7 @@ class Operators:
                     decide.by_hand(story, given, fact.stream, matter.id)
                     return
 
-        return await self._telling.tell(world, given.conversation, moved)
+        return await self._telling.tell(world, given.conversation, moved, keys=[fact.stream])
 
     async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
         """Somebody moves what runs in a conversation to another bundle."""

@@ -115,7 +115,11 @@ def _sent(story: Story, sent: Sent) -> None:
     due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
     wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard(matter.id)}
     waits = story.matter(matter.id).step == sent.step
-    if sent.purpose == "approach" or (waits and focus.listens(story, matter.id, "outcome", "no_reply")):
+    if (
+        sent.purpose == "approach"
+        or sent.identifies
+        or (waits and focus.listens(story, matter.id, "outcome", "no_reply"))
+    ):
         story.set_timer("no_reply", due_at, **wait)
     elif sent.purpose == "answer" and matter.process_type is None and waits:
         story.set_timer("no_reply", due_at, step=sent.step, **wait)

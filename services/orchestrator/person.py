@@ -14,7 +14,7 @@ from libs.domain.right_person import Standing
 from libs.domain.templates import TemplateFailed, render_payload, render_strict
 from services.orchestrator import speech
 from services.orchestrator.actions import request_write
-from services.orchestrator.approach import NoWay, Purpose, Way, find_way, purpose_of, standing_at
+from services.orchestrator.approach import NoWay, Purpose, Way, find_way, standing_at
 from services.orchestrator.story import Story
 
 CONFIRMS, WRONG_PERSON = "confirms_person", "wrong_person"
@@ -161,7 +161,7 @@ def _ask_again(story: Story, about: str | None, channel: str) -> None:
         else:
             story.tell(Escalated(reason=reason, queue="contacts"))
     elif way.identifies:
-        ask(story, matter, way, purpose=purpose_of(story, live) if live else "answer", skipped=skipped)
+        ask(story, matter, way, purpose="answer", skipped=skipped)
 
 
 def _apologise(story: Story, about: str | None, channel: str) -> None:

@@ -1,6 +1,6 @@
 """Conversations hear the fact in hand, and what they tell becomes a decision with its index rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from events import conversation, followup
 from events.base import Draft
@@ -18,14 +18,20 @@ class Telling:
         self._shell = shell
 
     async def tell(
-        self, world: World, conversation_id: str, verb: Callable[[Story], None], rows: Iterable[Row] = ()
+        self,
+        world: World,
+        conversation_id: str,
+        verb: Callable[[Story], None],
+        rows: Iterable[Row] = (),
+        keys: Sequence[str] = (),
     ) -> Decision | None:
-        """One conversation hears the fact in hand; None for one that never began."""
+        """One conversation hears the fact in hand, and `keys` that seal it become its contact's; None for one that never began."""
         story = await self._gather.story(world, {}, conversation_id)
         if story is None:
             return self.decision(world, [], rows)
         verb(story)
-        return self.told(world, [story], rows)
+        bound = self._shell.bind_rows(world.tenant, keys, story.contact.id) if keys else []
+        return self.told(world, [story], [*rows, *bound])
 
     def told(
         self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()

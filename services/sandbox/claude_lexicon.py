@@ -87,7 +87,7 @@ NOTIONS: tuple[Notion, ...] = (
             unless=("wrong_person",)),
     _meaning("details", "", "detail how+many exact",
             r"\d+\s*(?:\w+\s+){0,3}(?:toot|tut|kharab|damag|missing|kam |broken|defect|short)|\d+\s[^.?!]{0,12}(?:टूट|खराब|कम )"),
-    _meaning("proof", "utr|transaction id|txn id|reference number|reference no|ref no|receipt|screenshot|payment proof|proof|payment slip|रसीद|स्क्रीनशॉट",
+    _meaning("proof", "utr|transaction id|txn id|reference number|reference no|ref no|receipt|screenshot|payment proof|proof|payment slip|यूटीआर|रेफरेंस|रेफ़रेंस|रसीद|स्क्रीनशॉट",
             "proof reference receipt"),
     _meaning("all_fine", "date is fine|date works|date suits|date chalega|date chalegi|chalega|तारीख ठीक है|चलेगा|all good|all fine|all ok|all okay|all correct|everything is fine|everything is ok|everything is good|everything is correct|looks good|"
             "sab sahi|sab theek|sab thik|sab badhiya|sab accha|sahi hai|सब ठीक|सब सही|सही है",
@@ -101,7 +101,7 @@ NOTIONS: tuple[Notion, ...] = (
             "kharab|galat aaya|galat aayi|galat aaye|galat mila|galat maal|galat saamaan|galat saaman|wrong size|size galat|wrong colour|toota|toote|tooti|tute|tuti|missing|kam mila|kam mile|kam aayi|kam aaye|kam hai|tuta hua|damage hai|quality kharab|kam nikla|kam aaya|खराब|ख़राब|टूटा|टूटे|क्वालिटी", "damage defect quality broken faulty complain issue+order problem+order return"),
     _meaning("return_goods", "return it|return the|want to return|send it back|take it back|refund|wapas karna|wapas lo|wapas le|"
             "replace|replacement|exchange|वापस|रिफंड", "return refund replace exchange"),
-    _meaning("partial", "partial|part payment|half payment|baaki|baki|the rest|remaining amount|remaining payment|बाकी|half now|pay half|some amount|in parts|installment|installments|instalment|"
+    _meaning("partial", "partial|part payment|half payment|baaki|baki|and the rest|rest later|बाकी|half now|pay half|some amount|in parts|installment|installments|instalment|"
             "instalments|emi|aadha|adha|thoda payment|thoda abhi|kist|kiston|kuch payment|tukdo|आधा|किस्त|किस्तों|थोड़ा भुगतान",
             "partial part+pay installment instalment half split pay+plan", unless=("ask_amount",)),
     _meaning("more_time", "more time|extension|extend|few more days|some time|need time|postpone|grace period|time chahiye|thoda time|"

@@ -213,7 +213,8 @@ def _wanted(
     if verb in ("tell", "inform", "let", "say"):
         return "tell" if topic else None
     if verb in ("confirm", "mention", "remind"):
-        return "promise" if values["date"] and not messages and {"date", "promise", "pay"} & about else None
+        said = {"promise", "partial", "already_paid", "values"} & set(answered)
+        return "promise" if values["date"] and not said and {"date", "promise", "pay"} & about else None
     if verb not in ("ask", "request", "find out", "get"):
         return None
     if {"date", "when", "day"} & about:

@@ -125,7 +125,7 @@ def intents_of(messages: Sequence[Message], offered: Sequence[Offer]) -> list[In
             for offer in offered:
                 if _means_opt_out(offer):
                     count(offer.name, 2.0, out)
-        elif not any(_best(said.notion, offered)[0] for said in strong):
+        elif not any(_best(said.notion, offered)[0] or said.notion.name in _QUESTIONS for said in strong):
             for name, score, said_words in _by_words(message, offered):
                 count(name, score, said_words)
     found = [Intended(o.name, _confidence(scores[o.name]), words[o.name]) for o in offered if o.name in scores]
@@ -189,6 +189,7 @@ _FITS = {
 _QUESTION = re.compile(
     rf"\?\s*$|^\W*{any_of('which|what|who|whom|whose|where|when|how|why|kya|kaun|kaunsa|kis|kiska|kyun|kyon|क्या|कौन|किस|किसका|क्यों')}{END}"
 )
+_QUESTIONS = word_set("ask_which ask_amount ask_link who_are_you")  # what is asked is plain: nothing else is guessed
 _ASKING = word_set("ask question enquire enquiry query want request need would")
 _SENDING = frozenset({"deliver", "dispatch", "send", "goods", "order", "ship"})
 _ABOUT = {

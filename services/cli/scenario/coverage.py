@@ -7,13 +7,16 @@ from typing import Any
 from events.base import Recorded
 from events.conversation import ProcessBound, ProcessMoved, StepEntered
 from libs.config.bundle import Bundle
-from libs.domain.flow import Flow, Subflow
+from libs.domain.flow import End, Flow, Subflow
 from libs.domain.statemap import StartFlow, StateMap, Transition
 
 
 @dataclass(slots=True)
 class Covered:
-    """A process: how often each of its transitions, and each step of the flows that serve it, was taken."""
+    """A process: how often each of its transitions, and each step of the flows that serve it, was taken.
+
+    An `end` is no step that is entered: the flow is over, and no fact tells at which of its ends.
+    """
 
     process: str
     transitions: dict[int, int]
@@ -52,7 +55,7 @@ def _nothing(state_map: StateMap, bundle: Bundle) -> Covered:
     return Covered(
         process=state_map.process_type,
         transitions=dict.fromkeys(range(len(state_map.transitions)), 0),
-        steps={(flow.id, step.id): 0 for flow in flows for step in flow.steps},
+        steps={(flow.id, step.id): 0 for flow in flows for step in flow.steps if not isinstance(step, End)},
         names={place: _name(each) for place, each in enumerate(state_map.transitions)},
     )
 

@@ -20,6 +20,7 @@ from libs.kit import ids
 from libs.kit.auth import Caller
 from libs.kit.problems import Problem
 from services.cli.scenario.stage import Endless, Stage
+from services.gateways import plain
 from services.ingest.decide import EventIn, TriggerIn
 from services.sandbox.erp import Erp, ErpFault
 from services.sandbox.erp_seed import Channel, Consent, Contact, Invoice, Order, Shipment, Stock
@@ -98,16 +99,10 @@ async def _do(stage: Stage, scenario: Scenario, step: Step, place: int) -> None:
 
 async def _say(stage: Stage, persona: Persona, channel: str, text: str, place: int) -> None:
     address = normalized(channel, address_of(persona, channel))
-    received = Received(
-        channel=channel,
-        account="scenario",
-        digest=await stage.desk.digest(stage.tenant, channel, address),
-        sender=address,
-        text=text,
-        provider_ref=f"{channel}.in.{place}",
-        sent_at=stage.clock.now(),
-    )
-    await stage.desk.take(stage.tenant, channel, f"{channel}.in.{place}", received)
+    reference = f"{channel}.in.{place}"
+    digest = await stage.desk.digest(stage.tenant, channel, address)
+    received = plain.said(channel, text, sender=address, digest=digest, reference=reference, at=stage.clock.now())
+    await stage.desk.take(stage.tenant, channel, reference, received)
 
 
 async def _tell(stage: Stage, event: Event) -> None:

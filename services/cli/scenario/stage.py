@@ -18,7 +18,6 @@ import msgspec
 from events.base import Cause, Draft, Event, Intent, Recorded
 from events.business import EventReceived
 from events.conversation import GateClosed, GateOpened, MessageRequested
-from events.inbound import StatusReceived
 from libs.channels.outcome import Refused as RefusedByProvider
 from libs.config.bundle import Bundle
 from libs.config.model import Content
@@ -35,6 +34,7 @@ from services.backend_sync.rest import Rest
 from services.backend_sync.settings import Settings as BackendSettings
 from services.cli.system import publish
 from services.gateways import decide as gateways
+from services.gateways import plain
 from services.gateways.desk import Desk
 from services.ingest.handle import Ingest
 from services.orchestrator import claude
@@ -204,11 +204,7 @@ class Stage:
             return [gateways.rejected(message, UNREACHABLE)]
         reference = f"{message.channel}.{intent.id}"
         taken = gateways.accepted(message, reference, gateways.cost(self.bundle, message, now))
-        seen = ("delivered", "read") if message.channel in ("whatsapp", "chat") else ("delivered",)
-        statuses = [
-            StatusReceived(channel=message.channel, provider_ref=reference, status=each, at=now) for each in seen
-        ]
-        _, known = gateways.progress(replace(message, state="accepted"), statuses)
+        _, known = gateways.progress(replace(message, state="accepted"), plain.arrived(message.channel, reference, now))
         return [taken, *known]
 
     async def _perform(self, intent: Recorded[Any]) -> list[Draft]:

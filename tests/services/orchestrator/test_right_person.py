@@ -7,26 +7,24 @@ import pytest
 from events.consent import Withdrawn
 from events.contact import Address, Profile
 from events.conversation import (
-    DraftDropped,
     Escalated,
     MessageRequested,
     TurnRequested,
     Understood,
     WritebackRequested,
 )
-from events.followup import AttemptStarted, Exhausted
+from events.followup import AttemptStarted, AttemptUnanswered, Exhausted
 from events.person import LineLeftOut, PersonHeard
-from events.reach import AddressFailed, ConfirmationVoided, PersonConfirmed, PersonDenied
+from events.reach import PersonConfirmed, PersonDenied
 from libs.config.bundle import Bundle
-from libs.domain.contact import evolve_reach
 from libs.domain.conversation import Conversation
 from libs.testkit.nouns import INVOICE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
-from services.orchestrator import claude, person
+from services.orchestrator import claude
 from services.orchestrator.person import CONFIRMS, WRONG_PERSON
 from services.orchestrator.story import Door
 from tests.libs.config.shipped import TEXTS
 from tests.services.orchestrator.errand import bundle_of
-from tests.services.orchestrator.scene import MATTER, OVERDUE, Scene
+from tests.services.orchestrator.scene import OVERDUE, Scene
 
 SECRETS = (INVOICE, "52400", "52,400", "30 January", "overdue", "invoice", "owe", "pay")
 OTHER_MAIL = "boss@elsewhere.example"
@@ -169,14 +167,23 @@ def test_nothing_that_claude_writes_is_said_to_somebody_unconfirmed():
 
 def test_who_is_not_clear_is_asked_once_more_and_then_a_person_looks():
     scene = asked()
-    for _ in range(scene.bundle.policy.right_person.max_asks):
+    for n in range(scene.bundle.policy.right_person.max_asks):
         scene.priya_says("what is this about?")
         scene.claude_answers(draft=None)
         scene.message_is("accepted")
-    assert len([each for each in scene.all(MessageRequested) if each.identifies]) == 2
+        assert (scene.followup.attempts, len(scene.all(MessageRequested))) == (1, 2), n
     assert scene.followup.status == "exhausted"
     assert "nobody confirmed it" in scene.last(Exhausted).reason
     assert leaks(said(scene)) == []
+
+
+def test_who_falls_silent_when_asked_again_is_not_forgotten():
+    scene = asked()
+    scene.priya_says("what is this about?")
+    scene.claude_answers(draft=None)
+    scene.message_is("accepted")
+    assert scene.timer_fires("no_reply") != []
+    assert scene.last(AttemptUnanswered).number == 1
 
 
 def test_when_claude_cannot_read_it_is_asked_again_and_nothing_else_is_said():
@@ -313,86 +320,6 @@ def test_a_phone_that_is_registered_for_one_phone_channel_is_registered_for_all(
     assert scene.contact.registers("sms", PRIYA_PHONE)
     assert not scene.contact.registers("email", OTHER_MAIL)
     assert scene.contact.registers("chat", PRIYA)
-
-
-# How long it is remembered
-
-
-def confirmed() -> Scene:
-    scene = asked()
-    scene.priya_says("haan")
-    scene.claude_answers(draft=None, intents=[CONFIRMS])
-    return scene
-
-
-def is_asked_again(scene: Scene) -> bool:
-    found: list[Any] = []
-    scene.tells(lambda story: found.extend(person.hidden(story, "whatsapp", PRIYA_PHONE)))
-    return found == [MATTER]
-
-
-def test_a_confirmation_is_remembered_for_the_policys_time():
-    scene = confirmed()
-    assert not is_asked_again(scene)
-    scene.later(days=180)
-    assert not is_asked_again(scene)
-    scene.later(seconds=1)
-    assert is_asked_again(scene)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        AddressFailed(contact_id=PRIYA, channel="whatsapp", address=PRIYA_PHONE, message="m", reason="gone"),
-        PersonDenied(contact_id=PRIYA, channel="whatsapp", address=PRIYA_PHONE, evidence="no"),
-        ConfirmationVoided(contact_id=PRIYA, channel="whatsapp", reason="it changed hands"),
-    ],
-)
-def test_a_confirmation_is_void_when_the_number_fails_or_changes_hands(event: Any):
-    scene = confirmed()
-    scene.reach = evolve_reach(scene.reach, event)
-    assert is_asked_again(scene)
-
-
-def test_a_confirmation_of_another_channel_stays():
-    scene = confirmed()
-    scene.reach = evolve_reach(
-        scene.reach, ConfirmationVoided(contact_id=PRIYA, channel="email", reason="it changed hands")
-    )
-    assert not is_asked_again(scene)
-
-
-def test_a_confirmation_is_void_when_the_erp_no_longer_registers_the_address():
-    scene = confirmed()
-    moved = Profile(name="Priya", channels=[Address(channel="whatsapp", address="+919800000001", consent_at=MORNING)])
-    scene.contact = scene.contact.__class__(id=PRIYA, profile=moved, known_to_erp=True)
-    assert is_asked_again(scene)
-
-
-def test_who_unsubscribes_is_asked_again_when_they_come_back():
-    scene = confirmed()
-    scene.priya_unsubscribes("whatsapp")
-    assert scene.last(ConfirmationVoided).channel == "whatsapp"
-    assert is_asked_again(scene)
-
-
-def test_a_stop_voids_what_was_confirmed():
-    scene = confirmed()
-    scene.claude_answers("Invoice …")
-    scene.priya_says("stop")
-    assert scene.last(ConfirmationVoided).reason == "the contact said stop"
-
-
-def test_a_draft_that_was_written_for_somebody_known_is_not_said_to_somebody_unknown():
-    scene = confirmed()
-    scene.reach = evolve_reach(
-        scene.reach, ConfirmationVoided(contact_id=PRIYA, channel="whatsapp", reason="it changed hands")
-    )
-    scene.later(minutes=1)
-    scene.claude_answers(f"Invoice {INVOICE} of 52400 is open.")
-    assert scene.last(DraftDropped).reason == "unconfirmed"
-    assert leaks(said(scene)) == []
-    assert scene.last(MessageRequested).identifies
 
 
 def _fields(value: Any) -> dict[str, Any]:
