@@ -206,13 +206,17 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that succeeded: `understanding` and `reply`, or `choice`, as asked for, and its calls, failed ones first."""
+    """A turn that succeeded: `understanding` and `reply`, or `choice`, as asked for, and its calls, failed ones first.
+
+    `refused`: what of it could not be used, and why. A turn that understood and wrote nothing that may be sent has no reply.
+    """
 
     understanding: Understanding | None
     reply: str | None
     reply_language: str | None
     calls: tuple[ModelCall, ...]
     choice: Choice | None = None
+    refused: tuple[str, ...] = ()
 
     @property
     def usage(self) -> Usage:

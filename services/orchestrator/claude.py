@@ -14,7 +14,7 @@ from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
 from libs.domain.conversation import Conversation
 from libs.domain.lines import Line
-from libs.llm.turn import IntentOffer, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
+from libs.llm.turn import IntentOffer, ModelCall, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
 DEFAULT_MAX_WORDS = 60
@@ -77,14 +77,15 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
             cache_read=result.usage.cache_read,
             cache_write=result.usage.cache_write,
         ),
-        cost=cost_of(result, bundle, now),
+        cost=cost_of(result.calls, bundle, now),
+        refused=list(result.refused),
     )
     return [_draft(intent, fact)]
 
 
-def failed(intent: Recorded[Any], reason: str) -> list[Draft]:
-    """Neither model could, or not in time."""
-    return [_draft(intent, Failed(conversation=intent.subject_id, reason=reason))]
+def failed(intent: Recorded[Any], reason: str, cost: Cost | None = None) -> list[Draft]:
+    """Neither model could, or not in time; failed calls may cost, too."""
+    return [_draft(intent, Failed(conversation=intent.subject_id, reason=reason, cost=cost))]
 
 
 def withheld(intent: Recorded[Any], reason: str) -> list[Draft]:
@@ -92,11 +93,11 @@ def withheld(intent: Recorded[Any], reason: str) -> list[Draft]:
     return [_draft(intent, Withheld(conversation=intent.subject_id, reason=reason))]
 
 
-def cost_of(result: TurnResult, bundle: Bundle, now: datetime) -> Cost | None:
+def cost_of(calls: Iterable[ModelCall], bundle: Bundle, now: datetime) -> Cost | None:
     """What the calls of a turn cost by the bundle's prices; None where a model has none."""
     total = Decimal(0)
     currency: str | None = None
-    for call in result.calls:
+    for call in calls:
         parts: tuple[tuple[PriceUnit, str, int], ...] = (
             ("token_in", call.model, call.usage.input),
             ("token_out", call.model, call.usage.output),

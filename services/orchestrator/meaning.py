@@ -34,7 +34,7 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
     about = asked.matter if answers_question or first is None else first
     facts = {name: _keeper(story, matters, owners, about, name) for name in done.extracted_info}
     for matter in dict.fromkeys([about, *owners.values(), *facts.values()]):
-        main = matter == about
+        main = matter == about  # the turn is paid once, with what it is mainly about
         story.tell(
             Understood(
                 turn=asked.id,
@@ -47,9 +47,17 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
                 opt_out=done.opt_out,
                 slots=done.slots if main else {},
                 breaks_off=done.breaks_off and main,
+                tokens=tokens(done) if main else 0,
+                cost=done.cost if main else None,
             )
         )
     return Meaning(about, owners)
+
+
+def tokens(done: turn.Completed) -> int:
+    """What a turn took of a conversation's budget, cached ones too."""
+    used = done.usage
+    return used.input + used.output + used.cache_read + used.cache_write
 
 
 def turn_about(asked: Turn, about: str | None) -> Turn:

@@ -68,7 +68,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         sms.reset()
         contacts.reset()
         erp.reset()
-        claude.faults.clear()
+        claude.reset()
         ears.reset()
         return {"status": "as at the start"}
 

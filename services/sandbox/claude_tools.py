@@ -85,7 +85,7 @@ class Mind:
         kind = choice.get("type", "auto")
         if not tools or kind == "none":
             return []
-        if self._plans:
+        if self.plans:
             done = claude_plan.done_in(self.prompt.done or "")
             known = {tool["name"]: self.fill(tool) for tool in tools}
             return [dict(claude_plan.next_tool(self.prompt.instructions, tools, done, known))]
@@ -105,12 +105,13 @@ class Mind:
         return {"high": 3.0, "medium": 2.0, "low": 1.0}[found[0].confidence] if found else 0.0
 
     @property
-    def _plans(self) -> bool:
+    def plans(self) -> bool:
+        """Whether a next tool of a plan is asked for."""
         return self.prompt.done is not None and any(tool["name"] == claude_plan.FINISH for tool in self.prompt.tools)
 
     def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         """An input that fits the tool's schema."""
-        if self._plans and tool["name"] == claude_plan.FINISH:
+        if self.plans and tool["name"] == claude_plan.FINISH:
             return claude_plan.finished(claude_plan.done_in(self.prompt.done or ""))
         value = self._value("", tool.get("input_schema") or {"type": "object"}, {})
         return value if isinstance(value, dict) else {}

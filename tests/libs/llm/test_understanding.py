@@ -41,7 +41,7 @@ def test_unknown_intents_and_facts_are_dropped_and_recorded():
         report(
             intents=[
                 {"name": "pay_later", "confidence": "high", "words": "x"},
-                {"name": "dispute", "confidence": "low", "words": "y"},
+                {"name": "dispute", "confidence": "low", "words": "kar denge"},
             ],
             facts=[fact("shoe_size", "42")],
         ),
@@ -53,7 +53,7 @@ def test_unknown_intents_and_facts_are_dropped_and_recorded():
 
 
 def test_an_intent_or_fact_that_comes_twice_counts_once():
-    twice = {"name": "dispute", "confidence": "high", "words": "galat"}
+    twice = {"name": "dispute", "confidence": "high", "words": "haan ji"}
     meant = understood(
         report(intents=[twice, twice], facts=[fact("payment_date", "2026-02-20"), fact("payment_date", "2026-02-21")]),
         turn(PROMISE),
@@ -108,8 +108,23 @@ def test_a_value_that_is_none_of_its_kind_is_dropped(name, said):
     assert len(meant.dropped) == 1
 
 
-def test_words_that_nobody_wrote_are_not_grounded():
-    meant = understood(report(facts=[fact("payment_date", "2026-02-20", "on the twentieth")]), turn(PROMISE))
+@pytest.mark.parametrize("words", ["on the twentieth", "", "¡!"])
+def test_what_carries_words_that_nobody_wrote_is_dropped_and_recorded(words):
+    said = report(
+        intents=[{"name": "dispute", "confidence": "high", "words": words}],
+        facts=[fact("payment_date", "2026-02-20", words)],
+    )
+    meant = understood(said, turn(PROMISE))
+    assert (meant.intents, meant.facts) == ((), ())
+    assert meant.dropped == (
+        "intent 'dispute': nobody wrote its words",
+        "fact 'payment_date': nobody wrote its words",
+    )
+
+
+def test_a_word_that_was_mended_is_still_the_contacts():
+    meant = understood(report(facts=[fact("payment_date", "2026-02-20", "on 20 February tak")]), turn(PROMISE))
+    assert meant.extracted_info == {"payment_date": "2026-02-20"}
     assert not meant.facts[0].grounded
 
 
