@@ -19,7 +19,7 @@ class Completed(Event, tag="turn.completed.v1"):
     """Claude has understood and, where asked, written.
 
     `slots` holds what the contact said of the slots offered, their words stand in `words`; `breaks_off`: they will not go on
-    with what is asked. `choice` is what a planner chose. `refused`: what Claude said that was not taken over, and why; without a
+    with what is asked. `elsewhere` is what was said about other matters, by entity id: `{intents, extracted_info, words}`. `choice` is what a planner chose. `refused`: what Claude said that was not taken over, and why; without a
     `draft` that was the reply itself.
     """
 
@@ -37,6 +37,7 @@ class Completed(Event, tag="turn.completed.v1"):
     choice: Annotated[ToolChoice | None, Personal(None)] = None
     usage: Usage = Usage()
     cost: Cost | None = None
+    elsewhere: PersonalData = {}
     refused: Annotated[list[str], Personal([])] = []
 
 

@@ -68,7 +68,7 @@ def known(request: TurnRequest, understanding: Understanding | None = None) -> K
     said = folded("\n".join(line.text for line in (*request.history, *request.unread) if line.role == "contact"))
     theirs = [value for key in THEIRS for _, value in _leaves(request.context.get(key))]
     if understanding is not None:
-        theirs += [*understanding.extracted_info.values(), *(slot.value for slot in understanding.slots)]
+        theirs += [*(fact.value for fact in understanding.facts), *(slot.value for slot in understanding.slots)]
     return Known(
         authored=authored,
         said=said,

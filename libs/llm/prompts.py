@@ -183,6 +183,9 @@ def strict_object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _report_understanding(request: TurnRequest) -> dict[str, Any]:
     words = {"type": "string", "description": "the contact's own words that say so, copied from an unread message"}
+    about = _nullable(
+        "string", "the entity_id among other_matters of <facts> that it is about; null for the matter in question"
+    )
     properties: dict[str, Any] = {}
     if request.intents:
         properties["intents"] = {
@@ -200,13 +203,14 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
                     },
                     "confidence": {"type": "string", "enum": ["low", "medium", "high"]},
                     "words": words,
+                    "about": about,
                 }
             ),
         }
     if request.wanted_facts:
         properties["facts"] = {
             "type": "array",
-            "description": "each fact that the contact stated, once; empty if none",
+            "description": "each fact that the contact stated, once for each matter; empty if none",
             "items": strict_object(
                 {
                     "name": {
@@ -223,6 +227,7 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
                         "number: digits only, 5 lakh is 500000. reference, phone, email, text: as written",
                     },
                     "words": words,
+                    "about": about,
                 }
             ),
         }

@@ -24,6 +24,8 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[\w\u0900-\u097f]+")
 _MOST_WORDS = 0.6
+_UNKNOWN = "?"
+"""No id: another contact's matter, or nothing."""
 
 
 class ReportedIntent(msgspec.Struct, frozen=True):
@@ -32,6 +34,7 @@ class ReportedIntent(msgspec.Struct, frozen=True):
     name: str
     words: str = ""
     confidence: Confidence = "medium"
+    about: str | None = None
 
 
 class ReportedFact(msgspec.Struct, frozen=True):
@@ -40,6 +43,7 @@ class ReportedFact(msgspec.Struct, frozen=True):
     name: str
     value: str
     words: str = ""
+    about: str | None = None
 
 
 class ReportedSlot(msgspec.Struct, frozen=True):
@@ -112,25 +116,32 @@ def language_tag(reported: str, hint: str | None) -> str:
 
 def _intents(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[IntentFound]:
     known = {intent.name for intent in request.intents}
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for intent in report.intents:
+        about = _about(intent.about, request)
         if intent.name not in known:
             dropped.append(f"intent {intent.name!r}: not among those offered")
         elif not _grounded(intent.words, said):
             dropped.append(f"intent {intent.name!r}: nobody wrote its words")
-        elif intent.name not in seen:
-            seen.add(intent.name)
-            yield IntentFound(intent.name, intent.confidence, intent.words.strip())
+        elif about == _UNKNOWN:
+            dropped.append(f"intent {intent.name!r}: about no matter of this conversation")
+        elif (about, intent.name) not in seen:
+            seen.add((about, intent.name))
+            yield IntentFound(intent.name, intent.confidence, intent.words.strip(), about)
 
 
 def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[Fact]:
     kinds = {fact.name: fact.kind for fact in request.wanted_facts}
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for fact in report.facts:
+        about = _about(fact.about, request)
+        if about == _UNKNOWN:
+            dropped.append(f"fact {fact.name!r}: about no matter of this conversation")
+            continue
         if fact.name not in kinds:
             dropped.append(f"fact {fact.name!r}: not among those wanted")
             continue
-        if fact.name in seen:
+        if (about, fact.name) in seen:
             dropped.append(f"fact {fact.name!r}: stated twice, the first stands")
             continue
         if not _grounded(fact.words, said):
@@ -141,9 +152,9 @@ def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) 
         except ValueError as error:
             dropped.append(f"fact {fact.name!r}: {error}")
             continue
-        seen.add(fact.name)
+        seen.add((about, fact.name))
         words = fact.words.strip()
-        yield Fact(fact.name, value, words, grounded=bool(words) and _plain(words) in said)
+        yield Fact(fact.name, value, words, bool(words) and _plain(words) in said, about)
 
 
 def _slots(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[SlotSaid]:
@@ -233,6 +244,14 @@ def _shaped(value: Any, shape: type[T], tool: str) -> T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise BadOutput(f"{tool}: {error}") from None
+
+
+def _about(reported: str | None, request: TurnRequest) -> str | None:
+    """Which other matter an entry is about: None for the one in question, _UNKNOWN for one that is not open here."""
+    named = (reported or "").strip()
+    if not named or named == request.context.get("entity_id"):
+        return None
+    return named if named in request.other_matters else _UNKNOWN
 
 
 def _grounded(words: str, said: str) -> bool:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from events.base import Draft, Recorded
 from events.conversation import TurnRequested
 from events.turn import Completed, Failed, Usage, Withheld
@@ -44,6 +46,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         ),
         done=tuple(asked.done),
         context=asked.context,
+        other_matters=_ids(asked.context.get("other_matters")),
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
         channel=unread[-1].channel if unread else state.channels.get(asked.matter or "") or state.channel,
@@ -78,6 +81,7 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
             cache_write=result.usage.cache_write,
         ),
         cost=cost_of(result.calls, bundle, now),
+        elsewhere=msgspec.to_builtins(understanding.elsewhere) if understanding else {},
         refused=list(result.refused),
     )
     return [_draft(intent, fact)]
@@ -135,6 +139,12 @@ def _offered(slots: Iterable[SlotOffer]) -> tuple[SlotOffered, ...]:
         )
         for slot in slots
     )
+
+
+def _ids(others: Any) -> tuple[str, ...]:
+    """The entity ids of what else is open."""
+    named = (each.get("entity_id") for each in others or () if isinstance(each, dict))
+    return tuple(each for each in named if isinstance(each, str))
 
 
 def _utterance(line: Line) -> Utterance:

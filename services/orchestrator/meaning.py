@@ -1,5 +1,6 @@
 """Meaning: which matter each thing that Claude understood is about, so that two matters of one contact do not mix."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ class Meaning:
     """The matter that the messages are `about`, and whose each intent is, in Claude's order; None: nobody's."""
 
     about: str | None
-    intents: dict[str, str | None]
+    intents: tuple[tuple[str, str | None], ...] = ()
 
 
 def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
@@ -51,7 +52,28 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
                 cost=done.cost if main else None,
             )
         )
-    return Meaning(about, owners)
+    return Meaning(about, (*owners.items(), *_elsewhere(story, asked, done)))
+
+
+def _elsewhere(story: Story, asked: Turn, done: turn.Completed) -> Iterator[tuple[str, str]]:
+    """Tell what was said about other matters, each its own; and whose each intent is."""
+    for matter in story.conversation.live:
+        said = done.elsewhere.get(matter.entity_id or "")
+        if not isinstance(said, dict) or matter.id == asked.matter:
+            continue
+        intents = [intent for intent in said.get("intents", []) if _knows(story, matter, intent)]
+        story.tell(
+            Understood(
+                turn=asked.id,
+                intents=intents,
+                matter=matter.id,
+                extracted_info=said.get("extracted_info", {}),
+                words=said.get("words", {}),
+                language=done.language,
+                sentiment=done.sentiment,
+            )
+        )
+        yield from ((intent, matter.id) for intent in intents)
 
 
 def tokens(done: turn.Completed) -> int:

@@ -1,6 +1,6 @@
 """Turns: what Claude understood moves the state map, and what Claude wrote is sent where it still fits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal
 
@@ -32,7 +32,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         return
     matter = story.conversation.matters.get(asked.matter or "")
     newer = story.conversation.last_heard(asked.matter) > asked.upto
-    meant = Meaning(asked.matter, {})
+    meant = Meaning(asked.matter)
     if asked.wants == "draft":
         story.tell(OutcomeHeard(intent=turn_id, outcome="completed", tokens=meaning.tokens(done), cost=done.cost))
     else:
@@ -167,10 +167,10 @@ def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, co
     return moved or _replied(story, asked)
 
 
-def _move(story: Story, intents: Mapping[str, str | None]) -> bool:
+def _move(story: Story, intents: Iterable[tuple[str, str | None]]) -> bool:
     """Give each intent to its matter; the flow that was answered goes on."""
     any_moved = False
-    for intent, matter in intents.items():
+    for intent, matter in intents:
         if matter is None:
             continue
         before = story.matter(matter)

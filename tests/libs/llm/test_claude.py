@@ -294,3 +294,14 @@ async def test_a_turn_that_only_understands_tells_nothing(claude):
     told: list[str] = []
     await claude.turn(turn(PROMISE, wants="understand"), on_reply=told.append)
     assert told == []
+
+
+async def test_of_two_invoices_in_one_message_each_gets_its_own_date(claude):
+    context = {"entity_id": "INV-2026-0042", "other_matters": [{"entity_id": "INV-2026-0043"}]}
+    text = "INV-2026-0042 ka payment 20 February tak kar denge aur INV-2026-0043 ka 5 March tak kar denge"
+    result = await claude.turn(turn(text, context=context, other_matters=("INV-2026-0043",), wants="understand"))
+    meant = result.understanding
+    assert meant is not None
+    assert (meant.intent_names, meant.extracted_info) == (["promise_to_pay"], {"payment_date": "2026-02-20"})
+    other = meant.elsewhere["INV-2026-0043"]
+    assert (other.intents, other.extracted_info) == (["promise_to_pay"], {"payment_date": "2026-03-05"})

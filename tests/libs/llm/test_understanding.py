@@ -189,3 +189,27 @@ def test_a_reply_is_stripped_and_an_empty_one_is_bad_output():
     assert written({"text": " Namaste \n", "language": "hinglish"}, turn(PROMISE)) == ("Namaste", "hi-Latn")
     with pytest.raises(BadOutput, match="empty"):
         written({"text": "  ", "language": "en"}, turn(PROMISE))
+
+
+def test_two_matters_may_have_a_fact_each_and_one_that_is_not_open_has_none():
+    request = turn(
+        "0042 ka 20 February tak, 0043 ka 5 March tak, 0099 ka kal",
+        context={"entity_id": "INV-2026-0042"},
+        other_matters=("INV-2026-0043",),
+    )
+    facts = [
+        fact("payment_date", "2026-02-20") | {"about": "INV-2026-0042"},
+        fact("payment_date", "2026-03-05", "5 March tak") | {"about": "INV-2026-0043"},
+        fact("payment_date", "2026-02-17", "kal") | {"about": "INV-2026-0099"},
+    ]
+    intents = [{"name": "promise_to_pay", "words": "5 March tak", "about": each} for each in ("INV-2026-0043", "X-1")]
+    meant = understood(report(facts=facts, intents=intents), request)
+    assert meant.extracted_info == {"payment_date": "2026-02-20"}
+    assert meant.intent_names == []
+    [(other, said)] = meant.elsewhere.items()
+    assert (other, said.intents) == ("INV-2026-0043", ["promise_to_pay"])
+    assert (said.extracted_info, said.words) == ({"payment_date": "2026-03-05"}, {"payment_date": "5 March tak"})
+    assert meant.dropped == (
+        "intent 'promise_to_pay': about no matter of this conversation",
+        "fact 'payment_date': about no matter of this conversation",
+    )
