@@ -7,12 +7,13 @@ from events.base import Category, Event, Personal, Value
 
 
 class Address(Value):
-    """Where a contact can be reached; consent as the ERP has it on record."""
+    """Where a contact can be reached; consent as the ERP has it on record, and whether a registry forbids to disturb there."""
 
     channel: str
     address: str
     consent_at: datetime | None = None
     consent_evidence: str | None = None
+    do_not_disturb: bool = False
 
 
 class Profile(Value):

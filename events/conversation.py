@@ -21,6 +21,7 @@ from events.dialogue import (
     SlotFilled,
     SlotRefused,
 )
+from events.person import LineLeftOut, PersonHeard
 from events.values import (
     Attachment,
     Cost,
@@ -158,7 +159,7 @@ class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
     """A reply was written and not sent, because the conversation had moved on."""
 
     turn: str
-    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out", "no_progress"]
+    reason: Literal["moved_on", "newer_message", "closed", "taken_over", "opted_out", "no_progress", "unconfirmed"]
 
 
 class ProcessMoved(Event, tag="conversation.process_moved.v1"):
@@ -265,7 +266,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
     for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
-    what it chose before.
+    what it chose before. `identifies`: it is asked only who writes. Nothing of the matters that it `hides` is shown to it.
+    `merged` are further matters, at the same step, that its words are for.
     """
 
     turn: str
@@ -283,6 +285,9 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     slots: Annotated[list[SlotOffer], Personal([])] = []
     tools: list[ToolOffer] = []
     done: Annotated[list[dict[str, Any]], Personal([])] = []
+    identifies: bool = False
+    hides: list[str] = []
+    merged: list[str] = []
 
 
 class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="message.send"):
@@ -290,7 +295,8 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
     `reply_to` and `thread` are the provider's ids of the messages before it, the newest first. `draft` is the turn whose
-    words it says: the chat has streamed them.
+    words it says: the chat has streamed them. `identifies`: it asks who reads it, and says nothing of the matter.
+    `merged` are further matters that it speaks of, at the same step.
     """
 
     message: str
@@ -306,6 +312,8 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     thread: list[str] = []
     draft: str | None = None
     gates: list[str] = []
+    identifies: bool = False
+    merged: list[str] = []
 
 
 class ToolRequested(Intent, tag="conversation.tool_requested.v1", effect="backend.tool"):
@@ -358,6 +366,8 @@ CONVERSATION = Category(
         AttachmentsRead,
         AutomaticHeard,
         Understood,
+        PersonHeard,
+        LineLeftOut,
         DraftDropped,
         ProcessMoved,
         OutcomeHeard,

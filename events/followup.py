@@ -99,6 +99,7 @@ class Exhausted(Event, tag="followup.exhausted.v1"):
 
     reason: str
     skipped: list[Skipped] = []
+    decisions: list[PolicyDecision] = []
 
 
 class Cancelled(Event, tag="followup.cancelled.v1"):

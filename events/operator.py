@@ -3,11 +3,15 @@
 from typing import Annotated, Any, Literal
 
 from events.base import Category, Event, Personal
-from events.values import PersonalData, PersonalText, PersonalTextOrNone, Priority
+from events.contact import PersonalProfile
+from events.values import CancelOn, PersonalData, PersonalText, PersonalTextOrNone, Priority
 
 
 class FollowupTriggered(Event, tag="operator.followup_triggered.v1"):
-    """Somebody wants a contact followed up; the follow-up's id is known from the start."""
+    """Somebody wants a contact followed up; the follow-up's id is known from the start.
+
+    One that was imported is what the rule `rule_id` would have asked for, under the same `dedupe_key`.
+    """
 
     followup: str
     contact_id: str
@@ -20,6 +24,17 @@ class FollowupTriggered(Event, tag="operator.followup_triggered.v1"):
     entity_id: str | None = None
     flow: str | None = None
     business_context: PersonalData = {}
+    rule_id: str | None = None
+    dedupe_key: str | None = None
+    cancel_on: list[CancelOn] = []
+
+
+class ContactGiven(Event, tag="operator.contact_given.v1"):
+    """Somebody tells who a contact is, such as by a list that is imported. What it leaves out stays as it is known."""
+
+    contact_id: str
+    fingerprint: str
+    profile: PersonalProfile
 
 
 class TriggerGiven(Event, tag="operator.trigger_given.v1"):
@@ -77,5 +92,14 @@ class ErasureRequested(Event, tag="operator.erasure_requested.v1"):
 
 OPERATOR = Category(
     "operator",
-    current=(FollowupTriggered, TriggerGiven, TakeoverRequested, ReplyGiven, Released, ApprovalGiven, ErasureRequested),
+    current=(
+        FollowupTriggered,
+        ContactGiven,
+        TriggerGiven,
+        TakeoverRequested,
+        ReplyGiven,
+        Released,
+        ApprovalGiven,
+        ErasureRequested,
+    ),
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from events.base import Category, Event
-from events.values import PersonalText
+from events.values import PersonalText, PersonalTextOrNone
 
 
 class AddressFailed(Event, tag="reach.address_failed.v1"):
@@ -25,4 +25,37 @@ class AddressWorks(Event, tag="reach.address_works.v1"):
     address: PersonalText
 
 
-REACH = Category("reach", current=(AddressFailed, AddressWorks))
+class PersonConfirmed(Event, tag="reach.person_confirmed.v1"):
+    """Who reads there said that they are the contact, in the words of `evidence`.
+
+    It is void when the address fails, is unsubscribed from or changes hands; with `registered` also when the ERP no longer
+    registers it for the contact.
+    """
+
+    contact_id: str
+    channel: str
+    address: PersonalText
+    evidence: PersonalText
+    at: datetime
+    registered: bool = False
+
+
+class PersonDenied(Event, tag="reach.person_denied.v1"):
+    """Who reads there is somebody else: nothing more is said there until the contact confirms otherwise."""
+
+    contact_id: str
+    channel: str
+    address: PersonalText
+    evidence: PersonalText
+
+
+class ConfirmationVoided(Event, tag="reach.confirmation_voided.v1"):
+    """Nobody knows any more who reads there; on all addresses of the channel without one."""
+
+    contact_id: str
+    channel: str
+    reason: str
+    address: PersonalTextOrNone = None
+
+
+REACH = Category("reach", current=(AddressFailed, AddressWorks, PersonConfirmed, PersonDenied, ConfirmationVoided))

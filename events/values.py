@@ -64,16 +64,21 @@ PersonalBody = Annotated[Body, Personal(ERASED_BODY)]
 
 
 class PolicyCheck(Value):
-    """One rule of the contact policy and what it said."""
+    """One rule of the contact policy and what it said.
+
+    `source` is what stands behind it, `effective` since when (ISO date), `provision` its id in the policy's `rules`.
+    """
 
     rule: str
     verdict: Literal["allowed", "deferred", "refused", "exempt"]
     detail: str
     source: str | None = None
+    effective: str | None = None
+    provision: str | None = None
 
 
 class PolicyDecision(Value):
-    """Why an approach was allowed, deferred (`until`) or refused: each rule with its verdict."""
+    """Why an approach was allowed, deferred (`until`) or refused, by the clock of `zone`: each rule with its verdict."""
 
     verdict: Literal["allowed", "deferred", "refused"]
     channel: str
@@ -81,6 +86,7 @@ class PolicyDecision(Value):
     at: datetime
     until: datetime | None = None
     checks: list[PolicyCheck] = []
+    zone: str | None = None
 
 
 class CancelOn(Value):

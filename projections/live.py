@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from events.base import Event, Recorded
+from events.contact import Erased
 from libs.kit import world
 from libs.kit.world import Decision, Handler, World
 from projections.base import Held, Key, Projection, Row, Table, by_kind, clean
+from projections.erasing import Erasing
 
 CONSUMER = "projections"
 
@@ -20,8 +22,9 @@ class Rows(Protocol):
 class Projector:
     """Handlers that keep read models; what they write goes through the views, to whichever generation is in use."""
 
-    def __init__(self, projections: Sequence[Projection]) -> None:
+    def __init__(self, projections: Sequence[Projection], erasing: Erasing | None = None) -> None:
         self._hear = by_kind(projections)
+        self._erasing = erasing
         self._tables = {table.kind: table for projection in projections for table in projection.tables}
 
     def handlers(self) -> dict[type[Event], Handler]:
@@ -34,6 +37,8 @@ class Projector:
         wanted = dict.fromkeys(each for projection in hearing for each in projection.reads(fact))
         held = await load(about.db, [(self._tables[kind], key) for kind, key in wanted])
         rows = [row for projection in hearing for row in projection.apply(fact, held)]
+        if self._erasing is not None and isinstance(fact.event, Erased):
+            rows += await self._erasing.rows(fact, about)
         return Decision(rows=[self._write(row) for row in rows]) if rows else None
 
     def _write(self, row: Row) -> world.Row:

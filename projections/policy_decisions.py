@@ -8,7 +8,7 @@ import msgspec
 
 from events.base import Recorded
 from events.conversation import MessageRequested
-from events.followup import AttemptStarted, Deferred
+from events.followup import AttemptStarted, Deferred, Exhausted
 from projections.base import Held, Json, Projection, Row, Wanted
 
 
@@ -38,7 +38,7 @@ def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
     """The decisions that a fact carries."""
     event = fact.event
-    decisions = event.decisions if isinstance(event, Deferred) else [event.allowed_by]
+    decisions = event.decisions if isinstance(event, Deferred | Exhausted) else [event.allowed_by]
     for number, decision in enumerate(decisions):
         yield PolicyDecision(
             tenant=fact.tenant,
@@ -56,5 +56,5 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
 
 
 POLICY_DECISIONS = Projection(
-    "policy_decisions", (PolicyDecision,), (AttemptStarted, Deferred, MessageRequested), reads, apply
+    "policy_decisions", (PolicyDecision,), (AttemptStarted, Deferred, Exhausted, MessageRequested), reads, apply
 )

@@ -9,7 +9,7 @@ CREATE TABLE read.policy_decisions_v1 (
     purpose text COLLATE "C" NOT NULL,
     at timestamptz NOT NULL,            -- business time
     until timestamptz,
-    checks jsonb NOT NULL,              -- [{rule, verdict, detail, source}]
+    checks jsonb NOT NULL,              -- [{rule, verdict, detail, source, effective, provision}]
     PRIMARY KEY (tenant, pos, number)
 );
 CREATE INDEX ON read.policy_decisions_v1 (tenant, verdict, at);

@@ -63,12 +63,14 @@ def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
             case Generate() | Say() | Collect():
                 if isinstance(step, Collect):
                     check_collect(placed.value, step, node, found)
-                for channel, template in step.templates.items():
-                    written = node.at("templates", channel)
-                    if channel in refer.settings.channels or channel in BUILT_CHANNELS:
-                        refer.template(channel, template, written)
-                    else:
-                        refer.channel(channel, written)
+                several = {} if isinstance(step, Collect) else step.several
+                for key, named in (("templates", step.templates), ("several", several)):
+                    for channel, template in named.items():
+                        written = node.at(key, channel)
+                        if channel in refer.settings.channels or channel in BUILT_CHANNELS:
+                            refer.template(channel, template, written)
+                        else:
+                            refer.channel(channel, written)
             case _:
                 pass
 

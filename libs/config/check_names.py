@@ -111,6 +111,8 @@ def _flow(placed: Placed[Flow], scope: Scope, parsed: Parsed, found: Findings) -
                 _templates(node.keys.get("text"), scope, found)
                 for channel, template in step.templates.items():
                     _registered(parsed, channel, template, scope, found)
+                for channel, template in step.several.items():
+                    _registered(parsed, channel, template, scope.of_several(), found)
             case _:
                 pass
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from libs.config.check_policy import policy_templates
 from libs.config.findings import Findings
 from libs.config.model import LLM_API_KEY, ChannelSettings
 from libs.config.parsed import Parsed, Placed
@@ -140,10 +141,11 @@ def check_use(parsed: Parsed, found: Findings) -> None:
     for channel, texts in parsed.templates.items():
         settings = parsed.settings.value.channels.get(channel)
         used = {settings.default_template} if settings else set()
+        used |= policy_templates(parsed.policy.value if parsed.policy else None).get(channel, set())
         for flow in parsed.flows:
             for step in flow.value.steps:
                 if isinstance(step, Generate | Say):
-                    used.add(step.templates.get(channel))
+                    used |= {step.templates.get(channel), step.several.get(channel)}
         for state_map in parsed.state_maps:
             for transition in state_map.value.transitions:
                 used |= {each.template for each in transition.actions if isinstance(each, SendMessage)}

@@ -9,6 +9,7 @@ from libs.config.bundle import Bundle
 from libs.config.check_email import check_email
 from libs.config.check_flow import check_flows
 from libs.config.check_names import check_names
+from libs.config.check_policy import check_policy
 from libs.config.check_rules import check_rules
 from libs.config.check_settings import check_ids, check_settings, check_use
 from libs.config.check_sms import check_sms
@@ -52,7 +53,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     stand in any other file, each key once.
     """
     found = Findings()
-    roots = {file: root for file in sorted(texts) if (root := _read(file, texts[file], found)) is not None}
+    roots = {file: root for file in sorted(texts) if (root := read_file(file, texts[file], found)) is not None}
     templates = {file: root for file, root in roots.items() if file.startswith("templates/")}
     keys, flows = _merge({file: root for file, root in roots.items() if file not in templates}, found)
     if not roots and not found.sorted():
@@ -70,6 +71,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     check_settings(parsed, env, profile, found)
     check_email(parsed, env, profile, found)
     check_sms(parsed, env, profile, found)
+    check_policy(parsed, found)
     check_use(parsed, found)
     _general_flow(parsed, found)
     findings = found.sorted()
@@ -87,7 +89,8 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     )
 
 
-def _read(file: str, text: str, found: Findings) -> Node | None:
+def read_file(file: str, text: str, found: Findings) -> Node | None:
+    """The mapping that one file is; None, and a finding, where it is none (an empty file is no finding)."""
     try:
         root = read_yaml(file, text)
     except Unreadable as error:

@@ -49,6 +49,10 @@ class Findings:
             for each in self._found.values()
         )
 
+    def errors_in(self, file: str) -> bool:
+        """Whether an error was found in a file."""
+        return any(each.severity == "error" and each.file == file for each in self._found.values())
+
     def sorted(self) -> tuple[Finding, ...]:
         """By file and line, errors and warnings together."""
         return tuple(sorted(self._found.values(), key=lambda each: (each.file, each.line, each.path, each.message)))

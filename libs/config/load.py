@@ -1,18 +1,24 @@
-"""Reads the folder of a bundle: the only place of libs.config that touches files."""
+"""Reads the folder of a bundle and its scenarios: the only place of libs.config that touches files."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from libs.config.compile import Loaded, compile_bundle
-from libs.config.findings import Finding
+from libs.config.bundle import Bundle
+from libs.config.check_scenario import check_scenario
+from libs.config.compile import Loaded, compile_bundle, read_file
+from libs.config.findings import Finding, Findings
+from libs.config.parse_scenario import parse_scenario
+from libs.config.scenario import Scenario
 
 FOLDERS = ("flows", "templates")
+SCENARIOS = "scenarios"
 
 
 def load_bundle(folder: Path, env: Mapping[str, str], profile: str) -> Loaded:
     """The bundle in `folder`, checked against `env` for `profile` (development or production). Never raises.
 
-    Read are `*.yaml` in the folder, in `flows/` and in `templates/`; other YAML files are a warning.
+    Read are `*.yaml` in the folder, in `flows/` and in `templates/`; other YAML files are a warning. `scenarios/` is no
+    part of the bundle: it tests it.
     """
     if not folder.is_dir():
         return Loaded(None, (_finding("error", ".", f"there is no folder {folder}", "name the folder of a bundle"),))
@@ -20,7 +26,7 @@ def load_bundle(folder: Path, env: Mapping[str, str], profile: str) -> Loaded:
     unread: list[Finding] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_file() or path.suffix not in (".yaml", ".yml") or name.startswith("."):
+        if not path.is_file() or path.suffix not in (".yaml", ".yml") or name.startswith((".", f"{SCENARIOS}/")):
             continue
         above, _, _ = name.rpartition("/")
         if path.suffix == ".yml" or above not in ("", *FOLDERS):
@@ -35,6 +41,31 @@ def load_bundle(folder: Path, env: Mapping[str, str], profile: str) -> Loaded:
     refused = any(each.severity == "error" for each in unread)
     findings = tuple(sorted((*loaded.findings, *unread), key=lambda each: (each.file, each.line, each.path)))
     return Loaded(None if refused else loaded.bundle, findings, loaded.missing)
+
+
+def load_scenarios(folder: Path, bundle: Bundle) -> tuple[tuple[Scenario, ...], tuple[Finding, ...]]:
+    """The scenarios of a bundle's folder, `scenarios/**/*.yaml`, checked against the bundle. Never raises.
+
+    Those in which an error was found are left out.
+    """
+    found = Findings()
+    scenarios: list[Scenario] = []
+    for path in sorted((folder / SCENARIOS).rglob("*.yaml")):
+        file = path.relative_to(folder).as_posix()
+        try:
+            root = read_file(file, path.read_text(encoding="utf-8-sig"), found)
+        except (OSError, UnicodeDecodeError) as error:
+            found.add(_finding("error", file, f"this file cannot be read: {error}", "save it as UTF-8"))
+            continue
+        if root is None:
+            continue
+        name = file.removeprefix(f"{SCENARIOS}/").removesuffix(".yaml")
+        scenario = parse_scenario(name, root, found)
+        if not found.errors_in(file):
+            check_scenario(scenario, root, bundle, found)
+        if not found.errors_in(file):
+            scenarios.append(scenario)
+    return tuple(scenarios), found.sorted()
 
 
 def _finding(severity: str, file: str, message: str, hint: str) -> Finding:

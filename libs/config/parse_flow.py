@@ -87,6 +87,7 @@ def _generate(fields: Fields, common: Common) -> AnyStep:
     return Generate(
         system_prompt=fields.need("system_prompt"),
         templates=fields.text_map("templates"),
+        several=fields.text_map("several"),
         max_words=fields.whole("max_words", minimum=1),
         on_error=fields.text("on_error"),
         **common,
@@ -97,6 +98,7 @@ def _say(fields: Fields, common: Common) -> AnyStep:
     return Say(
         text=fields.need("text"),
         templates=fields.text_map("templates"),
+        several=fields.text_map("several"),
         on_error=fields.text("on_error"),
         **common,
     )

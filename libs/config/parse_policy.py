@@ -11,14 +11,18 @@ import holidays
 from libs.config.fields import Fields, as_text
 from libs.config.findings import Findings, suggest
 from libs.config.model import CHANNELS
+from libs.config.parse_right_person import parse_modes, parse_right_person, parse_stop_confirmation
 from libs.config.tree import Node
-from libs.domain.policy import Attempts, Holidays, Hours, Policy, Purpose, Source
+from libs.domain.policy import Applies, Attempts, Holidays, Hours, Policy, Purpose, Source
+from libs.domain.policy_terms import Category
 
 TIME = re.compile(r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
 CURRENCY = re.compile(r"^[A-Z]{3}$")
 CONSENT: tuple[Literal["required", "implied"], ...] = ("required", "implied")
 DISCLOSE: tuple[Literal["when_asked", "always"], ...] = ("when_asked", "always")
-RIGHT_PERSON = {"voice": ("confirm", "off"), "text": ("registered_address", "off")}
+CATEGORIES: tuple[Category, ...] = ("promotional", "service", "transactional")
+UNKNOWN_ZONE: tuple[Literal["policy", "refuse"], ...] = ("policy", "refuse")
+DO_NOT_DISTURB: tuple[Literal["all", "promotional", "off"], ...] = ("all", "promotional", "off")
 
 
 def parse_policy(node: Node, found: Findings) -> Policy:
@@ -27,26 +31,29 @@ def parse_policy(node: Node, found: Findings) -> Policy:
     zone = fields.text("timezone")
     if zone and not _known_zone(zone):
         found.error(node.at("timezone"), f"{zone!r} is no time zone", "write an IANA name such as Asia/Kolkata")
-    for key in ("merge_matters", "number_series", "money_per_day"):
-        fields.not_built(key, refuse=False)
     disclose = fields.choice("disclose_automation", DISCLOSE)
+    unknown_zone = fields.choice("unknown_zone", UNKNOWN_ZONE)
+    do_not_disturb = fields.choice("do_not_disturb", DO_NOT_DISTURB)
     purposes = fields.children("purposes")
     policy = Policy(
         timezone=zone or usual.timezone,
+        unknown_zone=next((each for each in UNKNOWN_ZONE if each == unknown_zone), usual.unknown_zone),
         hours=_hours(fields.children("hours"), found),
         purposes={name: _purpose(each, found) for name, each in purposes.items()},
         holidays=_holidays(fields.child("holidays"), found),
         consent=_consent(fields.children("consent"), found),
+        do_not_disturb=next((each for each in DO_NOT_DISTURB if each == do_not_disturb), usual.do_not_disturb),
+        answer_unsubscribed=fields.flag("answer_unsubscribed") or False,
         attempts=_attempts(fields.child("attempts"), found),
         minimum_gap_minutes=_or(fields.whole("minimum_gap_minutes"), usual.minimum_gap_minutes),
         no_reply_minutes=_or(fields.whole("no_reply_minutes", minimum=1), usual.no_reply_minutes),
         turns_without_progress=_or(fields.whole("turns_without_progress", minimum=1), usual.turns_without_progress),
         blackout_dates=_dates(fields.items("blackout_dates"), found),
         merge_matters=fields.flag("merge_matters") is not False,
-        number_series=fields.text_map("number_series"),
-        right_person=_right_person(fields.children("right_person"), found),
+        number_series=_number_series(fields.children("number_series"), found),
+        right_person=parse_right_person(fields.child("right_person"), found),
         stop_words=_stop_words(fields, found),
-        stop_confirmation=fields.flag("stop_confirmation") or False,
+        stop_confirmation=parse_stop_confirmation(fields, found),
         disclose_automation=next((each for each in DISCLOSE if each == disclose), usual.disclose_automation),
         money_per_day=_money(fields.children("money_per_day"), found),
         rules=tuple(_source(item, found) for item in fields.items("rules")),
@@ -95,7 +102,13 @@ def _window(node: Node, found: Findings) -> Hours:
 
 def _purpose(node: Node, found: Findings) -> Purpose:
     fields = Fields(node, found, "a purpose")
-    purpose = Purpose(hours=_hours(fields.children("hours"), found))
+    category = fields.choice("category", CATEGORIES)
+    purpose = Purpose(
+        hours=_hours(fields.children("hours"), found),
+        consent=_consent(fields.children("consent"), found),
+        category=next((each for each in CATEGORIES if each == category), None),
+        right_person=parse_modes(fields.child("right_person"), found),
+    )
     fields.finish()
     return purpose
 
@@ -165,19 +178,17 @@ def _attempts(node: Node | None, found: Findings) -> Attempts:
     return attempts
 
 
-def _right_person(asked: Mapping[str, Node], found: Findings) -> dict[str, str]:
-    for medium, node in asked.items():
-        if medium not in RIGHT_PERSON:
-            found.error(
-                node, f"{medium!r} is neither voice nor text", suggest(medium, RIGHT_PERSON), line=node.key_line
-            )
-        elif node.text not in RIGHT_PERSON[medium]:
-            found.error(
-                node, f"right_person.{medium} cannot be {node.text!r}", suggest(node.text, RIGHT_PERSON[medium])
-            )
-        elif node.text == "confirm":
-            found.warn(node, "right_person confirm is not built yet and changes nothing", "it can stay")
-    return {medium: node.text for medium, node in asked.items()}
+def _number_series(asked: Mapping[str, Node], found: Findings) -> dict[str, str]:
+    series: dict[str, str] = {}
+    for category, node in asked.items():
+        if category not in CATEGORIES:
+            hint = suggest(category, CATEGORIES)
+            found.error(node, f"{category!r} is no category of a purpose", hint, line=node.key_line)
+        elif (digits := as_text(node, found)) is not None:
+            if not digits.isdecimal():
+                found.error(node, f"{digits!r} is no beginning of a number", 'write its digits, such as "140"')
+            series[category] = digits
+    return series
 
 
 def _stop_words(fields: Fields, found: Findings) -> dict[str, tuple[str, ...]] | None:
@@ -193,8 +204,8 @@ def _money(limits: Mapping[str, Node], found: Findings) -> dict[str, int]:
     for currency, node in limits.items():
         if not CURRENCY.match(currency):
             found.error(node, f"{currency!r} is no currency", "write an ISO 4217 code such as INR", line=node.key_line)
-        elif isinstance(node.value, bool) or not isinstance(node.value, int):
-            found.error(node, "a limit must be a whole number of the currency", "write 5000")
+        elif isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < 1:
+            found.error(node, "a limit must be a whole number of the currency, 1 or more", "write 5000")
         else:
             money[currency] = node.value
     return money
@@ -202,11 +213,13 @@ def _money(limits: Mapping[str, Node], found: Findings) -> dict[str, int]:
 
 def _source(node: Node, found: Findings) -> Source:
     fields = Fields(node, found, "a rule of the policy")
+    applies = fields.child("applies")
     source = Source(
         id=fields.need("id"),
         source=fields.need("source", like="where the rule can be read"),
         effective=fields.need("effective", like="2022-08-12"),
-        applies=fields.text("applies"),
+        applies=_applies(applies, found) if applies is not None else None,
+        note=fields.text("note"),
     )
     fields.finish()
     if source.effective and read_date(source.effective) is None:
@@ -214,3 +227,17 @@ def _source(node: Node, found: Findings) -> Source:
             node.at("effective"), f"{source.effective!r} is no date", "write year-month-day, such as 2026-11-09"
         )
     return source
+
+
+def _applies(node: Node, found: Findings) -> Applies | str | None:
+    """Which checks a rule stands behind: in words, or by name."""
+    if node.kind != "mapping":
+        return as_text(node, found)
+    fields = Fields(node, found, "what a rule applies to")
+    applies = Applies(
+        rules=fields.texts("rules", required=True, like="[hours]"),
+        purposes=fields.texts("purposes"),
+        channels=fields.texts("channels"),
+    )
+    fields.finish()
+    return applies

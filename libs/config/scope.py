@@ -1,7 +1,7 @@
 """Scopes: which names can exist where a template or a condition stands (api.md, "Names in templates and conditions")."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from libs.config.findings import nearest, suggest
@@ -57,6 +57,11 @@ class Scope:
         if rest and fields is not None and rest[0] not in fields:
             return Problem("error", f"{root!r} has no field {rest[0]!r}", suggest(rest[0], fields))
         return None if definers else self._unknown(root)
+
+    def of_several(self) -> "Scope":
+        """The same where several matters are said at once: `all_…` lists each name of the business context."""
+        lists = {f"all_{name}" for name in (*(self.context or ()), "entity_id")} | {"matters_count"}
+        return replace(self, results=self.results | dict.fromkeys(lists))
 
     def known(self) -> frozenset[str]:
         """Every bare name and root that is known here."""

@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from events import consent as consents
 from events import reach as reaches
 from events.base import Event
-from events.contact import Changed, Erased, NotFound, Profile, Registered
+from events.contact import Address, Changed, Erased, NotFound, Profile, Registered
+
+PHONES = ("whatsapp", "voice", "sms")
+"""The channels whose addresses are phones: one number is one person on all of them."""
+Place = tuple[str, str]
+
+LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,7 @@ class Contact:
     profile: Profile | None = None
     missing: str | None = None
     known_to_erp: bool = False
+    erased: bool = False
 
     def address(self, channel: str) -> str | None:
         """Where the contact is reached on a channel: the first address that the ERP registered for it.
@@ -29,9 +37,26 @@ class Contact:
         registered = next((entry.address for entry in self.profile.channels if entry.channel == channel), None)
         return self.id if registered is None and channel == "chat" and self.known_to_erp else registered
 
+    def registers(self, channel: str, address: str) -> bool:
+        """Whether the ERP registered an address for this contact: for the channel, or a phone for another one of phones.
+
+        The chat's address is the contact's own id, which a signed token has proved.
+        """
+        if channel == "chat":
+            return self.known_to_erp and address == self.id
+        channels = PHONES if channel in PHONES else (channel,)
+        entries = self.profile.channels if self.profile and self.known_to_erp else []
+        return any(entry.channel in channels and entry.address == address for entry in entries)
+
+    def entry(self, channel: str) -> Address | None:
+        """What the ERP says of the address at which the contact is reached on a channel."""
+        return next((each for each in (self.profile.channels if self.profile else []) if each.channel == channel), None)
+
 
 def evolve(state: Contact, event: Event) -> Contact:
-    """The contact after one more fact."""
+    """The contact after one more fact; whatever comes after an erasure names nobody."""
+    if state.erased:
+        return state
     match event:
         case Registered():
             return Contact(id=event.contact_id, profile=event.profile, known_to_erp=event.known_to_erp)
@@ -40,9 +65,38 @@ def evolve(state: Contact, event: Event) -> Contact:
         case NotFound():
             return replace(state, id=event.contact_id, missing=event.reason)
         case Erased():
-            return replace(state, profile=None, missing="erased")
+            return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True)
         case _:
             return state
+
+
+def sealed_with(stream: str, data: Mapping[str, Any]) -> str:
+    """The key that seals what a system says happened: that of the contact whom it names, else one of its stream."""
+    contact = data.get("contact_id")
+    named = isinstance(contact, str) and contact.isprintable() and 1 <= len(contact) <= LONGEST_ID
+    return f"contact-{contact}" if named else stream
+
+
+def merged(known: Profile | None, given: Profile) -> Profile:
+    """What is known of a contact, with what somebody tells of it now: what they leave out stays.
+
+    The addresses of a channel that they name replace those that were known; a consent on record stays with its address.
+    """
+    if known is None:
+        return given
+    named = {entry.channel for entry in given.channels}
+    consents_of = {(entry.channel, entry.address): entry for entry in known.channels if entry.consent_at is not None}
+    told = [
+        entry if entry.consent_at is not None else consents_of.get((entry.channel, entry.address), entry)
+        for entry in given.channels
+    ]
+    return Profile(
+        name=given.name,
+        role=given.role or known.role,
+        organization=given.organization or known.organization,
+        channels=[*told, *(entry for entry in known.channels if entry.channel not in named)],
+        metadata={**known.metadata, **given.metadata},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +123,24 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """The addresses at which nothing arrives, by channel and address: until when (None: until the contact is heard there)."""
+class Confirmed:
+    """When the contact confirmed who they are at an address, and whether the ERP had registered it then."""
 
-    failed: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
+    at: datetime
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known of addresses, each a channel with an address on it.
+
+    `failed`: nothing arrives there, until when (None: until the contact is heard there). `confirmed`: the contact reads
+    there; `denied`: somebody else does.
+    """
+
+    failed: Mapping[Place, datetime | None] = field(default_factory=dict)
+    confirmed: Mapping[Place, Confirmed] = field(default_factory=dict)
+    denied: frozenset[Place] = frozenset()
 
     def fails(self, channel: str, address: str, now: datetime) -> bool:
         """Whether an address is passed over now."""
@@ -86,9 +154,31 @@ def evolve_reach(state: Reach, event: Event) -> Reach:
     """The reach after one more fact."""
     match event:
         case reaches.AddressFailed():
-            return Reach({**state.failed, (event.channel, event.address): event.until})
+            place = (event.channel, event.address)
+            failed = {**state.failed, place: event.until}
+            return replace(state, failed=failed, confirmed=_without(state.confirmed, place))
         case reaches.AddressWorks():
-            gone = (event.channel, event.address)
-            return Reach({place: until for place, until in state.failed.items() if place != gone})
+            return replace(state, failed=_without(state.failed, (event.channel, event.address)))
+        case reaches.PersonConfirmed():
+            place = (event.channel, event.address)
+            confirmed = {**state.confirmed, place: Confirmed(event.at, event.registered)}
+            return replace(state, confirmed=confirmed, denied=state.denied - {place})
+        case reaches.PersonDenied():
+            place = (event.channel, event.address)
+            return replace(state, confirmed=_without(state.confirmed, place), denied=state.denied | {place})
+        case reaches.ConfirmationVoided():
+            kept = {
+                place: known
+                for place, known in state.confirmed.items()
+                if place[0] != event.channel or event.address not in (None, place[1])
+            }
+            return replace(state, confirmed=kept)
         case _:
             return state
+
+
+Known = TypeVar("Known")
+
+
+def _without(places: Mapping[Place, Known], gone: Place) -> dict[Place, Known]:
+    return {place: known for place, known in places.items() if place != gone}

@@ -1,6 +1,6 @@
 """A conversation with one contact: what was said, which matters are open in it, and what is still awaited."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -33,6 +33,7 @@ from events.conversation import (
     WritebackRequested,
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
+from events.person import PersonHeard
 from libs.domain import course, lines
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
@@ -194,11 +195,22 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case AttachmentsRead():
             return replace(now, lines=lines.read(now.lines, event))
         case TurnRequested():
-            turn = Turn(event.turn, event.upto, event.wants, event.matter, event.step)
-            waiting = _matter(now, event.matter, asked=True) if event.matter and event.step else now
+            turn = Turn(
+                event.turn,
+                event.upto,
+                event.wants,
+                event.matter,
+                event.step,
+                identifies=event.identifies,
+                hides=frozenset(event.hides),
+                merged=tuple(event.merged),
+            )
+            waiting = _all(now, [event.matter, *event.merged] if event.step else (), asked=True)
             return replace(_awaiting(waiting, event.turn), turn=turn, quiet=False)
         case Understood():
             return _understood(now, event)
+        case PersonHeard():
+            return _person_heard(now, event)
         case DraftDropped():
             if event.reason != "newer_message":
                 return replace(_settled(now, event.turn), quiet=False)
@@ -222,8 +234,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                     messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome, ref=ref)),
                     lines=lines.changed(now.lines, lambda line: line.source == event.intent, ref=ref),
                 )
-                if event.outcome == "withheld" and sent.matter and sent.step:
-                    now = _matter(now, sent.matter, asked=False)
+                if event.outcome == "withheld" and sent.step:
+                    now = _all(now, (sent.matter, *sent.merged), asked=False)
             return _settled(_unwritten(now, event), event.intent)
         case ChannelSwitched():
             return _on(now, event.channel, event.matter)
@@ -264,6 +276,12 @@ def _with_matter(state: Conversation, matter: Matter) -> Conversation:
 def _matter(state: Conversation, matter: str, /, **changes: Any) -> Conversation:
     known = state.matters.get(matter)
     return state if known is None else _with_matter(state, replace(known, **changes))
+
+
+def _all(state: Conversation, matters: Iterable[str | None], /, **changes: Any) -> Conversation:
+    for each in matters:
+        state = _matter(state, each, **changes) if each else state
+    return state
 
 
 def _awaiting(state: Conversation, intent: str) -> Conversation:
@@ -318,7 +336,8 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
         said = _with_progress(said)
     if not said.unread:
         said = replace(said, quiet=False)
-    return _matter(said, event.matter, asked=True) if event.matter and event.step else said
+    said = replace(said, channels={**said.channels, **dict.fromkeys(event.merged, event.channel)})
+    return _all(said, (event.matter, *event.merged), asked=True) if event.step else said
 
 
 def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
@@ -330,7 +349,20 @@ def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
     unusable = event.outcome == "withheld" or state.status == "with_operator"
     if matter is None or matter.step != turn.step or not unusable:
         return state
-    return _matter(state, turn.matter, asked=False)
+    return _all(state, (turn.matter, *turn.merged), asked=False)
+
+
+def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
+    """What the contact wrote is read once more now that we know who it is; what somebody else wrote is not read again."""
+    turn = state.turn
+    state = replace(_settled(state, event.turn), language=event.language or state.language)
+    if turn is None or turn.id != event.turn or event.verdict == "confirmed":
+        return state
+
+    def read(line: Line) -> bool:
+        return line.role == "contact" and line.version <= turn.upto and line.channel == event.channel
+
+    return replace(state, lines=lines.changed(state.lines, read, understood=True, answered=True), idle=state.idle + 1)
 
 
 def _understood(state: Conversation, event: Understood) -> Conversation:

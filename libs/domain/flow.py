@@ -39,10 +39,14 @@ class Branch(Step, frozen=True, kw_only=True, tag="branch"):
 
 
 class Generate(Step, frozen=True, kw_only=True, tag="generate"):
-    """The LLM writes, the contact answers; an answer that moves the state map runs the next step."""
+    """The LLM writes, the contact answers; an answer that moves the state map runs the next step.
+
+    `several`: the registered texts for several matters in one message.
+    """
 
     system_prompt: str
     templates: dict[str, str] = {}
+    several: dict[str, str] = {}
     max_words: int | None = None
     on_error: str | None = None
 
@@ -52,6 +56,7 @@ class Say(Step, frozen=True, kw_only=True, tag="say"):
 
     text: str
     templates: dict[str, str] = {}
+    several: dict[str, str] = {}
     on_error: str | None = None
 
 

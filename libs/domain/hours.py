@@ -1,6 +1,6 @@
 """The contact's calendar: which minutes of which days a channel is open for a purpose, in the contact's zone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -33,12 +33,21 @@ class Holidays(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """When something may be begun. Without hours a day is open from midnight to midnight. `zone` is an IANA name."""
+    """When something may be begun: inside the hours and the contact's `preferred` ones, where there are such.
+
+    Without either a day is open from midnight to midnight. `zone` is an IANA name.
+    """
 
     zone: str
     hours: Hours | None = None
     holidays: Holidays = field(default_factory=Holidays)
     blackout: tuple[str, ...] = ()
+    preferred: Hours | None = None
+
+    @property
+    def windows(self) -> tuple[Hours, ...]:
+        """The windows that bind, all of them at once."""
+        return tuple(each for each in (self.hours, self.preferred) if each is not None)
 
     def local(self, at: datetime) -> datetime:
         """An instant on the contact's clock."""
@@ -46,12 +55,9 @@ class Calendar:
 
     def within_hours(self, at: datetime) -> bool:
         """Whether an instant is inside the hours of its day; what day it is does not matter here."""
-        if self.hours is None:
-            return True
-        start, end = minutes(self.hours.start), minutes(self.hours.end)
         local = self.local(at)
         now = local.hour * 60 + local.minute
-        return start <= now < end if start <= end else now >= start or now < end
+        return all(_holds(window, now) for window in self.windows)
 
     def closed(self, day: date) -> str | None:
         """Why nothing is begun on a day ("holiday: Diwali", "blackout date"), or None."""
@@ -75,23 +81,23 @@ class Calendar:
         """
         if self.is_open(at):
             return self.local(at)
-        start = 0 if self.hours is None else minutes(self.hours.start)
+        starts = sorted({0, *(minutes(window.start) for window in self.windows)})
         today = self.local(at).date()
         for ahead in range(HORIZON.days):
             day = today + ahead * _DAY
             if self.closed(day) is not None:
                 continue
-            for instant in self._openings(day, start):
+            for instant in self._openings(day, starts):
                 if instant >= at and self.is_open(instant):
                     return self.local(instant)
         return None
 
     def next_day(self, at: datetime) -> datetime:
         """The first instant of the day after an instant's."""
-        return self.local(next(self._openings(self.local(at).date() + _DAY, 0)))
+        return self.local(next(self._openings(self.local(at).date() + _DAY, [0])))
 
-    def _openings(self, day: date, start: int) -> Iterator[datetime]:
-        """The instants of a day, in order, at which a window can open: midnight and its start.
+    def _openings(self, day: date, starts: Iterable[int]) -> Iterator[datetime]:
+        """The instants of a day, in order, at which a window can open: midnight and their `starts`.
 
         On a day whose clocks change the start may come twice or not at all: then every minute is one.
         """
@@ -99,14 +105,19 @@ class Calendar:
         midnight = datetime.combine(day, time(), zone).astimezone(UTC)
         after = datetime.combine(day + _DAY, time(), zone).astimezone(UTC)
         if after - midnight == _DAY:
-            yield midnight
-            yield midnight + start * _MINUTE
+            for start in starts:
+                yield midnight + start * _MINUTE
             return
         instant = midnight
         while instant < after:
             if instant.astimezone(zone).date() == day:
                 yield instant
             instant += _MINUTE
+
+
+def _holds(window: Hours, now: int) -> bool:
+    start, end = minutes(window.start), minutes(window.end)
+    return start <= now < end if start <= end else now >= start or now < end
 
 
 def minutes(clock: str) -> int:

@@ -67,17 +67,22 @@ class Sent:
     ref: str | None = None
     version: int = 0
     gates: tuple[str, ...] = ()
+    identifies: bool = False
+    merged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Claude is thinking: up to which version of the stream, for which step."""
+    """Claude is thinking: up to which version of the stream, for which step; about who writes, where it `identifies`."""
 
     id: str
     upto: int
     wants: str
     matter: str | None = None
     step: str | None = None
+    identifies: bool = False
+    hides: frozenset[str] = frozenset()
+    merged: tuple[str, ...] = ()
 
 
 def described(file: Attachment) -> str:
@@ -134,6 +139,8 @@ def sent(asked: MessageRequested, version: int) -> Sent:
         to=asked.to,
         version=version,
         gates=tuple(asked.gates),
+        identifies=asked.identifies,
+        merged=tuple(asked.merged),
     )
 
 

@@ -155,6 +155,13 @@ def render_spec(spec: FollowupSpec, names: Names) -> FollowupSpec:
     )
 
 
+def asked_for(rule: Rule, names: Names) -> tuple[FollowupSpec, str]:
+    """The follow-up that a rule asks for, whatever its conditions say, and its key. Raises TemplateFailed."""
+    spec = render_spec(rule.create_followup, names)
+    key = render_strict(rule.dedupe_key, names) if rule.dedupe_key is not None else _default_key(rule, spec)
+    return spec, key
+
+
 def rendered_match(match: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, Any] | None:
     """What an event's `match` comes to over its data; None where the data lacks a name of it."""
     try:
@@ -191,8 +198,7 @@ def _verdict(rule: Rule, event_name: str, names: Names, zone: str) -> Matched | 
     if not asked.holds:
         return Rejected(rule.id, asked.reasons)
     try:
-        spec = render_spec(rule.create_followup, names)
-        key = render_strict(rule.dedupe_key, names) if rule.dedupe_key is not None else _default_key(rule, spec)
+        spec, key = asked_for(rule, names)
         due = None if rule.schedule is None else _scheduled(rule.schedule, names, zone)
         when: tuple[str, ...] = ()
         if due is not None and rule.schedule is not None and names.now is not None:

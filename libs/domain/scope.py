@@ -4,18 +4,24 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from libs.domain.contact import Contact
+from libs.domain.contact import PHONES, Contact
 from libs.domain.matter import Matter
 from libs.domain.names import Names
-from libs.domain.zones import contact_zone
-
-PHONES = ("whatsapp", "voice", "sms")
+from libs.domain.zones import is_zone, phone_zone
 
 
 def zone_of(contact: Contact, default: str) -> str:
-    """The contact's time zone (IANA): by the phone number, else `default`."""
+    """The contact's time zone (IANA), else `default`."""
+    return own_zone(contact) or default
+
+
+def own_zone(contact: Contact) -> str | None:
+    """The contact's time zone (IANA): as the ERP tells it (`timezone`), else by the phone number; None where neither does."""
+    told = contact.profile.metadata.get("timezone") if contact.profile else None
+    if isinstance(told, str) and is_zone(told):
+        return told
     phone = next((address for channel in PHONES if (address := contact.address(channel))), None)
-    return contact_zone(phone, default)
+    return phone_zone(phone)
 
 
 def names_of(contact: Contact, matter: Matter | None, *, now: datetime, zone: str) -> Names:

@@ -80,6 +80,17 @@ def rounded(value: Any, places: int = 0) -> Decimal:
     return _amount(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
+def listed(value: Any) -> str:
+    """The parts of a list as one reads them: "A, B and C"."""
+    parts = [str(part) for part in _parts(value)]
+    return join([join(parts[:-1], ", "), parts[-1]], " and ") if len(parts) > 1 else join(parts)
+
+
+def total(value: Any) -> Decimal:
+    """The sum of a list of amounts."""
+    return sum((_amount(part) for part in _parts(value)), Decimal(0))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "inr": inr,
     "inr_ascii": inr_ascii,
@@ -91,6 +102,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "title": lambda value: str(value).title(),
     "trim": lambda value: str(value).strip(),
     "join": join,
+    "listed": listed,
+    "total": total,
     "length": length,
     "first": first,
     "last": last,

@@ -9,11 +9,16 @@ from phonenumbers.timezone import time_zones_for_number
 _RENAMED = {"Asia/Calcutta": "Asia/Kolkata", "Asia/Katmandu": "Asia/Kathmandu", "Asia/Saigon": "Asia/Ho_Chi_Minh"}
 
 
-@lru_cache(maxsize=10_000)
 def contact_zone(phone: str | None, default: str) -> str:
     """The IANA zone of a phone number (E.164, or without its plus), where it tells exactly one; else `default`."""
+    return phone_zone(phone) or default
+
+
+@lru_cache(maxsize=10_000)
+def phone_zone(phone: str | None) -> str | None:
+    """The IANA zone of a phone number (E.164, or without its plus), where it tells exactly one."""
     zones = _zones(phone) if phone else ()
-    return zones[0] if len(zones) == 1 and is_zone(zones[0]) else default
+    return zones[0] if len(zones) == 1 and is_zone(zones[0]) else None
 
 
 def is_zone(name: str) -> bool:

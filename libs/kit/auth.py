@@ -10,8 +10,16 @@ from libs.kit.appends import asking_postgres
 from libs.kit.problems import Problem
 from libs.kit.tenants import Tenants
 
-Scope = Literal["events:write", "followups:write", "context:write", "read", "operate", "admin"]
-SCOPES: tuple[Scope, ...] = ("events:write", "followups:write", "context:write", "read", "operate", "admin")
+Scope = Literal["events:write", "followups:write", "contacts:write", "context:write", "read", "operate", "admin"]
+SCOPES: tuple[Scope, ...] = (
+    "events:write",
+    "followups:write",
+    "contacts:write",
+    "context:write",
+    "read",
+    "operate",
+    "admin",
+)
 DEFAULT_TENANT = "default"
 
 

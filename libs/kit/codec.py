@@ -1,5 +1,6 @@
 """Facts as the log holds them: JSON in which personal fields are sealed, and back, in today's words."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -221,6 +222,11 @@ Closed = tuple[Half, Shape]
 """A fact that has to be opened, and how."""
 
 
+@functools.cache
+def _made_once(kind: type[Event]) -> Shape:
+    return _Sealed(kind) if personal_fields(kind) else _Plain(kind)
+
+
 class Codec:
     """Encodes and decodes the facts of a vocabulary. Raises UnknownFact for types that it does not hold."""
 
@@ -228,9 +234,7 @@ class Codec:
         self.types: Mapping[str, type[Event]] = MappingProxyType(
             {tag: kind for category in categories for tag, kind in category.types.items()}
         )
-        self._shapes: dict[str, Shape] = {
-            tag: _Sealed(kind) if personal_fields(kind) else _Plain(kind) for tag, kind in self.types.items()
-        }
+        self._shapes: dict[str, Shape] = {tag: _made_once(kind) for tag, kind in self.types.items()}
         self._to_open = {
             tag: shape for tag, shape in self._shapes.items() if shape.fields or issubclass(self.types[tag], Retired)
         }

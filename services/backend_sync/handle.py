@@ -4,14 +4,18 @@ from typing import Any
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Event, Recorded
+from events.contact import Erased
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
+from events.operator import ErasureRequested
 from libs.kit import effect_rows
 from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, World
 
 LEDGER: Ledger = "backend_sync"
 ACCOUNT = "erp"
+OWN = "keys"
+"""What needs no ERP does not wait where that is away."""
 
 
 async def on_tool_requested(fact: Recorded[ToolRequested], world: World) -> Decision:
@@ -39,8 +43,18 @@ async def on_address_moved(fact: Recorded[AddressMoved], world: World) -> Decisi
     return _open(fact, "contact.move", f"contact-{fact.event.contact_id}")
 
 
-def _open(fact: Recorded[Any], kind: str, order_key: str) -> Decision:
-    return Decision(rows=[effect_rows.open_row(LEDGER, fact, kind=kind, account=ACCOUNT, order_key=order_key)])
+async def on_erasure_requested(fact: Recorded[ErasureRequested], world: World) -> Decision:
+    """Somebody wants to be forgotten."""
+    return _open(fact, "contact.erase", f"contact-{fact.event.contact_id}", OWN)
+
+
+async def on_erased(fact: Recorded[Erased], world: World) -> Decision:
+    """The ERP is told that a contact was erased here."""
+    return _open(fact, "contact.erasure_told", f"contact-{fact.event.contact_id}/erased")
+
+
+def _open(fact: Recorded[Any], kind: str, order_key: str, account: str = ACCOUNT) -> Decision:
+    return Decision(rows=[effect_rows.open_row(LEDGER, fact, kind=kind, account=account, order_key=order_key)])
 
 
 HANDLERS: dict[type[Event], Any] = {
@@ -49,4 +63,6 @@ HANDLERS: dict[type[Event], Any] = {
     ContactRequested: on_contact_requested,
     SenderUnknown: on_sender_unknown,
     AddressMoved: on_address_moved,
+    ErasureRequested: on_erasure_requested,
+    Erased: on_erased,
 }

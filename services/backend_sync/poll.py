@@ -1,6 +1,7 @@
 """Polling: follow-ups that the ERP holds pending become facts, each under its own id, however often it is seen."""
 
 import asyncio
+from contextlib import suppress
 from typing import NoReturn
 
 import structlog
@@ -28,12 +29,20 @@ class Poller:
         self._store = store
         self._clock = clock
         self._bundles = bundles
+        self._published = asyncio.Event()
+        store.listener.on("bundle", lambda _: self._published.set())
 
     async def run(self) -> NoReturn:
-        """Poll until cancelled; replicas may poll at once, a follow-up is one fact all the same."""
+        """Poll until cancelled, and at once where a publication may name another ERP or pace.
+
+        Replicas may poll at once: a follow-up is one fact all the same.
+        """
         while True:
+            self._published.clear()
             pause = await self.poll()
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._published.wait()
 
     async def poll(self) -> float:
         """Ask every tenant's ERP once; the seconds until the next time."""
@@ -55,6 +64,8 @@ class Poller:
         cause_id = ids.cause_id(tenant, "erp-followup", found.erp_id)
         cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source=SOURCE, id=cause_id)
         stream = f"backend-followup-{ids.digest(found.erp_id)}"
-        taken = await self._store.append_any(tenant, stream, [Draft(stream, found)], cause)
+        taken = await self._store.append_any(
+            tenant, stream, [Draft(stream, found, f"contact-{found.contact_id}")], cause
+        )
         if not taken.duplicate:
             log.info("the ERP has a follow-up for us", followup=found.erp_id)

@@ -9,7 +9,7 @@ import structlog
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
-from events.contact import Linked, Lookup, NotFound, Profile, Registered
+from events.contact import Erased, Linked, NotFound, Profile, Registered
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
@@ -21,6 +21,7 @@ from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
 from libs.kit.store import Store
 from services.backend_sync import decide
+from services.backend_sync.contacts import Contacts
 from services.backend_sync.decide import Answered, Later, Refused, Request
 from services.backend_sync.settings import NoBackend, Settings, door
 
@@ -33,6 +34,8 @@ WRITE_AGE = timedelta(days=3)
 """How long the ERP is told again before an operator must look at it."""
 WRITE_ATTEMPTS = 60
 TOOL_ATTEMPTS = 6
+ERASED_ENDPOINT = "contact_erased"
+"""Told who was erased here; a bundle may leave it out."""
 
 
 class Rest:
@@ -43,6 +46,7 @@ class Rest:
         self._store = store
         self._bundles = bundles
         self._client = client
+        self._contacts = Contacts(store.keyring)
 
     def kinds(self, timeout: timedelta = CALL_TIMEOUT) -> dict[str, Kind]:
         """The protocol of each kind; asking twice does no harm, telling twice has one key."""
@@ -63,6 +67,8 @@ class Rest:
             "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
             "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.erase": kind(self.erase, _not_moved, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.erasure_told": kind(self.tell_erased, _not_told, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.move": kind(self.move, _not_moved, TOOL_AGE, TOOL_ATTEMPTS),
         }
 
@@ -115,14 +121,37 @@ class Rest:
     async def move(self, claim: Claim) -> Outcome:
         """A contact has another address now, as a provider told; somebody who was erased has none."""
         asked: AddressMoved = claim.intent.event
-        known = Contact()
-        for fact in await self._store.read_stream(claim.tenant, f"contact-{asked.contact_id}"):
-            known = people.evolve(known, fact.event)
+        known = await self._contact(claim.tenant, asked.contact_id)
         if known.profile is None:
             return Done([])
         address = normalized(asked.channel, asked.address)
         profile = decide.moved(known.profile, asked.channel, address)
         return Done([await self._known(claim.tenant, asked.contact_id, profile)])
+
+    async def erase(self, claim: Claim) -> Outcome:
+        """Destroy every key of a contact: what was ever stored of it can be read by nobody any more."""
+        contact_id = claim.intent.event.contact_id
+        if (await self._contact(claim.tenant, contact_id)).erased:
+            return Done([])
+        claim.begin_call()
+        async with self._store.pool.acquire() as connection:
+            await self._store.keyring.destroy(connection, claim.tenant, [f"contact-{contact_id}"])
+        return Done([decide.about_contact(contact_id, Erased(contact_id=contact_id))])
+
+    async def tell_erased(self, claim: Claim) -> Outcome:
+        """The ERP is told who was erased here, where the bundle names an endpoint for it."""
+        bundle = await self._bundles.current(claim.tenant)
+        if ERASED_ENDPOINT not in bundle.settings.backend.endpoints:
+            return Done([])
+        payload = {"contact_id": claim.intent.event.contact_id}
+        answer = await self._call(claim, bundle, ERASED_ENDPOINT, payload, writes=True)
+        match answer:
+            case Answered():
+                return Done([decide.completed(claim.intent, "write", ERASED_ENDPOINT, answer)])
+            case Refused(status, reason):
+                return RefusedEffect([decide.failed(claim.intent, "write", ERASED_ENDPOINT, reason, status)])
+            case Later():
+                return _retry(answer)
 
     async def pending(self, tenant: str) -> list[Any]:
         """The ERP's pending follow-ups, as facts to be stored under its ids."""
@@ -188,18 +217,16 @@ class Rest:
         seconds = float(retry_after) if retry_after.isdigit() else None
         return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
 
+    async def _contact(self, tenant: str, contact_id: str) -> Contact:
+        known = Contact()
+        for fact in await self._store.read_stream(tenant, f"contact-{contact_id}"):
+            known = people.evolve(known, fact.event)
+        return known
+
     async def _known(self, tenant: str, contact_id: str, profile: Profile) -> Draft:
-        lookups = [
-            Lookup(
-                channel=channel,
-                digest=(await self._store.keyring.lookup(tenant, channel, address)).hex(),
-                implied=implied,
-            )
-            for (channel, address), implied in decide.names_of(contact_id, profile).items()
-        ]
         known = await self._store.read_stream(tenant, f"contact-{contact_id}")
         registered = any(isinstance(fact.event, Registered) for fact in known)
-        return decide.about_contact(contact_id, decide.contact_fact(contact_id, profile, lookups, registered))
+        return await self._contacts.known(tenant, contact_id, profile, registered=registered)
 
 
 def _retry(later: Later) -> Retry:
@@ -212,6 +239,10 @@ def _tool_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
 
 def _write_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
     return [decide.failed(intent, "write", intent.event.endpoint, reason)]
+
+
+def _not_told(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    return [decide.failed(intent, "write", ERASED_ENDPOINT, reason)]
 
 
 def _contact_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:

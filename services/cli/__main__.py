@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from libs.config import report
-from libs.config.load import load_bundle
+from libs.config.load import load_bundle, load_scenarios
 from libs.kit import log
-from services.cli import admin, chat, config, demo, doctor, projections, trace, up
+from services.cli import admin, chat, config, demo, doctor, imports, projections, trace, up
+from services.cli.scenario import run as scenarios
+from services.cli.scenario.stage import Llm
 from services.cli.settings import TENANT, Settings, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
@@ -22,14 +24,20 @@ config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
 chat_app = typer.Typer(no_args_is_help=True, help="The chat on your web pages.")
+scenario_app = typer.Typer(no_args_is_help=True, help="Conversation scenarios: they test a bundle.")
 projections_app = typer.Typer(no_args_is_help=True, help="The tables that people look at, built from the log.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
+contacts_app = typer.Typer(no_args_is_help=True, help="Contacts.")
+followups_app = typer.Typer(no_args_is_help=True, help="Follow-ups.")
 app.add_typer(config_app, name="config")
 app.add_typer(clock_app, name="clock")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(keys_app, name="keys")
 app.add_typer(projections_app, name="projections")
 app.add_typer(chat_app, name="chat")
+app.add_typer(contacts_app, name="contacts")
+app.add_typer(followups_app, name="followups")
+app.add_typer(scenario_app, name="scenario")
 
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
@@ -38,6 +46,10 @@ Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Default: all.")]
 Folder = Annotated[Path | None, typer.Argument(help="Default: CONVERSE_CONFIG, or the shipped bundle.")]
 NAMED = "A folder, `current`, or the beginning of a hash."
+Csv = Annotated[Path, typer.Argument(help="CSV as a spreadsheet writes it; its first row names the columns.")]
+Map = Annotated[list[str] | None, typer.Option("--map", help="HEADER=FIELD[:text|money|date|number]; repeat.")]
+DryRun = Annotated[bool, typer.Option("--dry-run/--write", help="Say what would happen, or do it.")]
+Url = Annotated[str | None, typer.Option(help="Where the system is. Its key: CONVERSE_API_KEY.")]
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
@@ -101,11 +113,15 @@ def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -
 
 @config_app.command("check")
 def config_check(folder: Folder = None, json: Json = False) -> None:
-    """Check a bundle: every finding with file, line, path, and what would be right."""
+    """Check a bundle and its scenarios: every finding with file, line, path, and what would be right."""
     settings = from_environment()
-    loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
-    sys.stdout.write(report.as_json(loaded.findings).decode() + "\n" if json else report.as_text(loaded.findings))
-    raise typer.Exit(0 if loaded.bundle is not None else 1)
+    where = folder or settings.config
+    loaded = load_bundle(where, settings.environment, settings.profile)
+    findings = loaded.findings
+    if loaded.bundle is not None:
+        findings += load_scenarios(where, loaded.bundle)[1]
+    sys.stdout.write(report.as_json(findings).decode() + "\n" if json else report.as_text(findings))
+    raise typer.Exit(1 if any(each.severity == "error" for each in findings) else 0)
 
 
 @config_app.command("publish")
@@ -164,6 +180,18 @@ def config_migrate(
     _run(work, from_environment())
 
 
+@scenario_app.command("run")
+def scenario_run(
+    names: Annotated[list[str] | None, typer.Argument(help="Beginnings of names, or patterns. Default: all.")] = None,
+    folder: Annotated[Path | None, typer.Option("--config", help="A bundle's folder. Default: as configured.")] = None,
+    llm: Annotated[Llm, typer.Option(help="real: needs CONVERSE_LLM_API_KEY, and costs money.")] = "emulated",
+    json: Json = False,
+) -> None:
+    """Play a bundle's scenarios, say what differs, and which transitions and steps none of them takes."""
+    log.configure("console", level="error")
+    _run(lambda settings, console: scenarios.run(settings, console, names or [], folder, llm, json), from_environment())
+
+
 @clock_app.command("advance")
 def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")]) -> None:
     """Move business time forward: timers fire, hours and windows follow."""
@@ -209,6 +237,38 @@ def chat_token(
         lambda settings, console: chat.token(settings, console, contact, admin.duration(lasts), tenant),
         from_environment(),
     )
+
+
+@contacts_app.command("import")
+def contacts_import(file: Csv, map: Map = None, dry_run: DryRun = True, json: Json = False, url: Url = None) -> None:
+    """Tell who your contacts are, from a CSV file. The same file again changes nothing."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        sheet = imports.opened(file)
+        wanted = imports.contacts(sheet, map or [])
+        return await imports.run(settings, console, sheet, wanted, dry_run=dry_run, as_json=json, url=url)
+
+    _run(work, from_environment())
+
+
+@followups_app.command("import")
+def followups_import(
+    file: Csv,
+    process: Annotated[str, typer.Option(help="The process (state map) that they go through.")],
+    rule: Annotated[str | None, typer.Option(help="Which rule's follow-ups; default: the process's first.")] = None,
+    map: Map = None,
+    dry_run: DryRun = True,
+    json: Json = False,
+    url: Url = None,
+) -> None:
+    """Begin follow-ups from a CSV file, each once: with the data that the process's rule names, under that rule's key."""
+
+    async def work(settings: Settings, console: Console) -> int:
+        sheet = imports.opened(file)
+        wanted = imports.followups(sheet, map or [], process, rule)
+        return await imports.run(settings, console, sheet, wanted, dry_run=dry_run, as_json=json, url=url)
+
+    _run(work, from_environment())
 
 
 @keys_app.command("create")

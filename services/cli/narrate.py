@@ -1,6 +1,6 @@
 """Facts in words: one readable line a fact, for the demo and the trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from events import (
@@ -15,12 +15,14 @@ from events import (
     inbound,
     message,
     operator,
+    person,
+    reach,
     rules,
     timer,
     turn,
 )
 from events.base import Event, Recorded
-from events.values import PolicyDecision
+from events.values import PolicyCheck, PolicyDecision
 
 Teller = Callable[[Any], str]
 
@@ -44,7 +46,29 @@ def _evaluated(event: rules.Evaluated) -> str:
 
 
 def _decision(decision: PolicyDecision) -> str:
-    return "; ".join(f"{check.rule}: {check.detail}" for check in decision.checks)
+    return _checks(decision.checks)
+
+
+def _checks(checks: Iterable[PolicyCheck]) -> str:
+    """What each rule said, and where it comes from: its place in the policy and since when it holds; what is the same, once."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        known = f" [{check.provision or check.source}, since {check.effective}]" if check.effective else ""
+        said.setdefault((check.verdict, check.detail), []).append(f"{check.rule}{known}")
+    return "; ".join(
+        f"{', '.join(rules)}{'' if verdict == 'allowed' else f' {verdict}'}: {detail}"
+        for (verdict, detail), rules in said.items()
+    )
+
+
+def _against(decisions: Sequence[PolicyDecision]) -> str:
+    """By which rules each channel was not to be used now, or not at all."""
+    said = []
+    for decision in decisions:
+        checks = [each for each in decision.checks if each.verdict in ("deferred", "refused")]
+        if checks:
+            said.append(f"{decision.channel} {_checks(checks)}")
+    return " | ".join(said)
 
 
 def _attempt(event: followup.AttemptStarted) -> str:
@@ -52,12 +76,21 @@ def _attempt(event: followup.AttemptStarted) -> str:
 
 
 def _deferred(event: followup.Deferred) -> str:
-    return f"not before {event.until.isoformat()}: {'; '.join(each.reason for each in event.skipped)}"
+    why = _against(event.decisions) or "; ".join(each.reason for each in event.skipped)
+    return f"not before {event.until.isoformat()}: {why}"
+
+
+def _exhausted(event: followup.Exhausted) -> str:
+    why = _against(event.decisions) or "; ".join(f"{each.channel}: {each.reason}" for each in event.skipped)
+    return f"{event.reason}: {why}" if why else event.reason
 
 
 def _message(event: conversation.MessageRequested) -> str:
     how = f"template {event.body.template}" if event.body.template else "text"
-    return f"{event.purpose} on {event.channel} ({how}): {quoted(event.body.text)}"
+    purpose = "asks who it is" if event.identifies else event.purpose
+    exempt = [each for each in event.allowed_by.checks if each.verdict == "exempt"]
+    allowed = f"; allowed because {_checks(exempt)}" if exempt else ""
+    return f"{purpose} on {event.channel} ({how}): {quoted(event.body.text)}{allowed}"
 
 
 def _facts(found: dict[str, Any], words: dict[str, Any]) -> str:
@@ -123,8 +156,10 @@ TELLERS: dict[type[Event], Teller] = {
     followup.AttemptUnanswered: lambda event: f"attempt {event.number} on {event.channel}: {event.reason}",
     followup.Deferred: _deferred,
     followup.Resolved: lambda event: f"{event.outcome}" + (f" ({event.state})" if event.state else ""),
-    followup.Exhausted: lambda event: event.reason,
+    followup.Exhausted: _exhausted,
     followup.Cancelled: lambda event: event.reason,
+    operator.ErasureRequested: lambda event: f"{event.operator} asks to erase {event.contact_id}",
+    contact.Erased: lambda event: f"every key of {event.contact_id} is destroyed",
     conversation.Opened: lambda event: (
         f"with {event.contact_id}" + (f", follows {event.follows}" if event.follows else "")
     ),
@@ -153,6 +188,11 @@ TELLERS: dict[type[Event], Teller] = {
     conversation.ContactSaid: lambda event: f"on {event.channel}: {quoted(event.text)}",
     conversation.TurnRequested: lambda event: f"{event.wants}, for step {event.step or '-'}",
     conversation.Understood: _understood,
+    person.PersonHeard: lambda event: f"{event.verdict} on {event.channel}",
+    person.LineLeftOut: lambda event: event.reason,
+    reach.PersonConfirmed: lambda event: f"on {event.channel}, in the words {quoted(event.evidence)}",
+    reach.PersonDenied: lambda event: f"somebody else on {event.channel}: {quoted(event.evidence)}",
+    reach.ConfirmationVoided: lambda event: f"on {event.channel}: {event.reason}",
     conversation.DraftDropped: lambda event: event.reason,
     conversation.ProcessMoved: _moved,
     conversation.OutcomeHeard: lambda event: event.outcome,

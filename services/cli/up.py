@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
+from libs.kit.garbage import collected_seldom
 from libs.kit.serve import serve
 from services.cli.settings import Settings
 from services.cli.system import Surroundings, checked_bundle, surroundings, system
@@ -43,7 +44,7 @@ async def run(settings: Settings, console: Console) -> int:
         return 1
     async with surroundings(settings, lambda what: console.print(f"  … {what}", style="dim")) as where:
         with announced(settings, where):
-            async with system(settings, where) as running:
+            async with system(settings, where) as running, collected_seldom():
 
                 def ready(port: int) -> None:
                     console.print(f"[bold green]ConverseAgent is up[/] at {running.origin}  (Ctrl-C ends it)")

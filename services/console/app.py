@@ -11,8 +11,10 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from projections import PROJECTIONS, generations
+from projections.erasing import Erasing
 from projections.live import CONSUMER, Projector
 from projections.rebuild import rebuild
+from projections.timeline import TIMELINE
 from services.console.handle import Reader
 from services.console.http import routes
 from services.console.operators import Operators
@@ -25,7 +27,7 @@ async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock) -> 
     bundles = Bundles(store, Bundle.from_json)
     async with generations.maintenance(store.url) as connection:
         outdated = await generations.begin(connection, PROJECTIONS, consumer=CONSUMER)
-    projector = Projector(PROJECTIONS)
+    projector = Projector(PROJECTIONS, Erasing(store, [each for each in PROJECTIONS if each is not TIMELINE]))
     reactor = Reactor(CONSUMER, settings.shard, projector.handlers(), store=store, bus=bus, clock=clock)
     reader = Reader(store)
     stats = Stats(store, clock, bundles, RelayHeads(bus))

@@ -255,6 +255,12 @@ def _reached_on(row: Conversation, contact: Contact | None) -> list[str]:
     return list(dict.fromkeys([*known, *([row.active_channel] if row.active_channel else [])]))
 
 
+def check_contact(contact: str) -> None:
+    """Raises Wrong for what can be no contact's id."""
+    if not contact.isprintable() or not 1 <= len(contact) <= MAX_ID:
+        raise Wrong("$.contact_id", f"an id has 1 to {MAX_ID} characters, none of them a control character")
+
+
 def check_content(content: str, channel: str | None) -> None:
     """Raises Wrong for a reply that says nothing, too much, or goes nowhere."""
     if not content.strip():

@@ -36,6 +36,12 @@ class ReplyIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     channel: str | None = None
 
 
+class ErasureIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who asked for it, and how: kept sealed with the rest, and unreadable with it."""
+
+    evidence: dict[str, Any] = {}
+
+
 class ApprovalIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whether Claude may do what it asked for."""
 
@@ -202,7 +208,25 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         taken = operators.approve(caller, conversation_id, approval, said.approved, said.reason, key)
         return _taken(await durably(taken))
 
-    return [take_over, reply, release, approve]
+    @post(
+        "/api/v1/contacts/{contact_id:str}/erase",
+        status_code=202,
+        tags=["operators"],
+        operation_id="eraseContact",
+        operation_class=requests.takes(ErasureIn),
+    )
+    async def erase(request: AnyRequest, contact_id: FromPath[str]) -> dict[str, Any]:
+        """Make everything personal of a contact unreadable, for ever: `{"evidence"?}` says who asked for it, and how."""
+        caller = await auth.caller(request, "operate")
+        asked = await requests.body(request, ErasureIn) if await request.body() else ErasureIn()
+        with _meant("path"):
+            decide.check_contact(contact_id)
+        event_id, duplicate = await durably(
+            operators.erase(caller, contact_id, asked.evidence, idempotency_key(request))
+        )
+        return {"event_id": event_id, "duplicate": duplicate}
+
+    return [take_over, reply, release, approve, erase]
 
 
 def _taken(taken: Taken) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""What operators do: take a conversation over, answer in it, hand it back."""
+"""What operators do: take a conversation over, answer in it, hand it back, and have a contact forgotten."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from events.base import Cause, Draft, Event
-from events.operator import ApprovalGiven, Released, ReplyGiven, TakeoverRequested
+from events.operator import ApprovalGiven, ErasureRequested, Released, ReplyGiven, TakeoverRequested
 from libs.kit import ids, telemetry
 from libs.kit.auth import Caller
 from libs.kit.clock import Clock
@@ -73,6 +75,25 @@ class Operators:
             caller, "reply", conversation, fact, key, lambda row: decide.check_reply(row, contact, channel), set()
         )
 
+    async def erase(self, caller: Caller, contact: str, evidence: dict[str, Any], key: str | None) -> tuple[str, bool]:
+        """Everything personal of a contact becomes unreadable. The id of the request, and whether it had been made before."""
+        cause_id = ids.cause_id(caller.tenant, "erase", key or contact)
+        stream = f"operator-{cause_id}"
+        fact = ErasureRequested(contact_id=contact, operator=caller.name, evidence=evidence)
+        draft = Draft(stream, fact, key=f"contact-{contact}", subject=contact)
+        appended = await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
+        return str(cause_id), appended.duplicate
+
+    def _cause(self, caller: Caller, cause_id: UUID) -> Cause:
+        return Cause(
+            correlation_id=cause_id,
+            occurred_at=self._clock.now(),
+            source=SOURCE,
+            id=cause_id,
+            actor=caller.name,
+            traceparent=telemetry.traceparent(),
+        )
+
     async def _append(
         self,
         caller: Caller,
@@ -96,16 +117,8 @@ class Operators:
             check(now)
         except Senseless as error:
             raise Problem(409, "Not as things stand", str(error), conversation_status=now.status) from error
-        cause = Cause(
-            correlation_id=cause_id,
-            occurred_at=self._clock.now(),
-            source=SOURCE,
-            id=cause_id,
-            actor=caller.name,
-            traceparent=telemetry.traceparent(),
-        )
         draft = Draft(stream, fact, key=f"contact-{now.contact_id}", subject=now.contact_id)
-        appended = await self._store.append_any(caller.tenant, stream, [draft], cause)
+        appended = await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
         status = await self._settled(caller.tenant, conversation, until) if until else now.status
         return Taken(str(cause_id), appended.duplicate, status)
 

@@ -21,6 +21,7 @@ from services.gateways import stops
 from services.gateways.chat import Chat
 from services.gateways.desk import Desk
 from services.gateways.email import Email
+from services.gateways.forget import Forgetting
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter, Limited, Tools, Watches, Works
 from services.gateways.send import Sender
@@ -82,6 +83,7 @@ async def build(
                 for each in adapters
             },
             **{name: kind for each in works for name, kind in each.kinds().items()},
+            **({"contact.forget": Forgetting(store, objects).kind()} if objects is not None else {}),
         },
         store=store,
         clock=clock,

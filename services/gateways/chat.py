@@ -22,6 +22,7 @@ from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.buckets import Limits
 from libs.kit.bus import Bus, BusAway
 from libs.kit.clock import Clock
+from libs.kit.failures import passes
 from libs.kit.problems import Problem
 from libs.kit.serve import Loop
 from libs.kit.store import Store
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 AnySocket = WebSocket[Any, Any, Any]
 
+AGAIN_S = 1.0
 PRESENCE_S = 20.0
 
 
@@ -152,6 +154,9 @@ class Chat:
         """Read and write until the client goes, or has to."""
         left = (entry.expires_at + chat_token.LEEWAY - self._clock.machine()).total_seconds()
         expiry = asyncio.get_running_loop().call_later(left, tab.leave, chat.UNAUTHORIZED, "the token has expired")
+        published = asyncio.Event()
+        undo = desk.store.listener.on("bundle", lambda _: published.set())
+        admitting = asyncio.create_task(self._admit_again(socket, desk, tab, published), name="chat-admits-again")
         talk = Talk(tab, desk, self._lines, self._bus, self.door)
         if self._rooms.join(tab):
             await self._presence(tab.tenant, tab.contact, there=True)
@@ -165,25 +170,45 @@ class Chat:
             await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
-            for each in work:
+            undo()
+            for each in (admitting, *work):
                 each.cancel()
-            ended = await asyncio.gather(*work, return_exceptions=True)
+            ended = await asyncio.gather(admitting, *work, return_exceptions=True)
             if self._rooms.part(tab):
                 await self._presence(tab.tenant, tab.contact, there=False)
         for error in ended:
             if isinstance(error, Exception) and not isinstance(error, OSError):  # a client that is gone is an OSError
                 raise error
 
+    async def _admit_again(self, socket: AnySocket, desk: Desk, tab: Tab, published: asyncio.Event) -> None:
+        """A published bundle holds for who is here too: whom it would not let in has to go."""
+        while True:
+            await published.wait()
+            published.clear()
+            try:
+                await self._admit(socket, desk, tab.tenant, tab.contact)
+            except NotAdmitted as no:
+                tab.leave(no.code, no.reason)
+            except Exception as error:
+                if not passes(error):
+                    raise
+                published.set()
+                await asyncio.sleep(AGAIN_S)
+
     async def _presence(self, tenant: str, contact: str, *, there: bool) -> None:
         frame = chat.Presence(who="contact", there=there, by=self._replica)
         await self._bus.signal(chat.from_contact(tenant, contact), chat.write(frame))
 
     async def _tell_presence(self) -> None:
-        """Say again and again who is here: signals may be lost, and so may we."""
+        """Say again and again who is here: signals may be lost, and so may we. One by one, spread over the round."""
         while True:
-            await asyncio.sleep(PRESENCE_S)
-            for tenant, contact in self._rooms.occupied:
-                await self._presence(tenant, contact, there=True)
+            occupied = self._rooms.occupied
+            if not occupied:
+                await asyncio.sleep(PRESENCE_S)
+            for room in occupied:
+                await asyncio.sleep(PRESENCE_S / len(occupied))
+                if room in self._rooms:
+                    await self._presence(*room, there=True)
 
     async def _hear_signals(self) -> None:
         """Pass drafts and signs of life on to whoever is in that room here."""

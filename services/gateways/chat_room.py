@@ -157,6 +157,9 @@ class Rooms:
     def __len__(self) -> int:
         return sum(map(len, self._tabs.values()))
 
+    def __contains__(self, room: tuple[str, str]) -> bool:
+        return chat.place(*room) in self._tabs
+
     @property
     def occupied(self) -> list[tuple[str, str]]:
         """Tenant and contact of every room in which somebody is."""

@@ -15,7 +15,7 @@ from libs.channels import whatsapp
 from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, Scope, State, advance
 from libs.config.bundle import Bundle
-from libs.domain.policy import calendar_of
+from libs.domain.policy import within_hours
 from libs.domain.segments import segments
 from services.gateways.settings import SMS, WHATSAPP
 
@@ -81,8 +81,9 @@ def veto(intent: Recorded[MessageRequested], door: Door, bundle: Bundle, now: da
     if event.purpose != "approach" or now - decision.at <= FRESH:
         return None
     policy = bundle.policy
-    calendar = calendar_of(policy, channel=event.channel, purpose=decision.purpose, zone=policy.timezone)
-    return None if calendar.is_open(now) else "the hours in which it was allowed are over"
+    zone = decision.zone or policy.timezone
+    still = within_hours(policy, channel=event.channel, purpose=decision.purpose, at=now, zone=zone)
+    return None if still else "the hours in which it was allowed are over"
 
 
 def cost(bundle: Bundle, message: Message, at: datetime) -> Cost | None:

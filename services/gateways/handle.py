@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from events import conversation, inbound, message
+from events import contact, conversation, inbound, message
 from events.base import Event, Recorded
 from libs.channels import chat
 from libs.config.bundle import Bundle
@@ -74,6 +74,7 @@ class Handlers:
             inbound.StatusReceived: self.on_status,
             conversation.ContactSaid: self.on_contact_said,
             conversation.TurnRequested: self.on_turn_requested,
+            contact.Erased: self.on_erased,
         }
 
     async def on_message_requested(
@@ -94,6 +95,11 @@ class Handlers:
             gates=event.gates,
         )
         return Decision(rows=[known, work, *([chat_lines.asked(fact)] if event.channel == CHAT else ())])
+
+    async def on_erased(self, fact: Recorded[contact.Erased], world: World) -> Decision:
+        """Somebody was forgotten: so are the files that they sent."""
+        row = effect_rows.open_row(LEDGER, fact, kind="contact.forget", account="objects", order_key=fact.stream)
+        return Decision(rows=[row])
 
     async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
         return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])

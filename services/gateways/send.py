@@ -17,6 +17,9 @@ from services.gateways.handle import Bundles
 from services.gateways.port import AnyAdapter, Patient, Prepares
 from services.gateways.settings import ChannelOff
 
+ERASED = "[erased]"
+"""What an address reads as once its contact's key is destroyed."""
+
 
 class Sender:
     """Sends what a conversation asked to have said, through the tenant's own account."""
@@ -45,6 +48,8 @@ class Sender:
     async def perform(self, claim: Claim) -> Outcome:
         """Call the provider once and say what came of it."""
         intent: Recorded[MessageRequested] = claim.intent
+        if intent.event.to == ERASED:
+            return Withheld("the contact was erased meanwhile")
         bundle = await self._bundles.current(claim.tenant)
         try:
             door = self._adapter.door(bundle)

@@ -68,7 +68,8 @@ class Ingest:
             happened_at=event.occurred_at,
         )
         stream = f"business-{ids.digest(origin, external_id)}"
-        duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint)
+        key_name = people.sealed_with(stream, event.data)
+        duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint, key_name)
         EVENTS.labels("duplicate" if duplicate else "stored").inc()
         return Taken(external_id, duplicate)
 
@@ -80,7 +81,8 @@ class Ingest:
         followup = str(ids.event_id(cause_id, SOURCE, "followup", 0))
         fingerprint = await self._fingerprint(caller.tenant, decide.canonical(msgspec.to_builtins(asked)))
         fact = FollowupTriggered(followup=followup, fingerprint=fingerprint, **msgspec.structs.asdict(asked))
-        duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint)
+        key_name = f"contact-{asked.contact_id}"
+        duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint, key_name)
         conversation = await self._conversation_of(caller.tenant, followup) if duplicate else None
         return followup, conversation, Taken(str(cause_id), duplicate)
 
@@ -103,7 +105,9 @@ class Ingest:
         )
         return Taken(str(cause_id), await self._store_once(caller, stream, fact, cause_id, fingerprint))
 
-    async def _store_once(self, caller: Caller, stream: str, fact: Event, cause_id: UUID, fingerprint: str) -> bool:
+    async def _store_once(
+        self, caller: Caller, stream: str, fact: Event, cause_id: UUID, fingerprint: str, key_name: str | None = None
+    ) -> bool:
         """Append the first fact of a stream; True when the same content stands there already."""
         cause = Cause(
             correlation_id=cause_id,
@@ -113,7 +117,7 @@ class Ingest:
             actor=caller.name,
             traceparent=telemetry.traceparent(),
         )
-        appended = await self._store.append_any(caller.tenant, stream, [Draft(stream, fact)], cause)
+        appended = await self._store.append_any(caller.tenant, stream, [Draft(stream, fact, key_name)], cause)
         if not appended.duplicate:
             return False
         stored: Any = (await self._store.read_stream(caller.tenant, stream))[0].event

@@ -1,4 +1,4 @@
-"""The HTTP bridge: three POSTs, each answered with 202 once what it said is durable."""
+"""The HTTP bridge: what comes in by POST, answered once what it said is durable."""
 
 from typing import Any, TypeVar
 
@@ -13,12 +13,18 @@ from libs.kit.requests import AnyRequest, durably, idempotency_key
 from services.ingest import decide
 from services.ingest.decide import EventIn, FollowupIn, TriggerIn, Wrong
 from services.ingest.handle import Ingest
+from services.ingest.importing import Importing
+from services.ingest.rows import ContactsIn, FollowupsIn
 
 T = TypeVar("T")
 
 
-def routes(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
+def routes(ingest: Ingest, importing: Importing, auth: Auth) -> list[ControllerRouterHandler]:
     """The handlers of ingest."""
+    return [*_told(ingest, auth), *_lists(importing, auth)]
+
+
+def _told(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
 
     @post(
         "/api/v1/events",
@@ -72,6 +78,42 @@ def routes(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
         return {"event_id": taken.event_id, "duplicate": taken.duplicate}
 
     return [post_event, trigger_followup, trigger_context]
+
+
+def _lists(importing: Importing, auth: Auth) -> list[ControllerRouterHandler]:
+    """Parts of a list that is imported, for companies whose systems send no events yet."""
+
+    @post(
+        "/api/v1/contacts/import",
+        status_code=200,
+        operation_id="importContacts",
+        operation_class=requests.takes(ContactsIn),
+        tags=["imports"],
+    )
+    async def import_contacts(request: AnyRequest) -> dict[str, Any]:
+        """Tell who contacts are. Says of each whether it is new, changed, unchanged or refused; `dry_run` stores nothing."""
+        caller = await durably(auth.caller(request, "contacts:write"))
+        asked = await _body(request, ContactsIn)
+        with _reported():
+            outcomes = await durably(importing.contacts(caller, asked))
+        return {"items": msgspec.to_builtins(outcomes)}
+
+    @post(
+        "/api/v1/followups/import",
+        status_code=200,
+        operation_id="importFollowups",
+        operation_class=requests.takes(FollowupsIn),
+        tags=["imports"],
+    )
+    async def import_followups(request: AnyRequest) -> dict[str, Any]:
+        """Ask for follow-ups of one process, with the data that its rule names; each is opened once."""
+        caller = await durably(auth.caller(request, "followups:write"))
+        asked = await _body(request, FollowupsIn)
+        with _reported():
+            outcomes = await durably(importing.followups(caller, asked))
+        return {"items": msgspec.to_builtins(outcomes)}
+
+    return [import_contacts, import_followups]
 
 
 class _reported:

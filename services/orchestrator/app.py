@@ -16,8 +16,6 @@ from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
 from libs.config.secrets import resolve
-from libs.domain import conversation as talk
-from libs.domain.conversation import Conversation
 from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
 from libs.kit import effect_rows, gates, ids, timers
@@ -28,6 +26,7 @@ from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome
 from libs.kit.effect_sql import Ledger
 from libs.kit.effects import EffectLedger
+from libs.kit.folds import FoldCache, Overlay
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
@@ -36,7 +35,7 @@ from libs.llm.claude import Claude, OnReply
 from libs.llm.failures import TurnFailed
 from services.orchestrator import claude
 from services.orchestrator.draft import drafting
-from services.orchestrator.gather import Gatherer
+from services.orchestrator.gather import CONVERSATIONS, Gatherer
 from services.orchestrator.handle import CONSUMER, Orchestrator
 from services.orchestrator.settings import Settings
 from services.orchestrator.story import Door
@@ -48,6 +47,8 @@ ACCOUNT = "anthropic"
 SANDBOX_KEY = "sandbox"
 ANTHROPIC = "https://api.anthropic.com"
 TURN_TIMEOUT = timedelta(seconds=30)
+CONVERSATIONS_KEPT = 1000
+"""Folded conversations that the worker keeps, so that the fiftieth turn reads no more than the second."""
 OWN_FAMILIES = frozenset({"followup", "conversation", "consent", "reach"})
 
 
@@ -81,29 +82,33 @@ class Doors:
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
             bound = mode == "live" and self.settings.profile == "development"
-            doors[channel] = Door(mode, chosen.test_recipients if bound else ())
+            sender = resolve(chosen.credentials.get("caller_id"), self.settings.environment)
+            doors[channel] = Door(mode, chosen.test_recipients if bound else (), sender)
         return doors
 
 
 class TurnWorker:
-    """Takes turns with Claude: the effect `llm.turn`."""
+    """Takes turns with Claude: the effect `llm.turn`. Without a bus nobody sees a reply while it is written."""
 
-    def __init__(self, settings: Settings, *, store: Store, bus: Bus, clock: Clock, bundles: Bundles[Bundle]) -> None:
+    def __init__(
+        self, settings: Settings, *, store: Store, bus: Bus | None, clock: Clock, bundles: Bundles[Bundle]
+    ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
         self._clock = clock
         self._bundles = bundles
         self._clients: dict[tuple[str, str], Claude] = {}
+        self._states = FoldCache(CONVERSATIONS_KEPT)
 
     async def perform(self, claim: Claim) -> Outcome:
         """Ask Claude; both models failing is an outcome too."""
         intent = claim.intent
         asked: TurnRequested = intent.event
         bundle = await self._bundles.current(claim.tenant)
-        state = Conversation()
-        for fact in await self._store.read_stream(claim.tenant, intent.stream, upto_pos=intent.pos):
-            state = talk.evolve(state, fact.event)
+        overlay = Overlay(self._states, self._store, own=())
+        state = await overlay.fold(CONVERSATIONS, intent.stream, intent)
+        overlay.keep()
         now = self._clock.now()
         request = claude.request_for(asked, state, bundle, now=now, zone=contact_zone(None, bundle.policy.timezone))
         client = self._client(bundle)
@@ -124,7 +129,7 @@ class TurnWorker:
     def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
         """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
         contact = claim.intent.envelope.subject
-        if channel != "chat" or contact is None:
+        if channel != "chat" or contact is None or self._bus is None:
             return nullcontext()
         return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 

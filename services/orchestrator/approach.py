@@ -6,12 +6,18 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
+import msgspec
+
+from events.contact import Address
 from events.conversation import ChannelSwitched
 from events.values import PolicyDecision, Skipped
 from libs.config.bundle import Bundle
 from libs.config.providers import WINDOWED
 from libs.domain import policy
+from libs.domain.conversation import LOST
+from libs.domain.hours import Hours, minutes
 from libs.domain.matter import Matter
+from libs.domain.right_person import Standing, standing
 from services.orchestrator.story import Story
 
 WINDOW = timedelta(hours=24)
@@ -19,18 +25,22 @@ WINDOW = timedelta(hours=24)
 PRESENT = timedelta(minutes=15)
 """How long after they wrote in the chat we take it that the contact still looks at it: nobody hears us there else."""
 
+UNCONFIRMED = "nobody has confirmed who it is"
+"""What the policy says of a channel on which only the question who it is may be asked."""
+STRICTER: tuple[Standing, ...] = ("free", "registered", "confirmed", "unconfirmed", "denied")
 Purpose = Literal["approach", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A channel on which we may speak now."""
+    """A channel on which we may speak now. `identifies`: only to ask who it is."""
 
     channel: str
     address: str
     decision: PolicyDecision
     template: str | None
     free_text: bool
+    identifies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +59,33 @@ def find_way(
     purpose: Purpose,
     templates: dict[str, str],
     only: str | None = None,
+    identify: bool = True,
 ) -> tuple[Way | NoWay, list[Skipped]]:
-    """The first channel on which we may speak now, with what was passed over; else why there is none."""
+    """The first channel on which we may speak now, with what was passed over; else why there is none.
+
+    Where nobody has confirmed who they are that is the question who it is; a channel is passed over instead without `identify`.
+    """
     skipped: list[Skipped] = []
     decisions: list[PolicyDecision] = []
     waits: list[datetime] = []
     for channel in _ladder(story, matter, purpose, only):
         address = story.address(channel, answering=purpose == "answer")
-        verdict = policy.decide(story.known.current.policy, _approach(story, matter, channel, purpose, address))
+        asks = standing_at(story, matter, channel, address or "") == "unconfirmed"
+        bundle = story.known.current if asks else story.bundle(matter)
+        template = templates.get(channel) or default_template(bundle, channel)
+        if asks:
+            template = bundle.policy.right_person.templates.get(channel)
+        free_text = story.known.current.takes_free_text(channel, address or "") or window_open(story, channel)
+        category = None if free_text else template_category(bundle, channel, template)
+        about = approach_of(story, matter, channel, purpose, address, category=category, identifies=asks and identify)
+        verdict = policy.decide(story.known.current.policy, about)
         decisions.append(verdict.decision)
-        template = templates.get(channel) or default_template(story.bundle(matter), channel)
-        free_text = story.known.current.takes_free_text(channel, address or "") or _window_open(story, channel)
         reason = verdict.reason if isinstance(verdict, policy.Refused) else _obstacle(story, channel, address, purpose)
+        if reason is None and asks and address is not None:
+            reason = _asked_enough(story, channel, address)
         if reason is None and not free_text and template is None:
-            reason = "the window is closed and the step names no template"
+            what = "the policy names no template that asks who it is" if asks else "the step names no template"
+            reason = f"the window is closed and {what}"
         if reason is not None or address is None:
             skipped.append(Skipped(channel=channel, reason=reason or "no address is known"))
             continue
@@ -71,7 +94,7 @@ def find_way(
             skipped.append(Skipped(channel=channel, reason=f"not before {until.isoformat()}"))
             waits.append(until)
             continue
-        return Way(channel, address, decisions[-1], template, free_text), skipped
+        return Way(channel, address, decisions[-1], template, free_text, asks), skipped
     return NoWay(min(waits, default=None), decisions, skipped), skipped
 
 
@@ -157,29 +180,97 @@ def _not_before(
     return max(waits, default=None)
 
 
-def _approach(
-    story: Story, matter: Matter | None, channel: str, purpose: Purpose, address: str | None
+def standing_at(story: Story, matter: Matter | None, channel: str, address: str) -> Standing:
+    """Who is known to be at an address, as far as a matter asks; what belongs to no matter asks what any of them does."""
+    asking = [matter] if matter is not None else list(story.conversation.matters.values())
+    found: list[Standing] = [
+        standing(
+            story.known.current.policy,
+            each.process_type,
+            channel,
+            address,
+            contact=story.contact,
+            reach=story.reach,
+            now=story.now,
+        )
+        for each in asking
+    ]
+    return max(found, key=STRICTER.index, default="free")
+
+
+def _asked_enough(story: Story, channel: str, address: str) -> str | None:
+    most = story.known.current.policy.right_person.max_asks
+    asked = [
+        sent
+        for sent in story.conversation.messages.values()
+        if sent.identifies and (sent.channel, sent.to) == (channel, address) and sent.heard not in LOST
+    ]
+    return f"who it is was asked {len(asked)} times, and nobody confirmed it" if len(asked) >= most else None
+
+
+def wished(story: Story) -> tuple[Hours | None, tuple[str, ...]]:
+    """The hours and the dates without any contact that the contact asks for, as the ERP tells them."""
+    told = story.contact.profile.metadata if story.contact.profile else {}
+    try:
+        hours = msgspec.convert(told["preferred_hours"], Hours) if told.get("preferred_hours") else None
+        if hours is not None:
+            minutes(hours.start), minutes(hours.end)
+    except (msgspec.ValidationError, ValueError):
+        hours = None
+    dates = told.get("blackout_dates")
+    return hours, tuple(str(each) for each in dates) if isinstance(dates, list) else ()
+
+
+def approach_of(
+    story: Story,
+    matter: Matter | None,
+    channel: str,
+    purpose: Purpose,
+    address: str | None,
+    *,
+    category: str | None,
+    identifies: bool,
 ) -> policy.Approach:
+    """What the policy judges: what is about to be done on a channel, and all that is known that may forbid it."""
     door = story.known.doors.get(channel)
     heard = max(story.heard_at.items(), key=lambda item: item[1], default=None)
     followup = story.followups.get(matter.id) if matter else None
     patterns = door.test_recipients if door else ()
+    entry = story.contact.entry(channel)
+    preferred, quiet_dates = wished(story)
     return policy.Approach(
         channel=channel,
         at=story.now,
         zone=story.zone,
+        zone_known=story.zone_known,
         purpose=matter.process_type if matter else None,
         initiating=purpose == "approach",
         last_inbound_at=heard[1] if heard else None,
         last_inbound_channel=heard[0] if heard else None,
         consent=_consent(story),
+        consent_evidence=_evidence(entry),
         opted_out=story.known.consent.stopped,
         attempts_at=tuple(story.approaches),
         matter_attempts=followup.counted if followup else 0,
         address_known=address is not None,
         channel_enabled=door is not None and door.mode != "off",
         test_recipient=any(fnmatchcase(address or "", each) for each in patterns) if patterns else None,
+        do_not_disturb=entry is not None and entry.do_not_disturb,
+        person=standing_at(story, matter, channel, address) if address is not None else "free",
+        identifies=identifies,
+        template=category,
+        sender=door.sender if door else None,
+        preferred=preferred,
+        quiet_dates=quiet_dates,
+        spent_today=story.known.spent_today,
     )
+
+
+def _evidence(entry: Address | None) -> str | None:
+    """When consent was given and by what, as the ERP keeps it."""
+    if entry is None or entry.consent_at is None:
+        return None
+    return f"{entry.consent_at.date()}, {entry.consent_evidence or 'no evidence on record'}"
 
 
 def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
@@ -192,9 +283,15 @@ def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
     }
 
 
-def _window_open(story: Story, channel: str) -> bool:
+def window_open(story: Story, channel: str) -> bool:
     heard = story.heard_at.get(channel) if channel in WINDOWED else None
     return heard is not None and story.now - heard < WINDOW
+
+
+def template_category(bundle: Bundle, channel: str, template: str | None) -> str | None:
+    """What kind of text a template is registered as."""
+    known = bundle.templates.get(channel, {}).get(template or "")
+    return known.category if known else None
 
 
 def default_template(bundle: Bundle, channel: str) -> str | None:

@@ -31,7 +31,10 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
     waiting = [line for line in state.unread if line.version <= asked.upto]
     unread = [line for line in waiting if state.about(line) == asked.matter and asked.wants != "draft"]
     others = [line for line in waiting if state.about(line) != asked.matter and not line.understood]
-    before = [line for line in state.lines if line not in unread and line not in others and line.version <= asked.upto]
+    shown = [line for line in state.lines if line.version <= asked.upto and line.about not in asked.hides]
+    if asked.identifies:
+        shown = unread
+    before = [line for line in shown if line not in unread and line not in others]
     return TurnRequest(
         wants=asked.wants if unread or asked.wants == "draft" else "draft",
         now=now,

@@ -5,6 +5,7 @@ from typing import Any
 from events import backend, business, operator
 from events.conversation import (
     ChannelSwitched,
+    Closed,
     Escalated,
     MessageRequested,
     OutcomeHeard,
@@ -21,10 +22,22 @@ from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import collecting, hearing, planned, process, settling, speech, threads, turns
+from services.orchestrator import (
+    collecting,
+    focus,
+    hearing,
+    planned,
+    process,
+    settling,
+    speech,
+    threads,
+    together,
+    turns,
+)
 from services.orchestrator.story import Story
 
 GENERAL_FLOW = "general_followup"
+ERASED = "the contact was erased on request"
 
 
 def take_up(story: Story, followup: str, follows: str | None) -> None:
@@ -156,6 +169,15 @@ def withdraw(story: Story, matter: str, reason: str) -> None:
     settling.cancel(story, matter, reason)
 
 
+def erase(story: Story) -> None:
+    """The contact is erased: every matter ends, nothing more is said, and the conversation is over."""
+    for followup in list(story.followups):
+        settling.cancel(story, followup, ERASED)
+    story.close_gate(f"contact:{story.contact.id}", ERASED, lasting=True)
+    if story.conversation.status != "closed":
+        story.tell(Closed(reason="cancelled"))
+
+
 def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str) -> None:
     """Somebody moves a process by hand, with what they know."""
     extracted = given.extra_data.get("extracted_info")
@@ -180,7 +202,7 @@ def take_over(story: Story, who: str) -> None:
 def reply(story: Story, given: operator.ReplyGiven) -> None:
     """An operator speaks: a person decides, so only the contact's own STOP withholds it."""
     channel = given.channel or story.conversation.channel or next(iter(story.known.doors), "whatsapp")
-    matter = next(iter(process.in_focus(story)), None)
+    matter = next(iter(focus.in_focus(story)), None)
     address = story.address(channel, answering=True)
     if address is None or not story.conversation.open:
         story.tell(
@@ -241,6 +263,8 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" | "pending":
             if timer.step == matter.step and not matter.asked:
+                if timer.name == together.GATHER:
+                    story.gathered.add(matter.id)
                 process.resume(story, matter.id)
         case "wait":
             flow, step = process.here(story, matter.id)

@@ -16,6 +16,7 @@ from events.conversation import CONVERSATION
 from events.followup import FOLLOWUP, Scheduled
 from events.message import MESSAGE
 from events.reach import REACH
+from events.values import Cost
 from libs.config.bundle import Bundle
 from libs.domain import contact as people
 from libs.domain import conversation as talk
@@ -27,6 +28,7 @@ from libs.domain.rules import Cancel, cancelled_by, rendered_match
 from libs.domain.statemap import Accepted, accepted_triggers, event_entities
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
+from services.orchestrator import spending
 from services.orchestrator.index import Binding, Index
 from services.orchestrator.story import Door, Known, Story
 
@@ -70,6 +72,12 @@ class Gatherer:
         self._bundles = bundles
         self._shell = shell
         self._doors = doors
+
+    async def spent(self, world: World, what: str, cost: Cost | None) -> list[Row]:
+        """The rows by which what something cost counts for the policy's money per day."""
+        if cost is None:
+            return []
+        return spending.spend(world.tenant, what, cost, (await self._bundles.current(world.tenant)).policy, world.now())
 
     async def bundle(self, bundle: str) -> Bundle:
         """A stored bundle by its hash."""
@@ -148,6 +156,7 @@ class Gatherer:
                 bundles={current.hash: current} | {each: await self._bundles.get(each) for each in pinned},
                 doors=self._doors(current),
                 approaches=await Index(world.db, world.tenant).approaches(contact_id, world.now()),
+                spent_today=await spending.spent_today(world.db, world.tenant, current.policy, world.now()),
             )
         )
 

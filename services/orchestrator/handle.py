@@ -1,15 +1,13 @@
 """What the orchestrator hears: each handler gathers what is known, lets `decide` speak, and keeps the index rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from events import (
     address,
     backend,
     business,
-    config,
     contact,
-    conversation,
     followup,
     inbound,
     message,
@@ -21,12 +19,14 @@ from events import (
 from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
-from libs.kit.world import Decision, Row, World
-from services.orchestrator import decide, hearing, index, migrating, opening, outcomes, process, turns
+from libs.kit.world import Decision, World
+from services.orchestrator import decide, erasing, hearing, index, opening, outcomes, person, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
+from services.orchestrator.operators import Operators
 from services.orchestrator.senders import Senders
 from services.orchestrator.story import Story
+from services.orchestrator.telling import Telling
 
 CONSUMER = "orchestrator"
 
@@ -38,22 +38,19 @@ class Orchestrator:
         self._gather = gather
         self._shell = shell
         self._senders = Senders(gather, shell)
+        self._telling = Telling(gather, shell)
+        self._operators = Operators(gather, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
         """Which handler hears which fact."""
         return {
             rules.Evaluated: self.on_evaluated,
             operator.FollowupTriggered: self.on_followup_triggered,
-            operator.TriggerGiven: self.on_trigger_given,
-            operator.TakeoverRequested: self.on_takeover_requested,
-            operator.ReplyGiven: self.on_reply_given,
-            operator.Released: self.on_released,
-            operator.ApprovalGiven: self.on_approval_given,
             backend.FollowupDiscovered: self.on_followup_discovered,
             backend.CallCompleted: self.on_call_answered,
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
-            config.MigrationRequested: self.on_migration_requested,
+            operator.ErasureRequested: self.on_erasure_requested,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
@@ -75,7 +72,9 @@ class Orchestrator:
             message.Read: self.on_message,
             message.Failed: self.on_message,
             message.Bounced: self.on_message,
+            message.Priced: self.on_priced,
             timer.Fired: self.on_timer_fired,
+            **self._operators.handlers(),
         }
 
     async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
@@ -84,13 +83,13 @@ class Orchestrator:
         contacts = {draft.subject for draft in opened.drafts if draft.subject}
         event_key = [fact.event.business_stream]  # the evaluation is sealed under it too
         bound = [row for each in contacts for row in self._shell.bind_rows(world.tenant, event_key, each)]
-        return self._told(world, opened.stories, bound, opened.drafts)
+        return self._telling.told(world, opened.stories, bound, opened.drafts)
 
     async def on_followup_triggered(self, fact: Recorded[operator.FollowupTriggered], world: World) -> Decision | None:
         """Somebody asked for a follow-up by hand."""
         event = fact.event
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        return self._decision(world, [opening.draft(event.followup, event.contact_id, opening.by_hand(event))], bound)
+        return self._telling.decision(world, [await opening.asked_by_hand(event, world)], bound)
 
     async def on_followup_discovered(self, fact: Recorded[backend.FollowupDiscovered], world: World) -> Decision | None:
         """The ERP holds a pending follow-up; the same id is taken up once."""
@@ -101,7 +100,7 @@ class Orchestrator:
             return None
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
         followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
-        return self._decision(
+        return self._telling.decision(
             world, [opening.draft(followup_id, event.contact_id, opening.of_the_erp(event, key))], bound
         )
 
@@ -114,6 +113,8 @@ class Orchestrator:
     async def _join(self, world: World, followup_id: str, contact_id: str) -> Decision | None:
         """A matter joins the contact's conversation, once the ERP has said who the contact is."""
         known = await world.fold(CONTACTS, f"contact-{contact_id}")
+        if known.erased:
+            return self._telling.decision(world, [erasing.pointless(followup_id, contact_id)])
         if known.profile is None:
             waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
             rows = [index.wait_for_contact(world.tenant, contact_id, followup_id)]
@@ -123,7 +124,7 @@ class Orchestrator:
             return Decision([opening.draft(followup_id, contact_id, request)], rows)
         story, follows = await self._gather.story_of_contact(world, contact_id, [followup_id])
         decide.take_up(story, followup_id, follows)
-        return self._told(world, [story])
+        return self._telling.told(world, [story])
 
     async def on_contact_known(self, fact: Recorded[contact.Registered], world: World) -> Decision | None:
         """We know who it is now, or something new of them: what waited for this contact goes on."""
@@ -140,25 +141,19 @@ class Orchestrator:
         messages = [
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
-        rows = [row for lookup in lookups for row in self._lookup_rows(world, contact_id, lookup)]
+        rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
         if not followups and not messages and not strangers:
             return Decision(rows=rows)
+        if await erasing.is_erased(world, contact_id):
+            return Decision(rows=[*rows, *self._shell.bind_rows(world.tenant, messages, contact_id)])
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        rows += self._shell.bind_rows(world.tenant, erasing.keys_of_strangers(lookups, strangers), contact_id)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
             decide.take_up(story, followup_id, follows)
         rows.append(index.contact_is_known(world.tenant, contact_id))
         rows += await self._senders.hear(world, story, messages, follows)
-        return self._told(world, [story], rows, ended)
-
-    def _lookup_rows(self, world: World, contact_id: str, lookup: contact.Lookup) -> list[Row]:
-        standing: index.Standing = "implied" if lookup.implied else "registered"
-        if index.is_stranger(contact_id):
-            standing = "stranger"
-        return [
-            index.know_address(world.tenant, lookup.channel, lookup.digest, contact_id, standing),
-            index.sender_is_known(world.tenant, lookup.channel, lookup.digest),
-        ]
+        return self._telling.told(world, [story], rows, ended)
 
     async def on_contact_not_found(self, fact: Recorded[contact.NotFound], world: World) -> Decision | None:
         """The ERP does not know the contact: nobody can be approached, a person must look at it."""
@@ -166,7 +161,7 @@ class Orchestrator:
         waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
         reason = f"the contact is not known: {fact.event.reason}"
         drafts = [opening.draft(each, contact_id, followup.Exhausted(reason=reason)) for each in waiting]
-        return self._decision(world, drafts, [index.contact_is_known(world.tenant, contact_id)])
+        return self._telling.decision(world, drafts, [index.contact_is_known(world.tenant, contact_id)])
 
     async def on_contact_linked(self, fact: Recorded[contact.Linked], world: World) -> Decision | None:
         """An unknown sender turned out to be this contact: what they wrote is heard now."""
@@ -187,10 +182,13 @@ class Orchestrator:
                 return Decision(rows=rows)
             unknown = address.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
             return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
+        if await erasing.is_erased(world, sender.contact):
+            # Its address still leads to who it was: what they write is destroyed unread, and nobody answers.
+            return Decision(rows=self._shell.bind_rows(world.tenant, [fact.stream], sender.contact))
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
         rows = self._senders.learnt(world, event, sender.contact) if sender.by_address else []
         rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
-        return self._told(world, [story], rows)
+        return self._telling.told(world, [story], rows)
 
     async def on_files(self, fact: Recorded[inbound.Fetched | inbound.FetchFailed], world: World) -> Decision | None:
         """The files of a message are here, or cannot be had. Whom nobody has named yet is heard with them later."""
@@ -202,7 +200,7 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, sender.contact, [])
         hearing.read_files(story, message, fact.stream)
-        return self._told(world, [story])
+        return self._telling.told(world, [story])
 
     async def on_unsubscribed(self, fact: Recorded[inbound.Unsubscribed], world: World) -> Decision | None:
         """A contact asked one channel for no more."""
@@ -213,7 +211,7 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         hearing.unsubscribe(story, event)
-        return self._told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+        return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
 
     async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
         """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""
@@ -233,26 +231,31 @@ class Orchestrator:
             index.know_address(world.tenant, event.channel, event.new_digest, contact_id, "registered"),
             *self._shell.bind_rows(world.tenant, [fact.stream], contact_id),
         ]
+        story, _ = await self._gather.story_of_contact(world, contact_id, [])
+        person.forget(story, event.channel, "the provider tells that the address has changed hands")
         stream = f"conversation-unknown-{event.new_digest[:32]}"
-        return self._decision(world, [Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows)
+        return self._telling.decision(
+            world, [*story.drafts, Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows
+        )
 
     async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
         """Claude has understood and written; the state map moves and the conversation answers."""
-        return await self._tell(
-            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id)
+        spent = await self._gather.spent(world, fact.subject_id, fact.event.cost)
+        return await self._telling.tell(
+            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id), spent
         )
 
     async def on_turn_failed(self, fact: Recorded[turn.Failed], world: World) -> Decision | None:
         """Claude could not; the contact still gets an answer, or a person gets the conversation."""
         event = fact.event
-        return await self._tell(
+        return await self._telling.tell(
             world,
             event.conversation,
             lambda story: turns.after_failed_turn(story, fact.subject_id, event.reason, event.cost),
         )
 
     async def on_turn_withheld(self, fact: Recorded[turn.Withheld], world: World) -> Decision | None:
-        return await self._tell(
+        return await self._telling.tell(
             world, fact.event.conversation, lambda story: turns.after_withheld_turn(story, fact.subject_id)
         )
 
@@ -269,16 +272,21 @@ class Orchestrator:
             elif fact.subject_id in story.conversation.awaited:
                 decide.after_writeback(story, fact.subject_id, event)
 
-        return await self._tell(world, event.conversation, answered)
+        return await self._telling.tell(world, event.conversation, answered)
 
     async def on_message(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What became of something that we said."""
         what = outcomes.became(fact.event)
+        spent = await self._gather.spent(world, fact.subject_id, getattr(fact.event, "cost", None))
         if what.outcome in ("delivered", "read") and not await self._gather.listens(world, fact, what.outcome):
             return None
-        return await self._tell(
-            world, fact.event.conversation, lambda story: outcomes.after_message(story, fact.subject_id, what)
+        return await self._telling.tell(
+            world, fact.event.conversation, lambda story: outcomes.after_message(story, fact.subject_id, what), spent
         )
+
+    async def on_priced(self, fact: Recorded[message.Priced], world: World) -> Decision | None:
+        """The provider's own price replaces what was reckoned."""
+        return self._telling.decision(world, [], await self._gather.spent(world, fact.subject_id, fact.event.cost))
 
     async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
         """Business time has come."""
@@ -294,7 +302,7 @@ class Orchestrator:
             if known is not None:
                 decide.after_timer(story, known)
 
-        return await self._tell(world, name, due)
+        return await self._telling.tell(world, name, due)
 
     async def on_business_event(self, fact: Recorded[business.EventReceived], world: World) -> Decision | None:
         """The ERP says what happened: open processes of that entity hear it, pointless follow-ups end."""
@@ -319,70 +327,9 @@ class Orchestrator:
                 contact_id = state.opened.contact_id
                 cancelled = followup.Cancelled(reason=reason)
                 drafts.append(opening.draft(followup_id, contact_id, cancelled))
-        return self._told(world, stories.values(), (), drafts)
+        return self._telling.told(world, stories.values(), (), drafts)
 
-    async def on_trigger_given(self, fact: Recorded[operator.TriggerGiven], world: World) -> Decision | None:
-        """Somebody moves a process by hand."""
-        given = fact.event
-
-        def moved(story: Story) -> None:
-            for matter in process.in_focus(story):
-                if given.process_type not in (None, matter.process_type):
-                    continue
-                if given.entity_id in (None, matter.entity_id):
-                    decide.by_hand(story, given, fact.stream, matter.id)
-                    return
-
-        return await self._tell(world, given.conversation, moved)
-
-    async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
-        """Somebody moves what runs in a conversation to another bundle."""
-        asked = fact.event
-        bundle = await self._gather.bundle(asked.bundle)
-        return await self._tell(
-            world, asked.conversation, lambda story: migrating.migrate(story, bundle, asked.matters)
-        )
-
-    async def on_takeover_requested(self, fact: Recorded[operator.TakeoverRequested], world: World) -> Decision | None:
-        event = fact.event
-        return await self._tell(world, event.conversation, lambda story: decide.take_over(story, event.operator))
-
-    async def on_reply_given(self, fact: Recorded[operator.ReplyGiven], world: World) -> Decision | None:
-        return await self._tell(world, fact.event.conversation, lambda story: decide.reply(story, fact.event))
-
-    async def on_approval_given(self, fact: Recorded[operator.ApprovalGiven], world: World) -> Decision | None:
-        return await self._tell(world, fact.event.conversation, lambda story: decide.approve(story, fact.event))
-
-    async def on_released(self, fact: Recorded[operator.Released], world: World) -> Decision | None:
-        event = fact.event
-        return await self._tell(world, event.conversation, lambda story: decide.release(story, event.operator))
-
-    async def _tell(self, world: World, conversation_id: str, verb: Callable[[Story], None]) -> Decision | None:
-        """One conversation hears the fact in hand; None for one that never began."""
-        story = await self._gather.story(world, {}, conversation_id)
-        if story is None:
-            return None
-        verb(story)
-        return self._told(world, [story])
-
-    def _told(
-        self, world: World, stories: Iterable[Story], rows: Iterable[Row] = (), drafts: Iterable[Draft] = ()
-    ) -> Decision | None:
-        told: list[Draft] = []
-        config = None
-        for story in stories:
-            process.close_if_done(story)
-            told += story.drafts
-            config = story.known.current.hash
-        return self._decision(world, [*told, *drafts], rows, config)
-
-    def _decision(
-        self, world: World, drafts: list[Draft], rows: Iterable[Row] = (), config: str | None = None
-    ) -> Decision | None:
-        """The facts with the rows that go with them; None when there is neither."""
-        own = list(rows)
-        for draft in drafts:
-            own.extend(index.rows_of(world.tenant, draft, world.now()))
-            if isinstance(draft.event, conversation.TimerSet | followup.Scheduled):
-                own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
-        return Decision(drafts, own, config) if drafts or own else None
+    async def on_erasure_requested(self, fact: Recorded[operator.ErasureRequested], world: World) -> Decision | None:
+        """Somebody is to be forgotten: their follow-ups end, and nothing more is said to them."""
+        stories, drafts = await erasing.ended(world, self._gather, fact.event.contact_id)
+        return self._telling.told(world, stories, (), drafts)

@@ -9,7 +9,7 @@ from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, Es
 from events.reach import AddressWorks
 from libs.domain.lines import Line
 from libs.domain.stopwords import is_start, is_stop, stop_words
-from services.orchestrator import threads, turns
+from services.orchestrator import person, stopping, threads, turns
 from services.orchestrator.story import Story
 
 FILES_PATIENCE = timedelta(minutes=2)
@@ -110,6 +110,7 @@ def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
     story.tell_consent(
         Withdrawn(contact_id=story.contact.id, how="unsubscribe", evidence=evidence, channel=event.channel)
     )
+    person.forget(story, event.channel, evidence)
     if story.conversation.open:
         story.close_gate(story.gate_of(event.channel), evidence, lasting=True)
 
@@ -120,7 +121,7 @@ def _obeyed(story: Story, channel: str, words: list[str]) -> bool:
     stops = stop_words(policy.stop_words, channel=channel)
     for text in words:
         if is_stop(text, stops):
-            turns.stop(story, "stop_word", text)
+            stopping.stop(story, "stop_word", text)
             return True
     starts = next((text for text in words if is_start(text)), None)
     consent = story.known.consent

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
+from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
@@ -73,7 +74,8 @@ class Index:
         """The contacts whom these addresses name, in their order, each once."""
         rows = await self._rows.fetch(
             "SELECT a.contact FROM unnest($3::text[]) WITH ORDINALITY AS asked (digest, nth)"
-            " JOIN orchestrator.address a ON a.tenant = $1 AND a.channel = $2 AND a.digest = asked.digest ORDER BY nth",
+            " CROSS JOIN LATERAL (SELECT contact FROM orchestrator.address"
+            " WHERE tenant = $1 AND channel = $2 AND digest = asked.digest LIMIT 1) a ORDER BY nth",
             self._tenant,
             channel,
             list(digests),
@@ -176,6 +178,17 @@ def know_address(tenant: str, channel: str, digest: str, contact: str, standing:
         " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
         (tenant, channel, digest, contact, STANDINGS.index(standing)),
     )
+
+
+def lookup_rows(tenant: str, contact: str, lookup: Lookup) -> list[Row]:
+    """An address that the ERP told of a contact, and whoever waited to be named by it."""
+    standing: Standing = "implied" if lookup.implied else "registered"
+    if is_stranger(contact):
+        standing = "stranger"
+    return [
+        know_address(tenant, lookup.channel, lookup.digest, contact, standing),
+        sender_is_known(tenant, lookup.channel, lookup.digest),
+    ]
 
 
 def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:

@@ -1,7 +1,7 @@
 """Meaning: which matter each thing that Claude understood is about, so that two matters of one contact do not mix."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from events import turn
@@ -9,17 +9,21 @@ from events.conversation import Understood
 from libs.domain import statemap
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
-from services.orchestrator import process
+from services.orchestrator import focus, together
 from services.orchestrator.settling import map_of
 from services.orchestrator.story import Story
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The matter that the messages are `about`, and whose each intent is, in Claude's order; None: nobody's."""
+    """The matter that the messages are `about`, and whose each intent is, in Claude's order; None: nobody's.
+
+    `too`: the matters of the message that was answered that it is about as well, each with its intents.
+    """
 
     about: str | None
     intents: tuple[tuple[str, str | None], ...] = ()
+    too: dict[str, list[str]] = field(default_factory=dict)
 
 
 def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
@@ -34,6 +38,7 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
     first = next(iter(owners.values()), None)
     about = asked.matter if answers_question or first is None else first
     facts = {name: _keeper(story, matters, owners, about, name) for name in done.extracted_info}
+    mates = together.meant(story, asked, about, done.extracted_info, answers_question)
     for matter in dict.fromkeys([about, *owners.values(), *facts.values()]):
         main = matter == about  # the turn is paid once, with what it is mainly about
         story.tell(
@@ -52,14 +57,33 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
                 cost=done.cost if main else None,
             )
         )
-    return Meaning(about, (*owners.items(), *_elsewhere(story, asked, done)))
+    too: dict[str, list[str]] = {}
+    elsewhere = [*_elsewhere(story, asked, done)]
+    for mate in mates:
+        if mate.entity_id in done.elsewhere:
+            continue  # something of its own was said of it
+        too[mate.id] = [each for each, owner in owners.items() if owner == about and _knows(story, mate, each)]
+        extracted = _of(done.extracted_info, facts, about)
+        words = {name: said for name, said in done.words.items() if name in extracted}
+        story.tell(
+            Understood(
+                turn=asked.id,
+                intents=too[mate.id],
+                matter=mate.id,
+                extracted_info=extracted,
+                words=words,
+                language=done.language,
+                sentiment=done.sentiment,
+            )
+        )
+    return Meaning(about, (*owners.items(), *elsewhere), too)
 
 
 def _elsewhere(story: Story, asked: Turn, done: turn.Completed) -> Iterator[tuple[str, str]]:
     """Tell what was said about other matters, each its own; and whose each intent is."""
     for matter in story.conversation.live:
         said = done.elsewhere.get(matter.entity_id or "")
-        if not isinstance(said, dict) or matter.id == asked.matter:
+        if not isinstance(said, dict) or matter.id == asked.matter or matter.id in asked.hides:
             continue
         intents = [intent for intent in said.get("intents", []) if _knows(story, matter, intent)]
         story.tell(
@@ -90,7 +114,7 @@ def turn_about(asked: Turn, about: str | None) -> Turn:
 def _matters(story: Story, asked: Turn) -> list[Matter]:
     """The matter that was asked about, even a settled one, then the live ones."""
     own = story.conversation.matters.get(asked.matter or "")
-    others = [matter for matter in process.in_focus(story) if own is None or matter.id != own.id]
+    others = [matter for matter in focus.in_focus(story) if own is None or matter.id != own.id]
     return [*([own] if own is not None else []), *others]
 
 

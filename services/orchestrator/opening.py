@@ -69,7 +69,26 @@ def by_hand(asked: FollowupTriggered) -> Opened:
         entity_id=asked.entity_id,
         flow=asked.flow,
         business_context=asked.business_context,
+        rule_id=asked.rule_id,
+        dedupe_key=asked.dedupe_key,
+        cancel_on=asked.cancel_on,
     )
+
+
+async def asked_by_hand(asked: FollowupTriggered, world: World) -> Draft:
+    """The follow-up that somebody asks for; one under a key is declined where one of that key is open."""
+    opened: Event = by_hand(asked)
+    holder = await Index(world.db, world.tenant).holder(asked.dedupe_key) if asked.dedupe_key is not None else None
+    why = why_not(holder, cooldown_s=0, supersede=False, now=world.now())
+    if why is not None and holder is not None and asked.dedupe_key is not None:
+        opened = Declined(
+            contact_id=asked.contact_id,
+            rule_id=asked.rule_id or "operator",
+            dedupe_key=asked.dedupe_key,
+            reason=why,
+            instead=holder.followup,
+        )
+    return draft(asked.followup, asked.contact_id, opened)
 
 
 def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:

@@ -1,6 +1,6 @@
 """Outcomes: what became of something that we said, and what we do about what did not arrive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from libs.domain.conversation import LOST
 from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import process
+from services.orchestrator import focus, process
 from services.orchestrator.story import Story
 
 Kind = Literal["accepted", "unknown", "delivered", "read", "failed", "withheld"]
@@ -67,17 +67,23 @@ def after_message(story: Story, message: str, what: Became) -> None:
     first = message in story.conversation.awaited
     if first or (lost and sent.heard != outcome) or (what.ref is not None and sent.ref is None):
         story.tell(OutcomeHeard(intent=message, outcome=outcome, provider_ref=what.ref))
-    if first and not lost and sent.purpose != "operator":
-        _sent(story, sent)
+    for each in _of_each(sent) if first and not lost and sent.purpose != "operator" else ():
+        _sent(story, each)
     if lost and sent.purpose == "approach":
         story.approaches = [at for at in story.approaches if at != sent.at]
     if lost and what.scope == "contact":
         _note_address(story, message, sent, what)
     if story.conversation.open:
-        if outcome in ("delivered", "read") and sent.matter and sent.purpose != "operator":
-            process.fire(story, sent.matter, Fired("outcome", outcome))
-        if lost and sent.heard != outcome:
-            _not_sent(story, sent, what)
+        for each in _of_each(sent):
+            if outcome in ("delivered", "read") and each.matter and sent.purpose != "operator" and not sent.identifies:
+                process.fire(story, each.matter, Fired("outcome", outcome))
+            if lost and sent.heard != outcome:
+                _not_sent(story, each, what)
+
+
+def _of_each(sent: Sent) -> list[Sent]:
+    """The message as one about each of its matters."""
+    return [sent, *(replace(sent, matter=each) for each in sent.merged)]
 
 
 def _note_address(story: Story, message: str, sent: Sent, what: Became) -> None:
@@ -101,14 +107,19 @@ def _sent(story: Story, sent: Sent) -> None:
     matter = story.conversation.matters.get(sent.matter or "")
     if matter is None or matter.settled is not None or not story.conversation.open:
         return
-    process.fire(story, matter.id, Fired("outcome", "message_sent"))
+    if not sent.identifies:
+        process.fire(story, matter.id, Fired("outcome", "message_sent"))
     followup = story.followups.get(matter.id)
     if sent.step is None or story.matter(matter.id).settled or followup is None:
         return
     due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
     wait = {"matter": matter.id, "name": str(followup.attempts), "mark": story.conversation.last_heard(matter.id)}
     waits = story.matter(matter.id).step == sent.step
-    if sent.purpose == "approach" or (waits and process.listens(story, matter.id, "outcome", "no_reply")):
+    if (
+        sent.purpose == "approach"
+        or sent.identifies
+        or (waits and focus.listens(story, matter.id, "outcome", "no_reply"))
+    ):
         story.set_timer("no_reply", due_at, **wait)
     elif sent.purpose == "answer" and matter.process_type is None and waits:
         story.set_timer("no_reply", due_at, step=sent.step, **wait)

@@ -1,7 +1,7 @@
 """A matter at work: its flow runs step by step, its state map moves, actions are done, and in the end it is settled."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from events.conversation import (
     Closed,
@@ -29,8 +29,6 @@ from libs.domain.flow import (
     ToolCall,
     Wait,
 )
-from libs.domain.followup import urgency
-from libs.domain.matter import Matter
 from libs.domain.slots import Ask
 from libs.domain.statemap import (
     Action,
@@ -46,7 +44,7 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, planning, safely, speech
+from services.orchestrator import approach, asking, focus, person, planning, safely, speech, together
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
@@ -133,20 +131,31 @@ def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
 def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, rereads: bool = False) -> bool:
     """Say what a step says; False when the flow must wait: for Claude, for an allowed minute, or for a person."""
     now = story.matter(matter)
-    if story.conversation.status == "with_operator" or story.conversation.silenced:
+    if story.conversation.status == "with_operator" or story.conversation.silenced or matter in story.held:
         return False
     purpose = approach.purpose_of(story, now)
     way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
     if isinstance(way, approach.NoWay):
         speech.defer(story, now, way)
         return False
+    if way.identifies:
+        person.ask(story, now, way, purpose=purpose, skipped=skipped)
+        return False
+    if purpose == "approach" and together.to_gather(story, now):
+        story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id, name=together.GATHER)
+        return False
+    mates = together.companions(story, now, step, way, purpose)
     try:
-        body = speech.step_body(story, now, way, step)
+        body = together.body(story, [now, *mates], way, step) if mates else speech.step_body(story, now, way, step)
+        more = together.prompts(story, step, mates) if isinstance(step, Generate) else ""
+        more += f"\n{person.CONFIRMED}" if person.waits_for_it(story, now) else ""
     except TemplateFailed as failure:
         fail(story, matter, flow, step.on_error, f"step {step.id!r} cannot speak: {failure}")
         return False
     if body is not None:
-        speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped)
+        speech.say(story, now, way, body, purpose=purpose, step=step.id, skipped=skipped, merged=mates)
+        for mate in mates if isinstance(step, Say) else ():
+            run(story, mate.id, flow, dialogue.next_step(flow, step))
         return True
     if story.conversation.turn is not None:
         story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
@@ -157,7 +166,10 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
     unheard = any(not line.understood for line in story.conversation.unread_about(matter))
     both = unheard or rereads
     slots = asking.offers(story, now)
-    speech.ask_claude(story, now, step, "both" if both else "draft", intents(story, now) if unheard else {}, slots)
+    hides = person.hidden(story, way.channel, way.address)
+    offered = focus.intents(story, now, hides) if unheard else {}
+    wants: Literal["both", "draft"] = "both" if both else "draft"
+    speech.ask_claude(story, now, step, wants, offered, slots, hides, mates, more)
     return False
 
 
@@ -167,7 +179,8 @@ def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool =
     todo = asking.todo(now, step)
     rereads = rereads and bool(story.conversation.unread_about(matter))
     said = speak(story, matter, flow, asking.words_of(now, step), rereads=rereads)
-    if isinstance(todo, Ask) and (said or not rereads) and here(story, matter)[1] == step:
+    asked = (said or not rereads) and not person.asked_now(story)
+    if isinstance(todo, Ask) and asked and here(story, matter)[1] == step:
         asking.note(story, matter, flow, step, todo.slot)
 
 
@@ -189,7 +202,7 @@ def resume(story: Story, matter: str) -> None:
 
 def resume_all(story: Story) -> None:
     """Say what could not be said while an operator had the conversation."""
-    for matter in in_focus(story):
+    for matter in focus.in_focus(story):
         _, step = here(story, matter.id)
         if isinstance(step, Say | Generate | Collect | Plan) and not story.matter(matter.id).asked:
             resume(story, matter.id)
@@ -208,29 +221,6 @@ def time_out(story: Story, matter: str, flow: Flow, step: Wait) -> None:
     """Nobody answered in the time that a `wait` gives."""
     target = dialogue.step_of(flow, step.on_timeout) if step.on_timeout else dialogue.next_step(flow, step)
     run(story, matter, flow, target)
-
-
-def intents(story: Story, about: Matter | None = None) -> dict[str, str]:
-    """What the contact may mean: the intents of the matter that is spoken of first, then those of the others."""
-    offered: dict[str, str] = {}
-    for matter in sorted(in_focus(story), key=lambda each: about is not None and each.id != about.id):
-        state_map = map_of(story, matter)
-        if state_map is not None and matter.state is not None:
-            offered = offered | {
-                name: what
-                for name, what in statemap.offered_intents(state_map, matter.state).items()
-                if name not in offered
-            }
-    return offered
-
-
-def in_focus(story: Story) -> list[Matter]:
-    """The live matters, the one spoken of last first, then by what presses more."""
-    focus, followups = story.conversation.in_focus, story.followups
-    return sorted(
-        story.conversation.live,
-        key=lambda matter: (matter.id != focus, urgency(followups[matter.id]) if matter.id in followups else 0),
-    )
 
 
 def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
@@ -260,26 +250,9 @@ def fire(story: Story, matter: str, fired: Fired) -> Moved | None:
     return step
 
 
-def interrupts(story: Story, matter: str) -> bool:
-    """Whether the flow that runs came between another one and its questions."""
-    now = story.matter(matter)
-    frame = now.course.stack[-1] if now.course.stack else None
-    flow = story.bundle(now).flows.get(frame.flow) if frame else None
-    return frame is not None and flow is not None and isinstance(dialogue.step_of(flow, frame.step), Collect)
-
-
 def started_flow(moved: Moved) -> bool:
     """Whether a transition's actions began a flow of their own."""
     return any(isinstance(action, StartFlow) for action in moved.actions)
-
-
-def listens(story: Story, matter: str, kind: statemap.TriggerType, value: str) -> bool:
-    """Whether the state map has a transition for a trigger in this state, whatever its conditions say."""
-    now = story.matter(matter)
-    state_map = map_of(story, now)
-    if state_map is None or now.state is None:
-        return False
-    return statemap.Accepted(kind, value) in statemap.accepted_triggers(state_map, now.state)
 
 
 def close_if_done(story: Story) -> None:

@@ -5,7 +5,7 @@ from events.values import Body
 from libs.domain.flow import AnyStep, Generate
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
-from services.orchestrator import asking, speech
+from services.orchestrator import asking, person, speech
 from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
 from services.orchestrator.story import Story
 
@@ -29,6 +29,9 @@ def answer(
     if isinstance(way, NoWay):
         if matter is not None and matter.settled is None and way.until is not None:
             speech.defer(story, matter, way)
+        return
+    if way.identifies:
+        person.ask(story, matter, way, purpose=purpose, skipped=skipped)
         return
     body = _plain_question(story, matter, way, at) or speech.safe_body(story, matter, way)
     if body is None and way.free_text and purpose == "answer":

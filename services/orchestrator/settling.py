@@ -56,8 +56,8 @@ def _withdraw(story: Story, matter: str, reason: str) -> None:
     What this very decision said is meant: it closes no gate.
     """
     now, before = story.conversation, story.known.conversation
-    on_its_way = any(sent.matter == matter and intent in now.awaited for intent, sent in before.messages.items()) or (
-        now.turn is not None and now.turn.matter == matter
-    )
+    on_its_way = any(
+        matter in (sent.matter, *sent.merged) and intent in now.awaited for intent, sent in before.messages.items()
+    ) or (now.turn is not None and now.turn.matter == matter)
     if on_its_way:
         story.close_gate(f"matter:{matter}", reason)

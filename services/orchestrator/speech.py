@@ -1,6 +1,6 @@
 """Speaking: free text or a registered template, by ourselves or by Claude; and what becomes of what cannot be said."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -17,12 +17,22 @@ from events.conversation import (
     TurnRequested,
 )
 from events.followup import AttemptStarted, Deferred, Exhausted
-from events.values import Body, Skipped, SlotOffer
+from events.person import LineLeftOut
+from events.values import Body, PolicyDecision, Skipped, SlotOffer
 from libs.domain.flow import Generate, Say
 from libs.domain.matter import Matter
 from libs.domain.templates import TemplateFailed, render, render_strict
 from services.orchestrator import threads
-from services.orchestrator.approach import NoWay, Purpose, Way, default_template, find_way, here, purpose_of
+from services.orchestrator.approach import (
+    UNCONFIRMED,
+    NoWay,
+    Purpose,
+    Way,
+    default_template,
+    find_way,
+    here,
+    purpose_of,
+)
 from services.orchestrator.story import Story
 
 PATIENCE = timedelta(seconds=2)
@@ -35,6 +45,8 @@ PERSONA = (
     "You write for a company that follows up with a business contact. Be brief and polite, answer in the contact's "
     "language, promise nothing that you were not told, and say that a colleague will help where you cannot."
 )
+DISCLOSE = "Say in your first sentence that you are an automated assistant."
+"""What the policy may ask of the first words of a conversation."""
 
 
 def ask_claude(
@@ -44,30 +56,37 @@ def ask_claude(
     wants: Literal["understand", "draft", "both"],
     intents: dict[str, str],
     slots: Iterable[SlotOffer] = (),
+    hides: Iterable[str] = (),
+    merged: Sequence[Matter] = (),
+    more: str = "",
 ) -> None:
-    """Ask for a turn: understand what was said so far, and write for this step."""
+    """Ask for a turn: understand what was said so far, and write for this step; `more` is for those `merged` into it."""
     prompt = render(step.system_prompt if step else PERSONA, story.names(matter))
+    first = not any(line.role == "agent" for line in story.conversation.lines)
+    discloses = first and story.known.current.policy.disclose_automation == "always"
     story.tell(
         TurnRequested(
             turn=story.next_id(),
             upto=story.conversation.version,
-            instructions=prompt.text,
+            instructions=(f"{prompt.text}\n{DISCLOSE}" if discloses else prompt.text) + more,
             wants=wants,
             matter=matter.id if matter else None,
             flow=matter.flow if matter and step else None,
             step=step.id if step else None,
             intents=intents,
-            context=context_of(story, matter),
+            context=context_of(story, matter, hides),
             undefined=list(prompt.undefined),
             max_words=step.max_words if step else None,
             gates=story.gates(matter.id if matter else None),
             slots=list(slots),
+            hides=list(hides),
+            merged=[each.id for each in merged],
         )
     )
 
 
-def context_of(story: Story, matter: Matter | None) -> dict[str, Any]:
-    """What Claude is told of a matter beside the conversation."""
+def context_of(story: Story, matter: Matter | None, hides: Iterable[str] = ()) -> dict[str, Any]:
+    """What Claude is told of a matter beside the conversation; nothing of the matters that it `hides`."""
     names = story.names(matter)
     context = {
         "contact_name": names.contact_name,
@@ -79,17 +98,17 @@ def context_of(story: Story, matter: Matter | None) -> dict[str, Any]:
         "extracted_info": dict(names.extracted_info or {}),
         "tool_results": dict(names.tool_results or {}),
         "slots": dict(names.slots or {}),
-        "other_matters": _others(story, matter),
+        "other_matters": _others(story, matter, frozenset(hides)),
     }
     return {name: value for name, value in context.items() if value not in (None, {}, [])}
 
 
-def _others(story: Story, matter: Matter | None) -> list[dict[str, str | None]]:
+def _others(story: Story, matter: Matter | None, hides: frozenset[str]) -> list[dict[str, str | None]]:
     """What else is open with the contact, so that nobody takes one matter for the other."""
     return [
         {"entity_type": each.entity_type, "entity_id": each.entity_id, "state": each.state}
         for each in story.conversation.live
-        if matter is None or each.id != matter.id
+        if (matter is None or each.id != matter.id) and each.id not in hides
     ]
 
 
@@ -104,18 +123,22 @@ def say(
     answers: int | None = None,
     draft: str | None = None,
     skipped: Iterable[Skipped] = (),
+    identifies: bool = False,
+    merged: Iterable[Matter] = (),
 ) -> None:
-    """Ask for a message; an approach for an open matter counts as an attempt."""
+    """Ask for a message; an approach for an open matter counts as an attempt, also for those that are `merged` into it.
+
+    Where nobody has confirmed who they are nothing goes out but what `identifies`: anything else is a bug.
+    """
+    if way.identifies and not identifies:
+        raise AssertionError(
+            f"something of a matter was to be said on {way.channel} before anybody confirmed who they are"
+        )
     if here(story, matter) not in (None, way.channel):
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
-    followup = story.followups.get(matter.id) if matter else None
-    if matter and followup and not followup.settled and purpose == "approach" and step:
-        story.tell_of(
-            matter.id,
-            AttemptStarted(
-                number=followup.attempts + 1, channel=way.channel, allowed_by=way.decision, skipped=list(skipped)
-            ),
-        )
+    mates = list(merged)
+    for each in [matter, *mates] if matter and purpose == "approach" and step else []:
+        _attempt(story, each.id if each else "", way, skipped)
     if purpose == "approach":
         story.approaches.append(story.now)
     place = threads.place(story, matter, way.channel)
@@ -133,9 +156,26 @@ def say(
             reply_to=place.reply_to,
             thread=list(place.thread),
             draft=draft,
-            gates=story.gates(matter.id if matter else None, way.channel),
+            gates=[*_gates(story, matter, way), *(f"matter:{each.id}" for each in mates)],
+            identifies=identifies,
+            merged=[each.id for each in mates],
         )
     )
+
+
+def _attempt(story: Story, matter: str, way: Way, skipped: Iterable[Skipped]) -> None:
+    followup = story.followups.get(matter)
+    if followup is not None and not followup.settled:
+        number = followup.attempts + 1
+        started = AttemptStarted(number=number, channel=way.channel, allowed_by=way.decision, skipped=list(skipped))
+        story.tell_of(matter, started)
+
+
+def _gates(story: Story, matter: Matter | None, way: Way) -> list[str]:
+    """What may still withhold it: not the contact's own unsubscribing, where the policy allows to answer all the same."""
+    gates = story.gates(matter.id if matter else None, way.channel)
+    unsubscribed = story.known.consent.channels.get(way.channel) is False
+    return [gate for gate in gates if not (unsubscribed and gate == story.gate_of(way.channel))]
 
 
 def template_body(story: Story, matter: Matter | None, channel: str, template: str) -> Body:
@@ -175,9 +215,12 @@ def send(story: Story, matter: str, *, text: str | None, template: str | None, c
     templates = {name: template for name, known in texts.items() if template and template in known}
     purpose = purpose_of(story, now)
     only = channel or (next(iter(templates)) if template and len(templates) == 1 else None)
-    way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only)
+    way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only, identify=False)
     if isinstance(way, NoWay):
-        if way.until is not None:
+        if way.until is None and any(UNCONFIRMED in each.reason for each in way.skipped):
+            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
+            story.tell(LineLeftOut(matter=matter, reason=reasons, template=template))
+        elif way.until is not None:
             story.set_timer("deferred", way.until, matter=matter, text=text, template=template, channel=channel)
         else:
             reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
@@ -221,16 +264,23 @@ def defer(story: Story, matter: Matter, way: NoWay) -> None:
             story.tell_of(matter.id, Deferred(until=way.until, decisions=way.decisions, skipped=way.skipped))
         story.set_timer("deferred", way.until, matter=matter.id, step=matter.step)
         return
-    exhaust(story, matter, "no channel is left on which this contact may be approached", way.skipped)
+    reason = "no channel is left on which this contact may be approached"
+    exhaust(story, matter, reason, way.skipped, decisions=way.decisions)
 
 
 def exhaust(
-    story: Story, matter: Matter, reason: str, skipped: Iterable[Skipped] = (), *, queue: str | None = None
+    story: Story,
+    matter: Matter,
+    reason: str,
+    skipped: Iterable[Skipped] = (),
+    *,
+    queue: str | None = None,
+    decisions: Iterable[PolicyDecision] = (),
 ) -> None:
     """Nothing more may or can be tried: hand the matter to a person."""
     followup = story.followups.get(matter.id)
     if followup and not followup.settled:
-        story.tell_of(matter.id, Exhausted(reason=reason, skipped=list(skipped)))
+        story.tell_of(matter.id, Exhausted(reason=reason, skipped=list(skipped), decisions=list(decisions)))
     story.tell(Escalated(reason=reason, matter=matter.id, queue=queue))
     if story.matter(matter.id).settled is None:
         story.tell(MatterSettled(matter=matter.id, how="handed_over"))

@@ -18,7 +18,7 @@ from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.domain.matter import Matter
 from libs.domain.names import Names
-from libs.domain.scope import names_of, zone_of
+from libs.domain.scope import names_of, own_zone, zone_of
 
 FactId = Callable[[str, int], UUID]
 """The id of the n-th fact that the fact in hand writes into a stream."""
@@ -28,17 +28,19 @@ LATELY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A channel as it stands now: is it on, and does a list of test recipients bind it."""
+    """A channel as it stands now: is it on, does a list of test recipients bind it, and which number of ours calls."""
 
     mode: ChannelMode
     test_recipients: tuple[str, ...] = ()
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `before` is the contact's last conversation, as long as they have written nothing in this one.
+    `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
+    units, in the currencies that the policy limits.
     """
 
     now: datetime
@@ -54,12 +56,14 @@ class Known:
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
     doors: Mapping[str, Door] = field(default_factory=dict)
     approaches: tuple[datetime, ...] = ()
+    spent_today: Mapping[str, int] = field(default_factory=dict)
 
 
 class Story:
     """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them.
 
-    `steps` counts by matter how many steps this decision has run.
+    `steps` counts by matter how many steps this decision has run. The matters that are `held` do not speak yet, those
+    that have `gathered` wait for no other one any more.
     """
 
     def __init__(self, known: Known) -> None:
@@ -70,6 +74,8 @@ class Story:
         self.reach = known.reach
         self.drafts: list[Draft] = []
         self.steps: Counter[str] = Counter()
+        self.held: set[str] = set()
+        self.gathered: set[str] = set()
         self._counts: dict[str, int] = {}
 
     @property
@@ -82,8 +88,13 @@ class Story:
 
     @property
     def zone(self) -> str:
-        """The contact's time zone (IANA): by the phone number, else the policy's."""
+        """The contact's time zone (IANA): as the ERP tells it, by the phone number, else the policy's."""
         return zone_of(self.contact, self.known.current.policy.timezone)
+
+    @property
+    def zone_known(self) -> bool:
+        """Whether it is the contact's own, and not the policy's."""
+        return own_zone(self.contact) is not None
 
     @property
     def stream(self) -> str:

@@ -31,7 +31,8 @@ def matter_of(now: Conversation, said: Received) -> str | None:
         matter = _matter_of_ref(now, ref) if ref else None
         if matter is not None:
             return matter
-    return _named(now.live, said) or _named(now.matters.values(), said)
+    words = f"{said.subject or ''} {said.text}"
+    return named_in(now.live, words) or named_in(now.matters.values(), words)
 
 
 def answers_the_newest(now: Conversation, said: Received) -> bool:
@@ -64,10 +65,10 @@ def _matter_of_ref(now: Conversation, ref: str) -> str | None:
     return now.about(line) if line is not None else None
 
 
-def _named(matters: Iterable[Matter], said: Received) -> str | None:
+def named_in(matters: Iterable[Matter], words: str) -> str | None:
     """The one matter whose entity the words name; None where they name none, or several."""
-    words = f"{said.subject or ''} {said.text}".casefold()
-    named = {matter.id for matter in matters if matter.entity_id and _names(words, matter.entity_id.casefold())}
+    folded = words.casefold()
+    named = {matter.id for matter in matters if matter.entity_id and _names(folded, matter.entity_id.casefold())}
     return named.pop() if len(named) == 1 else None
 
 

@@ -1,19 +1,29 @@
 """Turns: what Claude understood moves the state map, and what Claude wrote is sent where it still fits."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal
 
 from events import turn
-from events.consent import Withdrawn
-from events.conversation import Closed, DraftDropped, Escalated, OutcomeHeard, ToolRequested
+from events.conversation import DraftDropped, Escalated, OutcomeHeard, ToolRequested
 from events.values import Body, Cost
 from libs.domain import dialogue
-from libs.domain.flow import AnyStep, Collect, Generate, Plan, Wait
+from libs.domain.flow import AnyStep, Collect, Generate, Plan, Say, Wait
 from libs.domain.lines import Turn
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
-from services.orchestrator import asking, collecting, meaning, planned, process, safely, settling, speech
+from services.orchestrator import (
+    asking,
+    collecting,
+    focus,
+    meaning,
+    person,
+    planned,
+    process,
+    safely,
+    speech,
+    stopping,
+    together,
+)
 from services.orchestrator.approach import NoWay, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
@@ -33,6 +43,9 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     matter = story.conversation.matters.get(asked.matter or "")
     newer = story.conversation.last_heard(asked.matter) > asked.upto
     meant = Meaning(asked.matter)
+    if asked.identifies:
+        _identified(story, asked, done)
+        return
     if asked.wants == "draft":
         story.tell(OutcomeHeard(intent=turn_id, outcome="completed", tokens=meaning.tokens(done), cost=done.cost))
     else:
@@ -43,7 +56,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         return
     if done.opt_out:
         words = [line.text for line in story.conversation.lines if line.role == "contact"]
-        stop(story, "understood", words[-1] if words else "")
+        stopping.stop(story, "understood", words[-1] if words else "")
         return
     if story.conversation.status != "open":
         _drop(story, done, turn_id, "taken_over" if story.conversation.open else "closed")
@@ -60,8 +73,40 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _drop(story, done, turn_id, "moved_on")
     else:
         _answer(story, asked, done, turn_id)
+    person.note_wrong_person(story, asked, done.intents)
+    _leave_nobody_out(story, asked)
     if not _speaking(story):
         understand(story, after=asked)  # what is about another matter, or came while we answered the rest after all
+
+
+def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
+    """Somebody said who they are, or not: nothing else is taken from it, and no word that Claude wrote is said."""
+    if done.opt_out:
+        words = [line.text for line in story.conversation.lines if line.role == "contact"]
+        stopping.stop(story, "understood", words[-1] if words else "")
+        return
+    if story.conversation.status != "open":
+        story.tell(OutcomeHeard(intent=asked.id, outcome="completed"))
+        return
+    verdict = person.heard(story, asked, done)
+    matter = story.conversation.matters.get(asked.matter or "")
+    if verdict == "confirmed" and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
+        others = {each.id for each in story.conversation.live if each.id != matter.id and not each.asked}
+        story.held |= others  # what waits at the same step is said with it
+        process.resume(story, matter.id)
+        story.held -= others
+    if not _speaking(story):
+        understand(story)
+
+
+def _leave_nobody_out(story: Story, asked: Turn) -> None:
+    """The matters that a turn was to write of, too, and whose words were not said."""
+    turn = story.conversation.turn
+    for mate in asked.merged:
+        matter = story.conversation.matters.get(mate)
+        waits = matter is not None and matter.settled is None and matter.step == asked.step
+        if waits and not together.said_now(story, mate) and not (turn is not None and mate in turn.merged):
+            process.resume(story, mate)
 
 
 def _gets_nowhere(story: Story) -> bool:
@@ -108,6 +153,7 @@ def after_failed_turn(story: Story, turn_id: str, reason: str, cost: Cost | None
         understand(story)
         return
     safely.answer(story, matter, _here(story, matter), _generate(story, asked), asked)
+    _leave_nobody_out(story, asked)
     understand(story, after=asked)
 
 
@@ -138,7 +184,11 @@ def understand(story: Story, *, after: Turn | None = None) -> None:
         about = now.about(line)
         seen = after is not None and (line.understood or now.was_read(line, after))
         if not seen and not any(each.pending for each in now.unread_about(about)):
-            _read(story, about)
+            channel = person.stranger_of(story, about)
+            if channel is not None:
+                person.listen(story, about, channel)
+            else:
+                _read(story, about)
             return
 
 
@@ -150,13 +200,16 @@ def _read(story: Story, about: str | None) -> None:
     step = _words(story, matter)
     if not safely.within_budget(story, matter, step, _here(story, matter)):
         return
-    speech.ask_claude(story, matter, step, "both", process.intents(story, matter), asking.offers(story, matter))
+    channel = next((line.channel for line in reversed(story.conversation.unread_about(about))), "")
+    hides = person.hidden(story, channel, story.address(channel, answering=True) or "")
+    offered = focus.intents(story, matter, hides)
+    speech.ask_claude(story, matter, step, "both", offered, asking.offers(story, matter), hides)
 
 
 def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, corrected: bool) -> bool:
     """Let the state map, the questions and the flow go on by what was understood; False where the draft is the answer."""
     before = story.conversation.matters.get(asked.matter or "")
-    moved = _move(story, meant.intents)
+    moved = _move(story, meant)
     now = story.conversation.matters.get(asked.matter or "")
     if before is None or now is None or now.settled is not None or (before.flow, before.step) != (now.flow, now.step):
         return moved
@@ -167,24 +220,43 @@ def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, co
     return moved or _replied(story, asked)
 
 
-def _move(story: Story, intents: Iterable[tuple[str, str | None]]) -> bool:
-    """Give each intent to its matter; the flow that was answered goes on."""
-    any_moved = False
-    for intent, matter in intents:
-        if matter is None:
-            continue
-        before = story.matter(matter)
-        moved = process.fire(story, matter, Fired("intent", intent))
-        if moved is None:
-            continue
-        any_moved = True
-        after = story.matter(matter)
-        step = process.here(story, matter)[1]
-        waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
-        stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
-        if after.settled is None and stays and waits:
-            process.go_on(story, matter)
-    return any_moved
+def _move(story: Story, meant: Meaning) -> bool:
+    """Give each intent to its matter; the flow that was answered goes on.
+
+    What was said of several matters together is answered together: the others move first and hold their words back.
+    """
+    story.held |= meant.too.keys()
+    for mate, intents in meant.too.items():
+        for intent in intents:
+            _give(story, mate, intent)
+    moved = [_give(story, matter, intent) for intent, matter in meant.intents if matter is not None]
+    story.held -= meant.too.keys()
+    for mate in meant.too:
+        speak_alone(story, mate)
+    return any(moved)
+
+
+def _give(story: Story, matter: str, intent: str) -> bool:
+    before = story.matter(matter)
+    moved = process.fire(story, matter, Fired("intent", intent))
+    if moved is None:
+        return False
+    after = story.matter(matter)
+    step = process.here(story, matter)[1]
+    waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
+    stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
+    if after.settled is None and stays and waits:
+        process.go_on(story, matter)
+    return True
+
+
+def speak_alone(story: Story, matter: str) -> None:
+    """A matter that was to be spoken of with another one, and was not, speaks for itself."""
+    now = story.conversation.matters.get(matter)
+    if now is None or now.settled is not None or now.asked or together.said_now(story, matter):
+        return
+    if isinstance(process.here(story, matter)[1], Say | Generate | Collect):
+        process.resume(story, matter)
 
 
 def _replied(story: Story, asked: Turn) -> bool:
@@ -193,7 +265,7 @@ def _replied(story: Story, asked: Turn) -> bool:
     if matter is None or matter.settled is not None:
         return False
     _, step = process.here(story, matter.id)
-    any_reply = matter.process_type is None or process.interrupts(story, matter.id)
+    any_reply = matter.process_type is None or focus.interrupts(story, matter.id)
     spoke = isinstance(step, Generate) and any_reply and asked.step == matter.step
     if not (spoke or isinstance(step, Wait)):
         return False
@@ -227,6 +299,14 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         _drop(story, done, turn_id, "moved_on")
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
+        elif way.until is None:
+            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
+            story.tell(Escalated(reason=f"what the contact wrote may not be answered ({reasons})", matter=asked.matter))
+        return
+    if way.identifies or not set(person.hidden(story, way.channel, way.address)) <= asked.hides:
+        story.tell(DraftDropped(turn=turn_id, reason="unconfirmed"))
+        if way.identifies:
+            person.ask(story, matter, way, purpose=purpose, skipped=skipped)
         return
     body: Body | None = Body(text=done.draft, choices=asking.choices(story, matter))
     if not way.free_text:
@@ -237,8 +317,18 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         story.tell(Escalated(reason=reason, matter=asked.matter))
         return
     draft = turn_id if body.template is None else None
+    mates = [story.matter(each) for each in asked.merged if body.template is None]
     speech.say(
-        story, matter, way, body, purpose=purpose, step=asked.step, answers=asked.upto, draft=draft, skipped=skipped
+        story,
+        matter,
+        way,
+        body,
+        purpose=purpose,
+        step=asked.step,
+        answers=asked.upto,
+        draft=draft,
+        skipped=skipped,
+        merged=[each for each in mates if each.settled is None and each.step == asked.step],
     )
 
 
@@ -274,14 +364,3 @@ def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:
     if isinstance(step, Collect) and matter is not None:
         return asking.words_of(matter, step)
     return step if isinstance(step, Generate) else None
-
-
-def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:
-    """The contact wants to hear nothing more: at once, on every channel."""
-    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
-    story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
-    for matter in story.conversation.live:
-        settling.cancel(story, matter.id, "the contact said stop")
-    for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
-        settling.cancel(story, matter_id, "the contact said stop")
-    story.tell(Closed(reason="opted_out"))

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from events.base import Draft, Recorded
 from events.business import EventReceived
 from libs.config.bundle import Bundle
+from libs.domain.contact import sealed_with
 from libs.kit.world import Decision, World
 from services.rules import decide
 
@@ -32,4 +33,7 @@ class Rules:
             fact.event, fact.stream, bundle.rules, now=world.now().astimezone(ZoneInfo(zone)), zone=zone
         )
         # It repeats what the event says, so that it is sealed, and erased, with it.
-        return Decision(drafts=[Draft(f"rules-{fact.id}", evaluated, key=fact.stream)], config=bundle.hash)
+        return Decision(
+            drafts=[Draft(f"rules-{fact.id}", evaluated, key=sealed_with(fact.stream, fact.event.data))],
+            config=bundle.hash,
+        )

@@ -21,7 +21,7 @@ from litestar.types import ControllerRouterHandler, Receive, Send
 from services.sandbox import claude_obey
 from services.sandbox.claude_cache import PromptCache
 from services.sandbox.claude_check import Rejected, checked
-from services.sandbox.claude_faults import Fault
+from services.sandbox.claude_faults import Fault, Pace
 from services.sandbox.claude_misbehave import misbehaved
 from services.sandbox.claude_prompt import read_request
 from services.sandbox.claude_tools import Mind
@@ -33,6 +33,9 @@ BASE = "/sandbox/anthropic"
 
 EMULATOR = {"x-emulator": "converse-sandbox"}
 _PING_SECONDS = 0.25
+_LONGEST_S = 60.0
+_FIRST = 2
+"""The event of the first content: behind message_start and a ping."""
 _FAILURES = {
     "overloaded": (529, "overloaded_error", "Overloaded"),
     "rate_limit": (429, "rate_limit_error", "This request would exceed your organization's rate limit."),
@@ -55,10 +58,18 @@ class AnthropicSandbox:
     requests: int = 0
     obeys: bool = False
     obeyed: list[str] = field(default_factory=list)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """By the beginning of a model's name (`claude-haiku`); the longest that fits counts, others answer at once."""
+
+    def pace(self, model: str) -> Pace:
+        """How fast a model answers."""
+        known = [name for name in self.paces if model.startswith(name)]
+        return self.paces[max(known, key=len)] if known else Pace()
 
     def reset(self) -> None:
-        """No fault waits, and nothing is obeyed."""
+        """As at the start; what was counted stays."""
         self.faults.clear()
+        self.paces.clear()
         self.obeys = False
         self.obeyed.clear()
 
@@ -102,6 +113,11 @@ def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
         state.obeys = data.obeys
         return status()
 
+    @put("/_sandbox/anthropic/pace", sync_to_thread=False)
+    def set_pace(data: JSONBody[dict[str, Pace]]) -> dict[str, Pace]:
+        state.paces = data
+        return data
+
     @get("/_sandbox/anthropic", sync_to_thread=False)
     def show_status() -> Status:
         return status()
@@ -116,7 +132,9 @@ def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
         )
 
     api = Router(BASE, route_handlers=[create_message], include_in_schema=False)
-    controls = Router("/", route_handlers=[add_faults, clear_faults, obey, show_status], include_in_schema=False)
+    controls = Router(
+        "/", route_handlers=[add_faults, clear_faults, set_pace, obey, show_status], include_in_schema=False
+    )
     return [api, controls]
 
 
@@ -136,11 +154,14 @@ def _answered(state: AnthropicSandbox, headers: Mapping[str, str], raw: bytes) -
     key = headers.get("x-api-key") or headers.get("authorization", "")
     answer = _thought(state, key, body, raw, fault)
     state.served[answer.model] = state.served.get(answer.model, 0) + 1
+    if fault is not None and fault.kind == "hung":
+        return Stream(_never(), media_type="text/event-stream", headers=known)
+    pace = state.pace(answer.model)
     if body.get("stream"):
         events = list(answer.events())
         if fault is not None and fault.kind == "connection_reset":
             return Severed(b"".join(events[: _middle(events)]), media_type="text/event-stream", headers=known)
-        return Stream(_stream(events, fault), media_type="text/event-stream", headers=known)
+        return Stream(_stream(events, fault, pace), media_type="text/event-stream", headers=known)
     whole = msgspec.json.encode(answer.whole())
     if fault is not None and fault.kind == "connection_reset":
         return Severed(whole[: len(whole) // 2], media_type=MediaType.JSON, headers=known)
@@ -165,8 +186,11 @@ def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes
         {"type": "tool_use", "id": f"toolu_sandbox_{seed[:16]}{n}", "name": name, "input": given}
         for n, (name, given) in enumerate(uses)
     ]
-    stop_reason, details = "tool_use", None
-    if not content:
+    stop_reason, details = "tool_use" if content else "end_turn", None
+    if mind.on_the_phone:
+        words = mind.spoken(chosen)
+        content = ([{"type": "text", "text": words}] if words else []) + content
+    elif not content:
         content, stop_reason = [{"type": "text", "text": mind.reply.text}], "end_turn"
     content = misbehaved(kind, content, body["max_tokens"])
     if kind == "no_tool":
@@ -235,16 +259,32 @@ def _limited(answer: Answer, max_tokens: int) -> Answer:
     return answer
 
 
-async def _stream(events: list[bytes], fault: Fault | None) -> AsyncIterator[bytes]:
+async def _stream(events: list[bytes], fault: Fault | None, pace: Pace) -> AsyncIterator[bytes]:
     kind = fault.kind if fault else None
     for n, part in enumerate(events):
-        if fault is not None and kind == "slow_first_token" and n == 2:
-            async for ping in _pings(fault):
-                yield ping
+        if n == _FIRST:
+            if fault is not None and kind == "slow_first_token":
+                async for ping in _pings(fault):
+                    yield ping
+            await _paced(pace.first_token_ms)
+        elif n > _FIRST + 1 and part.startswith(b"event: content_block_delta"):
+            await _paced(pace.per_token_ms)
         if kind == "mid_stream_error" and n == _middle(events):
             yield error_event("overloaded_error", "Overloaded")
             return
+        if kind == "stall" and n == _middle(events):
+            await asyncio.sleep(_LONGEST_S)
         yield part
+
+
+async def _never() -> AsyncIterator[bytes]:
+    await asyncio.sleep(_LONGEST_S)
+    yield b""
+
+
+async def _paced(ms: float) -> None:
+    if ms > 0:
+        await asyncio.sleep(ms / 1000)
 
 
 def _middle(events: list[bytes]) -> int:

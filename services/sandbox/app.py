@@ -20,6 +20,8 @@ from services.sandbox.sms_http import SmsProviders
 from services.sandbox.sms_network import Network
 from services.sandbox.sms_webhook import Webhooks as SmsWebhooks
 from services.sandbox.state import Background
+from services.sandbox.voice import cartesia, elevenlabs, exotel_http
+from services.sandbox.voice.app import Telephony
 
 
 def base_urls(origin: str) -> Mapping[str, str]:
@@ -31,6 +33,9 @@ def base_urls(origin: str) -> Mapping[str, str]:
         "backend": origin + erp_http.API,
         "llm": origin + anthropic.BASE,
         "stt": origin + deepgram.BASE,
+        "tts": origin + cartesia.BASE,
+        "tts_elevenlabs": origin + elevenlabs.BASE,
+        "telephony": origin + exotel_http.BASE,
     }
 
 
@@ -58,6 +63,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
     erp = Erp(settings.erp, now=now)
     tabs = ChatTabs(settings.chat, contacts=contacts, background=background)
     claude = anthropic.AnthropicSandbox(now=now)
+    telephony = Telephony(settings.voice, now=now, client=poster, contacts=contacts, ears=ears, background=background)
 
     @post("/reset", sync_to_thread=False)
     def reset() -> dict[str, str]:
@@ -70,6 +76,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
         erp.reset()
         claude.reset()
         ears.reset()
+        telephony.reset()
         return {"status": "as at the start"}
 
     async def close() -> None:
@@ -94,6 +101,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], client: httpx.Asyn
             *anthropic.routes(claude),
             deepgram.api(ears),
             deepgram.controls(ears),
+            *telephony.routes(),
             everything,
         ],
         loops=[Loop("smtp", mail.server.run)],

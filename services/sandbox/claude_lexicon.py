@@ -57,10 +57,11 @@ _PAYWORD = "(?:payment|pay|paise|paisa|amount|bill|invoice|rakam|transfer|neft|r
 NOTIONS: tuple[Notion, ...] = (
     _meaning("wrong_person", "wrong number|wrong person|not the right person|galat number|galat insaan|no longer work here|"
             "no longer works here|doesn't work here|does not work here|left the company|you have the wrong|not my company|"
-            "company chhod di|गलत नंबर|ग़लत नंबर|रॉन्ग नंबर", "wrong+person wrong+number wrong+contact not+right+person",
-            rf"{START}(?:i am|i'm|this is|main|mai|मैं)\s+(?:not|nahi|nahin|नहीं)\s+\w+\s+(?:hoon|hun|hu|हूं|हूँ)",
+            "company chhod di|not my department|not responsible for|don't handle|do not handle|does not handle|don't deal with|mera kaam nahi|"
+            "mera department nahi|main nahi dekhta|main nahi dekhti|गलत नंबर|ग़लत नंबर|रॉन्ग नंबर", "wrong+person wrong+number wrong+contact not+right+person",
+            rf"{START}(?:i am|i'm|this is|main|mai|मैं)\s+(?:not|nahi|nahin|नहीं)\s+\S+\s+(?:hoon|hun|hu|हूं|हूँ)",
             rf"{START}(?:i am|i'm|this is)\s+not\s+[a-z]+\W*$",
-            rf"{START}(?:main|mai|मैं)\s+\w+\s+(?:nahi|nahin|नहीं)\s+(?:hoon|hun|hu|हूं|हूँ)"),
+            rf"{START}(?:main|mai|मैं)\s+\S+\s+(?:nahi|nahin|नहीं)\s+(?:hoon|hun|hu|हूं|हूँ)"),
     _meaning("refuse", "won't pay|will not pay|not going to pay|refuse to pay|can't pay|cannot pay|unable to pay|"
             "not interested|no intention", "refuse reject+pay decline not+interested won't+pay not+pay cannot+pay unable+pay",
             rf"{START}(?:nahi|nahin|nhi|नहीं|नही)\s+(?:(?:kar|de|पाएंगे|कर|दे)\s+)?(?:denge|dunga|doonga|karenge|karunga|paenge|payenge|sakte|sakta|देंगे|दूंगा|दूँगा|करेंगे|करूंगा|सकते|सकता)"),
@@ -86,18 +87,23 @@ NOTIONS: tuple[Notion, ...] = (
             unless=("wrong_person",)),
     _meaning("details", "", "detail how+many exact",
             r"\d+\s*(?:\w+\s+){0,3}(?:toot|tut|kharab|damag|missing|kam |broken|defect|short)|\d+\s[^.?!]{0,12}(?:टूट|खराब|कम )"),
-    _meaning("proof", "utr|transaction id|txn id|reference number|reference no|ref no|receipt|screenshot|payment proof|proof|payment slip|रसीद|स्क्रीनशॉट",
+    _meaning("proof", "utr|transaction id|txn id|reference number|reference no|ref no|receipt|screenshot|payment proof|proof|payment slip|यूटीआर|रेफरेंस|रेफ़रेंस|रसीद|स्क्रीनशॉट",
             "proof reference receipt"),
-    _meaning("all_fine", "all good|all fine|all ok|all okay|all correct|everything is fine|everything is ok|everything is good|everything is correct|looks good|"
+    _meaning("all_fine", "date is fine|date works|date suits|date chalega|date chalegi|chalega|तारीख ठीक है|चलेगा|all good|all fine|all ok|all okay|all correct|everything is fine|everything is ok|everything is good|everything is correct|looks good|"
             "sab sahi|sab theek|sab thik|sab badhiya|sab accha|sahi hai|सब ठीक|सब सही|सही है",
-            "correct satisfied fine confirm accept acknowledge", unless=("received", "not_received", "damaged", "dispute", "promise")),
+            "correct satisfied fine confirm accept acknowledge", unless=("received", "not_received", "damaged", "dispute", "promise", "reschedule")),
+    _meaning("distress", "passed away|expired yesterday|death in|died|funeral|in hospital|hospitalised|hospitalized|met with an accident|had an accident|"
+            "guzar gaye|guzar gaya|guzar gayi|nahi rahe|nahi rahi|dehant|hospital mein|accident ho gaya|देहांत|निधन|नहीं रहे|गुज़र गए|गुजर गए|अस्पताल",
+            "bereave death distress ill+family"),
+    _meaning("complain", "complain|complaint|harassment|harassing|harass|legal notice|lawyer|consumer court|ombudsman|rbi|police|pathetic|ridiculous|rude|"
+            "badtameezi|pareshan kar|tang kar|dhamki|शिकायत|परेशान कर|तंग कर|धमकी", "complain anger angry harass", unless=("dispute", "damaged")),
     _meaning("damaged", "damaged|defective|broken|faulty|bad quality|poor quality|short supply|wrong item|wrong product|not working|"
-            "kharab|toota|toote|tooti|tute|tuti|missing|kam mila|kam mile|kam aayi|kam aaye|kam hai|tuta hua|damage hai|quality kharab|kam nikla|kam aaya|खराब|ख़राब|टूटा|टूटे|क्वालिटी", "damage defect quality broken faulty complain issue+order problem+order return"),
+            "kharab|galat aaya|galat aayi|galat aaye|galat mila|galat maal|galat saamaan|galat saaman|wrong size|size galat|wrong colour|toota|toote|tooti|tute|tuti|missing|kam mila|kam mile|kam aayi|kam aaye|kam hai|tuta hua|damage hai|quality kharab|kam nikla|kam aaya|खराब|ख़राब|टूटा|टूटे|क्वालिटी", "damage defect quality broken faulty complain issue+order problem+order return"),
     _meaning("return_goods", "return it|return the|want to return|send it back|take it back|refund|wapas karna|wapas lo|wapas le|"
             "replace|replacement|exchange|वापस|रिफंड", "return refund replace exchange"),
-    _meaning("partial", "partial|part payment|half payment|baaki|baki|the rest|remaining amount|remaining payment|बाकी|half now|pay half|some amount|in parts|installment|installments|instalment|"
+    _meaning("partial", "partial|part payment|half payment|baaki|baki|and the rest|rest later|बाकी|half now|pay half|some amount|in parts|installment|installments|instalment|"
             "instalments|emi|aadha|adha|thoda payment|thoda abhi|kist|kiston|kuch payment|tukdo|आधा|किस्त|किस्तों|थोड़ा भुगतान",
-            "partial part+pay installment instalment half split pay+plan"),
+            "partial part+pay installment instalment half split pay+plan", unless=("ask_amount",)),
     _meaning("more_time", "more time|extension|extend|few more days|some time|need time|postpone|grace period|time chahiye|thoda time|"
             "thoda samay|mohlat|waqt chahiye|samay chahiye|time do|time dijiye|time de do|aur time|समय चाहिए|थोड़ा समय|वक्त चाहिए|टाइम चाहिए|मोहलत",
             "more+time extension extend need+time postpone delay+pay grace"),
@@ -105,7 +111,7 @@ NOTIONS: tuple[Notion, ...] = (
             "paise nahi|paise nahin|tangi|mandi|dikkat chal|problem chal|पैसे नहीं|पैसा नहीं|तंगी|मंदी", "hardship difficulty financial+problem no+money cash+flow"),
     _meaning("promise", "will pay|shall pay|going to pay|can pay|i'll pay|we'll pay|promise|pay you|pay by|pay on|pay it by|pay tomorrow|pay today|"
             "you will get it|you'll get it|you will receive|payment will|will be paid|will be done|will be cleared|will transfer|will clear|"
-            "would pay|planning to pay|cheque ready|pay next|pay before|pay after|pay within|pay in",
+            "would pay|planning to pay|tak pakka|ko pakka|पक्का कर|cheque ready|pay next|pay before|pay after|pay within|pay in",
             "promise promise+pay will+pay commit agree+pay pay+date intend+pay pay+later say+when+pay",
             rf"{START}(?:i|we|they|accounts|team)(?:'ll| will| shall| can| would| am going to| are going to)\s+(?:\w+\s+){{0,2}}?{_PAY}",
             rf"{START}(?:{_H_FUTURE}){END}", rf"{START}(?:{_D_FUTURE})",
@@ -114,7 +120,9 @@ NOTIONS: tuple[Notion, ...] = (
             "talk later|speak later|text later|ring me|reach me later|baad mein call|baad me call|baad mein baat|baad me baat|baad mein phone|phir call|"
             "call karna|call karo|call kijiye|call kariye|phone karna|phone karo|phone kijiye|baat karte hain|baat karenge|call kar lena|"
             "बाद में कॉल|बाद में बात|बाद में फोन|फोन करना|फोन करें|कॉल करें|कॉल करना|कॉल कीजिए|कॉल करो|फोन कीजिए|बात करेंगे|बाद में फ़ोन",
-            "call+later call+back callback busy later+call contact+later another+time later reschedule+call call+again"),
+            "call+later call+back callback busy later+call contact+later another+time later reschedule+call call+again",
+            rf"{START}(?:call|ring|phone|message|remind|contact|write to)\s+(?:me|us)\s+(?:again\s+)?(?:next|on|in|after|around|tomorrow|later|agle|kal)",
+            rf"{START}(?:kal|agle hafte|agle mahine|baad mein|baad me|somvaar ko|monday ko)\s+(?:phir\s+)?(?:yaad dila|puchh|pooch|message kar|phone kar|call kar)"),
     _meaning("busy", "busy|in a meeting|driving|can't talk|cannot talk|not now|not a good time|meeting mein|meeting me|abhi nahi|abhi busy|gaadi chala|"
             "व्यस्त|मीटिंग|अभी नहीं|गाड़ी चला|बिज़ी|बिजी", "busy call+later call+back later callback another+time not+now",
             unless=("call_later", "promise")),
@@ -127,6 +135,9 @@ NOTIONS: tuple[Notion, ...] = (
     _meaning("ask_link", "payment link|pay link|upi id|qr code|qr|account number|account details|bank details|bank detail|how to pay|how do i pay|how can i pay|"
             "link bhej|link send|link do|account no|kaise pay|kaise karu|kahan bheju|किस खाते|लिंक भेज|खाता नंबर|कैसे भुगतान",
             "pay+link link how+pay bank+detail account+detail upi ask+link"),
+    _meaning("ask_which", "which invoice|which bill|which order|what invoice|what bill|what order|what is this about|what is this for|what's this about|what is this invoice|"
+            "what is this bill|which one|kaunsa invoice|kaun sa invoice|kaunsa bill|kaun sa bill|kaunsa order|kis invoice|kis bill|kis cheez|kis baare|kiska bill|"
+            "कौन सा बिल|कौनसा बिल|कौन सा इनवॉइस|किस बारे|किस बिल|किसका बिल", "ask+which ask+what which+invoice"),
     _meaning("ask_amount", "how much|what is the amount|what's the amount|total amount|outstanding amount|kitna|kitne ka|kitni|कितना|कितने|कितनी",
             "how+much ask+amount amount+due ask+balance outstanding+amount balance price+enquiry ask+price"),
     _meaning("track", "where is my order|where is the order|where's my|track|tracking|delivery status|order status|status of|kahan hai|kahan tak|kab aayega|kab aayegi|"
@@ -134,11 +145,16 @@ NOTIONS: tuple[Notion, ...] = (
             "कहां है|कहाँ है|कब आएगा|कब मिलेगा|कब तक", "track where+order order+status deliver+status ask+status ask+deliver when+deliver ask+when shipment+status"),
     _meaning("cancel", "cancel|cancelled|cancel it|cancel karo|cancel kar do|cancel kardo|call off|don't want it|do not want it|no longer need|don't need|nahi chahiye|"
             "order band|rad kar|रद्द|कैंसल|कैंसिल|नहीं चाहिए", "cancel withdraw+order no+longer+want no+longer+need"),
-    _meaning("received", "all received|received all|everything arrived|everything received|received everything|received the|got the|has arrived|have received|i received|we received|been delivered|was delivered|mil gaya|mil gayi|mil gya|mila hai|pahuch gaya|"
-            "aa gaya|मिल गया|मिल गई|आ गया|पहुंच गया|पहुँच गया", "receive confirm+receipt confirm+deliver deliver+receive got", unless=("not_received",)),
-    _meaning("reschedule", "reschedule|change the date|another date|different date|change delivery|deliver later|deliver on|date change|date badal|baad mein deliver|"
+    _meaning("received", "all received|received all|everything arrived|everything received|received everything|received the goods|received the order|received the material|got the goods|got the order|got the material|has arrived|have received|i received|we received|been delivered|was delivered|mil gaya|mil gayi|mil gya|mila hai|pahuch gaya|"
+            "aa gaya|मिल गया|मिल गई|आ गया|पहुंच गया|पहुँच गया", "receive confirm+receipt confirm+deliver deliver+receive got", unless=("not_received", "damaged")),
+    _meaning("change_order", "change the quantity|change quantity|change the order|change my order|reduce the quantity|increase the quantity|add more|deliver only|send only|only half|"
+            "quantity kam|quantity badha|quantity badal|order badal|order change|sirf aadha|मात्रा बदल|ऑर्डर बदल|मात्रा कम|आधा ही",
+            "change+order modify+order update+order amend+order change+quantity",
+            rf"{START}(?:make it|instead of|rather than|ki jagah|की जगह){END}[^.?!]{{0,20}}\d|\d[^.?!]{{0,20}}{START}(?:instead of|ki jagah|की जगह){END}",
+            rf"{START}quantity\s+\d+\s+(?:kar|kr|karo|rakho)|{START}\d+\s+(?:kar do|kardo|kar dijiye|कर दो|कर दीजिए)"),
+    _meaning("reschedule", "reschedule|doesn't suit|does not suit|not suit us|date theek nahi|date thik nahi|nahi chalega|nahi chalegi|yeh date nahi|तारीख ठीक नहीं|नहीं चलेगा|change the date|another date|different date|change delivery|deliver later|deliver on|date change|date badal|baad mein deliver|"
             "delivery baad|तारीख बदल|बाद में डिलीवर", "reschedule change+date another+date deliver+later deliver+date change+deliver"),
-    _meaning("change_address", "change address|new address|different address|wrong address|address change|address galat|pata badal|naya pata|पता बदल|नया पता",
+    _meaning("change_address", "change address|deliver to our|deliver it to our|ship to our|send it to our|new address|different address|wrong address|address change|address galat|pata badal|naya pata|पता बदल|नया पता",
             "address change+address new+address"),
     _meaning("order", "place an order|place order|want to order|like to order|i want to buy|repeat order|order karna|order chahiye|order dena|order de|mangwana|"
             "ऑर्डर करना|ऑर्डर चाहिए|मंगवाना", "order+place place+order new+order want+order buy purchase reorder repeat+order"),
@@ -156,7 +172,7 @@ NOTIONS: tuple[Notion, ...] = (
     _meaning("greeting", "hi|hello|hey|namaste|namaskar|good morning|good afternoon|good evening|नमस्ते|नमस्कार|हैलो", "greet hello greeting", weak=True),
     _meaning("no", "no|nope|nahi|nahin|nhi|na|not really|नहीं|नही|ना", "no deny decline reject negative say+no refuse", weak=True),
     _meaning("yes", "yes|yeah|yep|yup|ok|okay|sure|fine|correct|right|haan|han|haa|ha|ji|ji haan|haanji|theek hai|thik hai|bilkul|zaroor|sahi|sahi hai|👍|हाँ|हां|जी|ठीक है|बिल्कुल|ज़रूर|जरूर|सही",
-            "yes correct agree affirm confirm accept say+yes positive interested acknowledge", weak=True, unless=("no",)),
+            "yes correct agree affirm confirm accept say+yes positive interested acknowledge", weak=True, unless=("no", "reschedule")),
 )  # fmt: skip
 
 _BY_NAME = {n.name: n for n in NOTIONS}

@@ -20,6 +20,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """A tool whose result is the last message: its input, and whether it failed."""
+
+    name: str
+    input: dict[str, Any]
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A request as a reader understands it, whoever wrote it.
 
@@ -39,6 +48,9 @@ class Prompt:
     tools: list[dict[str, Any]] = field(default_factory=list)
     slots: str = ""
     done: str | None = None
+    called: list[Called] = field(default_factory=list)
+    spoken: bool = False
+    """Whether the answer that called them had words of its own."""
 
     def known(self, name: str) -> Any:
         """A fact by its exact name, at any depth; None where there is none."""
@@ -103,7 +115,22 @@ def read_request(body: Mapping[str, Any], otherwise: datetime) -> Prompt:
         tools=list(body.get("tools") or []),
         slots=tags.get("slots", ""),
         done=tags.get("done"),
+        called=_called(messages),
+        spoken=bool(messages[-2:-1]) and any(_texts(messages[-2]["content"])),
     )
+
+
+def _called(messages: list[dict[str, Any]]) -> list[Called]:
+    """The tools that the last message brings results of."""
+    if len(messages) < 2 or not isinstance(messages[-1]["content"], list):
+        return []
+    results = {b["tool_use_id"]: b for b in messages[-1]["content"] if b.get("type") == "tool_result"}
+    uses = messages[-2]["content"] if isinstance(messages[-2]["content"], list) else []
+    return [
+        Called(use["name"], use["input"], bool(results[use["id"]].get("is_error")))
+        for use in uses
+        if use.get("type") == "tool_use" and use["id"] in results
+    ]
 
 
 def _texts(content: Any) -> Iterator[str]:

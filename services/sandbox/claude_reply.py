@@ -13,7 +13,7 @@ from services.sandbox.claude_slots import Answered, Offered, breaks_off, questio
 from services.sandbox.claude_text import folded, stems
 from services.sandbox.understanding import Message, opt_out
 
-_ENDS_TALK = {"wrong_person", "refuse", "cancel", "ask_person", "dispute", "call_later", "busy"}
+_ENDS_TALK = {"wrong_person", "distress", "complain", "refuse", "cancel", "ask_person", "dispute", "call_later", "busy"}
 _VERB = (
     "ask|request|find out|get|tell|inform|let|remind|confirm|thank|mention|say|apologi[sz]e|agree|give|answer|write|be"
 )
@@ -98,7 +98,8 @@ def _answers(messages: Sequence[Message], prompt: Prompt) -> list[str]:
         keys += known or (["values"] if told else [key for key in notions if key in ANSWERS][:1] or ["unclear"])
     if "already_paid" in keys:
         keys = [key for key in keys if key != "proof"]
-    return [key for key in dict.fromkeys(keys) if key != "ask_amount" or prompt.known("amount") is not None]
+    known_of = {"ask_amount": "amount", "ask_which": "entity_id"}  # without it there is nothing to answer
+    return [key for key in dict.fromkeys(keys) if key not in known_of or prompt.known(known_of[key]) is not None]
 
 
 def _said(keys: Sequence[str], messages: Sequence[Message], tag: str) -> list[tuple[str, dict[str, str]]]:
@@ -212,7 +213,8 @@ def _wanted(
     if verb in ("tell", "inform", "let", "say"):
         return "tell" if topic else None
     if verb in ("confirm", "mention", "remind"):
-        return "promise" if values["date"] and not messages and {"date", "promise", "pay"} & about else None
+        said = {"promise", "partial", "already_paid", "values"} & set(answered)
+        return "promise" if values["date"] and not said and {"date", "promise", "pay"} & about else None
     if verb not in ("ask", "request", "find out", "get"):
         return None
     if {"date", "when", "day"} & about:

@@ -1,12 +1,12 @@
 """Which tools the emulated Claude calls, and how it fills any tool's input by its schema."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from services.sandbox import claude_matters, claude_plan, claude_slots
+from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
 from services.sandbox.claude_slots import Answered, Offered
@@ -85,6 +85,31 @@ class Mind:
         """The next message to the contact."""
         return compose(self.prompt, self.messages, self.language, self.slots, self.answers)
 
+    @property
+    def on_the_phone(self) -> bool:
+        """Whether it speaks in a call."""
+        return claude_calls.on_the_phone(self.prompt.tools)
+
+    def spoken(self, chosen: Sequence[Mapping[str, Any]]) -> str | None:
+        """What is said on the phone beside the tools that are called: None where the words come after their results."""
+        names = {tool["name"] for tool in chosen}
+        column = ("en", "hi-Latn", "hi").index(self.reply.language)
+        reply = claude_calls.heard(self.reply.text)
+        if self.prompt.called:
+            after = claude_calls.words_after(self.prompt.called, column)
+            if after is None:
+                return None if self.prompt.spoken else reply
+            sent = any(call.name == claude_calls.SEND for call in self.prompt.called)
+            return f"{after} {claude_calls.question(reply)}".strip() if sent else after
+        if not names <= claude_calls.SPEAKS_FIRST:
+            return None
+        told = {said.notion.name for message in self.messages for said in message.notions}
+        if claude_calls.END_CALL in names:
+            answered = bool(told - {"thanks", "yes", "no", "greeting"}) or opt_out(self.messages) is not None
+            return f"{reply} {claude_calls.goodbye(column)}" if answered else claude_calls.goodbye(column)
+        understood = told or any(message.dates or message.values for message in self.messages)
+        return reply if understood or not self.messages else claude_calls.again(column)
+
     def tool_calls(self, choice: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The tools to call, in order: the forced one; else those that the task names; else the one that fits best."""
         tools = self.prompt.tools
@@ -97,10 +122,13 @@ class Mind:
             return [dict(claude_plan.next_tool(self.prompt.instructions, tools, done, known))]
         if kind == "tool":
             return [tool for tool in tools if tool["name"] == choice.get("name")]
+        if self.on_the_phone and kind == "auto" and (named := claude_calls.tools(self.messages, self.prompt)):
+            return [tool for name in named for tool in tools if tool["name"] == name]
         places = [re.search(rf"(?<!\w){re.escape(tool['name'])}(?!\w)", self.prompt.task) for tool in tools]
         chosen = [tools[n] for _, n in sorted((m.start(), n) for n, m in enumerate(places) if m)]
         if not chosen:
-            fits = [(self._fit(tool), -n) for n, tool in enumerate(tools)]
+            own = claude_calls.OWN if self.on_the_phone else frozenset()
+            fits = [(0.0 if tool["name"] in own else self._fit(tool), -n) for n, tool in enumerate(tools)]
             best, n = max(fits)
             chosen = [tools[-n]] if best > 0 or kind == "any" else []
         return chosen[:1] if choice.get("disable_parallel_tool_use") else chosen
@@ -218,6 +246,9 @@ class Mind:
         if name in _REPLY:
             return self.reply.text
         value = self._stated(name, schema)
+        if value is None and self.on_the_phone and self._asked_kind(name, schema) == "datetime":
+            said = " ".join(message.honest for message in self.messages)
+            return claude_calls.hour_in(said, self.prompt.now)
         if (
             value is None
             and schema.get("type") == "string"

@@ -1,5 +1,6 @@
 """The Messages API's answers on the wire: whole, or as server-sent events, and its error bodies."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from services.sandbox.claude_cache import Counted, tokens_of
 
 _json = msgspec.json.Encoder()
 _PIECE = 24
+_WORDS = re.compile(r"\s*\S+|\s+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Answer:
             yield {"type": "thinking_delta", "thinking": block["thinking"]}
             yield {"type": "signature_delta", "signature": block["signature"]}
         elif block["type"] == "text":
-            for piece in _pieces(block["text"]):
+            for piece in _WORDS.findall(block["text"]):
                 yield {"type": "text_delta", "text": piece}
         else:
             text = _json.encode(block["input"]).decode()

@@ -7,7 +7,7 @@ import msgspec
 
 ANYONE = "*"
 """The address of everybody who is not described."""
-PHONE_CHANNELS = ("whatsapp", "sms")
+PHONE_CHANNELS = ("whatsapp", "sms", "voice")
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     lines: tuple[Line, ...] = ()
 
     def at(self, channel: str) -> str | None:
-        """The address on a channel; a phone serves for WhatsApp and SMS."""
+        """The address on a channel; a phone serves for WhatsApp, SMS and calls."""
         if channel in self.addresses:
             return self.addresses[channel]
         if channel not in PHONE_CHANNELS:

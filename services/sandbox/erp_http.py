@@ -104,6 +104,13 @@ def api(erp: Erp) -> Router:
     async def promise(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
         return await write(request, lambda body: erp.promise(_found(erp.invoices, invoice_id, "invoice"), body))
 
+    @post("/invoices/{invoice_id:str}/copies")
+    async def copy(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        def take(_: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+            return 202, {"invoice_id": _found(erp.invoices, invoice_id, "invoice").id, "sent": True}
+
+        return await write(request, take)
+
     @post("/invoices/{invoice_id:str}/outcome")
     async def invoice_outcome(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
         def take(_: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -118,8 +125,12 @@ def api(erp: Erp) -> Router:
 
         return await write(request, take)
 
+    @post("/contacts/{contact_id:str}/erased")
+    async def contact_erased(contact_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        return await write(request, lambda _: (200, {"contact_id": contact_id, "recorded": True}))
+
     reads = [pending, context, search, contact, payment, stock, track, invoice, order, issues]
-    writes = [settle, promise, invoice_outcome, order_outcome]
+    writes = [settle, promise, copy, invoice_outcome, order_outcome, contact_erased]
     return Router(API, route_handlers=[*reads, *writes], include_in_schema=False)
 
 

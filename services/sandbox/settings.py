@@ -9,6 +9,7 @@ import msgspec
 from libs.channels.chat_token import SANDBOX_SECRET
 from services.sandbox.contact_people import PEOPLE, SILENT
 from services.sandbox.contact_script import Person
+from services.sandbox.voice.settings import VoiceSettings
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail: MailSettings = MailSettings()
     erp: ErpSettings = ErpSettings()
     chat: ChatSettings = ChatSettings()
+    voice: VoiceSettings = VoiceSettings()
     people: tuple[Person, ...] = PEOPLE
     anyone: Person = SILENT
     stt_api_key: str | None = None

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Literal
 
 from services.sandbox.claude_amounts import ValueFound, values_in
@@ -59,6 +59,7 @@ class Message:
     notions: list[Said] = field(default_factory=list)
     dates: list[DateFound] = field(default_factory=list)
     values: list[ValueFound] = field(default_factory=list)
+    today: date = date.min
 
 
 LONGEST = 4_000
@@ -91,7 +92,7 @@ def read(text: str, now: datetime) -> Message:
     honest = text[: min(orders, LONGEST)]
     dates = dates_in(honest, now)
     values = values_in(honest, [(d.start, d.end) for d in dates])
-    return Message(text, honest, notions_in(honest), dates, values)
+    return Message(text, honest, notions_in(honest), dates, values, now.date())
 
 
 def intents_of(messages: Sequence[Message], offered: Sequence[Offer]) -> list[Intended]:
@@ -124,7 +125,7 @@ def intents_of(messages: Sequence[Message], offered: Sequence[Offer]) -> list[In
             for offer in offered:
                 if _means_opt_out(offer):
                     count(offer.name, 2.0, out)
-        elif not any(_best(said.notion, offered)[0] for said in strong):
+        elif not any(_best(said.notion, offered)[0] or said.notion.name in _QUESTIONS for said in strong):
             for name, score, said_words in _by_words(message, offered):
                 count(name, score, said_words)
     found = [Intended(o.name, _confidence(scores[o.name]), words[o.name]) for o in offered if o.name in scores]
@@ -171,6 +172,11 @@ _INSTEAD = {
     "not_received": notion("dispute"),
     "partial": PROMISE,
     "hardship": notion("more_time"),
+    "distress": notion("hardship"),
+    "complain": notion("ask_person"),
+    "change_order": notion("cancel"),
+    "reschedule": notion("change_order"),
+    "change_address": notion("change_order"),
 }
 _FITS = {
     "date": ("date", "datetime"),
@@ -180,6 +186,11 @@ _FITS = {
     "phone": ("phone",),
     "email": ("email",),
 }
+_QUESTION = re.compile(
+    rf"\?\s*$|^\W*{any_of('which|what|who|whom|whose|where|when|how|why|kya|kaun|kaunsa|kis|kiska|kyun|kyon|क्या|कौन|किस|किसका|क्यों')}{END}"
+)
+_QUESTIONS = word_set("ask_which ask_amount ask_link who_are_you")  # what is asked is plain: nothing else is guessed
+_ASKING = word_set("ask question enquire enquiry query want request need would")
 _SENDING = frozenset({"deliver", "dispatch", "send", "goods", "order", "ship"})
 _ABOUT = {
     "pay": ("promise", "already_paid", "partial", "more_time", "refuse"),
@@ -192,8 +203,11 @@ _ABOUT = {
 
 
 def _said_values(message: Message) -> list[tuple[str, str, str]]:
+    """Each value with its kind and words. Who promises means a day to come: "I told you yesterday that I pay on the 25th"."""
+    ahead = any(said.notion is PROMISE for said in message.notions)
     dates = [
-        ("date", datetime.combine(d.day, d.at or time()).isoformat(timespec="minutes"), d.words) for d in message.dates
+        ("date", datetime.combine(d.day, d.at or time()).isoformat(timespec="minutes"), d.words)
+        for d in sorted(message.dates, key=lambda d: ahead and d.day < message.today)
     ]
     return dates + [(v.kind, v.value, v.words) for v in message.values]
 
@@ -258,7 +272,10 @@ def _glossed(text: str) -> frozenset[str]:
 
 
 def _by_words(message: Message, offered: Sequence[Offer]) -> list[tuple[str, float, str]]:
+    """Offers that share words with the message. A question asks: it says nothing, whatever it is about."""
     said = _glossed(message.honest) - _EMPTY
+    if _QUESTION.search(folded(message.honest)):
+        offered = [offer for offer in offered if offer.stems & _ASKING]
     known_by = Counter(word for offer in offered for word in offer.stems - _EMPTY)
     found = []
     for offer in offered:

@@ -20,7 +20,7 @@ from tests.services.orchestrator.scene import MATTER, Scene
 
 ALL = collection()
 OURS = {PRIYA, PRIYA_EMAIL, PRIYA_PHONE}
-ENDPOINTS = {"check_payment", "record_promise"}
+ENDPOINTS = {"check_payment", "record_promise", "send_invoice"}
 NOBODY_MAY_READ = (
     "report_understanding",
     "unread_messages",

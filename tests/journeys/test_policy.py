@@ -1,15 +1,18 @@
 """The contact policy at work: deferred to the next allowed minute and sent then, or refused with its reason; never broken."""
 
+import shutil
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from events import conversation, followup, message
+from events import conversation, followup, message, reach
 from events.base import Recorded
 from events.followup import AttemptStarted, AttemptUnanswered
 from libs.testkit.nouns import IST
+from services.cli.settings import SHIPPED_BUNDLE
 from tests.journeys.conftest import FreshTown
 from tests.journeys.people import Person
 from tests.journeys.town import Town
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LATE = datetime(2026, 2, 16, 20, 30, tzinfo=IST)
 NEXT_MORNING = datetime(2026, 2, 17, 8, 0, tzinfo=IST)
 ATTEMPTS_PER_MATTER = 8
+OTHER = "INV-2026-7777"
 
 
 async def test_a_reminder_at_half_past_eight_waits_for_eight_in_the_morning_and_goes_out_once(fresh_town: FreshTown):
@@ -122,3 +126,60 @@ def leads_on(asha: Person, number: int, past: int, fact: Recorded[Any]) -> bool:
             return asha.is_about(fact) and fact.pos > past
         case _:
             return False
+
+
+async def test_two_invoices_that_wait_for_the_morning_are_one_message_and_a_promise_is_for_both(fresh_town: FreshTown):
+    town = await fresh_town(start_at=LATE)
+    asha = await town.somebody()
+    other = {"id": OTHER, "contact_id": asha.id, "amount": 9900, "due_date": "2026-01-31"}
+    await town.told("erp/invoices", other)
+    await asha.owes()
+    await asha.owes(invoice_number=OTHER, amount=9900)
+    await asha.sees(followup.Deferred, times=2)
+    await town.clock.set(NEXT_MORNING)
+    await asha.sees(message.Read)
+    [received] = await asha.received()
+    assert received["template"] == "payment_reminder_several_v1"
+    assert all(invoice in received["text"] for invoice in (asha.invoice, OTHER))
+    await asha.sees(conversation.ProcessMoved, to_state="reminded", times=2)
+    await asha.says("20 February tak dono kar denge")
+    await asha.sees(conversation.ProcessMoved, to_state="promised", times=2)
+    await asha.sees(message.Accepted, times=2)
+    await asha.sees(conversation.OutcomeHeard, outcome="confirmed", times=2)
+    promised = {each["path"].split("/")[-2]: each["body"]["promised_date"] for each in await town.writes("/promises")}
+    assert promised == {asha.invoice: "2026-02-20", OTHER: "2026-02-20"}
+    assert len(await asha.facts(conversation.MessageRequested)) == 2
+
+
+async def test_a_debt_is_named_after_the_contact_said_who_they_are(fresh_town: FreshTown, tmp_path: Path):
+    town = await fresh_town(config=confirming(tmp_path / "confirming"))
+    asha, ravi = await town.somebody(), await town.somebody()
+    for each in (asha, ravi):
+        await each.owes()
+        asked = await each.sees(conversation.MessageRequested)
+        assert asked.event.identifies
+        await each.sees(message.Read)
+    await asha.says("Haan ji, bol rahi hoon")
+    await asha.sees(reach.PersonConfirmed)
+    await asha.sees(message.Accepted, times=2)
+    question, _ = await asha.received()
+    assert (question["template"], asha.invoice in question["text"]) == ("confirm_person_v1", False)
+    who, what = await asha.facts(conversation.TurnRequested)
+    assert (asha.invoice in repr(who.event), asha.invoice in what.event.instructions) == (False, True)
+
+    await ravi.says("Nahi, galat number hai")
+    await ravi.sees(reach.PersonDenied)
+    await ravi.sees(followup.Exhausted)
+    await ravi.sees(message.Accepted, times=2)
+    said = [each["text"] for each in await ravi.received()]
+    assert "Sorry to have troubled you" in said[-1]
+    assert not [text for text in said if ravi.invoice in text or "52" in text]
+
+
+def confirming(folder: Path) -> Path:
+    """The shipped bundle, in a folder of its own, that asks who it is before a debt is named in writing."""
+    shutil.copytree(SHIPPED_BUNDLE, folder)
+    policy = (folder / "policy.yaml").read_text()
+    assert "text: registered_address" in policy
+    (folder / "policy.yaml").write_text(policy.replace("text: registered_address", "text: confirm"))
+    return folder

@@ -37,7 +37,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
 """Libraries that make facts for their caller, the writing service."""
 
 SCANNED = ("services/", "libs/", "projections/")
-NOT_SCANNED = ("libs/testkit/", "services/sandbox/")
+NOT_SCANNED = ("libs/testkit/", "services/sandbox/", "services/cli/scenario/")
+"""Where nothing gets into a log: a scenario's facts are kept in memory."""
 
 
 def foreign_facts(root: Path) -> list[Finding]:

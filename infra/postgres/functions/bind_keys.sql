@@ -1,5 +1,5 @@
--- Binds data keys to the contact whose erasure destroys them. A key made before the contact's erasure is destroyed at once:
--- its facts were on their way when the person asked to be forgotten.
+-- Binds data keys to the contact whose erasure destroys them. A key of a contact who was erased is destroyed at once: its facts
+-- were on their way when the person asked to be forgotten, or came later.
 CREATE OR REPLACE FUNCTION keys.bind(p_tenant text, p_names text[], p_contact text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = keys, pg_temp
@@ -19,7 +19,7 @@ BEGIN
     GET DIAGNOSTICS v_bound = ROW_COUNT;
 
     UPDATE data_key AS k SET wrapped = NULL, destroyed_at = clock_timestamp()
-    WHERE k.tenant = p_tenant AND k.name = ANY (p_names) AND k.destroyed_at IS NULL AND k.created_at < v_erased_at;
+    WHERE k.tenant = p_tenant AND k.name = ANY (p_names) AND k.destroyed_at IS NULL AND v_erased_at IS NOT NULL;
     GET DIAGNOSTICS v_destroyed = ROW_COUNT;
     IF v_destroyed > 0 THEN
         PERFORM pg_notify('keys_destroyed', p_tenant);

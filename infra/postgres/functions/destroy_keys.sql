@@ -1,11 +1,20 @@
--- Destroys keys by name; `contact-<id>` takes every key bound to that contact along. Returns how many were destroyed.
+-- Destroys keys by name; `contact-<id>` takes every key bound to that contact along, and what is bound to a contact whose own
+-- key is among them: a stranger who turned out to be this one. Returns how many were destroyed.
 -- A name stays destroyed even where its key never was made, so that no late fact can make it.
 CREATE OR REPLACE FUNCTION keys.destroy(p_tenant text, p_names text[]) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = keys, pg_temp
 AS $$
 DECLARE
-    v_contacts text[] := ARRAY(SELECT substr(n, 9) FROM unnest(p_names) AS n WHERE n LIKE 'contact-%' ORDER BY n);
+    v_contacts text[] := ARRAY(
+        WITH RECURSIVE known AS (
+            SELECT substr(n, 9) COLLATE "C" AS contact FROM unnest(p_names) AS n WHERE n LIKE 'contact-%'
+            UNION
+            SELECT substr(k.name, 9) COLLATE "C" FROM known
+            JOIN data_key AS k ON k.tenant = p_tenant AND k.contact = known.contact AND k.name LIKE 'contact-%'
+        )
+        SELECT known.contact FROM known ORDER BY known.contact
+    );
     v_contact text;
     v_destroyed int;
 BEGIN

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from libs.config.compile import Loaded, compile_bundle
 from libs.config.findings import Finding
+from libs.config.load import SCENARIOS
 
 FOLDER = Path(__file__).parents[3] / "infra" / "config"
 TEXTS: Mapping[str, str] = {
-    path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.yaml"))
+    path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    if SCENARIOS not in path.parts
 }
 CREDENTIALS = {
     "WHATSAPP_PHONE_ID": "106540352242922",

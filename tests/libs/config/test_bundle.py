@@ -103,6 +103,7 @@ def test_on_is_a_word():
         "shipment_delayed",
         "invoice_overdue",
         "invoice_overdue",
+        "invoice_issued",
     ]
 
 

@@ -131,10 +131,11 @@ def test_an_excerpt_is_part_of_the_shipped_bundle(file: str, excerpt: str):
 def test_the_backend_loads_as_it_is_written():
     before, after = TEXTS["settings.yaml"].split("backend:", 1)[0], TEXTS["settings.yaml"].split("\nllm:", 1)[1]
     texts = {**TEXTS, "settings.yaml": f"{before}{BACKEND}llm:{after}"}
-    # the shipped maps also name an endpoint for orders
-    texts["settings.yaml"] = texts["settings.yaml"].replace(
-        "  poll:", '    record_order_outcome: {method: POST, path: "/orders/{order_id}/outcome"}\n  poll:'
-    )
+    # the shipped maps also name an endpoint for orders, and one that sends an invoice again
+    more = """    record_order_outcome: {method: POST, path: "/orders/{order_id}/outcome"}
+    send_invoice: {method: POST, path: "/invoices/{invoice_id}/copies"}
+"""
+    texts["settings.yaml"] = texts["settings.yaml"].replace("  poll:", f"{more}  poll:")
     loaded = check(texts)
     assert loaded.errors == ()
     assert loaded.bundle is not None

@@ -62,16 +62,16 @@ MISTAKES = (
     Mistake("a transition out of a terminal state", MAPS, "from_states: [pending]", "from_states: [closed]", f"{MOVES}[0].from_states[0]", "'closed' is terminal", "leave it out"),
     Mistake("an outcome that never comes", MAPS, "{type: outcome, values: [message_sent]}", "{type: outcome, values: [mesage_sent]}", f"{MOVES}[1].trigger.values[0]", "'mesage_sent' never comes", "'message_sent'"),
     Mistake("a type of trigger that is none", MAPS, "{type: outcome, values: [message_sent]}", "{type: outcom, values: [message_sent]}", f"{MOVES}[1].trigger.type", "is no type", "'outcome'"),
-    Mistake("an event without a match", MAPS, ', match: {entity_id: "{{invoice_number}}"}', "", f"{MOVES}[11].trigger", "has no 'match'", "entity_id"),
-    Mistake("a timer that nobody sets", MAPS, "{type: timer, values: [later]}", "{type: timer, values: [lter]}", f"{MOVES}[18].trigger.values[0]", "the timer 'lter' never fires", "'later'"),
+    Mistake("an event without a match", MAPS, ', match: {entity_id: "{{invoice_number}}"}', "", f"{MOVES}[14].trigger", "has no 'match'", "entity_id"),
+    Mistake("a timer that nobody sets", MAPS, "{type: timer, values: [later]}", "{type: timer, values: [lter]}", f"{MOVES}[22].trigger.values[0]", "the timer 'lter' never fires", "'later'"),
     Mistake("an action that is none", MAPS, "type: update_backend", "type: update_backnd", f"{MOVES}[2].actions[0].type", "is no type", "'update_backend'"),
     Mistake("an endpoint that is not there", MAPS, "endpoint: record_promise", "endpoint: record_promis", f"{MOVES}[2].actions[0].endpoint", "no endpoint 'record_promis'", "'record_promise'"),
     Mistake("a payload without what the path needs", MAPS, '{invoice_id: "{{entity_id}}", promised_date', '{invoice: "{{entity_id}}", promised_date', f"{MOVES}[2].actions[0].payload", "needs 'invoice_id'", "'invoice'"),
     Mistake("a delay that is no number", MAPS, "delay_minutes: 4320", "delay_minutes: three days", f"{MOVES}[2].actions[1].delay_minutes", "must be a whole number", "1 or more"),
-    Mistake("a template that no channel has", MAPS, "template: payment_thanks", "template: payment_thank", f"{MOVES}[9].actions[0].template", "no template 'payment_thank'", "'payment_thanks'"),
-    Mistake("a name that cannot exist in a map", MAPS, '"disputes invoice {{entity_id}}"', '"disputes invoice {{entityid}}"', f"{MOVES}[20].actions[1].reason", "'entityid' cannot exist here", "'entity_id'"),
-    Mistake("an intent written otherwise", MAPS, "values: [dispute_invoice]", "values: [dispute_invoic, dispute_invoice]", f"{MOVES}[20].trigger.values[0]", "'dispute_invoic' is not described", "'dispute_invoice'", severity="warning"),
-    Mistake("two transitions of one trigger", MAPS, "{type: manual, values: [close]}", "{type: manual, values: [close, mark_paid]}", f"{MOVES}[24]", "overlaps with transitions[23]", "exclude each other", below=-2, severity="warning"),
+    Mistake("a template that no channel has", MAPS, "template: payment_thanks", "template: payment_thank", f"{MOVES}[12].actions[0].template", "no template 'payment_thank'", "'payment_thanks'"),
+    Mistake("a name that cannot exist in a map", MAPS, '"disputes invoice {{entity_id}}"', '"disputes invoice {{entityid}}"', f"{MOVES}[26].actions[1].reason", "'entityid' cannot exist here", "'entity_id'"),
+    Mistake("an intent written otherwise", MAPS, "values: [dispute_invoice]", "values: [dispute_invoic, dispute_invoice]", f"{MOVES}[26].trigger.values[0]", "'dispute_invoic' is not described", "'dispute_invoice'", severity="warning"),
+    Mistake("two transitions of one trigger", MAPS, "{type: manual, values: [close]}", "{type: manual, values: [close, mark_paid]}", f"{MOVES}[32]", "overlaps with transitions[31]", "exclude each other", below=-2, severity="warning"),
     Mistake("a goto to nowhere", PAYMENT, "goto: already_paid", "goto: alredy_paid", "flows[0].steps[1].arms[0].goto", "no step 'alredy_paid'", "'already_paid'"),
     Mistake("a plan whose tool leads nowhere", PAYMENT, END_STEP, PLAN.format(tools="{endpoint: check_paymnt}"), "flows[0].steps[5].tools[0].endpoint", "no endpoint 'check_paymnt'", "'check_payment'", below=3),
     Mistake("a plan whose path Claude would have to fill", PAYMENT, END_STEP, PLAN.format(tools="check_payment"), "flows[0].steps[5].tools[0]", "needs 'invoice_id'", "invoice_id", below=3),
@@ -85,7 +85,7 @@ MISTAKES = (
     Mistake("a question that names what cannot exist", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date, ask: 'When, {{contact_nam}}?'}"), "flows[0].steps[5].slots[0].ask", "'contact_nam' cannot exist here", "'contact_name'", below=3),
     Mistake("a subflow that is not there", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: promise_chek}", "flows[0].steps[5].flow", "no flow 'promise_chek'", "'promise_check'"),
     Mistake("a flow that calls itself", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: payment_reminder}", "flows[0].steps[5].flow", "calls itself", "goto"),
-    Mistake("a slot that nobody collects", MAPS, '"disputes invoice {{entity_id}}"', '"disputes {{slots.what}}"', f"{MOVES}[20].actions[1].reason", "slots has no field 'what'", ""),
+    Mistake("a slot that nobody collects", MAPS, '"disputes invoice {{entity_id}}"', '"disputes {{slots.what}}"', f"{MOVES}[26].actions[1].reason", "slots has no field 'what'", ""),
     Mistake("a type of step that is none", PAYMENT, "type: generate", "type: genrate", "flows[0].steps[2].type", "no type of step", "'generate'"),
     Mistake("a name that cannot exist in a prompt", PAYMENT, "about invoice {{invoice_number}}", "about invoice {{invoice_numbr}}", "flows[0].steps[2].system_prompt", "'invoice_numbr' cannot exist here", "'invoice_number'"),
     Mistake("a field that the contact does not have", PAYMENT, "Call {{contact_name}}", "Call {{contact.nam}}", "flows[0].steps[2].system_prompt", "contact has no field 'nam'", "'name'"),
@@ -104,7 +104,13 @@ MISTAKES = (
     Mistake("a purpose without a map", POLICY, "    payment_collection:", "    payment_colection:", "policy.purposes.payment_colection", "no state map", "'payment_collection'", below=1),
     Mistake("a region without holidays", POLICY, "subdivision: MH", "subdivision: MHA", "policy.holidays.subdivision", "no holidays are known", "'MH'"),
     Mistake("consent that is neither", POLICY, "whatsapp: required", "whatsapp: requird", "policy.consent.whatsapp", "is not known", "'required'"),
-    Mistake("a key of the policy that is not built", POLICY, "  blackout_dates: []", "  money_per_day: {INR: 5000}", "policy.money_per_day", "money_per_day is not built yet", "can stay", severity="warning"),
+    Mistake("a limit in no currency", POLICY, "  blackout_dates: []", "  money_per_day: {Rs: 5000}", "policy.money_per_day.Rs", "no currency", "INR"),
+    Mistake("a question about the debt before anybody said who they are", POLICY, "Am I writing to {{contact_name}}?", "Is {{entity_id}} yours?", "policy.right_person.question", "'entity_id' may not be named", "{{contact_name}}"),
+    Mistake("a registered question that names the debt", WHATSAPP, "so that we write to the right person.", "about {{invoice_number}}.", "templates[11].body", "'invoice_number' may not be named", "contact", below=-2),
+    Mistake("who may hear a matter in writing", POLICY, "text: registered_address", "text: registred_address", "policy.purposes.payment_collection.right_person.text", "is no text", "'registered_address'"),
+    Mistake("a series of numbers for no category", POLICY, "promotional: \"140\"", "promotion: \"140\"", "policy.number_series.promotion", "no category", "'promotional'"),
+    Mistake("a category of a purpose that is none", POLICY, "category: transactional", "category: transaction", "policy.purposes.order_fulfillment.category", "is no category", "'transactional'"),
+    Mistake("a source of no check", POLICY, "{rules: [stop]}", "{rules: [stp]}", "policy.rules[6].applies.rules[0]", "'stp' is none of the rules", "'stop'"),
     Mistake("an amount that is none", PRICES, "amount: 0.8631", "amount: cheap", "prices[0].amount", "must be a number", "0.115"),
     Mistake("a unit that is none", PRICES, "unit: message", "unit: mesage", "prices[0].unit", "is no unit", "'message'"),
     Mistake("a price that is there twice", PRICES, "category: marketing", "category: utility", "prices[1]", "defined twice", "prices.yaml:5", below=1),
@@ -222,3 +228,20 @@ def test_what_is_not_yaml_is_found_with_its_line():
     found = next(each for each in check(texts).findings if each.file == RULES)
     assert "this is not YAML" in found.message
     assert found.line >= line
+
+
+def test_an_offer_may_not_go_out_where_a_service_was_asked_for():
+    texts, _ = changed(WHATSAPP, "    category: utility\n", "    category: marketing\n")
+    found = [each for each in added(texts) if "is a marketing text" in each.message]
+    assert {(each.file, each.path) for each in found} >= {(PAYMENT, "flows[0].steps[2].templates.whatsapp")}
+    promoted = TEXTS[POLICY].replace("      category: service", "      category: promotional")
+    assert not [each for each in added({**texts, POLICY: promoted}) if "is a marketing text" in each.message]
+
+
+def test_where_nobody_can_be_asked_who_they_are_it_is_said():
+    texts, _ = changed(POLICY, "text: registered_address", "text: confirm")
+    assert added(texts) == []
+    unasked = texts[POLICY].replace("{whatsapp: confirm_person, sms: confirm_person}", "{sms: confirm_person}")
+    (found, unused) = added({**texts, POLICY: unasked})
+    assert (found.path, found.severity) == ("policy.purposes.payment_collection.right_person.text", "warning")
+    assert "nothing sends the template 'confirm_person'" in unused.message

@@ -79,8 +79,12 @@ def test_at_noon_with_consent_it_is_allowed_and_every_rule_says_so():
             "test_recipients",
             "stop",
             "consent",
+            "category",
+            "number_series",
+            "right_person",
             "do_not_disturb",
             "attempts_per_matter",
+            "zone",
             "hours",
             "holidays",
             "minimum_gap",
@@ -195,6 +199,7 @@ def test_an_answer_within_a_day_is_exempt_from_hours_gap_and_attempts():
     assert {rule for rule, verdict in verdicts(answer.decision).items() if verdict == "exempt"} == {
         "do_not_disturb",
         "attempts_per_matter",
+        "zone",
         "hours",
         "holidays",
         "minimum_gap",
@@ -270,8 +275,8 @@ def test_a_refusal_outweighs_a_wait_and_both_are_recorded():
 
 def test_the_days_money_is_waited_for():
     policy = changed(money_per_day={"INR": 5000})
-    assert isinstance(judged(policy, spent_today={"INR": 4999}), Allowed)
-    deferred = judged(policy, spent_today={"INR": 5000})
+    assert isinstance(judged(policy, spent_today={"INR": 499_999}), Allowed)
+    deferred = judged(policy, spent_today={"INR": 500_000})
     assert isinstance(deferred, Deferred)
     assert deferred.until == datetime(2026, 2, 17, 8, 0, tzinfo=IST)
 

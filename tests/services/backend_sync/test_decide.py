@@ -181,6 +181,17 @@ def test_a_contact_without_id_or_name_is_impossible(answer: Any):
         decide.profile_of(answer)
 
 
+def test_what_a_registry_says_of_an_address_and_the_contacts_wishes_are_kept():
+    channels = [
+        {"channel": "sms", "address": "+919876512345", "do_not_disturb": True},
+        {"channel": "email", "address": "p@acme.example", "do_not_disturb": "yes"},
+    ]
+    wishes = {"preferred_hours": {"from": "16:00", "to": "18:00"}, "timezone": "Asia/Kolkata"}
+    _, profile = decide.profile_of({"id": "1", "name": "Priya", "channels": channels, **wishes})
+    assert [entry.do_not_disturb for entry in profile.channels] == [True, False]
+    assert profile.metadata == wishes
+
+
 def test_a_contacts_consent_is_kept_with_its_evidence_when_its_time_has_a_zone():
     address = {"channel": "WhatsApp", "address": "+919876512345"}
     channels = [

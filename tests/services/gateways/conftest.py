@@ -15,7 +15,7 @@ from events.conversation import MessageRequested
 from events.values import Body, PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
-from libs.kit import ids
+from libs.kit import http, ids
 from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
@@ -189,7 +189,7 @@ async def gateways(
 ) -> AsyncIterator[Gateways]:
     await clock.set(NOON)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient())
+        client = await stack.enter_async_context(http.client())
         meta = MetaSettings(delivered_after=0.02, read_after=0.02)
         emulators = sandbox.build(SandboxSettings(meta=meta, people=()), now=clock.now)
         sandbox_origin = await stack.enter_async_context(serving(emulators))

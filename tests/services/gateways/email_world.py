@@ -14,7 +14,7 @@ from events.conversation import MessageRequested
 from events.values import Body, PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
-from libs.kit import ids
+from libs.kit import http, ids
 from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
@@ -176,7 +176,7 @@ async def email_world(
 ) -> AsyncIterator[EmailWorld]:
     await clock.set(NOON)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient())
+        client = await stack.enter_async_context(http.client())
         mail = MailSettings(delivered_after=0.01, webhook_backoff=0.02, webhook_attempts=3)
         emulators = sandbox.build(SandboxSettings(mail=mail, people=tuple(people)), now=clock.now)
         sandbox_origin = await stack.enter_async_context(serving(emulators))

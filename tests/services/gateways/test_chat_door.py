@@ -75,9 +75,20 @@ async def test_a_channel_that_is_switched_off_takes_nothing_more(world: ChatWorl
         await world.publish(bundle_of("channels: {chat: {enabled: false, provider: websocket}}\n"))
         intent = await world.say("nobody may hear this")
         await world.told(intent, "withheld")
-        await tab.send(type="message", content="hello?")
         assert await tab.closed() == chat.NOT_FOUND
-    assert await world.heard() == []
+        assert tab.said == []
+
+
+async def test_whom_a_published_bundle_would_not_let_in_has_to_go(world: ChatWorld):
+    async with world.client(origin="https://old.example") as old, world.client(origin="https://shop.example") as shop:
+        await old.next("status")
+        await shop.next("status")
+        await world.publish(
+            bundle_of("channels: {chat: {provider: websocket, allowed_origins: ['https://shop.example']}}\n")
+        )
+        assert await old.closed() == chat.FORBIDDEN
+        await shop.send(type="ping")
+        await shop.next("pong")
 
 
 async def test_a_contact_has_at_most_twenty_connections_on_a_replica(world: ChatWorld):

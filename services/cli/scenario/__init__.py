@@ -1,0 +1,1 @@
+"""Conversation scenarios: played through the services' own decisions, judged, and counted."""

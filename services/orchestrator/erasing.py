@@ -1,0 +1,42 @@
+"""Erasing: what ends when a contact is forgotten, and what becomes of facts about them that come later."""
+
+from collections.abc import Iterable
+
+from events.base import Draft
+from events.contact import Lookup
+from events.followup import Cancelled
+from libs.kit.world import World
+from services.orchestrator import decide, opening
+from services.orchestrator.gather import CONTACTS, Gatherer
+from services.orchestrator.index import Index
+from services.orchestrator.story import Story
+
+
+async def is_erased(world: World, contact_id: str) -> bool:
+    """Whether nobody may be named, answered or approached under this id any more."""
+    return (await world.fold(CONTACTS, f"contact-{contact_id}")).erased
+
+
+def pointless(followup_id: str, contact_id: str) -> Draft:
+    """A matter of somebody who was erased."""
+    return opening.draft(followup_id, contact_id, Cancelled(reason=decide.ERASED))
+
+
+async def ended(world: World, gather: Gatherer, contact_id: str) -> tuple[list[Story], list[Draft]]:
+    """The contact's open conversation with its end, and the end of what waits for the ERP to say who they are."""
+    asked = Index(world.db, world.tenant)
+    drafts = [pointless(each, contact_id) for each in await asked.waiting_for(contact_id)]
+    open_now, _ = await asked.conversation_of(contact_id)
+    story = await gather.story(world, {}, open_now) if open_now else None
+    if story is None:
+        return [], drafts
+    decide.erase(story)
+    return [story], drafts
+
+
+def keys_of_strangers(lookups: Iterable[Lookup], strangers: Iterable[str]) -> list[str]:
+    """The keys under which the ERP was asked whose addresses these are, and those of strangers who turn out to be the contact."""
+    return [
+        *(f"conversation-unknown-{each.digest[:32]}" for each in lookups),
+        *(f"contact-{each}" for each in strangers),
+    ]
