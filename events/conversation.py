@@ -24,6 +24,7 @@ from events.dialogue import (
 from events.person import LineLeftOut, PersonHeard
 from events.values import (
     Attachment,
+    Cost,
     PersonalBody,
     PersonalData,
     PersonalText,
@@ -135,7 +136,10 @@ class AutomaticHeard(Event, tag="conversation.automatic_heard.v1"):
 
 
 class Understood(Event, tag="conversation.understood.v1"):
-    """What the contact meant: intents by name, facts by name, and the words that they came from."""
+    """What the contact meant: intents by name, facts by name, and the words that they came from.
+
+    `tokens` and `cost` are those of the turn, told once.
+    """
 
     turn: str
     intents: list[str]
@@ -147,6 +151,8 @@ class Understood(Event, tag="conversation.understood.v1"):
     opt_out: bool = False
     slots: PersonalData = {}
     breaks_off: bool = False
+    tokens: int = 0
+    cost: Cost | None = None
 
 
 class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
@@ -173,12 +179,14 @@ class ProcessMoved(Event, tag="conversation.process_moved.v1"):
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
     """The outcome of one of our intents reached the conversation; it is no longer awaited.
 
-    `provider_ref` is the provider's id of a message that was taken: answers quote it.
+    `provider_ref` is the provider's id of a message that was taken: answers quote it. `tokens` and `cost` are those of a turn.
     """
 
     intent: str
     outcome: str
     provider_ref: str | None = None
+    tokens: int = 0
+    cost: Cost | None = None
 
 
 class MatterSettled(Event, tag="conversation.matter_settled.v1"):

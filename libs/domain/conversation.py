@@ -50,6 +50,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
     `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
     wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
+    `tokens` and `micros` (by currency) are what turns with Claude have cost.
     """
 
     contact_id: str = ""
@@ -75,6 +76,8 @@ class Conversation(msgspec.Struct, frozen=True):
     gates: Mapping[str, int] = msgspec.field(default_factory=dict)
     language: str | None = None
     follows: str | None = None
+    tokens: int = 0
+    micros: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -129,7 +132,10 @@ class Conversation(msgspec.Struct, frozen=True):
 
 def evolve(state: Conversation, event: Event) -> Conversation:
     """The conversation after one more fact."""
-    return _evolve(replace(state, version=state.version + 1), event)
+    told = replace(state, version=state.version + 1)
+    if isinstance(event, Understood | OutcomeHeard) and (event.tokens or event.cost):
+        told = _charged(told, event)
+    return _evolve(told, event)
 
 
 def _evolve(now: Conversation, event: Event) -> Conversation:
@@ -247,6 +253,14 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return replace(now, silenced=True)
         case _:
             return now
+
+
+def _charged(state: Conversation, event: Understood | OutcomeHeard) -> Conversation:
+    """What a turn has cost."""
+    micros = state.micros
+    if event.cost is not None:
+        micros = _and(micros, event.cost.currency, micros.get(event.cost.currency, 0) + event.cost.micros)
+    return replace(state, tokens=state.tokens + event.tokens, micros=micros)
 
 
 Key = TypeVar("Key")

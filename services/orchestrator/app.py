@@ -126,7 +126,8 @@ class TurnWorker:
                 result = await client.settle(request, on_reply=on_reply)
         except TurnFailed as failure:
             log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
-            return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}"))
+            cost = claude.cost_of(failure.calls, bundle, now)
+            return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}", cost))
         return Done(claude.completed(intent, result, bundle, now))
 
     async def close(self) -> None:
