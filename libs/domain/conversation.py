@@ -77,7 +77,7 @@ class Conversation(msgspec.Struct, frozen=True):
     language: str | None = None
     follows: str | None = None
     tokens: int = 0
-    micros: Mapping[str, int] = field(default_factory=dict)
+    micros: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def open(self) -> bool:
