@@ -266,7 +266,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
     for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
-    what it chose before. `identifies`: it is asked only who writes. Nothing of the matters that it `hides` is shown to it.
+    what it chose before. `identifies`: it is asked only who wrote what was `said`
+    (streams of messages, all from one address). Nothing of the matters that it `hides` is shown to it.
     `merged` are further matters, at the same step, that its words are for.
     """
 
@@ -286,6 +287,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     tools: list[ToolOffer] = []
     done: Annotated[list[dict[str, Any]], Personal([])] = []
     identifies: bool = False
+    said: list[str] = []
     hides: list[str] = []
     merged: list[str] = []
 

@@ -33,6 +33,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
     others = [line for line in waiting if state.about(line) != asked.matter and not line.understood]
     shown = [line for line in state.lines if line.version <= asked.upto and line.about not in asked.hides]
     if asked.identifies:
+        unread = [line for line in unread if line.source in asked.said]
         shown = unread
     before = [line for line in shown if line not in unread and line not in others]
     return TurnRequest(

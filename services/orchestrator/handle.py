@@ -228,6 +228,7 @@ class Orchestrator:
         )
         rows = [
             index.forget_address(world.tenant, event.channel, event.digest, contact_id),
+            index.give_up_address(world.tenant, event.channel, event.digest, contact_id),
             index.know_address(world.tenant, event.channel, event.new_digest, contact_id, "registered"),
             *self._shell.bind_rows(world.tenant, [fact.stream], contact_id),
         ]

@@ -1,8 +1,10 @@
 """Meaning: which matter each thing that Claude understood is about, so that two matters of one contact do not mix."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from events import turn
 from events.conversation import Understood

@@ -90,7 +90,8 @@ def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
         return
     verdict = person.heard(story, asked, done)
     matter = story.conversation.matters.get(asked.matter or "")
-    if verdict == "confirmed" and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
+    known = verdict == "confirmed" and person.stranger_of(story, asked.matter) is None
+    if known and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
         others = {each.id for each in story.conversation.live if each.id != matter.id and not each.asked}
         story.held |= others  # what waits at the same step is said with it
         process.resume(story, matter.id)
@@ -184,9 +185,9 @@ def understand(story: Story, *, after: Turn | None = None) -> None:
         about = now.about(line)
         seen = after is not None and (line.understood or now.was_read(line, after))
         if not seen and not any(each.pending for each in now.unread_about(about)):
-            channel = person.stranger_of(story, about)
-            if channel is not None:
-                person.listen(story, about, channel)
+            stranger = person.stranger_of(story, about)
+            if stranger is not None:
+                person.listen(story, about, stranger)
             else:
                 _read(story, about)
             return
