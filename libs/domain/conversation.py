@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from events.base import Event
+from events.call import CallRequested
 from events.conversation import (
     AttachmentsRead,
     ChannelSwitched,
@@ -169,6 +170,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _with_progress(_matter(now, event.matter, settled=event.how))
+        case CallRequested():
+            return _awaiting(now, event.call)
         case ToolRequested():
             asked = replace(now, calls=_and(now.calls, event.call, event))
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)
