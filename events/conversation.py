@@ -25,6 +25,7 @@ from events.dialogue import (
 from events.person import LineLeftOut, PersonHeard
 from events.values import (
     Attachment,
+    Cost,
     PersonalBody,
     PersonalData,
     PersonalText,
@@ -136,7 +137,10 @@ class AutomaticHeard(Event, tag="conversation.automatic_heard.v1"):
 
 
 class Understood(Event, tag="conversation.understood.v1"):
-    """What the contact meant: intents by name, facts by name, and the words that they came from."""
+    """What the contact meant: intents by name, facts by name, and the words that they came from.
+
+    `tokens` and `cost` are those of the turn, told once.
+    """
 
     turn: str
     intents: list[str]
@@ -148,6 +152,8 @@ class Understood(Event, tag="conversation.understood.v1"):
     opt_out: bool = False
     slots: PersonalData = {}
     breaks_off: bool = False
+    tokens: int = 0
+    cost: Cost | None = None
 
 
 class DraftDropped(Event, tag="conversation.draft_dropped.v1"):
@@ -174,12 +180,14 @@ class ProcessMoved(Event, tag="conversation.process_moved.v1"):
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
     """The outcome of one of our intents reached the conversation; it is no longer awaited.
 
-    `provider_ref` is the provider's id of a message that was taken: answers quote it.
+    `provider_ref` is the provider's id of a message that was taken: answers quote it. `tokens` and `cost` are those of a turn.
     """
 
     intent: str
     outcome: str
     provider_ref: str | None = None
+    tokens: int = 0
+    cost: Cost | None = None
 
 
 class MatterSettled(Event, tag="conversation.matter_settled.v1"):
@@ -259,7 +267,8 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
 
     `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
     for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
-    what it chose before. `identifies`: it is asked only who writes. Nothing of the matters that it `hides` is shown to it.
+    what it chose before. `identifies`: it is asked only who wrote what was `said`
+    (streams of messages, all from one address). Nothing of the matters that it `hides` is shown to it.
     `merged` are further matters, at the same step, that its words are for.
     """
 
@@ -279,6 +288,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     tools: list[ToolOffer] = []
     done: Annotated[list[dict[str, Any]], Personal([])] = []
     identifies: bool = False
+    said: list[str] = []
     hides: list[str] = []
     merged: list[str] = []
 

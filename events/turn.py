@@ -19,7 +19,8 @@ class Completed(Event, tag="turn.completed.v1"):
     """Claude has understood and, where asked, written.
 
     `slots` holds what the contact said of the slots offered, their words stand in `words`; `breaks_off`: they will not go on
-    with what is asked. `choice` is what a planner chose.
+    with what is asked. `elsewhere` is what was said about other matters, by entity id: `{intents, extracted_info, words}`. `choice` is what a planner chose. `refused`: what Claude said that was not taken over, and why; without a
+    `draft` that was the reply itself.
     """
 
     conversation: str
@@ -36,13 +37,16 @@ class Completed(Event, tag="turn.completed.v1"):
     choice: Annotated[ToolChoice | None, Personal(None)] = None
     usage: Usage = Usage()
     cost: Cost | None = None
+    elsewhere: PersonalData = {}
+    refused: Annotated[list[str], Personal([])] = []
 
 
 class Failed(Event, tag="turn.failed.v1"):
-    """Claude and the fallback model could not: the safe template, then a person."""
+    """Claude and the fallback model could not: the safe template, then a person. `cost`: what that took all the same."""
 
     conversation: str
     reason: str
+    cost: Cost | None = None
 
 
 class Withheld(Event, tag="turn.withheld.v1"):

@@ -4,7 +4,7 @@ import re
 from html import escape
 
 import html2text
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from mailparser_reply.parser import EmailMessage
 
 from libs.channels.email_quotes import CUT, is_disclaimer, mark_quote, quote_head
@@ -35,6 +35,15 @@ _MAX_HTML = 400_000
 _MAX_TAGS = 4_000  # nested in each other they take half a second; a thread of ten mails has about a thousand
 _UNENDED = re.compile(r"<[^>]{20000}")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(?<![\w-])opacity\s*:\s*0(\.0+)?\s*(;|$)|mso-hide\s*:\s*all"
+    r"|font-size\s*:\s*[01](\.\d+)?\s*(px|pt|em|rem|%)?\s*(;|!|$)|(text-indent|left|top|margin-left)\s*:\s*-\d{3,}"
+    r"|(max-height|max-width|height)\s*:\s*0(px)?\s*;.*overflow\s*:\s*hidden",
+    re.IGNORECASE,
+)
+_WHITE = re.compile(r"^\s*(#fff(fff)?|white|rgba?\(\s*255\s*,\s*255\s*,\s*255.*|transparent)\s*$", re.IGNORECASE)
+_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*([^;!]+)", re.IGNORECASE)
+_BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;!]+)", re.IGNORECASE)
 _CONTEXT = 4  # quoted lines that stay above an answer
 _LONGEST_SIGNATURE = 14  # lines, with empty ones
 
@@ -60,9 +69,14 @@ def clean(text: str) -> str:
 
 
 def as_text(page: BeautifulSoup) -> str:
-    """The text of a page: links as (address), quotes with `>`."""
-    for each in page(["style", "script", "head", "title"]):
+    """The text of a page as its reader sees it: links as (address), quotes with `>`, nothing that is hidden."""
+    for each in page(["style", "script", "head", "title", "template", "noscript"]):
         each.extract()
+    for each in [*page.select("[hidden]"), *page.find_all(style=_HIDDEN)]:
+        each.extract()
+    for each in [*page.find_all(style=_white), *page.find_all("font", color=_WHITE)]:
+        if not any(_coloured(above) for above in [each, *each.parents]):
+            each.extract()
     reader = html2text.HTML2Text(bodywidth=0)
     reader.ignore_images = True
     reader.ignore_emphasis = True
@@ -74,6 +88,19 @@ def as_text(page: BeautifulSoup) -> str:
     except (RecursionError, ValueError, IndexError, AssertionError, AttributeError):
         read = page.get_text("\n")
     return _ESCAPED.sub(r"\1", read)
+
+
+def _white(style: str | None) -> bool:
+    """Whether a style writes in white, or in no colour at all."""
+    colour = _COLOUR.search(style or "")
+    return colour is not None and _WHITE.match(colour[1]) is not None
+
+
+def _coloured(each: Tag) -> bool:
+    """Whether an element has a background on which white can be read."""
+    found = _BACKGROUND.search(str(each.get("style") or ""))
+    background = found[1] if found else str(each.get("bgcolor") or "")
+    return bool(background.strip()) and _WHITE.match(background) is None
 
 
 def _page(html: str) -> BeautifulSoup:

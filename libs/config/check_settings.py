@@ -32,6 +32,8 @@ def check_settings(parsed: Parsed, env: Mapping[str, str], profile: str, found: 
         provider = provider_of(name, channel.provider)
         if channel.enabled and provider is not None:
             _credentials(name, provider, channel, node, env, production, found)
+    for currency in settings.llm.budget.money:
+        refer.priced(currency, root.at("llm", "budget", "money", currency))
     backend = root.at("backend")
     _written_out(backend.keys.get("auth_credentials"), production, found)
     _addresses(root, env, production, found)

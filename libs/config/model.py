@@ -55,6 +55,13 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     poll_minutes: int | None = None
 
 
+class LlmBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What Claude may cost one conversation: tokens (all kinds together), and money by currency in millionths."""
+
+    tokens: int | None = 500_000
+    money: dict[str, int] = {}
+
+
 class LlmSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Claude. Without a `base_url`: Anthropic's own with a key, the sandbox's without."""
 
@@ -62,6 +69,7 @@ class LlmSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "claude-haiku-5-5"
     fallback_model: str | None = None
     max_tokens: int = 600
+    budget: LlmBudget = LlmBudget()
 
 
 class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):

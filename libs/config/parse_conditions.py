@@ -6,8 +6,9 @@ from typing import get_args
 from libs.config.fields import Fields, kind_of
 from libs.config.findings import Findings, nearest, suggest
 from libs.config.tree import Node
+from libs.domain import patterns
 from libs.domain.comparing import moment, number
-from libs.domain.conditions import ALWAYS, AllOf, AnyOf, Check, Condition, Not, Operator, pattern_error
+from libs.domain.conditions import ALWAYS, AllOf, AnyOf, Check, Condition, Not, Operator
 
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 GROUPS = ("all", "any", "not")
@@ -116,8 +117,12 @@ def _value_fits(operator: Operator, value: Node | None, node: Node, found: Findi
 def _pattern(value: Node, found: Findings) -> bool:
     if not isinstance(value.value, str):
         return False
-    if wrong := pattern_error(value.value):
-        found.error(value, f"{value.value!r} is no regular expression: {wrong}", "write one of Python's `re`")
+    if wrong := patterns.error(value.value):
+        found.error(
+            value,
+            f"{value.value!r} is no regular expression: {wrong}",
+            "write one of RE2's syntax: as Python's, without look-around (?=…) and back references \\1",
+        )
     return True
 
 

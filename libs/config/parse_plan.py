@@ -16,7 +16,7 @@ def parse_plan(fields: Fields, common: Any) -> Plan:
         goal=fields.need("goal"),
         tools=tuple(_tool(item, fields.found) for item in fields.items("tools", required=True)),
         max_steps=fields.whole("max_steps", minimum=1) or 5,
-        max_cost=_money(fields, "max_cost"),
+        max_cost=money(fields, "max_cost"),
         timeout_s=fields.duration("timeout"),
         on_error=fields.text("on_error"),
         **common,
@@ -41,7 +41,7 @@ def _tool(node: Node, found: Findings) -> PlanTool:
     return tool
 
 
-def _money(fields: Fields, key: str) -> dict[str, int]:
+def money(fields: Fields, key: str) -> dict[str, int]:
     """Amounts by currency, in millionths."""
     amounts: dict[str, int] = {}
     for currency, node in fields.children(key).items():

@@ -14,9 +14,11 @@ from libs.config.model import (
     Backend,
     ChannelSettings,
     Endpoint,
+    LlmBudget,
     LlmSettings,
     Settings,
 )
+from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
@@ -173,9 +175,23 @@ def _llm(node: Node, found: Findings) -> LlmSettings:
         model=fields.text("model") or usual.model,
         fallback_model=fields.text("fallback_model"),
         max_tokens=fields.whole("max_tokens", minimum=1) or usual.max_tokens,
+        budget=_budget(fields.child("budget"), found),
     )
     fields.finish()
     return llm
+
+
+def _budget(node: Node | None, found: Findings) -> LlmBudget:
+    """What Claude may cost one conversation."""
+    if node is None:
+        return LlmBudget()
+    fields = Fields(node, found, "the budget of the LLM")
+    budget = LlmBudget(
+        tokens=fields.whole("tokens", minimum=1) or LlmBudget().tokens,
+        money=money(fields, "money"),
+    )
+    fields.finish()
+    return budget
 
 
 def _channel(name: str, node: Node, found: Findings) -> ChannelSettings:

@@ -7,6 +7,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from libs.domain import patterns
+
 LONGEST_TEXT = 2_000
 """Characters of a text that `matches` looks at: patterns are the business's, the text may be anybody's."""
 
@@ -167,8 +169,8 @@ def _matches(value: Any, wanted: Any) -> Comparison:
     if not isinstance(value, str) and number(value) is None:
         return Comparison(False, "is not a text")
     try:
-        return Comparison(re.search(wanted, str(value)[:LONGEST_TEXT]) is not None)
-    except (re.error, TypeError, RecursionError, OverflowError):
+        return Comparison(patterns.found(wanted, str(value)[:LONGEST_TEXT]))
+    except patterns.NoPattern:
         return Comparison(False, f"cannot be matched: {_clipped(wanted)} is not a regular expression")
 
 

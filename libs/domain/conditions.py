@@ -1,6 +1,5 @@
 """Conditions: what rules, state maps and flows ask of the facts that they see."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -89,15 +88,6 @@ def fields_of(condition: Condition) -> Iterator[str]:
         case AllOf(parts=parts) | AnyOf(parts=parts):
             for part in parts:
                 yield from fields_of(part)
-
-
-def pattern_error(pattern: Any) -> str | None:
-    """What is wrong with the value of `matches`, or None."""
-    try:
-        re.compile(pattern)
-    except (re.error, TypeError, RecursionError, OverflowError) as wrong:
-        return str(wrong)
-    return None
 
 
 def _check(check: Check, names: Names) -> Verdict:

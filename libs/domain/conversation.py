@@ -1,9 +1,11 @@
 """A conversation with one contact: what was said, which matters are open in it, and what is still awaited."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from events.base import Event
 from events.call import CallRequested
@@ -44,37 +46,39 @@ LOST = ("failed", "withheld")
 """The outcomes of a message that reached nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """What we remember. `awaited` holds the ids of intents whose outcome has not been heard.
 
     `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
     wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
+    `tokens` and `micros` (by currency) are what turns with Claude have cost.
     """
 
     contact_id: str = ""
     status: Status = "new"
     version: int = 0
     channel: str | None = None
-    channels: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = msgspec.field(default_factory=dict)
     lines: Lines = ()
-    matters: Mapping[str, Matter] = field(default_factory=dict)
+    matters: Mapping[str, Matter] = msgspec.field(default_factory=dict)
     focus: str | None = None
     turn: Turn | None = None
     quiet: bool = False
     idle: int = 0
     silenced: bool = False
     suppressed: int = 0
-    messages: Mapping[str, Sent] = field(default_factory=dict)
+    messages: Mapping[str, Sent] = msgspec.field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
-    calls: Mapping[str, ToolRequested] = field(default_factory=dict)
-    writes: Mapping[str, WritebackRequested] = field(default_factory=dict)
-    timers: Mapping[str, TimerSet] = field(default_factory=dict)
-    heard_at: Mapping[str, datetime] = field(default_factory=dict)
-    senders: Mapping[str, str] = field(default_factory=dict)
-    gates: Mapping[str, int] = field(default_factory=dict)
+    calls: Mapping[str, ToolRequested] = msgspec.field(default_factory=dict)
+    writes: Mapping[str, WritebackRequested] = msgspec.field(default_factory=dict)
+    timers: Mapping[str, TimerSet] = msgspec.field(default_factory=dict)
+    heard_at: Mapping[str, datetime] = msgspec.field(default_factory=dict)
+    senders: Mapping[str, str] = msgspec.field(default_factory=dict)
+    gates: Mapping[str, int] = msgspec.field(default_factory=dict)
     language: str | None = None
     follows: str | None = None
+    tokens: int = 0
+    micros: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -129,7 +133,10 @@ class Conversation:
 
 def evolve(state: Conversation, event: Event) -> Conversation:
     """The conversation after one more fact."""
-    return _evolve(replace(state, version=state.version + 1), event)
+    told = replace(state, version=state.version + 1)
+    if isinstance(event, Understood | OutcomeHeard) and (event.tokens or event.cost):
+        told = _charged(told, event)
+    return _evolve(told, event)
 
 
 def _evolve(now: Conversation, event: Event) -> Conversation:
@@ -199,6 +206,7 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                 event.matter,
                 event.step,
                 identifies=event.identifies,
+                said=frozenset(event.said),
                 hides=frozenset(event.hides),
                 merged=tuple(event.merged),
             )
@@ -248,6 +256,14 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return replace(now, silenced=True)
         case _:
             return now
+
+
+def _charged(state: Conversation, event: Understood | OutcomeHeard) -> Conversation:
+    """What a turn has cost."""
+    micros = state.micros
+    if event.cost is not None:
+        micros = _and(micros, event.cost.currency, micros.get(event.cost.currency, 0) + event.cost.micros)
+    return replace(state, tokens=state.tokens + event.tokens, micros=micros)
 
 
 Key = TypeVar("Key")
@@ -349,7 +365,7 @@ def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
         return state
 
     def read(line: Line) -> bool:
-        return line.role == "contact" and line.version <= turn.upto and line.channel == event.channel
+        return line.source in turn.said
 
     return replace(state, lines=lines.changed(state.lines, read, understood=True, answered=True), idle=state.idle + 1)
 

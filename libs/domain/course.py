@@ -1,8 +1,10 @@
 """The course of a matter's dialogue: the flows that wait for the one that runs, the slots, and how often each was asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from events.base import Event
 from events.conversation import FlowEnded, FlowStarted, StepEntered
@@ -36,14 +38,13 @@ FACTS = (
 """What concerns a matter's course and nothing else of the conversation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(msgspec.Struct, frozen=True):
     """`stack` holds the flows that wait, the newest last. `asks`, `refused` and `plan` are those of the step at work."""
 
     stack: tuple[Frame, ...] = ()
-    slots: Mapping[str, Filled] = field(default_factory=dict)
-    asks: Mapping[str, int] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, Filled] = msgspec.field(default_factory=dict)
+    asks: Mapping[str, int] = msgspec.field(default_factory=dict)
+    refused: Mapping[str, str] = msgspec.field(default_factory=dict)
     plan: Planning | None = None
 
     @property

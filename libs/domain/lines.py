@@ -1,9 +1,11 @@
 """The lines of a conversation: what each said and is about, whether it has been answered; our messages, and Claude's turns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from events.conversation import AttachmentsRead, ContactSaid, MessageRequested
 from events.values import Attachment
@@ -14,12 +16,12 @@ HISTORY = 40
 """How many lines of a conversation stay in mind and are shown to Claude."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """Something that was said, by whom and where. `version` is its place in the conversation's stream.
 
     `about` names its matter; where it is not `certain` that was a guess: the matter that was in focus. `ref` is the
-    provider's id of it, `source` our message or the inbound stream. A line is `pending` while its files are not read yet.
+    provider's id of it, `source` our message or the inbound stream, `sender` the address that the contact wrote from. A line
+    is `pending` while its files are not read yet.
     """
 
     role: Role
@@ -30,6 +32,7 @@ class Line:
     about: str | None = None
     certain: bool = False
     source: str | None = None
+    sender: str | None = None
     ref: str | None = None
     quotes: str | None = None
     kind: str = "text"
@@ -53,8 +56,7 @@ class Line:
         return "\n".join(parts) or ("" if self.kind == "text" else f"[{self.kind}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """A message that we asked for, when (business time), what for and to whom; `ref` is the provider's id of it."""
 
     channel: str
@@ -71,8 +73,7 @@ class Sent:
     merged: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """Claude is thinking: up to which version of the stream, for which step; about who writes, where it `identifies`."""
 
     id: str
@@ -81,6 +82,7 @@ class Turn:
     matter: str | None = None
     step: str | None = None
     identifies: bool = False
+    said: frozenset[str] = frozenset()
     hides: frozenset[str] = frozenset()
     merged: tuple[str, ...] = ()
 
@@ -103,6 +105,7 @@ def heard(said: ContactSaid, version: int, about: str | None) -> Line:
         about=said.matter or about,
         certain=said.matter is not None,
         source=said.inbound,
+        sender=said.sender,
         ref=said.provider_ref,
         quotes=said.reply_to,
         kind=said.kind,

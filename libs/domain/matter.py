@@ -1,16 +1,17 @@
 """A matter of a conversation: one follow-up, its process and where its flow stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from events.conversation import FlowEnded, FlowStarted, ProcessBound
 from libs.domain import course
 from libs.domain.course import Course
 
 
-@dataclass(frozen=True, slots=True)
-class Matter:
+class Matter(msgspec.Struct, frozen=True):
     """One follow-up in this conversation. `asked`: its current step has spoken, or asked somebody, and waits."""
 
     id: str
@@ -20,14 +21,14 @@ class Matter:
     entity_id: str | None = None
     state: str | None = None
     channels: tuple[str, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = msgspec.field(default_factory=dict)
     flow: str | None = None
     step: str | None = None
     asked: bool = False
     intent: str | None = None
-    extracted_info: Mapping[str, Any] = field(default_factory=dict)
-    results: Mapping[str, Any] = field(default_factory=dict)
-    course: Course = field(default_factory=Course)
+    extracted_info: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    results: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    course: Course = msgspec.field(default_factory=Course)
     settled: str | None = None
 
 

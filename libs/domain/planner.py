@@ -1,9 +1,11 @@
 """The planner: what Claude chose so far in a step, whether it may choose again, and whether its choice may be done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from events.base import Event
 from events.dialogue import ApprovalHeard, ApprovalRequested, PlanChose, PlanEnded, PlanStarted
@@ -15,8 +17,7 @@ FINISH = "finish"
 """The name of the choice that ends a plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """One choice: the tool, what Claude said to it, and why it was not done, where it was not."""
 
     tool: str
@@ -24,34 +25,30 @@ class Chosen:
     refused: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Planning:
+class Planning(msgspec.Struct, frozen=True):
     """A plan at work. `micros` is what it cost, by currency; `approval` is what an operator has to decide."""
 
     since: datetime
     chosen: tuple[Chosen, ...] = ()
-    micros: Mapping[str, int] = field(default_factory=dict)
+    micros: Mapping[str, int] = msgspec.field(default_factory=dict)
     approval: ApprovalRequested | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Do:
+class Do(msgspec.Struct, frozen=True):
     """This tool is to be called with these inputs, in their one form."""
 
     tool: PlanTool
     inputs: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True):
     """Claude says that it is done."""
 
     reached: bool
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """The choice may not be done, and why."""
 
     reason: str

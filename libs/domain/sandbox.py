@@ -1,5 +1,6 @@
 """The sandbox that templates run in: an allow-list of syntax, filters and tests, and no way from a value to its methods."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +20,10 @@ LIMIT = 65_536
 LONGEST_LOOP = 1_000
 DEEPEST_LOOP = 2
 UNKNOWN = "(unknown)"
+QUOTE = 400
+"""Characters of a value that a prompt quotes; the whole of it stands in the facts."""
+_TEXTUAL = re.compile(r"[<>{}«»\n\r]|[.!?:;।]\s")
+_NO_MARKS = str.maketrans({"«": "‹", "»": "›", "<": "‹", ">": "›"})
 _RUN = " run"
 """Where a run stands in its context: a name that no template can write."""
 
@@ -275,6 +280,19 @@ def _within(context: Context, value: Any, path: str) -> Any:
     return run.defined(walk(value, parts_of(path)[1:]), path)
 
 
+@pass_context
+def _quoted(context: Context, value: Any) -> Any:
+    """In a prompt a value that is a text of its own, and could give orders, stands on one line between « and »."""
+    run: Run = context[_RUN]
+    if run.unknown is None or not isinstance(value, str) or _plain(value):
+        return value
+    return f"«{' '.join(value.translate(_NO_MARKS).split())[:QUOTE]}»"
+
+
+def _plain(value: str) -> bool:
+    return len(value) <= 60 and value.count(" ") < 6 and not _TEXTUAL.search(value)
+
+
 def _bounded(value: Any) -> Any:
     if isinstance(value, Unknown):
         return ()
@@ -304,7 +322,7 @@ def _of_defined(filter_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sandbox() -> Sandbox:
-    made = Sandbox(autoescape=False, undefined=Unnamed, keep_trailing_newline=True)
+    made = Sandbox(autoescape=False, undefined=Unnamed, keep_trailing_newline=True, finalize=_quoted)
     made.globals = {}
     made.tests = {name: test for name, test in made.tests.items() if name in _TESTS}
     made.filters = {name: _of_defined(filter_) for name, filter_ in FILTERS.items()}

@@ -1,7 +1,7 @@
 """Stop words: messages by which a contact ends all contact at once, in ten languages, and those that begin it again."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 LONGEST = 60
@@ -56,7 +56,7 @@ def stop_words(overrides: Mapping[str, Sequence[str]] | None = None, *, channel:
     """
     chosen = {**DEFAULT_WORDS, **(overrides or {})}
     every = [word for words in chosen.values() for word in words]
-    return _normalised([*every, *CHANNEL_WORDS.get(channel or "", ())])
+    return _normalised((*every, *CHANNEL_WORDS.get(channel or "", ())))
 
 
 def is_stop(text: str, words: frozenset[str] | None = None) -> bool:
@@ -99,7 +99,8 @@ def _is_one_of(text: str, words: frozenset[str]) -> bool:
     return said in words or " ".join(word for word in said.split() if word not in _POLITE) in words
 
 
-def _normalised(words: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=64)
+def _normalised(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(normalised(word) for word in words) - {""}
 
 

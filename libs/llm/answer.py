@@ -96,7 +96,7 @@ class Answer:
         if not self.ended:
             raise Overloaded(f"{self.model}: the stream ended before message_stop")
         if self.stop_reason in ("max_tokens", "model_context_window_exceeded") and not self._complete():
-            raise BadOutput(f"{self.model}: cut at {self.stop_reason} inside a tool call; raise llm.max_tokens")
+            raise self._broken(f"{self.model}: cut at {self.stop_reason} inside a tool call; raise llm.max_tokens")
 
     def _complete(self) -> bool:
         return bool(self.tools) and all(self._decoded(index) is not None for index in self.tools)
@@ -107,9 +107,15 @@ class Answer:
         for index, block in sorted(self.tools.items()):
             value = self._decoded(index)
             if value is None:
-                raise BadOutput(f"{self.model}: the input of {block.name} is not a JSON object")
+                raise self._broken(f"{self.model}: the input of {block.name} is not a JSON object")
             found.setdefault(block.name, value)
         return found
+
+    def _broken(self, message: str) -> BadOutput:
+        failure = BadOutput(message)
+        found = {block.name: self._decoded(index) for index, block in sorted(self.tools.items())}
+        failure.kept = {name: value for name, value in found.items() if value is not None}
+        return failure
 
     def answered(self) -> list[dict[str, Any]]:
         """The tool_use blocks as the next request must repeat them."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from libs.llm.failures import BadOutput, Misconfigured, Overloaded, Refused, TimedOut, TurnFailed
+from libs.llm.failures import BadOutput, Misconfigured, Overloaded, Refused, TimedOut, TurnFailed, Unsafe
 
 RETRY_PAUSE_MS = 500
 LONGEST_PAUSE_MS = 8_000
@@ -27,7 +27,7 @@ def attempts(model: str, fallback_model: str | None) -> tuple[Attempt, ...]:
 def following(plan: tuple[Attempt, ...], tried: int, failure: TurnFailed) -> Attempt | None:
     """What comes after attempt `tried` failed; None: no model can help, say the safe template.
 
-    Overloaded and BadOutput are repeated on the same model and then elsewhere; TimedOut, Refused and an unknown model
+    Overloaded and BadOutput (nothing of it could be used) are repeated on the same model and then elsewhere; TimedOut, Refused, Unsafe and an unknown model
     go to the other model at once; any other Misconfigured ends the plan. A wait that is asked for (`retry_after`) and
     longer than `LONGEST_PAUSE_MS` is not waited for: the other model has its own limits.
     """
@@ -35,7 +35,7 @@ def following(plan: tuple[Attempt, ...], tried: int, failure: TurnFailed) -> Att
     later = plan[tried + 1 :]
     other = next((attempt for attempt in later if attempt.model != current.model), None)
     match failure:
-        case Misconfigured(model_unknown=True) | TimedOut() | Refused():
+        case Misconfigured(model_unknown=True) | TimedOut() | Refused() | Unsafe():
             return other
         case Misconfigured():
             return None

@@ -13,10 +13,11 @@ import msgspec
 
 from libs.llm.answer import Answer
 from libs.llm.attempts import attempts, following
-from libs.llm.failures import BadOutput, Misconfigured, Overloaded, TimedOut, TurnFailed
+from libs.llm.failures import BadOutput, Misconfigured, Overloaded, TimedOut, TurnFailed, Unsafe
+from libs.llm.guard import shown, unsafe
 from libs.llm.planning import chosen, plan_body
 from libs.llm.prompts import REPORT_UNDERSTANDING, WRITE_REPLY, asked_tools, continued, request_body
-from libs.llm.turn import ModelCall, TurnRequest, TurnResult
+from libs.llm.turn import ModelCall, TurnRequest, TurnResult, Understanding
 from libs.llm.understanding import understood, written
 
 OnReply = Callable[[str], None]
@@ -83,7 +84,10 @@ class Claude:
         )
 
     async def settle(self, request: TurnRequest, *, on_reply: OnReply | None = None) -> TurnResult:
-        """All attempts of the plan (libs.llm.attempts) within one deadline. Raises the last TurnFailed, with all calls."""
+        """All attempts of the plan (libs.llm.attempts) within one deadline. Raises the last TurnFailed, with all calls.
+
+        Where no model writes what may be sent, what was understood is the result, without a reply.
+        """
         deadline = time.monotonic() + self.deadline_seconds
         plan = attempts(request.model or self.model, request.fallback_model or self.fallback_model)
         attempt = plan[0]
@@ -96,6 +100,8 @@ class Claude:
                 calls = failure.calls = calls + failure.calls
                 after = following(plan, attempt.number, failure)
                 if after is None or time.monotonic() + after.pause_ms / 1000 >= deadline:
+                    if isinstance(failure, Unsafe) and failure.understanding is not None:
+                        return _without_reply(failure, failure.understanding)
                     raise
                 attempt = after
             await asyncio.sleep(attempt.pause_ms / 1000)
@@ -108,22 +114,35 @@ class Claude:
         calls: tuple[ModelCall, ...] = ()
         inputs: dict[str, Any] = {}
         try:
-            said = await self._call(body, deadline, on_reply)
+            tell = None if on_reply is None else _guarded(request, on_reply)
+            said = await self._call(body, deadline, tell)
             calls = (said.call,)
             inputs = said.inputs()
+            refused = [f"tool {name!r}: not offered" for name in inputs if name not in asked]
             missing = [name for name in asked if name not in inputs]
-            if missing and len(asked) > 1 and inputs:
-                again = await self._call(continued(body, said.answered(), missing[0]), deadline, on_reply)
+            if missing and len(missing) < len(asked):
+                again = await self._call(continued(body, said.answered(), missing[0]), deadline, tell)
                 calls = (*calls, again.call)
                 inputs |= again.inputs()
             if missing := [name for name in asked if name not in inputs]:
                 raise BadOutput(f"{model} did not call {missing[0]}")
             understanding = understood(inputs[REPORT_UNDERSTANDING], request) if REPORT_UNDERSTANDING in asked else None
             reply, language = written(inputs[WRITE_REPLY], request) if WRITE_REPLY in asked else (None, None)
+            if reply is not None and (reasons := unsafe(reply, request, understanding)):
+                raise Unsafe(
+                    f"{model}: {'; '.join(reasons)}", reasons=(*refused, *reasons), understanding=understanding
+                )
         except TurnFailed as failure:
             failure.calls = calls + failure.calls
+            if isinstance(failure, BadOutput) and len(asked) > 1 and REPORT_UNDERSTANDING in failure.kept:
+                raise _unwritten(failure, request) from failure
             raise
-        return TurnResult(understanding=understanding, reply=reply, reply_language=language, calls=calls)
+        if on_reply is not None and reply is not None:
+            on_reply(reply)
+        refused += understanding.dropped if understanding else ()
+        return TurnResult(
+            understanding=understanding, reply=reply, reply_language=language, calls=calls, refused=tuple(refused)
+        )
 
     async def _plan(self, request: TurnRequest, model: str, deadline: float) -> TurnResult:
         """One attempt at a planning turn."""
@@ -158,6 +177,33 @@ class Claude:
             failure.calls = (said.call,)
             raise
         return said
+
+
+def _guarded(request: TurnRequest, on_reply: OnReply) -> OnReply:
+    """Tells of a reply only what has been judged: a few words late."""
+
+    def tell(partial: str) -> None:
+        if ready := shown(partial, request):
+            on_reply(ready)
+
+    return tell
+
+
+def _unwritten(failure: BadOutput, request: TurnRequest) -> TurnFailed:
+    """A reply that was cut or broken is none; what was understood before it stands."""
+    try:
+        understanding = understood(failure.kept[REPORT_UNDERSTANDING], request)
+    except BadOutput:
+        return failure
+    reasons = ("shape: it was cut, or is no text",)
+    return Unsafe(str(failure), reasons=reasons, understanding=understanding, calls=failure.calls)
+
+
+def _without_reply(failure: Unsafe, understanding: Understanding) -> TurnResult:
+    refused = (*failure.reasons, *understanding.dropped)
+    return TurnResult(
+        understanding=understanding, reply=None, reply_language=None, calls=failure.calls, refused=refused
+    )
 
 
 def _on_loop_clock(moment: float) -> float:

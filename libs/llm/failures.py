@@ -1,6 +1,9 @@
 """How a turn fails, with what an effect worker needs to decide what follows."""
 
-from libs.llm.turn import ModelCall
+from collections.abc import Mapping
+from typing import Any
+
+from libs.llm.turn import ModelCall, Understanding
 
 
 class TurnFailed(Exception):
@@ -38,7 +41,12 @@ class TimedOut(TurnFailed):
 
 
 class BadOutput(TurnFailed):
-    """Claude answered, but not what the tool schemas ask: cut at max_tokens, no tool call, invalid or empty input."""
+    """Claude answered, but not what the tool schemas ask: cut at max_tokens, no tool call, invalid or empty input.
+
+    `kept` are the inputs, by tool, that were whole all the same.
+    """
+
+    kept: Mapping[str, Any] = {}
 
 
 class Refused(TurnFailed):
@@ -54,6 +62,22 @@ class Refused(TurnFailed):
     ) -> None:
         super().__init__(message, calls=calls, request_id=request_id)
         self.category = category
+
+
+class Unsafe(TurnFailed):
+    """The reply may not be sent (libs.llm.guard): `reasons`. What the contact meant stands in `understanding` all the same."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reasons: tuple[str, ...],
+        understanding: Understanding | None = None,
+        calls: tuple[ModelCall, ...] = (),
+    ) -> None:
+        super().__init__(message, calls=calls)
+        self.reasons = reasons
+        self.understanding = understanding
 
 
 class Misconfigured(TurnFailed):

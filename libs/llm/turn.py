@@ -69,7 +69,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     per tenant and process (it is cached); `instructions` is the rendered prompt of the flow step. `context` is a JSON
     object of what is known (entity, business context, contact name). `unread` are the contact's messages that no turn
     has read yet, oldest first. `slots` are asked for at this step, or may be corrected at it. With `tools` nothing is
-    said: Claude chooses one of them, or finishes; `done` holds its choices before. `model`, `fallback_model` and
+    said: Claude chooses one of them, or finishes; `done` holds its choices before. `other_matters` are the entity ids of what
+    else is open. `model`, `fallback_model` and
     `max_tokens` override those of the client.
     """
 
@@ -84,6 +85,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolOffered, ...] = ()
     done: tuple[dict[str, Any], ...] = ()
     context: dict[str, Any] = {}
+    other_matters: tuple[str, ...] = ()
     history: tuple[Utterance, ...] = ()
     unread: tuple[Utterance, ...] = ()
     channel: str | None = None
@@ -115,11 +117,12 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IntentFound(msgspec.Struct, frozen=True):
-    """An intent that the unread messages express, and the contact's words that say so."""
+    """An intent that the unread messages express, and the contact's words that say so; `about`: which other matter."""
 
     name: str
     confidence: Confidence
     words: str
+    about: str | None = None
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -127,13 +130,14 @@ class Fact(msgspec.Struct, frozen=True):
 
     `value` is JSON: an ISO date (`date`), an ISO date-time with offset (`datetime`), a whole number as int or else a
     decimal string (`amount`, `number`: rupees as said, not paise), E.164 where it can be told (`phone`), else text.
-    `grounded` is true when `words` stand literally in an unread message.
+    `grounded` is true when `words` stand literally in an unread message. `about`: which other matter it is of.
     """
 
     name: str
     value: str | int
     words: str
     grounded: bool
+    about: str | None = None
 
 
 class SlotSaid(msgspec.Struct, frozen=True):
@@ -142,6 +146,14 @@ class SlotSaid(msgspec.Struct, frozen=True):
     name: str
     value: str
     words: str
+
+
+class Elsewhere(msgspec.Struct, frozen=True):
+    """What was said about another matter than the one in question."""
+
+    intents: list[str]
+    extracted_info: dict[str, str | int]
+    words: dict[str, str]
 
 
 class Understanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,18 +174,34 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def intent_names(self) -> list[str]:
-        """The intents' names, the most important first."""
-        return [intent.name for intent in self.intents]
+        """The intents' names, the most important first; of the matter in question, as all that follows."""
+        return [intent.name for intent in self.intents if intent.about is None]
 
     @property
     def words(self) -> dict[str, str]:
         """The contact's words by fact name: where each value came from."""
-        return {fact.name: fact.words for fact in self.facts} | {slot.name: slot.words for slot in self.slots}
+        return {fact.name: fact.words for fact in self.facts if fact.about is None} | {
+            slot.name: slot.words for slot in self.slots
+        }
 
     @property
     def extracted_info(self) -> dict[str, str | int]:
         """Values by fact name, as conditions and templates read them."""
-        return {fact.name: fact.value for fact in self.facts}
+        return {fact.name: fact.value for fact in self.facts if fact.about is None}
+
+    @property
+    def elsewhere(self) -> dict[str, Elsewhere]:
+        """What was said about other matters, by their entity ids."""
+        named = [intent.about for intent in self.intents] + [fact.about for fact in self.facts]
+        others = dict.fromkeys(about for about in named if about is not None)
+        return {
+            other: Elsewhere(
+                [intent.name for intent in self.intents if intent.about == other],
+                {fact.name: fact.value for fact in self.facts if fact.about == other},
+                {fact.name: fact.words for fact in self.facts if fact.about == other},
+            )
+            for other in others
+        }
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,13 +234,17 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that succeeded: `understanding` and `reply`, or `choice`, as asked for, and its calls, failed ones first."""
+    """A turn that succeeded: `understanding` and `reply`, or `choice`, as asked for, and its calls, failed ones first.
+
+    `refused`: what of it could not be used, and why. A turn that understood and wrote nothing that may be sent has no reply.
+    """
 
     understanding: Understanding | None
     reply: str | None
     reply_language: str | None
     calls: tuple[ModelCall, ...]
     choice: Choice | None = None
+    refused: tuple[str, ...] = ()
 
     @property
     def usage(self) -> Usage:

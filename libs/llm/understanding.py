@@ -22,6 +22,10 @@ T = TypeVar("T")
 _LANGUAGES = {"english": "en", "hindi": "hi", "hinglish": "hi-Latn", "hi-en": "hi-Latn", "en-hi": "hi-Latn"}
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"[\w\u0900-\u097f]+")
+_MOST_WORDS = 0.6
+_UNKNOWN = "?"
+"""No id: another contact's matter, or nothing."""
 
 
 class ReportedIntent(msgspec.Struct, frozen=True):
@@ -30,6 +34,7 @@ class ReportedIntent(msgspec.Struct, frozen=True):
     name: str
     words: str = ""
     confidence: Confidence = "medium"
+    about: str | None = None
 
 
 class ReportedFact(msgspec.Struct, frozen=True):
@@ -38,6 +43,7 @@ class ReportedFact(msgspec.Struct, frozen=True):
     name: str
     value: str
     words: str = ""
+    about: str | None = None
 
 
 class ReportedSlot(msgspec.Struct, frozen=True):
@@ -69,18 +75,21 @@ class WrittenReply(msgspec.Struct, frozen=True):
 
 
 def understood(tool_input: Any, request: TurnRequest) -> Understanding:
-    """The checked meaning of the unread messages; raises BadOutput where the input has not the tool's shape."""
+    """The checked meaning of the unread messages; raises BadOutput where the input has not the tool's shape.
+
+    What carries no words of an unread message is dropped: nobody said it.
+    """
     report = _shaped(tool_input, Report, "report_understanding")
     said = _plain(" ".join(message.text for message in request.unread))
     dropped: list[str] = []
     return Understanding(
-        intents=tuple(_intents(report, request, dropped)),
+        intents=tuple(_intents(report, request, said, dropped)),
         facts=tuple(_facts(report, request, said, dropped)),
         language=language_tag(report.language, request.language),
         sentiment=report.sentiment,
         opt_out=report.opt_out,
         opt_out_words=report.opt_out_words if report.opt_out else None,
-        slots=tuple(_slots(report, request, dropped)),
+        slots=tuple(_slots(report, request, said, dropped)),
         breaks_off=report.breaks_off and bool(request.slots),
         dropped=tuple(dropped),
     )
@@ -105,38 +114,50 @@ def language_tag(reported: str, hint: str | None) -> str:
     return "-".join([first.lower(), *(p.title() if len(p) == 4 else p.upper() if len(p) == 2 else p for p in rest)])
 
 
-def _intents(report: Report, request: TurnRequest, dropped: list[str]) -> Iterable[IntentFound]:
+def _intents(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[IntentFound]:
     known = {intent.name for intent in request.intents}
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for intent in report.intents:
+        about = _about(intent.about, request)
         if intent.name not in known:
             dropped.append(f"intent {intent.name!r}: not among those offered")
-        elif intent.name not in seen:
-            seen.add(intent.name)
-            yield IntentFound(intent.name, intent.confidence, intent.words.strip())
+        elif not _grounded(intent.words, said):
+            dropped.append(f"intent {intent.name!r}: nobody wrote its words")
+        elif about == _UNKNOWN:
+            dropped.append(f"intent {intent.name!r}: about no matter of this conversation")
+        elif (about, intent.name) not in seen:
+            seen.add((about, intent.name))
+            yield IntentFound(intent.name, intent.confidence, intent.words.strip(), about)
 
 
 def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[Fact]:
     kinds = {fact.name: fact.kind for fact in request.wanted_facts}
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for fact in report.facts:
+        about = _about(fact.about, request)
+        if about == _UNKNOWN:
+            dropped.append(f"fact {fact.name!r}: about no matter of this conversation")
+            continue
         if fact.name not in kinds:
             dropped.append(f"fact {fact.name!r}: not among those wanted")
             continue
-        if fact.name in seen:
+        if (about, fact.name) in seen:
             dropped.append(f"fact {fact.name!r}: stated twice, the first stands")
+            continue
+        if not _grounded(fact.words, said):
+            dropped.append(f"fact {fact.name!r}: nobody wrote its words")
             continue
         try:
             value = _value(fact.value.strip(), kinds[fact.name], request)
         except ValueError as error:
             dropped.append(f"fact {fact.name!r}: {error}")
             continue
-        seen.add(fact.name)
+        seen.add((about, fact.name))
         words = fact.words.strip()
-        yield Fact(fact.name, value, words, grounded=bool(words) and _plain(words) in said)
+        yield Fact(fact.name, value, words, bool(words) and _plain(words) in said, about)
 
 
-def _slots(report: Report, request: TurnRequest, dropped: list[str]) -> Iterable[SlotSaid]:
+def _slots(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[SlotSaid]:
     known = {slot.name for slot in request.slots}
     seen: set[str] = set()
     for slot in report.slots:
@@ -144,6 +165,8 @@ def _slots(report: Report, request: TurnRequest, dropped: list[str]) -> Iterable
             dropped.append(f"slot {slot.name!r}: not among those offered")
         elif slot.name in seen:
             dropped.append(f"slot {slot.name!r}: stated twice, the first stands")
+        elif not _grounded(slot.words, said):
+            dropped.append(f"slot {slot.name!r}: nobody wrote its words")
         elif slot.value.strip():
             seen.add(slot.name)
             yield SlotSaid(slot.name, slot.value.strip(), slot.words.strip())
@@ -221,6 +244,21 @@ def _shaped(value: Any, shape: type[T], tool: str) -> T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise BadOutput(f"{tool}: {error}") from None
+
+
+def _about(reported: str | None, request: TurnRequest) -> str | None:
+    """Which other matter an entry is about: None for the one in question, _UNKNOWN for one that is not open here."""
+    named = (reported or "").strip()
+    if not named or named == request.context.get("entity_id"):
+        return None
+    return named if named in request.other_matters else _UNKNOWN
+
+
+def _grounded(words: str, said: str) -> bool:
+    """Whether most of the words stand in what was said: a model may mend a letter, and may invent no sentence."""
+    tokens = _WORD.findall(_plain(words))
+    heard = set(_WORD.findall(said))
+    return bool(tokens) and sum(token in heard for token in tokens) >= _MOST_WORDS * len(tokens)
 
 
 def _plain(text: str) -> str:

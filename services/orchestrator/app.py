@@ -91,8 +91,16 @@ class TurnWorker:
     """Takes turns with Claude: the effect `llm.turn`. Without a bus nobody sees a reply while it is written."""
 
     def __init__(
-        self, settings: Settings, *, store: Store, bus: Bus | None, clock: Clock, bundles: Bundles[Bundle]
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        bus: Bus | None,
+        clock: Clock,
+        bundles: Bundles[Bundle],
+        client: Claude | None = None,
     ) -> None:
+        self._given = client
         self._settings = settings
         self._store = store
         self._bus = bus
@@ -118,7 +126,8 @@ class TurnWorker:
                 result = await client.settle(request, on_reply=on_reply)
         except TurnFailed as failure:
             log.warning("claude could not", reason=type(failure).__name__, request_id=failure.request_id)
-            return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}"))
+            cost = claude.cost_of(failure.calls, bundle, now)
+            return Done(claude.failed(intent, f"{type(failure).__name__}: {failure}", cost))
         return Done(claude.completed(intent, result, bundle, now))
 
     async def close(self) -> None:
@@ -133,6 +142,8 @@ class TurnWorker:
         return drafting(self._bus, chat.to_contact(claim.tenant, contact), str(claim.intent.id))
 
     def _client(self, bundle: Bundle) -> Claude:
+        if self._given is not None:
+            return self._given
         key = resolve(LLM_API_KEY, self._settings.environment)
         base_url = resolve(bundle.settings.llm.base_url, self._settings.environment)
         if base_url is None:
@@ -170,8 +181,16 @@ async def on_gate_opened(fact: Recorded[GateOpened], world: World) -> Decision:
     return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
 
 
-async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, timeout: timedelta = TURN_TIMEOUT) -> App:
-    """Wire the orchestrator. `timeout` bounds a turn with Claude."""
+async def build(
+    settings: Settings,
+    *,
+    store: Store,
+    bus: Bus,
+    clock: Clock,
+    timeout: timedelta = TURN_TIMEOUT,
+    client: Claude | None = None,
+) -> App:
+    """Wire the orchestrator. `timeout` bounds a turn with Claude; `client` takes the turns instead of the bundle's Claude."""
     bundles = Bundles(store, Bundle.from_json)
     await _look_at_the_calendar(bundles, clock)
     shell = KitShell()
@@ -194,7 +213,7 @@ async def build(settings: Settings, *, store: Store, bus: Bus, clock: Clock, tim
         clock=clock,
         source=CONSUMER,
     )
-    worker = TurnWorker(settings, store=store, bus=bus, clock=clock, bundles=bundles)
+    worker = TurnWorker(settings, store=store, bus=bus, clock=clock, bundles=bundles, client=client)
     ledger = EffectLedger(
         LEDGER,
         {

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from events.base import Draft, Recorded
 from events.conversation import TurnRequested
 from events.turn import Completed, Failed, Usage, Withheld
@@ -14,7 +16,7 @@ from libs.config.bundle import Bundle
 from libs.config.providers import PriceUnit
 from libs.domain.conversation import Conversation
 from libs.domain.lines import Line
-from libs.llm.turn import IntentOffer, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
+from libs.llm.turn import IntentOffer, ModelCall, SlotOffered, ToolOffered, TurnRequest, TurnResult, Utterance
 from services.orchestrator.speech import PERSONA
 
 DEFAULT_MAX_WORDS = 60
@@ -31,6 +33,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
     others = [line for line in waiting if state.about(line) != asked.matter and not line.understood]
     shown = [line for line in state.lines if line.version <= asked.upto and line.about not in asked.hides]
     if asked.identifies:
+        unread = [line for line in unread if line.source in asked.said]
         shown = unread
     before = [line for line in shown if line not in unread and line not in others]
     return TurnRequest(
@@ -47,6 +50,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         ),
         done=tuple(asked.done),
         context=asked.context,
+        other_matters=_ids(asked.context.get("other_matters")),
         history=tuple(_utterance(line) for line in before),
         unread=tuple(_utterance(line) for line in unread),
         channel=unread[-1].channel if unread else state.channels.get(asked.matter or "") or state.channel,
@@ -80,14 +84,16 @@ def completed(intent: Recorded[Any], result: TurnResult, bundle: Bundle, now: da
             cache_read=result.usage.cache_read,
             cache_write=result.usage.cache_write,
         ),
-        cost=cost_of(result, bundle, now),
+        cost=cost_of(result.calls, bundle, now),
+        elsewhere=msgspec.to_builtins(understanding.elsewhere) if understanding else {},
+        refused=list(result.refused),
     )
     return [_draft(intent, fact)]
 
 
-def failed(intent: Recorded[Any], reason: str) -> list[Draft]:
-    """Neither model could, or not in time."""
-    return [_draft(intent, Failed(conversation=intent.subject_id, reason=reason))]
+def failed(intent: Recorded[Any], reason: str, cost: Cost | None = None) -> list[Draft]:
+    """Neither model could, or not in time; failed calls may cost, too."""
+    return [_draft(intent, Failed(conversation=intent.subject_id, reason=reason, cost=cost))]
 
 
 def withheld(intent: Recorded[Any], reason: str) -> list[Draft]:
@@ -95,11 +101,11 @@ def withheld(intent: Recorded[Any], reason: str) -> list[Draft]:
     return [_draft(intent, Withheld(conversation=intent.subject_id, reason=reason))]
 
 
-def cost_of(result: TurnResult, bundle: Bundle, now: datetime) -> Cost | None:
+def cost_of(calls: Iterable[ModelCall], bundle: Bundle, now: datetime) -> Cost | None:
     """What the calls of a turn cost by the bundle's prices; None where a model has none."""
     total = Decimal(0)
     currency: str | None = None
-    for call in result.calls:
+    for call in calls:
         parts: tuple[tuple[PriceUnit, str, int], ...] = (
             ("token_in", call.model, call.usage.input),
             ("token_out", call.model, call.usage.output),
@@ -137,6 +143,12 @@ def _offered(slots: Iterable[SlotOffer]) -> tuple[SlotOffered, ...]:
         )
         for slot in slots
     )
+
+
+def _ids(others: Any) -> tuple[str, ...]:
+    """The entity ids of what else is open."""
+    named = (each.get("entity_id") for each in others or () if isinstance(each, dict))
+    return tuple(each for each in named if isinstance(each, str))
 
 
 def _utterance(line: Line) -> Utterance:

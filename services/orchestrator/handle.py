@@ -228,6 +228,7 @@ class Orchestrator:
         )
         rows = [
             index.forget_address(world.tenant, event.channel, event.digest, contact_id),
+            index.give_up_address(world.tenant, event.channel, event.digest, contact_id),
             index.know_address(world.tenant, event.channel, event.new_digest, contact_id, "registered"),
             *self._shell.bind_rows(world.tenant, [fact.stream], contact_id),
         ]
@@ -249,7 +250,9 @@ class Orchestrator:
         """Claude could not; the contact still gets an answer, or a person gets the conversation."""
         event = fact.event
         return await self._telling.tell(
-            world, event.conversation, lambda story: turns.after_failed_turn(story, fact.subject_id, event.reason)
+            world,
+            event.conversation,
+            lambda story: turns.after_failed_turn(story, fact.subject_id, event.reason, event.cost),
         )
 
     async def on_turn_withheld(self, fact: Recorded[turn.Withheld], world: World) -> Decision | None:

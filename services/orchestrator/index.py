@@ -82,6 +82,17 @@ class Index:
         )
         return list(dict.fromkeys(row["contact"] for row in rows))
 
+    async def claimants(self, channel: str, digests: Sequence[str]) -> list[str]:
+        """Every contact for whom the ERP has registered one of these addresses."""
+        rows = await self._rows.fetch(
+            "SELECT DISTINCT contact FROM orchestrator.claimed_address"
+            " WHERE tenant = $1 AND channel = $2 AND digest = ANY($3) ORDER BY contact",
+            self._tenant,
+            channel,
+            list(digests),
+        )
+        return [row["contact"] for row in rows]
+
     async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
         """A contact's open conversation, and the last one."""
         row = await self._rows.fetchrow(
@@ -185,10 +196,28 @@ def lookup_rows(tenant: str, contact: str, lookup: Lookup) -> list[Row]:
     standing: Standing = "implied" if lookup.implied else "registered"
     if is_stranger(contact):
         standing = "stranger"
-    return [
+    rows = [
         know_address(tenant, lookup.channel, lookup.digest, contact, standing),
         sender_is_known(tenant, lookup.channel, lookup.digest),
     ]
+    return rows if is_stranger(contact) else [*rows, claim_address(tenant, lookup.channel, lookup.digest, contact)]
+
+
+def claim_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+    """An address is registered for this contact, perhaps among others."""
+    return Row(
+        "INSERT INTO orchestrator.claimed_address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING",
+        (tenant, channel, digest, contact),
+    )
+
+
+def give_up_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
+    """An address is no longer registered for this contact."""
+    return Row(
+        "DELETE FROM orchestrator.claimed_address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
+        (tenant, channel, digest, contact),
+    )
 
 
 def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:

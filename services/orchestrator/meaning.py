@@ -1,7 +1,10 @@
 """Meaning: which matter each thing that Claude understood is about, so that two matters of one contact do not mix."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from events import turn
 from events.conversation import Understood
@@ -21,7 +24,7 @@ class Meaning:
     """
 
     about: str | None
-    intents: dict[str, str | None]
+    intents: tuple[tuple[str, str | None], ...] = ()
     too: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -39,7 +42,7 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
     facts = {name: _keeper(story, matters, owners, about, name) for name in done.extracted_info}
     mates = together.meant(story, asked, about, done.extracted_info, answers_question)
     for matter in dict.fromkeys([about, *owners.values(), *facts.values()]):
-        main = matter == about
+        main = matter == about  # the turn is paid once, with what it is mainly about
         story.tell(
             Understood(
                 turn=asked.id,
@@ -52,10 +55,15 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
                 opt_out=done.opt_out,
                 slots=done.slots if main else {},
                 breaks_off=done.breaks_off and main,
+                tokens=tokens(done) if main else 0,
+                cost=done.cost if main else None,
             )
         )
     too: dict[str, list[str]] = {}
+    elsewhere = [*_elsewhere(story, asked, done)]
     for mate in mates:
+        if mate.entity_id in done.elsewhere:
+            continue  # something of its own was said of it
         too[mate.id] = [each for each, owner in owners.items() if owner == about and _knows(story, mate, each)]
         extracted = _of(done.extracted_info, facts, about)
         words = {name: said for name, said in done.words.items() if name in extracted}
@@ -70,7 +78,34 @@ def understood(story: Story, asked: Turn, done: turn.Completed) -> Meaning:
                 sentiment=done.sentiment,
             )
         )
-    return Meaning(about, owners, too)
+    return Meaning(about, (*owners.items(), *elsewhere), too)
+
+
+def _elsewhere(story: Story, asked: Turn, done: turn.Completed) -> Iterator[tuple[str, str]]:
+    """Tell what was said about other matters, each its own; and whose each intent is."""
+    for matter in story.conversation.live:
+        said = done.elsewhere.get(matter.entity_id or "")
+        if not isinstance(said, dict) or matter.id == asked.matter or matter.id in asked.hides:
+            continue
+        intents = [intent for intent in said.get("intents", []) if _knows(story, matter, intent)]
+        story.tell(
+            Understood(
+                turn=asked.id,
+                intents=intents,
+                matter=matter.id,
+                extracted_info=said.get("extracted_info", {}),
+                words=said.get("words", {}),
+                language=done.language,
+                sentiment=done.sentiment,
+            )
+        )
+        yield from ((intent, matter.id) for intent in intents)
+
+
+def tokens(done: turn.Completed) -> int:
+    """What a turn took of a conversation's budget, cached ones too."""
+    used = done.usage
+    return used.input + used.output + used.cache_read + used.cache_write
 
 
 def turn_about(asked: Turn, about: str | None) -> Turn:

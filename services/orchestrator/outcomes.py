@@ -1,8 +1,10 @@
 """Outcomes: what became of something that we said, and what we do about what did not arrive."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from events import message
 from events.conversation import Escalated, OutcomeHeard

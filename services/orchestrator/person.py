@@ -8,7 +8,7 @@ from events.conversation import Escalated, MessageRequested, TurnRequested
 from events.person import PersonHeard
 from events.reach import ConfirmationVoided, PersonConfirmed, PersonDenied
 from events.values import Body, Skipped
-from libs.domain.lines import Turn
+from libs.domain.lines import Line, Turn
 from libs.domain.matter import Matter
 from libs.domain.right_person import Standing
 from libs.domain.templates import TemplateFailed, render_payload, render_strict
@@ -35,14 +35,18 @@ def hidden(story: Story, channel: str, address: str) -> list[str]:
     return [each.id for each in matters if standing_at(story, each, channel, address) in UNKNOWN]
 
 
-def stranger_of(story: Story, about: str | None) -> str | None:
-    """The channel of the first unread message about a matter whose writer nobody has confirmed; None where all are known."""
+def stranger_of(story: Story, about: str | None) -> Line | None:
+    """The first unread message about a matter whose writer nobody has confirmed; None where all are known."""
     matter = story.conversation.matters.get(about or "")
     for line in story.conversation.unread_about(about):
-        address = story.address(line.channel, answering=True)
-        if not line.understood and address and standing_at(story, matter, line.channel, address) in UNKNOWN:
-            return line.channel
+        if not line.understood and standing_at(story, matter, line.channel, address_of(story, line)) in UNKNOWN:
+            return line
     return None
+
+
+def address_of(story: Story, line: Line) -> str:
+    """Where a message of the contact's came from; where it does not tell, the address at which they are answered."""
+    return line.sender or story.address(line.channel, answering=True) or ""
 
 
 def ask(story: Story, matter: Matter | None, way: Way, *, purpose: Purpose, skipped: Iterable[Skipped] = ()) -> None:
@@ -60,13 +64,17 @@ def ask(story: Story, matter: Matter | None, way: Way, *, purpose: Purpose, skip
         )
         return
     step = matter.step if matter else None
-    speech.say(story, matter, way, body, purpose=purpose, step=step, skipped=skipped, identifies=True)
+    speech.say(story, matter, way, body, purpose=purpose, step=step, answers=0, skipped=skipped, identifies=True)
 
 
-def listen(story: Story, about: str | None, channel: str) -> None:
+def listen(story: Story, about: str | None, line: Line) -> None:
     """Have the unread messages read for who wrote them, and for nothing else: Claude is told of no matter."""
-    address = story.address(channel, answering=True) or ""
+    address = address_of(story, line)
     matter = story.conversation.matters.get(about or "")
+
+    def from_there(each: Line) -> bool:
+        return (each.channel, address_of(story, each)) == (line.channel, address)
+
     story.tell(
         TurnRequested(
             turn=story.next_id(),
@@ -78,7 +86,8 @@ def listen(story: Story, about: str | None, channel: str) -> None:
             context={"contact_name": story.names(None).contact_name or ""},
             gates=story.gates(matter.id if matter else None),
             identifies=True,
-            hides=hidden(story, channel, address),
+            said=[each.source for each in story.conversation.unread_about(about) if each.source and from_there(each)],
+            hides=hidden(story, line.channel, address),
         )
     )
 
@@ -86,17 +95,15 @@ def listen(story: Story, about: str | None, channel: str) -> None:
 def heard(story: Story, asked: Turn, done: turn.Completed) -> Literal["confirmed", "denied", "unclear"]:
     """Who wrote is known now, or not: what was waiting may be said, the matter ends, or we ask once more."""
     about = asked.matter
-    channel = stranger_of(story, about)
+    read = [line for line in story.conversation.lines if line.source in asked.said]
     verdict: Literal["confirmed", "denied", "unclear"] = "unclear"
     if WRONG_PERSON in done.intents:
         verdict = "denied"
     elif CONFIRMS in done.intents:
         verdict = "confirmed"
-    read = [line for line in story.conversation.unread_about(about) if line.version <= asked.upto]
-    channel = channel or (read[-1].channel if read else "")
-    address = story.address(channel, answering=True) or ""
+    channel, address = (read[-1].channel, address_of(story, read[-1])) if read else ("", "")
+    evidence = " / ".join(each.text for each in read)
     where = {"contact_id": story.contact.id, "channel": channel, "address": address}
-    evidence = done.words.get(CONFIRMS) or " / ".join(line.text for line in read if line.channel == channel)
     heard = PersonHeard(turn=asked.id, channel=channel, verdict=verdict, matter=about, language=done.language)
     if verdict == "confirmed":
         story.tell(heard)
@@ -126,9 +133,10 @@ def note_wrong_person(story: Story, asked: Turn, intents: Iterable[str]) -> None
     if WRONG_PERSON not in intents:
         return
     read = [line for line in story.conversation.lines if line.role == "contact" and line.version <= asked.upto]
-    channel = read[-1].channel if read else ""
-    address = story.address(channel, answering=True)
-    if address is None or (channel, address) in story.reach.denied:
+    if not read:
+        return
+    channel, address = read[-1].channel, address_of(story, read[-1])
+    if (channel, address) in story.reach.denied:
         return
     story.tell_reach(
         PersonDenied(contact_id=story.contact.id, channel=channel, address=address, evidence=read[-1].text)
@@ -176,15 +184,15 @@ def _apologise(story: Story, about: str | None, channel: str) -> None:
         body = Body(text=render_strict(policy.sorry, names), subject=render_strict(policy.subject, names))
     except TemplateFailed:
         return
-    speech.say(story, matter, way, body, purpose="answer", identifies=True)
+    speech.say(story, matter, way, body, purpose="answer", answers=0, identifies=True)
 
 
 def _end(story: Story, about: str | None, channel: str) -> None:
     """The matter is over here: the ERP is told, and a person looks for who is meant."""
     matter = story.conversation.matters.get(about or "")
     reason = f"somebody else answered on {channel}: the contact's address is wrong"
-    if matter is None or matter.settled is not None:
-        story.tell(Escalated(reason=reason, queue="contacts"))
+    if matter is None or matter.settled is not None or story.reach.confirmed:
+        story.tell(Escalated(reason=reason, queue="contacts"))  # it goes on with the one who is known, if anybody is
         return
     _report(story, matter)
     speech.exhaust(story, matter, reason, queue="contacts")

@@ -10,7 +10,7 @@ from libs.domain import dialogue, planner
 from libs.domain.flow import Flow, Plan, PlanTool
 from libs.domain.planner import Do, Finish
 from libs.domain.templates import TemplateFailed, render_payload
-from services.orchestrator import planning, process
+from services.orchestrator import planning, process, safely
 from services.orchestrator.story import Story
 
 
@@ -18,8 +18,8 @@ def go_on(story: Story, matter: str, flow: Flow, step: Plan) -> None:
     """Ask Claude what is next; at a limit the plan ends instead."""
     plan = story.matter(matter).course.plan
     used_up = planner.limit(plan, step, story.now) if plan is not None else None
-    if used_up is not None:
-        _end(story, matter, flow, step, used_up)
+    if used_up is not None or safely.used_up(story) is not None:
+        _end(story, matter, flow, step, used_up or "money")
     else:
         planning.think(story, matter, flow, step)
 

@@ -44,7 +44,7 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, focus, person, planning, speech, together
+from services.orchestrator import approach, asking, focus, person, planning, safely, speech, together
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
@@ -161,6 +161,8 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
         story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
         return False
     assert isinstance(step, Generate)
+    if not safely.within_budget(story, now, step, here(story, matter)[1]):
+        return False
     unheard = any(not line.understood for line in story.conversation.unread_about(matter))
     both = unheard or rereads
     slots = asking.offers(story, now)

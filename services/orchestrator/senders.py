@@ -9,10 +9,11 @@ from events.consent import Withdrawn
 from events.contact import Lookup
 from events.conversation import Closed
 from events.inbound import INBOUND
+from libs.domain.conversation import Conversation
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
-from services.orchestrator import hearing, index
-from services.orchestrator.gather import CONSENTS, CONTACTS, Gatherer, Shell
+from services.orchestrator import hearing, index, threads
+from services.orchestrator.gather import CONSENTS, CONTACTS, CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.hearing import Heard
 from services.orchestrator.index import Index, Standing, is_stranger
 from services.orchestrator.story import Story
@@ -48,9 +49,29 @@ class Senders:
             known = await world.fold(CONTACTS, f"contact-{event.sender}")
             contact = known.id if known.profile is not None else None
         if contact is not None:
-            return Sender(contact)
+            return Sender(await self._whose(world, event, contact))
         got_it = await self._gather.contact_of_message(world, event.reference)
         return Sender(got_it, by_address=False) if got_it is not None else None
+
+    async def _whose(self, world: World, event: inbound.Received, newest: str) -> str:
+        """Who of those that share an address is meant: whoever got the message that it answers, else the one whose open
+        conversation holds what it answers or names, else the only one with an open matter; else the newest.
+        """
+        asked = Index(world.db, world.tenant)
+        sharing = await asked.claimants(event.channel, [event.digest, *event.also_known_as])
+        if len(sharing) < 2:
+            return newest
+        got_it = await self._gather.contact_of_message(world, event.reference)
+        if got_it in sharing:
+            return got_it
+        talks: dict[str, Conversation] = {}
+        for each in sharing:
+            open_now, _ = await asked.conversation_of(each)
+            if open_now is not None:
+                talks[each] = await world.fold(CONVERSATIONS, f"conversation-{open_now}")
+        about = [each for each, talk in talks.items() if threads.matter_of(talk, event) is not None]
+        busy = [each for each, talk in talks.items() if talk.live]
+        return next((found[0] for found in (about, busy) if len(found) == 1), newest)
 
     async def by_address(self, world: World, channel: str, digests: Sequence[str]) -> str | None:
         """The contact whom one of these names; one that is known goes before a stranger."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from events import turn
 from events.conversation import DraftDropped, Escalated, OutcomeHeard, ToolRequested
-from events.values import Body
+from events.values import Body, Cost
 from libs.domain import dialogue
 from libs.domain.flow import AnyStep, Collect, Generate, Plan, Say, Wait
 from libs.domain.lines import Turn
@@ -19,11 +19,12 @@ from services.orchestrator import (
     person,
     planned,
     process,
+    safely,
     speech,
     stopping,
     together,
 )
-from services.orchestrator.approach import NoWay, Way, find_way, purpose_of
+from services.orchestrator.approach import NoWay, find_way, purpose_of
 from services.orchestrator.meaning import Meaning
 from services.orchestrator.story import Story
 
@@ -37,16 +38,16 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
     """Claude has understood and written: the state map moves, and the conversation answers once."""
     asked = story.conversation.turn
     if asked is None or asked.id != turn_id:
-        story.tell(OutcomeHeard(intent=turn_id, outcome="late"))
+        story.tell(OutcomeHeard(intent=turn_id, outcome="late", tokens=meaning.tokens(done), cost=done.cost))
         return
     matter = story.conversation.matters.get(asked.matter or "")
     newer = story.conversation.last_heard(asked.matter) > asked.upto
-    meant = Meaning(asked.matter, {})
+    meant = Meaning(asked.matter)
     if asked.identifies:
         _identified(story, asked, done)
         return
     if asked.wants == "draft":
-        story.tell(OutcomeHeard(intent=turn_id, outcome="completed"))
+        story.tell(OutcomeHeard(intent=turn_id, outcome="completed", tokens=meaning.tokens(done), cost=done.cost))
     else:
         meant = meaning.understood(story, asked, done)
         asked = meaning.turn_about(asked, meant.about)
@@ -89,7 +90,8 @@ def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
         return
     verdict = person.heard(story, asked, done)
     matter = story.conversation.matters.get(asked.matter or "")
-    if verdict == "confirmed" and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
+    known = verdict == "confirmed" and person.stranger_of(story, asked.matter) is None
+    if known and matter is not None and matter.settled is None and person.waits_for_it(story, matter):
         others = {each.id for each in story.conversation.live if each.id != matter.id and not each.asked}
         story.held |= others  # what waits at the same step is said with it
         process.resume(story, matter.id)
@@ -135,10 +137,10 @@ def _planned(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> N
     understand(story, after=asked)
 
 
-def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
+def after_failed_turn(story: Story, turn_id: str, reason: str, cost: Cost | None = None) -> None:
     """Claude could not: say the step's registered text where there is one, and call a person; never silence."""
     asked = story.conversation.turn
-    story.tell(OutcomeHeard(intent=turn_id, outcome="failed"))
+    story.tell(OutcomeHeard(intent=turn_id, outcome="failed", cost=cost))
     if asked is None or asked.id != turn_id or story.conversation.status != "open":
         return
     matter = story.conversation.matters.get(asked.matter or "")
@@ -151,27 +153,9 @@ def after_failed_turn(story: Story, turn_id: str, reason: str) -> None:
     if story.conversation.last_heard(asked.matter) > asked.upto:
         understand(story)
         return
-    step = _generate(story, asked)
-    purpose = purpose_of(story, matter)
-    way, skipped = find_way(story, matter, purpose=purpose, templates=dict(step.templates) if step else {})
-    if isinstance(way, NoWay):
-        if matter is not None and matter.settled is None and way.until is not None:
-            speech.defer(story, matter, way)
-    elif way.identifies:
-        person.ask(story, matter, way, purpose=purpose, skipped=skipped)
-    else:
-        body = _plain_question(story, matter, way) or speech.safe_body(story, matter, way)
-        if body is not None:
-            speech.say(story, matter, way, body, purpose=purpose, step=asked.step, skipped=skipped)
+    safely.answer(story, matter, _here(story, matter), _generate(story, asked), asked)
     _leave_nobody_out(story, asked)
     understand(story, after=asked)
-
-
-def _plain_question(story: Story, matter: Matter | None, way: Way) -> Body | None:
-    """The bundle's own words for what a step asks, where the channel takes them."""
-    step = process.here(story, matter.id)[1] if matter else None
-    question = asking.plain_question(story, matter, step) if matter else None
-    return Body(text=question, choices=asking.choices(story, matter)) if question and way.free_text else None
 
 
 def after_withheld_turn(story: Story, turn_id: str) -> None:
@@ -201,9 +185,9 @@ def understand(story: Story, *, after: Turn | None = None) -> None:
         about = now.about(line)
         seen = after is not None and (line.understood or now.was_read(line, after))
         if not seen and not any(each.pending for each in now.unread_about(about)):
-            channel = person.stranger_of(story, about)
-            if channel is not None:
-                person.listen(story, about, channel)
+            stranger = person.stranger_of(story, about)
+            if stranger is not None:
+                person.listen(story, about, stranger)
             else:
                 _read(story, about)
             return
@@ -215,6 +199,8 @@ def _read(story: Story, about: str | None) -> None:
         which = "no matter is open with them" if matter is None else "the matter is settled"
         story.tell(Escalated(reason=f"the contact wrote, and {which}", matter=about))
     step = _words(story, matter)
+    if not safely.within_budget(story, matter, step, _here(story, matter)):
+        return
     channel = next((line.channel for line in reversed(story.conversation.unread_about(about))), "")
     hides = person.hidden(story, channel, story.address(channel, answering=True) or "")
     offered = focus.intents(story, matter, hides)
@@ -244,7 +230,7 @@ def _move(story: Story, meant: Meaning) -> bool:
     for mate, intents in meant.too.items():
         for intent in intents:
             _give(story, mate, intent)
-    moved = [_give(story, matter, intent) for intent, matter in meant.intents.items() if matter is not None]
+    moved = [_give(story, matter, intent) for intent, matter in meant.intents if matter is not None]
     story.held -= meant.too.keys()
     for mate in meant.too:
         speak_alone(story, mate)
@@ -302,8 +288,10 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         return
     if not done.draft:
         if story.conversation.unread_about(asked.matter):
-            reason = "Claude wrote no answer to what the contact said"
+            broke = sorted({each.partition(":")[0] for each in done.refused if "'" not in each})
+            reason = f"what Claude wrote may not be sent ({', '.join(broke) or 'it wrote nothing'})"
             story.tell(Escalated(reason=reason, matter=matter.id if matter else None))
+            safely.answer(story, matter, _here(story, matter), _generate(story, asked), asked)
         return
     step = _generate(story, asked)
     purpose = purpose_of(story, matter)
@@ -366,7 +354,11 @@ def _generate(story: Story, asked: Turn) -> Generate | None:
 
 def _words(story: Story, matter: Matter | None) -> Generate | None:
     """The step at which a matter stands, as something that Claude writes."""
-    return _written(matter, process.here(story, matter.id)[1]) if matter else None
+    return _written(matter, _here(story, matter))
+
+
+def _here(story: Story, matter: Matter | None) -> AnyStep | None:
+    return process.here(story, matter.id)[1] if matter else None
 
 
 def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:

@@ -18,9 +18,11 @@ from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.types import ControllerRouterHandler, Receive, Send
 
+from services.sandbox import claude_obey
 from services.sandbox.claude_cache import PromptCache
 from services.sandbox.claude_check import Rejected, checked
 from services.sandbox.claude_faults import Fault, Pace
+from services.sandbox.claude_misbehave import misbehaved
 from services.sandbox.claude_prompt import read_request
 from services.sandbox.claude_tools import Mind
 from services.sandbox.claude_wire import Answer, block_tokens, error_body, error_event, event
@@ -44,13 +46,18 @@ _FAILURES = {
 
 @dataclass
 class AnthropicSandbox:
-    """The emulator's state: business time, faults to come, the prompt cache, and how many requests each model had."""
+    """The emulator's state: business time, faults to come, the prompt cache, and how many requests each model had.
+
+    `obeys`: it does what any text of its prompt orders; `obeyed` are the orders that it followed, by kind.
+    """
 
     now: Callable[[], datetime]
     faults: Faults[Fault] = field(default_factory=Faults)
     cache: PromptCache = field(default_factory=PromptCache)
     served: dict[str, int] = field(default_factory=dict)
     requests: int = 0
+    obeys: bool = False
+    obeyed: list[str] = field(default_factory=list)
     paces: dict[str, Pace] = field(default_factory=dict)
     """By the beginning of a model's name (`claude-haiku`); the longest that fits counts, others answer at once."""
 
@@ -63,14 +70,24 @@ class AnthropicSandbox:
         """As at the start; what was counted stays."""
         self.faults.clear()
         self.paces.clear()
+        self.obeys = False
+        self.obeyed.clear()
+
+
+class Obedience(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether Claude obeys what stands in the data."""
+
+    obeys: bool
 
 
 class Status(msgspec.Struct):
-    """How many requests came, how many each model answered, and how many faults wait."""
+    """How many requests came, how many each model answered, how many faults wait, and which orders were obeyed."""
 
     requests: int
     served: dict[str, int]
     faults_waiting: int
+    obeys: bool
+    obeyed: list[str]
 
 
 def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
@@ -91,6 +108,11 @@ def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
         state.faults.clear()
         return status()
 
+    @put("/_sandbox/anthropic/obey", sync_to_thread=False)
+    def obey(data: JSONBody[Obedience]) -> Status:
+        state.obeys = data.obeys
+        return status()
+
     @put("/_sandbox/anthropic/pace", sync_to_thread=False)
     def set_pace(data: JSONBody[dict[str, Pace]]) -> dict[str, Pace]:
         state.paces = data
@@ -101,10 +123,18 @@ def routes(state: AnthropicSandbox) -> list[ControllerRouterHandler]:
         return status()
 
     def status() -> Status:
-        return Status(requests=state.requests, served=state.served, faults_waiting=len(state.faults))
+        return Status(
+            requests=state.requests,
+            served=state.served,
+            faults_waiting=len(state.faults),
+            obeys=state.obeys,
+            obeyed=state.obeyed,
+        )
 
     api = Router(BASE, route_handlers=[create_message], include_in_schema=False)
-    controls = Router("/", route_handlers=[add_faults, clear_faults, set_pace, show_status], include_in_schema=False)
+    controls = Router(
+        "/", route_handlers=[add_faults, clear_faults, set_pace, obey, show_status], include_in_schema=False
+    )
     return [api, controls]
 
 
@@ -149,9 +179,12 @@ def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes
     kind = fault.kind if fault else None
     if kind == "only_first_tool":
         chosen = chosen[:1]
+    uses = [(str(tool["name"]), mind.fill(tool)) for tool in chosen]
+    if state.obeys:
+        uses = _obeyed(state, mind, body, chosen, uses)
     content: list[dict[str, Any]] = [
-        {"type": "tool_use", "id": f"toolu_sandbox_{seed[:16]}{n}", "name": tool["name"], "input": mind.fill(tool)}
-        for n, tool in enumerate(chosen)
+        {"type": "tool_use", "id": f"toolu_sandbox_{seed[:16]}{n}", "name": name, "input": given}
+        for n, (name, given) in enumerate(uses)
     ]
     stop_reason, details = "tool_use" if content else "end_turn", None
     if mind.on_the_phone:
@@ -159,6 +192,9 @@ def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes
         content = ([{"type": "text", "text": words}] if words else []) + content
     elif not content:
         content, stop_reason = [{"type": "text", "text": mind.reply.text}], "end_turn"
+    content = misbehaved(kind, content, body["max_tokens"])
+    if kind == "no_tool":
+        stop_reason = "end_turn"
     if kind == "leading_thinking":
         content.insert(0, {"type": "thinking", "thinking": "(emulated)", "signature": f"sandbox-{seed[:12]}"})
     if kind == "refusal":
@@ -175,6 +211,30 @@ def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes
         bad_json=kind == "bad_json",
     )
     return _limited(answer, body["max_tokens"])
+
+
+def _obeyed(
+    state: AnthropicSandbox,
+    mind: Mind,
+    body: Mapping[str, Any],
+    chosen: list[dict[str, Any]],
+    uses: list[tuple[str, dict[str, Any]]],
+) -> list[tuple[str, dict[str, Any]]]:
+    """The tool calls as the orders in the data want them, and what was obeyed noted."""
+    orders = claude_obey.orders_in(mind.prompt)
+    state.obeyed += [order.kind for order in orders]
+    if not orders:
+        return uses
+    system = "\n".join(block["text"] for block in body.get("system", []) if isinstance(block, dict))
+    offered = list(body.get("tools") or [])
+    if mind.plans and (tool := claude_obey.chosen(orders, offered)) is not None:
+        uses = [(str(tool["name"]), mind.fill(tool))]
+        chosen = [dict(tool)]
+    given = [
+        (name, claude_obey.input_of(tool, filled, orders, system))
+        for tool, (name, filled) in zip(chosen, uses, strict=True)
+    ]
+    return given + [(call["name"], call["input"]) for call in claude_obey.calls(orders, offered)]
 
 
 def _answers_results(body: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:

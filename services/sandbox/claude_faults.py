@@ -17,6 +17,11 @@ FaultKind = Literal[
     "bad_json",
     "only_first_tool",
     "leading_thinking",
+    "wrong_tool",
+    "no_tool",
+    "wrong_shape",
+    "long_reply",
+    "endless_text",
     "hung",
     "stall",
 ]
@@ -28,7 +33,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `retry_after` (seconds) goes with overloaded and rate_limit; `delay_ms` is the pause of slow_first_token, during
     which pings flow. mid_stream_error is an overloaded_error event after a part of the answer; connection_reset cuts
     the socket there. hung never answers, stall says nothing more after a part; both end when the caller gives up, or
-    after 60 s. max_tokens cuts inside the last tool call; bad_json is what an unstrict tool may get.
+    after 60 s. max_tokens cuts inside the last tool call; bad_json is what an unstrict tool may get, wrong_shape valid
+    JSON of another shape. wrong_tool calls one that nobody offered instead, no_tool answers in words. long_reply is five
+    hundred words, endless_text goes on until max_tokens cuts it.
     """
 
     kind: FaultKind

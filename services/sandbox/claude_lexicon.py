@@ -108,7 +108,7 @@ NOTIONS: tuple[Notion, ...] = (
             "thoda samay|mohlat|waqt chahiye|samay chahiye|time do|time dijiye|time de do|aur time|समय चाहिए|थोड़ा समय|वक्त चाहिए|टाइम चाहिए|मोहलत",
             "more+time extension extend need+time postpone delay+pay grace"),
     _meaning("hardship", "cash flow|no money|no funds|financial problem|financial difficulty|business is down|lost my job|paisa nahi|"
-            "paise nahi|paise nahin|tangi|mandi|dikkat chal|problem chal|पैसे नहीं|पैसा नहीं|तंगी|मंदी", "hardship difficulty financial+problem no+money cash+flow"),
+            "paise nahi|paise nahin|tangi|mandi|dikkat chal|problem chal|पैसे नहीं|पैसा नहीं|तंगी|मंदी", "hardship difficulty financial+problem no+money cash+flow", unless=("refuse",)),
     _meaning("promise", "will pay|shall pay|going to pay|can pay|i'll pay|we'll pay|promise|pay you|pay by|pay on|pay it by|pay tomorrow|pay today|"
             "you will get it|you'll get it|you will receive|payment will|will be paid|will be done|will be cleared|will transfer|will clear|"
             "would pay|planning to pay|tak pakka|ko pakka|पक्का कर|cheque ready|pay next|pay before|pay after|pay within|pay in",

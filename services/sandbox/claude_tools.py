@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from services.sandbox import claude_calls, claude_plan, claude_slots
+from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
 from services.sandbox.claude_slots import Answered, Offered
@@ -51,6 +51,12 @@ class Mind:
     def messages(self) -> list[Message]:
         """The messages that wait for an answer, read."""
         return [read(text, self.prompt.now.replace(tzinfo=None)) for text in self.prompt.unread]
+
+    @cached_property
+    def parts(self) -> list[tuple[str | None, list[Message]]]:
+        """The messages by the matter that they name; None: the one in question."""
+        ids = claude_matters.ids_in(self.prompt.facts)
+        return claude_matters.parts(self.messages, ids, self.prompt.now.replace(tzinfo=None))
 
     @cached_property
     def language(self) -> str:
@@ -110,7 +116,7 @@ class Mind:
         kind = choice.get("type", "auto")
         if not tools or kind == "none":
             return []
-        if self._plans:
+        if self.plans:
             done = claude_plan.done_in(self.prompt.done or "")
             known = {tool["name"]: self.fill(tool) for tool in tools}
             return [dict(claude_plan.next_tool(self.prompt.instructions, tools, done, known))]
@@ -133,12 +139,13 @@ class Mind:
         return {"high": 3.0, "medium": 2.0, "low": 1.0}[found[0].confidence] if found else 0.0
 
     @property
-    def _plans(self) -> bool:
+    def plans(self) -> bool:
+        """Whether a next tool of a plan is asked for."""
         return self.prompt.done is not None and any(tool["name"] == claude_plan.FINISH for tool in self.prompt.tools)
 
     def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         """An input that fits the tool's schema."""
-        if self._plans and tool["name"] == claude_plan.FINISH:
+        if self.plans and tool["name"] == claude_plan.FINISH:
             return claude_plan.finished(claude_plan.done_in(self.prompt.done or ""))
         value = self._value("", tool.get("input_schema") or {"type": "object"}, {})
         return value if isinstance(value, dict) else {}
@@ -164,7 +171,7 @@ class Mind:
         if "const" in schema:
             return schema["const"]
         if name in item:
-            return _typed(item[name], schema)
+            return None if item[name] is None else _typed(item[name], schema)
         kind = schema.get("type")
         if kind == "object" or "properties" in schema:
             return {key: self._value(key, inner, item) for key, inner in schema.get("properties", {}).items()}
@@ -192,11 +199,17 @@ class Mind:
         offers = _offers(inner["properties"][key])
         if "value" in inner["properties"]:
             kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
-            stated = facts_of(self.messages, offers, kinds)
-            entries: list[dict[str, Any]] = [{key: s.name, "value": s.value, "words": s.words} for s in stated]
+            entries: list[dict[str, Any]] = [
+                {key: s.name, "value": s.value, "words": s.words, "about": about}
+                for about, messages in self.parts
+                for s in facts_of(messages, offers, kinds)
+            ]
         else:
-            intended = intents_of(self.messages, offers)
-            entries = [{key: i.name, "confidence": i.confidence, "words": i.words} for i in intended]
+            entries = [
+                {key: i.name, "confidence": i.confidence, "words": i.words, "about": about}
+                for about, messages in self.parts
+                for i in intents_of(messages, offers)
+            ]
         for entry in entries:
             entry |= dict.fromkeys(_WORDS & inner["properties"].keys(), entry["words"])
         return [self._value("", inner, entry) for entry in entries]

@@ -92,6 +92,7 @@ async def test_the_demo_is_the_journey_of_the_design_fact_by_fact(fresh_town: Fr
         "overdue_reminder_by_sms",
         "order_placed",
         "shipment_delayed",
+        "due_soon",
     }
     assert all(each.reasons for each in evaluated.event.rejected)
     [started] = await priya.facts(followup.AttemptStarted)

@@ -52,8 +52,9 @@ class Telephony:
         self.network = ExotelNetwork(self.calls, client)
 
     def reset(self) -> None:
-        """As at the start; calls that are on hang up."""
+        """As at the start; calls that are on hang up. What the agent's voices have said is still understood."""
         self.calls.reset()
+        self.peoples_words.clear()
         self.network.callbacks.clear()
         self.phones.reset()
         self.live.reset()

@@ -52,11 +52,14 @@ class Candidate:
     shift_squared: float = 0.0
     crossings: float = 0.0
     missing: int = 0
+    skipped: int = 0
+    """Frames of the piece that were heard before, up to where a gap on the line cut it."""
 
     def compare(self, frame: Frame) -> None:
         """Take the next frame in; quiet where the piece is loud counts once the sound goes on: it may have been cut off."""
         outline = self.piece.outline
-        known = outline[self.frames] if self.frames < len(outline) else (0.0, 0)
+        at = self.skipped + self.frames
+        known = outline[at] if at < len(outline) else (0.0, 0)
         self.frames += 1
         if frame[0] == 0.0:
             self.missing += known[0] > _FLOOR + 1
@@ -209,6 +212,7 @@ class Hearing:
         self._frames = 0
         self._words: list[Word] = []
         self._forgotten = 0
+        self._cut: Candidate | None = None
         self._finished = True
         self.quiet = True
         """Whether the last block had no sound at all."""
@@ -260,12 +264,17 @@ class Hearing:
             if cut is None:
                 self._words += self._heard_now()
                 if (best := self._best()) is not None:
-                    self._finished = best.piece.finished or not self._whole(best)
+                    whole = self._whole(best)
+                    self._finished = best.piece.finished or not whole
+                    self._cut = None if whole else _rest(best.piece, best.skipped + self._loud_frames)
                 self._candidates, self._frames, self._forgotten = [], 0, 0
                 continue
             first, frame = cut
             if first:
                 self._candidates, self._frames = [Candidate(piece) for piece in self._lexicon.pieces], 0
+                if self._cut is not None:
+                    self._candidates.append(self._cut)
+                    self._cut = None
             self._frames += 1
             for candidate in self._candidates:
                 candidate.compare(frame)
@@ -275,29 +284,41 @@ class Hearing:
     def _best(self) -> Candidate | None:
         if self._frames < _LEAST:
             return None
-        heard = (self._cutter.loud_until - self._cutter.began) / FRAME
+        heard = self._loud_frames
         return min(
             (each for each in self._candidates if each.distance < _NEAR),
-            key=lambda each: each.distance + 0.002 * abs(len(each.piece.outline) - heard),
+            key=lambda each: each.distance + 0.002 * abs(len(each.piece.outline) - each.skipped - heard),
             default=None,
         )
 
+    @property
+    def _loud_frames(self) -> int:
+        """Frames of the piece at hand up to its last sound."""
+        return (self._cutter.loud_until - self._cutter.began) // FRAME
+
     def _whole(self, candidate: Candidate) -> bool:
         """Whether it was heard to its end."""
-        heard = (self._cutter.loud_until - self._cutter.began) / FRAME
-        return heard >= len(candidate.piece.outline) - 2
+        return candidate.skipped + self._loud_frames >= len(candidate.piece.outline) - 2
 
     def _heard_now(self) -> list[Word]:
         best = self._best()
         if best is None:
             return []
-        start = self._cutter.began / TELEPHONY
-        heard = (self._cutter.loud_until - self._cutter.began) / TELEPHONY + 0.02
+        before = best.skipped * FRAME / TELEPHONY
+        start = self._cutter.began / TELEPHONY - before
+        heard = before + (self._cutter.loud_until - self._cutter.began) / TELEPHONY + 0.02
         return [
             Word(each.text, round(each.start + start, 3), round(each.end + start, 3))
             for each in best.piece.words
-            if (each.start + each.end) / 2 <= heard
+            if before + 0.02 < (each.start + each.end) / 2 <= heard
         ][self._forgotten :]
+
+
+def _rest(piece: Piece, at: int) -> Candidate:
+    """What follows in a piece from a frame on, from its next sound."""
+    while at < len(piece.outline) and piece.outline[at][0] == 0.0:
+        at += 1
+    return Candidate(piece, skipped=at)
 
 
 def narrowed(sound: "array[int]", rate: int) -> "array[int]":

@@ -13,6 +13,10 @@ MATTER = r"invoice|payment|overdue|due|baaki|baki|bill|इनवॉइस|भु
 """The agent has come to the point."""
 
 
+DONE = r"note|noted|dhanyavaad|dhanyawad|thank|confirm|goodbye|धन्यवाद|नोट"
+"""The agent has taken the answer."""
+
+
 def hello(word: str = "Hello?") -> Act:
     """Somebody takes the call."""
     return Act(on="answered", do=(Step(wait=0.4, say=word),))
@@ -23,6 +27,11 @@ def says(text: str, when: str | None = None, *, hang_up: bool = False) -> Act:
     return Act(on="heard", when=when, do=(Step(say=text, hang_up=hang_up),))
 
 
+def otherwise(text: str) -> Act:
+    """Whenever the agent said something that calls for nothing else."""
+    return Act(on="heard", once=False, do=(Step(say=text),))
+
+
 # Hinglish: hums while she listens, wants the invoice on WhatsApp, promises a date, says goodbye.
 PRIYA = Phone(
     acts=(
@@ -30,7 +39,8 @@ PRIYA = Phone(
         Act(on="speaking", after_seconds=2.5, do=(Step(say="hmm"),)),
         says("Haan ji, mujhe invoice WhatsApp pe bhej do.", MATTER),
         says("Theek hai, 20 February tak payment kar denge.", r"whatsapp|kab|when|date|tarikh|tak"),
-        says("Theek hai, dhanyavaad, bye.", hang_up=True),
+        says("Theek hai, dhanyavaad, bye.", DONE, hang_up=True),
+        otherwise("Haan ji, boliye?"),
     )
 )
 
@@ -51,12 +61,20 @@ RAHUL = Phone(
                 Step(wait=0.4, say="rupees tomorrow."),
             ),
         ),
-        says("Yes, correct. Bye.", hang_up=True),
+        says("Yes, correct. Bye.", DONE, hang_up=True),
+        otherwise("Yes?"),
     )
 )
 
 # Hindi: has paid.
-ANITA = Phone(acts=(hello("नमस्ते?"), says("पेमेंट हो गया है।", MATTER), says("धन्यवाद, बाय।", hang_up=True)))
+ANITA = Phone(
+    acts=(
+        hello("नमस्ते?"),
+        says("पेमेंट हो गया है।", MATTER),
+        says("धन्यवाद, बाय।", DONE, hang_up=True),
+        otherwise("जी, बोलिए?"),
+    )
+)
 
 # Hinglish: thinks aloud and pauses in mid-sentence.
 RAVI = Phone(
@@ -67,7 +85,8 @@ RAVI = Phone(
             when=MATTER,
             do=(Step(say="Matlab, woh…"), Step(wait=1.2, say="28 February tak poora kar denge.")),
         ),
-        says("Theek hai, bye.", hang_up=True),
+        says("Theek hai, bye.", DONE, hang_up=True),
+        otherwise("Haan, boliye?"),
     )
 )
 
@@ -104,7 +123,8 @@ KAVITA = Phone(
         hello(),
         Act(on="heard", when=r"press|dabaiye|दबा", do=(Step(press="1"),)),
         says("I will pay tomorrow.", MATTER),
-        says("Thank you, bye.", hang_up=True),
+        says("Thank you, bye.", DONE, hang_up=True),
+        otherwise("Yes, go on."),
     )
 )
 

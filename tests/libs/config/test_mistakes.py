@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake("consent that is neither", POLICY, "whatsapp: required", "whatsapp: requird", "policy.consent.whatsapp", "is not known", "'required'"),
     Mistake("a limit in no currency", POLICY, "  blackout_dates: []", "  money_per_day: {Rs: 5000}", "policy.money_per_day.Rs", "no currency", "INR"),
     Mistake("a question about the debt before anybody said who they are", POLICY, "Am I writing to {{contact_name}}?", "Is {{entity_id}} yours?", "policy.right_person.question", "'entity_id' may not be named", "{{contact_name}}"),
-    Mistake("a registered question that names the debt", WHATSAPP, "so that we write to the right person.", "about {{invoice_number}}.", "templates[11].body", "'invoice_number' may not be named", "contact", below=-2),
+    Mistake("a registered question that names the debt", WHATSAPP, "so that we write to the right person.", "about {{invoice_number}}.", "templates[12].body", "'invoice_number' may not be named", "contact", below=-2),
     Mistake("who may hear a matter in writing", POLICY, "text: registered_address", "text: registred_address", "policy.purposes.payment_collection.right_person.text", "is no text", "'registered_address'"),
     Mistake("a series of numbers for no category", POLICY, "promotional: \"140\"", "promotion: \"140\"", "policy.number_series.promotion", "no category", "'promotional'"),
     Mistake("a category of a purpose that is none", POLICY, "category: transactional", "category: transaction", "policy.purposes.order_fulfillment.category", "is no category", "'transactional'"),

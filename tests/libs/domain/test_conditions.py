@@ -5,8 +5,6 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from libs.domain.conditions import (
     ALWAYS,
@@ -17,7 +15,6 @@ from libs.domain.conditions import (
     Operator,
     evaluate,
     fields_of,
-    pattern_error,
 )
 from libs.domain.names import Names
 from libs.testkit.nouns import INVOICE_OVERDUE, NOON
@@ -181,29 +178,3 @@ def test_every_part_that_failed_says_why():
 def test_the_fields_of_a_condition_are_all_of_them():
     asked = AllOf((Check("a", "eq"), AnyOf((Check("b.c", "eq"), Not(Check("d", "eq"))))))
     assert list(fields_of(asked)) == ["a", "b.c", "d"]
-
-
-def test_a_wrong_pattern_is_found_beforehand():
-    assert pattern_error(r"^INV-\d+$") is None
-    assert pattern_error("(") is not None
-    assert pattern_error(5) is not None
-
-
-ODD = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.decimals() | st.text(max_size=12) | st.dates()
-    | st.datetimes(timezones=st.none() | st.just(UTC)) | st.sampled_from(["today", "+99999w", "-3d", "now+5h", "9" * 70]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
-    max_leaves=5,
-)  # fmt: skip
-
-
-@given(st.sampled_from(OPERATORS), ODD, ODD, st.sampled_from([None, NOON]))
-def test_odd_data_is_never_an_error(operator: Operator, value: Any, wanted: Any, now: datetime | None):
-    verdict = evaluate(Check("field", operator, wanted), Names.of_event({"field": value}, now))
-    assert isinstance(verdict.holds, bool)
-    assert verdict.reasons
-
-
-@given(st.sampled_from([one for one in OPERATORS if one not in ("exists", "ne", "not_in")]), ODD)
-def test_of_a_missing_field_nothing_holds_but_its_absence(operator: Operator, wanted: Any):
-    assert not evaluate(Check("ghost", operator, wanted), Names())

@@ -41,7 +41,7 @@ def test_unknown_intents_and_facts_are_dropped_and_recorded():
         report(
             intents=[
                 {"name": "pay_later", "confidence": "high", "words": "x"},
-                {"name": "dispute", "confidence": "low", "words": "y"},
+                {"name": "dispute", "confidence": "low", "words": "kar denge"},
             ],
             facts=[fact("shoe_size", "42")],
         ),
@@ -53,7 +53,7 @@ def test_unknown_intents_and_facts_are_dropped_and_recorded():
 
 
 def test_an_intent_or_fact_that_comes_twice_counts_once():
-    twice = {"name": "dispute", "confidence": "high", "words": "galat"}
+    twice = {"name": "dispute", "confidence": "high", "words": "haan ji"}
     meant = understood(
         report(intents=[twice, twice], facts=[fact("payment_date", "2026-02-20"), fact("payment_date", "2026-02-21")]),
         turn(PROMISE),
@@ -108,8 +108,23 @@ def test_a_value_that_is_none_of_its_kind_is_dropped(name, said):
     assert len(meant.dropped) == 1
 
 
-def test_words_that_nobody_wrote_are_not_grounded():
-    meant = understood(report(facts=[fact("payment_date", "2026-02-20", "on the twentieth")]), turn(PROMISE))
+@pytest.mark.parametrize("words", ["on the twentieth", "", "¡!"])
+def test_what_carries_words_that_nobody_wrote_is_dropped_and_recorded(words):
+    said = report(
+        intents=[{"name": "dispute", "confidence": "high", "words": words}],
+        facts=[fact("payment_date", "2026-02-20", words)],
+    )
+    meant = understood(said, turn(PROMISE))
+    assert (meant.intents, meant.facts) == ((), ())
+    assert meant.dropped == (
+        "intent 'dispute': nobody wrote its words",
+        "fact 'payment_date': nobody wrote its words",
+    )
+
+
+def test_a_word_that_was_mended_is_still_the_contacts():
+    meant = understood(report(facts=[fact("payment_date", "2026-02-20", "on 20 February tak")]), turn(PROMISE))
+    assert meant.extracted_info == {"payment_date": "2026-02-20"}
     assert not meant.facts[0].grounded
 
 
@@ -174,3 +189,27 @@ def test_a_reply_is_stripped_and_an_empty_one_is_bad_output():
     assert written({"text": " Namaste \n", "language": "hinglish"}, turn(PROMISE)) == ("Namaste", "hi-Latn")
     with pytest.raises(BadOutput, match="empty"):
         written({"text": "  ", "language": "en"}, turn(PROMISE))
+
+
+def test_two_matters_may_have_a_fact_each_and_one_that_is_not_open_has_none():
+    request = turn(
+        "0042 ka 20 February tak, 0043 ka 5 March tak, 0099 ka kal",
+        context={"entity_id": "INV-2026-0042"},
+        other_matters=("INV-2026-0043",),
+    )
+    facts = [
+        fact("payment_date", "2026-02-20") | {"about": "INV-2026-0042"},
+        fact("payment_date", "2026-03-05", "5 March tak") | {"about": "INV-2026-0043"},
+        fact("payment_date", "2026-02-17", "kal") | {"about": "INV-2026-0099"},
+    ]
+    intents = [{"name": "promise_to_pay", "words": "5 March tak", "about": each} for each in ("INV-2026-0043", "X-1")]
+    meant = understood(report(facts=facts, intents=intents), request)
+    assert meant.extracted_info == {"payment_date": "2026-02-20"}
+    assert meant.intent_names == []
+    [(other, said)] = meant.elsewhere.items()
+    assert (other, said.intents) == ("INV-2026-0043", ["promise_to_pay"])
+    assert (said.extracted_info, said.words) == ({"payment_date": "2026-03-05"}, {"payment_date": "5 March tak"})
+    assert meant.dropped == (
+        "intent 'promise_to_pay': about no matter of this conversation",
+        "fact 'payment_date': about no matter of this conversation",
+    )

@@ -130,19 +130,21 @@ def result(*calls: ModelCall) -> TurnResult:
 
 def test_a_turn_costs_what_its_calls_cost_in_millionths():
     took = result(call(input=1000, output=200, cache_read=3000, cache_write=100))
-    assert claude.cost_of(took, PRICED, NOON) == Cost(currency="USD", micros=1000 + 1000 + 300 + 125)
+    assert claude.cost_of(took.calls, PRICED, NOON) == Cost(currency="USD", micros=1000 + 1000 + 300 + 125)
 
 
 def test_every_call_of_a_turn_is_paid_the_failed_ones_too():
-    assert claude.cost_of(result(call(input=1000), call(output=200)), PRICED, NOON) == Cost(currency="USD", micros=2000)
+    assert claude.cost_of(result(call(input=1000), call(output=200)).calls, PRICED, NOON) == Cost(
+        currency="USD", micros=2000
+    )
 
 
 def test_a_model_without_a_price_makes_the_cost_unknown_and_not_too_small():
-    assert claude.cost_of(result(call(input=1000), call("opus", input=1)), PRICED, NOON) is None
+    assert claude.cost_of(result(call(input=1000), call("opus", input=1)).calls, PRICED, NOON) is None
 
 
 def test_before_a_price_is_effective_there_is_none():
-    assert claude.cost_of(result(call(input=1000)), PRICED, NOON.replace(year=2025)) is None
+    assert claude.cost_of(result(call(input=1000)).calls, PRICED, NOON.replace(year=2025)) is None
 
 
 def test_a_completed_turn_keeps_the_draft_the_tokens_and_the_model():

@@ -231,3 +231,36 @@ def test_what_is_said_about_another_matter_is_no_answer_to_what_waits_to_be_read
     assert [line.text for line in scene.conversation.unread] == ["kal?"]
     scene.claude_answers("Kal, theek.")
     assert scene.conversation.unread == ()
+
+
+def test_one_message_that_gives_two_matters_of_a_process_different_values_gives_each_its_own():
+    scene = two_errands()
+    scene.priya_says("E-7 20 ko kar denge, aur E-8 25 ko")
+    assert scene.last(TurnRequested).matter == SECOND
+    scene.claude_answers(
+        intents=["agree"],
+        extracted_info={"payment_date": "2026-02-25"},
+        words={"payment_date": "25 ko"},
+        elsewhere={
+            "E-7": {
+                "intents": ["agree"],
+                "extracted_info": {"payment_date": "2026-02-20"},
+                "words": {"payment_date": "20 ko"},
+            }
+        },
+    )
+    assert (state_of(scene, FIRST), state_of(scene, SECOND)) == ("agreed", "agreed")
+    assert known_of(scene, FIRST) == {"payment_date": "2026-02-20"}
+    assert known_of(scene, SECOND) == {"payment_date": "2026-02-25"}
+    assert {fact.matter: fact.words for fact in scene.all(Understood)} == {
+        FIRST: {"payment_date": "20 ko"},
+        SECOND: {"payment_date": "25 ko"},
+    }
+
+
+def test_what_is_said_of_a_matter_that_is_not_open_here_goes_nowhere():
+    scene = two_errands()
+    scene.priya_says("E-99 ho gaya")
+    scene.claude_answers(elsewhere={"E-99": {"intents": ["agree"], "extracted_info": {"payment_date": "2026-02-20"}}})
+    assert (state_of(scene, FIRST), state_of(scene, SECOND)) == ("asked", "asked")
+    assert (known_of(scene, FIRST), known_of(scene, SECOND)) == ({}, {})

@@ -322,5 +322,25 @@ def test_a_phone_that_is_registered_for_one_phone_channel_is_registered_for_all(
     assert scene.contact.registers("chat", PRIYA)
 
 
+def test_a_yes_from_one_address_confirms_no_other_one():
+    scene = Scene(BY_EMAIL, CONFIRMING)
+    scene.doors = {"email": Door("sandbox")}
+    scene.opens(OVERDUE)
+    scene.erp_answers({"paid": False})
+    scene.message_is("accepted", ref="mail.1")
+    scene.priya_says("Who is this?", channel="email", sender=OTHER_MAIL, reply_to="mail.1")
+    scene.priya_says("Yes, I am Priya", channel="email", reply_to="mail.1")
+    assert [line.text for line in _read(scene)] == ["Who is this?"]
+    scene.claude_answers(draft=None)
+    assert [line.text for line in _read(scene)] == ["Yes, I am Priya"]
+    scene.claude_answers(draft=None, intents=[CONFIRMS])
+    assert [each.address for each in scene.all(PersonConfirmed)] == [PRIYA_EMAIL]
+
+
+def _read(scene: Scene) -> Any:
+    turn: TurnRequested = scene.last(TurnRequested)
+    return claude.request_for(turn, scene.conversation, scene.bundle, now=scene.now, zone="Asia/Kolkata").unread
+
+
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__struct_fields__}

@@ -10,6 +10,8 @@ from services.sandbox.app import base_urls
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.rig import Client, opened, socket_url
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PIPECAT = {"X-API-Key": "key", "Cartesia-Version": "2026-03-01"}
 TEXT = "Namaste Priya ji, aapka invoice baaki hai. Kab denge?"
 

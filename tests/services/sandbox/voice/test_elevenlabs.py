@@ -9,6 +9,8 @@ from websockets.exceptions import InvalidStatus
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.rig import Client, opened, socket_url
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 KEY = {"xi-api-key": "key"}
 TEXT = "Namaste Priya ji. "
 

@@ -5,30 +5,33 @@ from collections.abc import AsyncIterator
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 
 from services.sandbox.app import base_urls
-from services.sandbox.voice.settings import ExotelSettings, VoiceSettings
+from services.sandbox.voice.settings import ExotelSettings
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.conftest import Callbacks
 from tests.services.sandbox.voice.rig import Agent, Exotel, agent, script
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 HANGS_UP = "{rings_seconds: 0, acts: [{on: answered, do: [{wait: 1, hang_up: true}]}]}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def business() -> AsyncIterator[Agent]:
     async with agent() as running:
         yield running
 
 
-@pytest.fixture
-async def exotel(sandbox: Sandbox, business: Agent) -> Exotel:
+@pytest_asyncio.fixture(loop_scope="module")
+async def exotel(sandbox: Sandbox, business: Agent, callbacks: Callbacks) -> Exotel:
     await script(sandbox, HANGS_UP)
     events = {"StatusCallbackEvents[0]": "ringing", "StatusCallbackEvents[1]": "answered"}
     form = {
         "StreamUrl": business.url,
         "CustomField": "call_01",
-        "StatusCallback": f"{sandbox.origin}/hook",
+        "StatusCallback": callbacks.url,
         **events,
         "StatusCallbackEvents[2]": "terminal",
     }
@@ -178,9 +181,8 @@ class TestASmallAccount:
     """The limits of an account."""
 
     @pytest.fixture
-    def voice(self) -> VoiceSettings:
-        exotel = ExotelSettings(rate_per_minute=2, speed=50, settles_after=30, dnd=("+919812345678",))
-        return VoiceSettings(exotel=exotel, audible=False)
+    def account(self) -> ExotelSettings:
+        return ExotelSettings(rate_per_minute=2, speed=50, settles_after=30, dnd=("+919812345678",))
 
     async def test_requests_are_limited_by_the_minute(self, exotel: Exotel):
         answers = [await exotel.connect() for _ in range(3)]
@@ -204,8 +206,8 @@ class TestAnAccountWithoutVoiceAi:
     """The feature must be enabled by Exotel."""
 
     @pytest.fixture
-    def voice(self) -> VoiceSettings:
-        return VoiceSettings(exotel=ExotelSettings(voice_ai=False, speed=50), audible=False)
+    def account(self) -> ExotelSettings:
+        return ExotelSettings(voice_ai=False, speed=50)
 
     async def test_a_stream_is_forbidden(self, exotel: Exotel):
         assert (await exotel.connect()).status_code == 403

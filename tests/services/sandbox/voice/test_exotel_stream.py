@@ -3,22 +3,25 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from services.sandbox.voice.sound import silence
 from services.sandbox.voice.speech import Speaker
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.rig import Agent, Exotel, agent, script
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LISTENS = "{rings_seconds: 0, acts: []}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def business() -> AsyncIterator[Agent]:
     async with agent() as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def exotel(sandbox: Sandbox, business: Agent) -> Exotel:
     await script(sandbox, LISTENS)
     return Exotel(sandbox, {"StreamUrl": business.url + "?call=01&sample-rate=8000"})

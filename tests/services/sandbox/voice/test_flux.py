@@ -7,6 +7,8 @@ from services.sandbox.voice.sound import silence
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.rig import QUIET, Client, opened, socket_url, teach
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 WORDS = "Haan ji, kal payment kar dunga."
 EAGER = {"model": "flux-general-multi", "encoding": "linear16", "sample_rate": 8000, "eager_eot_threshold": 0.4}
 KEY = {"Authorization": "Token key"}

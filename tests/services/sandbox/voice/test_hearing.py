@@ -54,6 +54,14 @@ async def test_what_was_cut_off_is_known_as_far_as_it_went(lexicon: Lexicon, spe
     assert heard(lexicon, cut + silence(300)) == "Haan ji, kal"
 
 
+@pytest.mark.parametrize("gap_ms", [130, 400, 1000])
+async def test_a_gap_between_two_chunks_loses_no_word(speaker: Speaker, gap_ms: int):
+    said, lexicon = await speaker.say(TEXTS[0]), Lexicon()
+    lexicon.teach(said)
+    for at in range(3200, 25600, 1600):
+        assert heard(lexicon, said.pcm[:at] + silence(gap_ms) + said.pcm[at:] + silence(300)) == TEXTS[0], at
+
+
 async def test_the_words_have_their_times_on_the_line(lexicon: Lexicon, speaker: Speaker):
     said = await speaker.say("Hello?")
     hearing = Hearing(lexicon)

@@ -17,6 +17,8 @@ from services.sandbox.voice.sound import samples, silence
 from tests.services.sandbox.conftest import Sandbox
 from tests.services.sandbox.voice.rig import QUIET, teach
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 WORDS = "Haan ji, kal payment kar dunga."
 
 

@@ -1,0 +1,384 @@
+"""One dialogue beside LangGraph: understand with a tool call, act, reply; turns a second on one core, and what the fiftieth turn costs.
+
+Ours is the real orchestrator with its relay, log, ledger and JetStream; the tool is answered by a reactor in the ERP's place.
+LangGraph (bench/langgraph) has a graph of three nodes with its Postgres or its in-memory checkpointer: no ledger, no
+duplicates recognised, no policy, no sealing, one caller a thread. Both have the first core for themselves; Postgres, NATS and
+the emulated Messages API share the second.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from bench import messages
+from bench.ingest import process
+from bench.relay import MASTER, ROOT, TENANT, say, show
+from events.base import Cause, Draft, Recorded
+from events.contact import Lookup
+from events.conversation import MessageRequested, ToolRequested
+from events.inbound import Received
+from events.operator import FollowupTriggered
+from libs.config.bundle import Bundle
+from libs.config.compile import compile_bundle
+from libs.kit import garbage, ids, log
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.embedded import NatsServer, PostgresServer
+from libs.kit.migrate import migrate
+from libs.kit.reactor import Reactor
+from libs.kit.relay import Relay
+from libs.kit.store import Store
+from libs.kit.world import Decision, World
+from libs.llm.claude import Claude, OnReply
+from libs.llm.turn import IntentFound, ModelCall, TurnRequest, TurnResult, Understanding, Usage
+from libs.testkit.nouns import MORNING
+from services.backend_sync import decide as erp
+from services.cli.system import publish
+from services.orchestrator import app as orchestrator
+from services.orchestrator.settings import Settings
+
+Report = Callable[..., None]
+"""`report(name, value, unit, bar=…, ok=…)`."""
+
+MODULE = "bench.dialogue"
+CONVERSATIONS = 32
+TURNS = 50
+HTTP_TURNS = 20
+EARLY, LATE = slice(1, 4), slice(TURNS - 3, TURNS)
+"""Turns 2 to 4, and the last three: one turn alone is a matter of luck."""
+SYNC, MEMORY, HTTP, GROWTH = 3.0, 1.0, 1.5, 1.3
+WORDS = "Haan ji, 20 February tak kar denge"
+REPLY = "Dhanyavaad! Maine 20 February likh liya hai."
+MODEL = "claude-haiku-5-5"
+LANGGRAPH = ROOT / "bench" / "langgraph"
+ENVIRONMENT = ROOT / ".artefacts" / "langgraph"
+
+BUNDLE = {
+    "settings.yaml": f"""
+backend: {{type: rest, endpoints: {{record_promise: {{method: POST, path: "/promises"}}}}}}
+llm: {{model: {MODEL}, fallback_model: {MODEL}, max_tokens: 600}}
+channels: {{whatsapp: {{enabled: true, provider: meta, default_template: hello}}}}
+""",
+    "prices.yaml": "prices: []\n",
+    "policy.yaml": """
+policy:
+  timezone: Asia/Kolkata
+  hours: {whatsapp: {from: "00:00", to: "24:00"}}
+  consent: {whatsapp: implied}
+  turns_without_progress: 1000
+""",
+    "state_maps.yaml": """
+state_maps:
+  - process_type: talk
+    states: [new, promised, over]
+    initial_state: new
+    terminal_states: [over]
+    intents: {promise_to_pay: says when they will pay}
+    transitions:
+      - from_states: [new, promised]
+        to_state: promised
+        trigger: {type: intent, values: [promise_to_pay]}
+        actions: [{type: start_flow, flow: note}]
+      - {from_states: [new, promised], to_state: over, trigger: {type: manual, values: [close]}}
+""",
+    "flows/talk.yaml": """
+flows:
+  - id: hello
+    steps:
+      - {id: hello, type: say, text: "Namaste {{contact_name}}", templates: {whatsapp: hello}}
+  - id: note
+    steps:
+      - {id: record, type: tool_call, tool: {endpoint: record_promise, payload_template: {invoice: entity_id}, result_key: promise}}
+      - {id: confirm, type: generate, system_prompt: Thank them and confirm the day., max_words: 40}
+""",
+    "templates/whatsapp.yaml": """
+templates:
+  - {id: hello, name: hello_v1, language: en, category: utility, body: "Namaste {{contact_name}}"}
+""",
+}
+
+
+async def run(report: Report) -> None:
+    """Both sides in turn, three times each where that is quick, and the medians beside the bars."""
+    python = _langgraph()
+    with tempfile.TemporaryDirectory(prefix="bench-dialogue-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o711)
+        async with _servers(folder) as where:
+            ours = await _ours({**where, "turns": str(TURNS), "api": ""})
+            durable = await _theirs(python, {**where, "turns": str(TURNS), "api": "", "saver": "postgres"})
+            memory = await _theirs(python, {**where, "turns": str(TURNS), "api": "", "saver": "memory"})
+            ours_http = await _ours({**where, "turns": str(HTTP_TURNS)})
+            theirs_http = await _theirs(python, {**where, "turns": str(HTTP_TURNS), "saver": "postgres"})
+    report(f"ours, {CONVERSATIONS} conversations of {TURNS} turns, one core", _rate(ours), "turns/s")
+    report('LangGraph, Postgres, durability="sync"', _rate(durable), "turns/s")
+    report("LangGraph, in memory", _rate(memory), "turns/s")
+    _against(report, "ours against LangGraph in Postgres", _rate(ours) / _rate(durable), SYNC)
+    _against(report, "ours against LangGraph in memory", _rate(ours) / _rate(memory), MEMORY)
+    growth = _growth(ours)
+    report("turn 50 against turn 2, ours", growth, "×", bar=f"≤ {GROWTH:.1f}", ok=growth <= GROWTH)
+    report("… LangGraph in Postgres", _growth(durable), "×")
+    report("… LangGraph in memory", _growth(memory), "×")
+    report(f"over HTTP, {HTTP_TURNS} turns, ours", _rate(ours_http), "turns/s")
+    report("… LangGraph in Postgres", _rate(theirs_http), "turns/s")
+    _against(report, "… ours against LangGraph", _rate(ours_http) / _rate(theirs_http), HTTP)
+
+
+def _against(report: Report, name: str, ratio: float, bar: float) -> None:
+    report(name, ratio, "×", bar=f"≥ {bar:.1f}", ok=ratio >= bar)
+
+
+def _rate(rounds: Sequence[float]) -> float:
+    """Turns a second, by the seconds that each round of all conversations took."""
+    return CONVERSATIONS * len(rounds) / sum(rounds)
+
+
+def _growth(rounds: Sequence[float]) -> float:
+    return median(rounds[LATE]) / median(rounds[EARLY])
+
+
+@asynccontextmanager
+async def _servers(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Postgres, NATS and the Messages API on the last core."""
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(PostgresServer(folder / "postgres"))
+        nats = await stack.enter_async_context(NatsServer(folder / "nats"))
+        await migrate(postgres.url)
+        connection = await asyncpg.connect(postgres.url)
+        await connection.execute("CREATE DATABASE langgraph")
+        await connection.close()
+        api = await stack.enter_async_context(process("api", {}, MODULE))
+        for pid in (postgres.pid, nats.pid, api.pid):
+            pinned(pid, last=True)
+        assert api.stdout
+        port = int(await api.stdout.readline())
+        theirs = postgres.url.rpartition("/")[0] + "/langgraph"
+        yield {"postgres": postgres.url, "nats": nats.url, "theirs": theirs, "api": f"http://127.0.0.1:{port}"}
+
+
+def pinned(pid: int, *, last: bool) -> None:
+    """Bind a process and what it starts later to the first core, or to the last."""
+    if hasattr(os, "sched_setaffinity"):  # Linux only
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(pid, {cores[-1] if last else cores[0]})
+
+
+async def _ours(where: Mapping[str, str]) -> list[float]:
+    async with process("ours", dict(where), MODULE) as ours:
+        return await _rounds(ours)
+
+
+async def _theirs(python: Path, where: Mapping[str, str]) -> list[float]:
+    asked = {**where, "conversations": CONVERSATIONS, "words": WORDS, "reply": REPLY, "model": MODEL}
+    theirs = await asyncio.create_subprocess_exec(
+        python, LANGGRAPH / "dialogue.py", json.dumps(asked), stdout=asyncio.subprocess.PIPE
+    )
+    pinned(theirs.pid, last=False)
+    try:
+        return await _rounds(theirs)
+    finally:
+        await theirs.wait()
+
+
+async def _rounds(child: asyncio.subprocess.Process) -> list[float]:
+    assert child.stdout
+    line = await child.stdout.readline()
+    if not line:
+        raise RuntimeError("a side of the dialogue ended without a word; its error stands above")
+    rounds: list[float] = json.loads(line)
+    return rounds
+
+
+def _langgraph() -> Path:
+    """The Python of an environment that has LangGraph; made on first use."""
+    python = ENVIRONMENT / "bin" / "python"
+    installed = ENVIRONMENT / ".installed"
+    lock = LANGGRAPH / "requirements.lock"
+    if not installed.exists() or installed.read_text() != lock.read_text():
+        print("  … installing LangGraph beside us", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock], check=True)
+        installed.write_text(lock.read_text())
+    return python
+
+
+class InProcess(Claude):
+    """Claude answers at once: what was said is understood, or a reply is written."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def settle(self, request: TurnRequest, *, on_reply: OnReply | None = None) -> TurnResult:
+        understanding = Understanding(
+            intents=(IntentFound("promise_to_pay", "high", WORDS),),
+            facts=(),
+            language="hi-Latn",
+            sentiment="neutral",
+            opt_out=False,
+            opt_out_words=None,
+            dropped=(),
+        )
+        call = ModelCall(
+            model=MODEL, usage=Usage(), stop_reason="tool_use", request_id=None, first_token_ms=0, total_ms=0
+        )
+        return TurnResult(
+            understanding=understanding if request.wants != "draft" else None,
+            reply=REPLY if request.wants != "understand" else None,
+            reply_language="hi-Latn" if request.wants != "understand" else None,
+            calls=(call,),
+        )
+
+    async def close(self) -> None:
+        pass
+
+
+class Dialogue:
+    """Contacts who say the same again and again, each as soon as everybody has been answered."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._answered: dict[str, asyncio.Future[None]] = {}
+
+    async def hear(self, fact: Recorded[MessageRequested], world: World) -> Decision | None:
+        """In the gateways' place: a message was asked for."""
+        waiting = self._answered.pop(fact.event.to, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        return None
+
+    async def answer(self, fact: Recorded[ToolRequested], world: World) -> Decision | None:
+        """In the ERP's place: the promise is recorded."""
+        answered = erp.Answered(200, {"promise_id": "P-1"})
+        return Decision([erp.completed(fact, "tool", fact.event.endpoint, answered)])
+
+    async def begin(self, number: int) -> None:
+        """A contact is known, a follow-up asked for, and the first message there."""
+        contact, phone = f"c_{number}", self._phone(number)
+        channels = [{"channel": "whatsapp", "address": phone}]
+        contact_id, profile = erp.profile_of({"id": contact, "name": "Priya", "channels": channels})
+        digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
+        await self._append(
+            erp.about_contact(
+                contact_id,
+                erp.contact_fact(contact_id, profile, [Lookup(channel="whatsapp", digest=digest)], known=False),
+            )
+        )
+        followup = str(ids.fresh())
+        asked = FollowupTriggered(
+            followup=followup,
+            contact_id=contact,
+            fingerprint=followup,
+            reason="promise",
+            channel_priority=["whatsapp"],
+            process_type="talk",
+            entity_type="invoice",
+            entity_id=f"INV-{number}",
+            flow="hello",
+        )
+        first = self._waits(phone)
+        await self._append(Draft(f"operator-{followup}", asked))
+        await first
+
+    async def turn(self, number: int) -> None:
+        """The contact says something, and is answered."""
+        phone = self._phone(number)
+        digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
+        said = ids.fresh()
+        answered = self._waits(phone)
+        received = Received(
+            channel="whatsapp", account="1", digest=digest, sender=phone, text=WORDS, provider_ref=f"wamid.{said}"
+        )
+        await self._append(Draft(f"inbound-whatsapp-{said}", received))
+        await answered
+
+    def _waits(self, phone: str) -> asyncio.Future[None]:
+        self._answered[phone] = asyncio.get_running_loop().create_future()
+        return self._answered[phone]
+
+    async def _append(self, draft: Draft) -> None:
+        cause_id = ids.fresh()
+        cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source="bench", id=cause_id)
+        await self._store.append_any(TENANT, draft.stream, [draft], cause)
+
+    def _phone(self, number: int) -> str:
+        return f"+9198{number:08}"
+
+
+def compiled() -> Bundle:
+    """The bundle of the dialogue."""
+    loaded = compile_bundle(BUNDLE, {}, "development")
+    assert loaded.bundle is not None, loaded.findings
+    return loaded.bundle
+
+
+async def ours(where: dict[str, str]) -> None:
+    """Everything of ours that a turn needs, in this one process."""
+    pinned(0, last=False)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store.open(where["postgres"], master=MASTER, name="bench"))
+        clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
+        await clock.set(MORNING)
+        await publish(store, clock, compiled())
+        bus = await Bus.connect(where["nats"], name="orchestrator")
+        stack.push_async_callback(bus.close)
+        settings = Settings(profile="development", sandbox_url=where["api"] or None)
+        client = InProcess() if not where["api"] else None
+        app = await orchestrator.build(settings, store=store, bus=bus, clock=clock, client=client)
+        talk = Dialogue(store, clock)
+        outside = Reactor(
+            "gateways",
+            0,
+            {MessageRequested: talk.hear, ToolRequested: talk.answer},
+            store=store,
+            bus=bus,
+            clock=clock,
+            own_families=frozenset({"backend"}),
+        )
+        relay = Relay(0, url=where["postgres"], bus=bus, clock=clock)
+        loops = [asyncio.ensure_future(run()) for run in (*(each.run for each in app.loops), relay.run, outside.run)]
+        await stack.enter_async_context(garbage.collected_seldom())
+        first = int(ids.fresh().hex[-6:], 16)  # the log may hold an earlier run
+        people = range(first, first + CONVERSATIONS)
+        await asyncio.gather(*map(talk.begin, people))
+        rounds = []
+        for _ in range(int(where["turns"])):
+            began = time.perf_counter()
+            await asyncio.gather(*map(talk.turn, people))
+            rounds.append(time.perf_counter() - began)
+        say(json.dumps(rounds))
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def api(where: dict[str, Any]) -> None:
+    """The Messages API for both sides."""
+    await messages.serve(WORDS, REPLY, lambda port: say(str(port)))
+
+
+def main(role: str, where: dict[str, str]) -> None:
+    """One of the processes above."""
+    log.configure(level="error")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run({"ours": ours, "api": api}[role](where))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        log.configure("console", "error")
+        uvloop.run(run(show))
+    else:
+        main(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""The dialogue of bench/dialogue.py in LangGraph: run by an environment of its own, of requirements.lock."""
