@@ -33,6 +33,7 @@ from events.operator import FollowupTriggered
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import garbage, ids, log
+from libs.kit.buckets import Limits, configure
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer, PostgresServer
@@ -346,6 +347,8 @@ async def ours(where: dict[str, str]) -> None:
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         await clock.set(MORNING)
         await publish(store, clock, compiled())
+        unlimited = Limits(rate=1e6, burst=1e6, concurrency=CONVERSATIONS)  # as if Anthropic allowed any number of calls
+        await configure(store.pool, "orchestrator", TENANT, "anthropic", unlimited)
         bus = await Bus.connect(where["nats"], name="orchestrator")
         stack.push_async_callback(bus.close)
         settings = Settings(profile="development", sandbox_url=where["api"] or None)
