@@ -112,7 +112,7 @@ templates:
 
 async def run(report: Report) -> None:
     """Both sides in turn, three times each where that is quick, and the medians beside the bars."""
-    python = _langgraph()
+    python = langgraph()
     with tempfile.TemporaryDirectory(prefix="bench-dialogue-") as name:
         folder = Path(name)
         os.chmod(folder, 0o711)
@@ -201,7 +201,7 @@ async def _rounds(child: asyncio.subprocess.Process) -> list[float]:
     return rounds
 
 
-def _langgraph() -> Path:
+def langgraph() -> Path:
     """The Python of an environment that has LangGraph; made on first use."""
     python = ENVIRONMENT / "bin" / "python"
     installed = ENVIRONMENT / ".installed"
@@ -254,10 +254,14 @@ class Dialogue:
 
     async def hear(self, fact: Recorded[MessageRequested], world: World) -> Decision | None:
         """In the gateways' place: a message was asked for."""
-        waiting = self._answered.pop(fact.event.to, None)
+        self.answered(fact.event.to)
+        return None
+
+    def answered(self, phone: str) -> None:
+        """A message is there for whoever has this phone."""
+        waiting = self._answered.pop(phone, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
-        return None
 
     async def answer(self, fact: Recorded[ToolRequested], world: World) -> Decision | None:
         """In the ERP's place: the promise is recorded."""
@@ -266,7 +270,7 @@ class Dialogue:
 
     async def begin(self, number: int) -> None:
         """A contact is known, a follow-up asked for, and the first message there."""
-        contact, phone = f"c_{number}", self._phone(number)
+        contact, phone = f"c_{number}", phone_of(number)
         channels = [{"channel": "whatsapp", "address": phone}]
         contact_id, profile = erp.profile_of({"id": contact, "name": "Priya", "channels": channels})
         digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
@@ -294,7 +298,7 @@ class Dialogue:
 
     async def turn(self, number: int) -> None:
         """The contact says something, and is answered."""
-        phone = self._phone(number)
+        phone = phone_of(number)
         digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
         said = ids.fresh()
         answered = self._waits(phone)
@@ -313,8 +317,9 @@ class Dialogue:
         cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source="bench", id=cause_id)
         await self._store.append_any(TENANT, draft.stream, [draft], cause)
 
-    def _phone(self, number: int) -> str:
-        return f"+9198{number:08}"
+def phone_of(number: int) -> str:
+    """The phone of a contact of the dialogue."""
+    return f"+9198{number:08}"
 
 
 def compiled() -> Bundle:
