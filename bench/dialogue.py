@@ -317,6 +317,7 @@ class Dialogue:
         cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source="bench", id=cause_id)
         await self._store.append_any(TENANT, draft.stream, [draft], cause)
 
+
 def phone_of(number: int) -> str:
     """The phone of a contact of the dialogue."""
     return f"+9198{number:08}"

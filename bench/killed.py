@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -89,15 +89,20 @@ class Left:
 
 
 class Outside:
-    """Claude, the ERP and Meta on one port, holding the first answer at one point of the turn until `release`."""
+    """Claude, the ERP and Meta on one port, which hold the first answer at one point of a turn until `release`."""
 
-    def __init__(self, point: str, greeted: Callable[[str], None] | None = None) -> None:
+    def __init__(self, greeted: Callable[[str], None] | None = None) -> None:
+        self.port = 0
+        self._greeted = greeted
+        self.expect("")
+
+    def expect(self, point: str) -> None:
+        """Another turn begins, whose point this is; nothing is counted of it yet."""
         self.reached = asyncio.Event()
+        self.replied = asyncio.Event()
         self.effects: list[str] = []
         self.replies = 0
-        self.port = 0
         self._point = point
-        self._greeted = greeted
         self._released = asyncio.Event()
 
     @property
@@ -163,6 +168,7 @@ class Outside:
             self._greeted(f"+{to}")
         else:
             self.replies += 1
+            self.replied.set()
             await self._reach("send")
         contact = {"input": to, "wa_id": to}
         return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": f"wamid.{ids.fresh()}"}]}
@@ -193,61 +199,59 @@ async def run(report: Report) -> None:
                     _all_of_theirs(python, postgres.url.rpartition("/")[0] + "/langgraph"),
                 )
     for point, when in POINTS.items():
-        left = ours[point]
-        for what, number in _told(left):
-            report(f"ours, {when}: {what}", number, "", bar="= 0", ok=number == 0)
-        if left.unknown:
-            report("… told as of unknown outcome and not sent again", left.unknown, "")
-        for what, number in _told(theirs[point]):
-            report(f"LangGraph, {when}: {what}", number, "")
-    report(f"LangGraph, keyed, {POINTS['act']}: effects beyond one", theirs["keyed"].effects, "")
+        _tell(report, f"ours, {when}", ours[point], bar="= 0")
+        if ours[point].unknown:
+            report("… its outcome is told as unknown, not sent again", ours[point].unknown, "messages")
+        _tell(report, f"LangGraph, {when}", theirs[point])
+    _tell(report, f"… with a key, {POINTS['act']}", theirs["keyed"])
 
 
-def _told(left: Left) -> list[tuple[str, int]]:
-    return [("lost", left.lost), ("effects beyond one", left.effects), ("replies beyond one", left.replies)]
+def _tell(report: Report, where: str, left: Left, bar: str = "") -> None:
+    for what, number in ("lost", left.lost), ("effects > 1", left.effects), ("replies > 1", left.replies):
+        report(f"{where}: {what}", number, "", bar=bar, ok=not bar or number == 0)
 
 
 async def _all_of_ours(where: Mapping[str, str], store: Store, clock: Clock) -> dict[str, Left]:
-    return {point: await _ours(where, store, clock, point) for point in POINTS}
-
-
-async def _all_of_theirs(python: Path, database: str) -> dict[str, Left]:
-    left = {point: await _theirs(python, database, point, keyed=False) for point in POINTS}
-    return left | {"keyed": await _theirs(python, database, "act", keyed=True)}
-
-
-async def _ours(where: Mapping[str, str], store: Store, clock: Clock, point: str) -> Left:
-    """A contact who was written to answers; the system dies at the point of that turn, and comes back."""
+    """What came back after one kill is what the next one kills: each start takes seconds of imports."""
     talk = Dialogue(store, clock)
-    number = int(ids.fresh().hex[-6:], 16)
-    before = await store.pool.fetchval(UNKNOWN)
-    async with Outside(point, talk.answered) as outside:
+    left = {}
+    async with Outside(talk.answered) as outside, AsyncExitStack() as stack:
         asked = {**where, "outside": outside.origin}
-        async with process("ours", asked, MODULE) as first:
-            port = await port_of(first)
+        side = await stack.enter_async_context(process("ours", asked, MODULE))
+        port = await port_of(side)
+        for point in POINTS:
+            before = await store.pool.fetchval(UNKNOWN)
+            outside.expect(point)
+            number = int(ids.fresh().hex[-6:], 16)
             async with asyncio.timeout(PATIENCE_S):
                 await talk.begin(number)
                 await _at_rest(store)
                 await _write(port, phone_of(number), clock)
-            await _kill(first, outside)
-        async with process("ours", asked, MODULE) as second:
-            await port_of(second)
+            await _kill(side, outside)
+            side = await stack.enter_async_context(process("ours", asked, MODULE))
+            port = await port_of(side)
             await _ended(store, outside)
-        return outside.left(await store.pool.fetchval(UNKNOWN) - before)
+            left[point] = outside.left(await store.pool.fetchval(UNKNOWN) - before)
+    return left
 
 
-async def _theirs(python: Path, database: str, point: str, *, keyed: bool) -> Left:
-    """The caller has a message for a thread; the graph's process dies at the point of that turn, and is started again."""
-    thread = str(ids.fresh())
-    async with Outside(point) as outside:
-        about = {"theirs": database, "api": outside.origin, "model": MODEL, "words": WORDS, "phone": "919876512345"}
-        asked = json.dumps({**about, "thread": thread, "keyed": keyed})
-        async with _graph(python, asked) as first:
-            await _kill(first, outside)
-        async with _graph(python, asked) as second, asyncio.timeout(PATIENCE_S):
-            if await second.wait() != 0:
-                raise RuntimeError("LangGraph's side ended with an error; it stands above")
-        return outside.left()
+async def _all_of_theirs(python: Path, database: str) -> dict[str, Left]:
+    async with Outside() as outside:
+        left = {point: await _theirs(python, database, outside, point, keyed=False) for point in POINTS}
+        return left | {"keyed": await _theirs(python, database, outside, "act", keyed=True)}
+
+
+async def _theirs(python: Path, database: str, outside: Outside, point: str, *, keyed: bool) -> Left:
+    """A caller has a message for a thread; the graph's process dies at the point of that turn, and is started again."""
+    outside.expect(point)
+    about = {"theirs": database, "api": outside.origin, "model": MODEL, "words": WORDS, "phone": "919876512345"}
+    asked = json.dumps({**about, "thread": str(ids.fresh()), "keyed": keyed})
+    async with _graph(python, asked) as first:
+        await _kill(first, outside)
+    async with _graph(python, asked) as second, asyncio.timeout(PATIENCE_S):
+        if await second.wait() != 0:
+            raise RuntimeError("LangGraph's side ended with an error; it stands above")
+    return outside.left()
 
 
 @asynccontextmanager
@@ -262,7 +266,7 @@ async def _graph(python: Path, asked: str) -> AsyncIterator[asyncio.subprocess.P
 
 
 async def _kill(side: asyncio.subprocess.Process, outside: Outside) -> None:
-    """Dead at the point: nothing was answered there before, and nothing is heard of what is answered after."""
+    """Dead at the point: nothing was answered there before, and nobody hears what is answered after."""
     waits = [asyncio.ensure_future(each) for each in (outside.reached.wait(), side.wait())]
     await asyncio.wait(waits, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
     if not outside.reached.is_set() or side.returncode is not None:
@@ -274,18 +278,20 @@ async def _kill(side: asyncio.subprocess.Process, outside: Outside) -> None:
 
 async def _ended(store: Store, outside: Outside) -> None:
     """Return when the contact has an answer and nothing is left to do, or when patience is over and there is none."""
-    with suppress(TimeoutError):
+    try:
         async with asyncio.timeout(PATIENCE_S):
-            while not outside.replies:
-                await asyncio.sleep(LOOK_S)
-    if outside.replies:
-        async with asyncio.timeout(PATIENCE_S):
-            await _at_rest(store)
+            await outside.replied.wait()
+    except TimeoutError:
+        return
+    async with asyncio.timeout(PATIENCE_S):
+        await _at_rest(store)
 
 
 async def _at_rest(store: Store) -> None:
     """Return when every fact was looked at and no effect is open or under way."""
-    while not await store.pool.fetchval(AT_REST):
+    while True:
+        if await store.pool.fetchval(AT_REST):
+            return
         await asyncio.sleep(LOOK_S)
 
 
@@ -299,9 +305,7 @@ async def _write(port: int, phone: str, clock: Clock) -> None:
     raw = json.dumps(meta_webhook.envelope(PHONE_ID, DISPLAY_NUMBER, value)).encode()
     signature = hmac.new(APP_SECRET.encode(), raw, hashlib.sha256).hexdigest()
     connection = Connection("127.0.0.1", port)
-    status, _ = await connection.request(
-        "POST", "/webhooks/whatsapp", raw, x_hub_signature_256=f"sha256={signature}"
-    )
+    status, _ = await connection.request("POST", "/webhooks/whatsapp", raw, x_hub_signature_256=f"sha256={signature}")
     connection.close()
     if status != 200:
         raise RuntimeError(f"the webhook was answered with {status}")
