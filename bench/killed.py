@@ -4,11 +4,12 @@ Claude, the ERP and Meta are in this process and count what they did, whoever li
 holds its answer until the side is dead. Then all answer at once, the side is started again, and its turn ends or does not.
 
 Ours is one process of relay, orchestrator, backend-sync and gateways, with time-outs of two seconds (a lease is two and a
-half of them). A message whose outcome nobody knows is not sent again: it stays unknown until Meta's webhook tells, and here
-none comes. LangGraph is a graph with its Postgres checkpointer and `durability="sync"`. It promises that a node whose end
-was not kept runs again, and leaves to its caller: to keep a message until it is taken, to find the threads that wait for
-their resumption, and to make each node safe to run twice. For an ERP that honours keys the tool call's id can be one
-(`keyed` below, as ours has the intent's id); a provider without keys, as WhatsApp is, leaves no such way.
+half of them). A message whose outcome nobody knows is never sent again: it stays unknown until Meta's webhook tells, or
+ten minutes are over; here no webhook comes. LangGraph is a graph with its Postgres checkpointer and `durability="sync"`.
+It promises that a node whose end was not kept runs again, and leaves to its caller: to keep a message until it is taken, to
+find the threads that wait to be resumed, and to make each node safe to run twice. All of that the caller does here, but for
+the last, which is measured without and with: for an ERP that honours keys the tool call's id can be one, as ours has the
+intent's. Where the provider has no keys, as WhatsApp has none, the caller would have to keep that a sending was begun.
 """
 
 import asyncio
