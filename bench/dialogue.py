@@ -2,19 +2,18 @@
 
 Ours is the real orchestrator with its relay, log, ledger and JetStream; the tool is answered by a reactor in the ERP's place.
 LangGraph (bench/langgraph) has a graph of three nodes with its Postgres or its in-memory checkpointer: no ledger, no
-duplicates recognised, no policy, no sealing, one caller a thread. Both have the first core for themselves; Postgres, NATS and
-the emulated Messages API share the second.
+duplicates recognised, no policy, no sealing, one caller a thread. Both run on uvloop with the same rules for garbage, and have
+the first core for themselves; Postgres, NATS and the emulated Messages API (a fixed answer at once) share the last.
 """
 
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +23,8 @@ import uvloop
 
 from bench import messages
 from bench.ingest import process
-from bench.relay import MASTER, ROOT, TENANT, say, show
+from bench.langgraph.environment import LANGGRAPH, langgraph
+from bench.relay import MASTER, TENANT, say, show
 from events.base import Cause, Draft, Recorded
 from events.contact import Lookup
 from events.conversation import MessageRequested, ToolRequested
@@ -62,8 +62,6 @@ SYNC, MEMORY, HTTP, GROWTH = 3.0, 1.0, 1.5, 1.3
 WORDS = "Haan ji, 20 February tak kar denge"
 REPLY = "Dhanyavaad! Maine 20 February likh liya hai."
 MODEL = "claude-haiku-5-5"
-LANGGRAPH = ROOT / "bench" / "langgraph"
-ENVIRONMENT = ROOT / ".artefacts" / "langgraph"
 
 BUNDLE = {
     "settings.yaml": f"""
@@ -111,19 +109,22 @@ templates:
 
 
 async def run(report: Report) -> None:
-    """Both sides in turn, three times each where that is quick, and the medians beside the bars."""
+    """Both sides in turn, once each: the ratios beside the bars."""
     python = langgraph()
-    with tempfile.TemporaryDirectory(prefix="bench-dialogue-") as name:
+    with _on_the_last_core() as first, tempfile.TemporaryDirectory(prefix="bench-dialogue-") as name:
         folder = Path(name)
         os.chmod(folder, 0o711)
-        async with _servers(folder) as where:
+        async with _servers(folder) as servers:
+            where = {**servers, "core": first}
             ours = await _ours({**where, "turns": str(TURNS), "api": ""})
             durable = await _theirs(python, {**where, "turns": str(TURNS), "api": "", "saver": "postgres"})
+            each = await _theirs(python, {**where, "turns": str(TURNS), "api": "", "saver": "each"})
             memory = await _theirs(python, {**where, "turns": str(TURNS), "api": "", "saver": "memory"})
             ours_http = await _ours({**where, "turns": str(HTTP_TURNS)})
             theirs_http = await _theirs(python, {**where, "turns": str(HTTP_TURNS), "saver": "postgres"})
     report(f"ours, {CONVERSATIONS} conversations of {TURNS} turns, one core", _rate(ours), "turns/s")
     report('LangGraph, Postgres, durability="sync"', _rate(durable), "turns/s")
+    report("… with a saver for each conversation", _rate(each), "turns/s")
     report("LangGraph, in memory", _rate(memory), "turns/s")
     _against(report, "ours against LangGraph in Postgres", _rate(ours) / _rate(durable), SYNC)
     _against(report, "ours against LangGraph in memory", _rate(ours) / _rate(memory), MEMORY)
@@ -160,19 +161,30 @@ async def _servers(folder: Path) -> AsyncIterator[dict[str, str]]:
         await connection.execute("CREATE DATABASE langgraph")
         await connection.close()
         api = await stack.enter_async_context(process("api", {}, MODULE))
-        for pid in (postgres.pid, nats.pid, api.pid):
-            pinned(pid, last=True)
         assert api.stdout
         port = int(await api.stdout.readline())
         theirs = postgres.url.rpartition("/")[0] + "/langgraph"
         yield {"postgres": postgres.url, "nats": nats.url, "theirs": theirs, "api": f"http://127.0.0.1:{port}"}
 
 
-def pinned(pid: int, *, last: bool) -> None:
-    """Bind a process and what it starts later to the first core, or to the last."""
-    if hasattr(os, "sched_setaffinity"):  # Linux only
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(pid, {cores[-1] if last else cores[0]})
+@contextmanager
+def _on_the_last_core() -> Iterator[str]:
+    """What is started inside runs on the last core, with all its threads; the first one is free (empty: it cannot be told)."""
+    if not hasattr(os, "sched_setaffinity"):  # Linux only
+        yield ""
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield str(min(cores))
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def pinned(pid: int, core: str) -> None:
+    """Bind a process that has just begun to a core."""
+    if core:
+        os.sched_setaffinity(pid, {int(core)})
 
 
 async def _ours(where: Mapping[str, str]) -> list[float]:
@@ -185,7 +197,7 @@ async def _theirs(python: Path, where: Mapping[str, str]) -> list[float]:
     theirs = await asyncio.create_subprocess_exec(
         python, LANGGRAPH / "dialogue.py", json.dumps(asked), stdout=asyncio.subprocess.PIPE
     )
-    pinned(theirs.pid, last=False)
+    pinned(theirs.pid, where["core"])
     try:
         return await _rounds(theirs)
     finally:
@@ -199,19 +211,6 @@ async def _rounds(child: asyncio.subprocess.Process) -> list[float]:
         raise RuntimeError("a side of the dialogue ended without a word; its error stands above")
     rounds: list[float] = json.loads(line)
     return rounds
-
-
-def langgraph() -> Path:
-    """The Python of an environment that has LangGraph; made on first use."""
-    python = ENVIRONMENT / "bin" / "python"
-    installed = ENVIRONMENT / ".installed"
-    lock = LANGGRAPH / "requirements.lock"
-    if not installed.exists() or installed.read_text() != lock.read_text():
-        print("  … installing LangGraph beside us", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock], check=True)
-        installed.write_text(lock.read_text())
-    return python
 
 
 class InProcess(Claude):
@@ -332,7 +331,7 @@ def compiled() -> Bundle:
 
 async def ours(where: dict[str, str]) -> None:
     """Everything of ours that a turn needs, in this one process."""
-    pinned(0, last=False)
+    pinned(0, where["core"])
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(where["postgres"], master=MASTER, name="bench"))
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))

@@ -33,8 +33,9 @@ import uvloop
 
 from bench import messages
 from bench.deployed import bench_store
-from bench.dialogue import LANGGRAPH, MODEL, REPLY, WORDS, Dialogue, compiled, langgraph, phone_of
+from bench.dialogue import MODEL, REPLY, WORDS, Dialogue, compiled, phone_of
 from bench.ingest import port_of, process
+from bench.langgraph.environment import LANGGRAPH, langgraph
 from bench.outside import DISPLAY_NUMBER, PHONE_ID, Connection
 from bench.relay import MASTER, say, show
 from libs.kit import ids, log

@@ -1,6 +1,7 @@
 """The planner: what Claude chose so far in a step, whether it may choose again, and whether its choice may be done."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from libs.domain.slots import Accepted, accept
 
 FINISH = "finish"
 """The name of the choice that ends a plan."""
+_ID = re.compile(r"(?<!\w)(?P<prefix>[A-Za-z]{1,8}[-_/]?)\d[\w/-]*")
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -107,5 +109,28 @@ def judge(step: Plan, tool: str, inputs: Mapping[str, Any], names: Names) -> Do 
         value = accept(slot, said, names)
         if not isinstance(value, Accepted):
             return Refuse(f"{slot.name} of {tool}: {value.reason}")
+        if slot.type == "text" and _foreign(str(value.value), names):
+            return Refuse(f"{slot.name} of {tool}: it names what no matter of this conversation is about")
         read[slot.name] = value.value
     return Do(known, read)
+
+
+def _foreign(said: str, names: Names) -> bool:
+    """Whether a text names an id of the kind of this matter's, and not one that its facts hold."""
+    ours = _ID.fullmatch(names.entity_id or "")
+    if ours is None:
+        return False
+    known = {str(value).casefold() for value in _leaves((names.entity_id, names.business_context, names.tool_results))}
+    found = (each for each in _ID.finditer(said) if each["prefix"].casefold() == ours["prefix"].casefold())
+    return any(each[0].casefold() not in known for each in found)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value

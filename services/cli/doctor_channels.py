@@ -18,9 +18,14 @@ from libs.channels.whatsapp_outbound import GRAPH_VERSION
 from libs.config.bundle import Bundle
 from libs.config.secrets import missing, references
 from libs.kit import http
-from services.gateways import email_door, email_smtp, sms_aws, sms_door, whatsapp_door, whatsapp_templates
+from services.gateways.email import door as email_door
+from services.gateways.email import smtp as email_smtp
 from services.gateways.settings import CHANNELS, CHAT, EMAIL, SMS, WHATSAPP
 from services.gateways.settings import Settings as GatewaySettings
+from services.gateways.sms import aws as sms_aws
+from services.gateways.sms import door as sms_door
+from services.gateways.whatsapp import door as whatsapp_door
+from services.gateways.whatsapp import templates as whatsapp_templates
 
 GUIDE = "docs/channels.md"
 PATIENCE = timedelta(seconds=10)

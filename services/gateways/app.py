@@ -18,16 +18,16 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from services.gateways import stops
-from services.gateways.chat import Chat
+from services.gateways.chat.adapter import Chat
 from services.gateways.desk import Desk
-from services.gateways.email import Email
+from services.gateways.email.adapter import Email
 from services.gateways.forget import Forgetting
 from services.gateways.handle import CONSUMER, LEDGER, Handlers, target
 from services.gateways.port import AnyAdapter, Limited, Tools, Watches, Works
 from services.gateways.send import Sender
 from services.gateways.settings import ChannelOff, Settings
-from services.gateways.sms import Sms
-from services.gateways.whatsapp import WhatsApp
+from services.gateways.sms.adapter import Sms
+from services.gateways.whatsapp.adapter import WhatsApp
 
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)

@@ -13,9 +13,11 @@ from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.kit import effect_rows, gates
 from libs.kit.world import Decision, Handler, Row, World
-from services.gateways import chat_lines, decide, stops, whatsapp_rows
+from services.gateways import decide, stops
+from services.gateways.chat import lines as chat_lines
 from services.gateways.decide import Message
 from services.gateways.settings import CHANNELS, CHAT
+from services.gateways.whatsapp import rows as whatsapp_rows
 
 CONSUMER = "gateways"
 LEDGER = whatsapp_rows.LEDGER

@@ -1,7 +1,6 @@
 """What a request means: its identity, whether it is well-formed, and what a trigger by hand would do. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -154,4 +153,4 @@ def _informed(matter: Matter, extra: Mapping[str, Any]) -> Matter:
     extracted = extra.get("extracted_info")
     if not isinstance(extracted, dict):
         return matter
-    return replace(matter, extracted_info={**matter.extracted_info, **extracted})
+    return msgspec.structs.replace(matter, extracted_info={**matter.extracted_info, **extracted})

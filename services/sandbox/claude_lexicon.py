@@ -98,7 +98,7 @@ NOTIONS: tuple[Notion, ...] = (
     _meaning("complain", "complain|complaint|harassment|harassing|harass|legal notice|lawyer|consumer court|ombudsman|rbi|police|pathetic|ridiculous|rude|"
             "badtameezi|pareshan kar|tang kar|dhamki|शिकायत|परेशान कर|तंग कर|धमकी", "complain anger angry harass", unless=("dispute", "damaged")),
     _meaning("damaged", "damaged|defective|broken|faulty|bad quality|poor quality|short supply|wrong item|wrong product|not working|"
-            "kharab|galat aaya|galat aayi|galat aaye|galat mila|galat maal|galat saamaan|galat saaman|wrong size|size galat|wrong colour|toota|toote|tooti|tute|tuti|missing|kam mila|kam mile|kam aayi|kam aaye|kam hai|tuta hua|damage hai|quality kharab|kam nikla|kam aaya|खराब|ख़राब|टूटा|टूटे|क्वालिटी", "damage defect quality broken faulty complain issue+order problem+order return"),
+            "kharab|galat aaya|galat aayi|galat aaye|galat mila|galat maal|galat saamaan|galat saaman|wrong size|size galat|wrong colour|toota|toote|tooti|tute|tuti|missing|kam mila|kam mile|kam aayi|kam aaye|kam hai|tuta hua|damage hai|quality kharab|kam nikla|kam aaya|खराब|ख़राब|टूटा|टूटे|क्वालिटी", "damage defect quality broken faulty issue+order problem+order return"),
     _meaning("return_goods", "return it|return the|want to return|send it back|take it back|refund|wapas karna|wapas lo|wapas le|"
             "replace|replacement|exchange|वापस|रिफंड", "return refund replace exchange"),
     _meaning("partial", "partial|part payment|half payment|baaki|baki|and the rest|rest later|बाकी|half now|pay half|some amount|in parts|installment|installments|instalment|"

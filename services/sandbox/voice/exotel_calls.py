@@ -119,9 +119,11 @@ class ExotelCalls:
         self.place: Callable[[PhoneCall], None] = lambda call: None
         """What dials; the network brings it."""
         self._requests: deque[float] = deque()
+        self._initial = settings
 
     def reset(self) -> None:
         """As at the start; calls that are on hang up."""
+        self.settings = self._initial
         self.faults.clear()
         for call in self.calls.values():
             call.hang_up.set()

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, get, post
-from litestar.exceptions import NotFoundException
+from litestar import Request, Response, Router, get, post, put
+from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from services.sandbox.exotel_sms import xml
@@ -19,6 +19,12 @@ BASE = "/sandbox/exotel"
 """The path to append to the origin for the API's base URL; `/v1/Accounts/…` is below it."""
 
 AnyRequest = Request[Any, Any, Any]
+
+
+class Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many seconds of a call, its ringing included, pass in one."""
+
+    speed: float
 
 
 class ShownCall(msgspec.Struct, kw_only=True):
@@ -137,6 +143,14 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
         call.hang_up.set()
         return _shown(call)
 
+    @put("/speed", sync_to_thread=False)
+    def speed(data: JSONBody[Speed]) -> Speed:
+        """For calls that are placed from now on, until the next reset."""
+        if data.speed <= 0:
+            raise ValidationException("speed: more than 0")
+        calls.settings = msgspec.structs.replace(calls.settings, speed=data.speed)
+        return data
+
     @get("/callbacks", sync_to_thread=False)
     def callbacks() -> list[Callback]:
         """Status callbacks with attempts and last answer (0: none)."""
@@ -150,7 +164,7 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
 
     return Router(
         "/_sandbox/exotel",
-        route_handlers=[all_calls, one, over, recording, timeline, hang_up, callbacks, faults],
+        route_handlers=[all_calls, one, over, recording, timeline, hang_up, speed, callbacks, faults],
         include_in_schema=False,
     )
 

@@ -82,3 +82,21 @@ def test_an_operator_who_says_no_is_told_to_claude():
 
 def test_a_plan_that_has_ended_is_none():
     assert evolve(after(), PlanEnded(matter="m", flow="f", step="p", how="reached")) is None
+
+
+@pytest.mark.parametrize(
+    ("note", "may"),
+    [
+        ("as asked", True),
+        ("about E-7 and e-8", True),
+        ("E-99", False),
+        ("ring at E-99 instead of E-7", False),
+        ("flat B-99", True),
+    ],
+)
+def test_a_text_that_names_what_is_not_this_conversations_is_refused(note: str, may: bool):
+    names = Names(now=NOON, entity_id="E-7", business_context={"also": ["E-8"]})
+    verdict = judge(STEP, "look", {"on": "2026-02-20", "note": note}, names)
+    assert isinstance(verdict, Do) is may
+    if isinstance(verdict, Refuse):
+        assert "no matter of this conversation" in verdict.reason

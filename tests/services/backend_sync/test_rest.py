@@ -11,7 +11,7 @@ from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound
 from libs.kit import ids
 from libs.testkit.nouns import INVOICE, TENANT
-from services.gateways import whatsapp_facts as gateways
+from services.gateways.whatsapp import facts as gateways
 from tests.libs.channels.webhooks import PRIYA_WA_ID, message, messages, webhook
 from tests.services.backend_sync.conftest import BackendSync
 

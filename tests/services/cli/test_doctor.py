@@ -14,7 +14,7 @@ from libs.kit import http
 from libs.kit.clock import Clock
 from libs.testkit.servers import serving
 from services.cli.doctor_channels import Check, checks, signed_in
-from services.gateways.email_smtp import Server
+from services.gateways.email.smtp import Server
 from services.sandbox import app as sandbox
 from services.sandbox.settings import MailSettings, MetaSettings, SmsSettings, Template
 from services.sandbox.settings import Settings as SandboxSettings

@@ -27,8 +27,8 @@ from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON, PRIYA, TENANT
 from libs.testkit.servers import StoreOf, serving
-from services.gateways import chat_facts
 from services.gateways.app import build
+from services.gateways.chat import facts as chat_facts
 from services.gateways.settings import Settings
 from tests.libs.kit.effects_world import until
 

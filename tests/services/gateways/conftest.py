@@ -27,7 +27,7 @@ from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf, serving
 from services.gateways.app import build
 from services.gateways.settings import Settings
-from services.gateways.whatsapp_door import sandbox_door
+from services.gateways.whatsapp.door import sandbox_door
 from services.sandbox import app as sandbox
 from services.sandbox.settings import MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings

@@ -14,7 +14,7 @@ from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import ids
 from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
-from services.gateways import sms_aws
+from services.gateways.sms import aws as sms_aws
 from tests.libs.kit.effects_world import until
 from tests.services.gateways.conftest import CONVERSATION, Gateways
 

@@ -18,7 +18,7 @@ from libs.testkit.conformance.channel import ChannelConformance, Delivery, Featu
 from libs.testkit.conformance.mutants import MUTANTS, Mutant, MutationConformance
 from libs.testkit.nouns import TENANT
 from libs.testkit.servers import StoreOf
-from services.gateways import chat_talk
+from services.gateways.chat import talk as chat_talk
 from tests.libs.kit.effects_world import until
 from tests.services.gateways.chat_world import ChatWorld, Client, Frame, chat_world
 
@@ -170,7 +170,7 @@ class TestChat(ChannelConformance):
 
 
 def _said_at_any_rate(rig: Rig, patch: pytest.MonkeyPatch) -> Rig:
-    patch.setattr("services.gateways.chat.Chat.write", lambda self, intent, door, bundle, now: str(intent.id))
+    patch.setattr("services.gateways.chat.adapter.Chat.write", lambda self, intent, door, bundle, now: str(intent.id))
     return rig
 
 

@@ -14,7 +14,7 @@ from libs.testkit.nouns import EVENING, NOON
 from services.gateways import decide
 from services.gateways.decide import Message
 from services.gateways.settings import ChannelOff, Settings
-from services.gateways.whatsapp_door import WhatsAppDoor, door_of, sandbox_door
+from services.gateways.whatsapp.door import WhatsAppDoor, door_of, sandbox_door
 from tests.services.gateways.asked import ID, asked
 from tests.services.gateways.conftest import bundle_of
 

@@ -9,8 +9,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from libs.channels.outcome import Accepted, Outcome, Refused, Retry
-from services.gateways import email_smtp
-from services.gateways.email_smtp import Server, hand_over
+from services.gateways.email import smtp as email_smtp
+from services.gateways.email.smtp import Server, hand_over
 from services.sandbox.smtp import certified
 
 MAIL = b"From: a@b.example\r\nTo: c@d.example\r\n\r\nhello\r\n"

@@ -19,7 +19,7 @@ from libs.kit.objects import Objects, ObjectsAway
 from libs.kit.store import Store, Unavailable
 from libs.testkit.nouns import HER_PROMISE, NOON, PRIYA_EMAIL, TENANT
 from libs.testkit.servers import StoreOf
-from services.gateways.email_door import SANDBOX_SENDGRID_KEY, sandbox_door
+from services.gateways.email.door import SANDBOX_SENDGRID_KEY, sandbox_door
 from services.sandbox import mail_report, mailgun, sendgrid
 from services.sandbox.contact_script import Line, Person
 from tests.services.gateways.email_world import OPEN, SECRET, EmailWorld, bundle_of, email_world

@@ -14,8 +14,8 @@ from libs.config.compile import compile_bundle
 from libs.testkit.nouns import NOON, PRIYA_PHONE
 from services.gateways import decide
 from services.gateways.settings import Settings
-from services.gateways.sms import request, status_callback
-from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor, door_of
+from services.gateways.sms.adapter import request, status_callback
+from services.gateways.sms.door import AwsDoor, ExotelDoor, SmsDoor, door_of
 from tests.services.gateways.asked import asked
 from tests.services.gateways.sms_world import REMINDER, TEMPLATES, bundle_of
 

@@ -12,7 +12,7 @@ import pytest
 from events.inbound import Received, Unsubscribed
 from libs.kit.store import Unavailable
 from libs.testkit.nouns import HER_PROMISE, PRIYA_PHONE, TENANT
-from services.gateways.whatsapp_door import sandbox_door
+from services.gateways.whatsapp.door import sandbox_door
 from services.sandbox import meta_webhook
 from tests.services.gateways.conftest import Gateways
 

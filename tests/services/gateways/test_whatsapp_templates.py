@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from events.message import Rejected
-from services.gateways import whatsapp_templates
 from services.gateways.settings import Settings
-from services.gateways.whatsapp_door import sandbox_door
-from services.gateways.whatsapp_templates import Finding, findings
+from services.gateways.whatsapp import templates as whatsapp_templates
+from services.gateways.whatsapp.door import sandbox_door
+from services.gateways.whatsapp.templates import Finding, findings
 from services.sandbox.app import base_urls
 from tests.libs.kit.effects_world import until
 from tests.services.gateways.conftest import Gateways, bundle_of

@@ -8,8 +8,8 @@ from events.values import Attachment, Body, Choice
 from libs.channels.outcome import Refused
 from libs.config.model import MessageTemplate, TemplateVariable
 from libs.testkit.nouns import INVOICE
-from services.gateways.whatsapp_door import sandbox_door
-from services.gateways.whatsapp_write import Saying, saying
+from services.gateways.whatsapp.door import sandbox_door
+from services.gateways.whatsapp.write import Saying, saying
 from tests.services.gateways.asked import ID, asked
 from tests.services.gateways.conftest import bundle_of
 

@@ -157,7 +157,9 @@ class Visit(Scene):
         return dict(self.conversation.matters[MATTER].course.slots)
 
 
-def visit(flow: str = "book", bundle: Bundle = BUNDLE, *, process: str | None = "visit", asked: bool = True) -> Visit:
+def visit(
+    flow: str = "book", bundle: Bundle = BUNDLE, *, process: str | None = "visit", asked: bool = True, **context: Any
+) -> Visit:
     """Priya has been written to about visit V-1; with `asked` the provider took it."""
     scene = Visit(ON_BOTH_CHANNELS, bundle)
     scene.doors = {"whatsapp": Door("sandbox"), "email": Door("off")}
@@ -171,7 +173,7 @@ def visit(flow: str = "book", bundle: Bundle = BUNDLE, *, process: str | None = 
             entity_type="visit",
             entity_id="V-1",
             flow=flow,
-            business_context={"visit": "V-1"},
+            business_context={"visit": "V-1", **context},
         )
     )
     if asked:

@@ -30,8 +30,8 @@ from libs.kit.store import Store
 from libs.testkit.conformance.channel import Delivery, Heard, Told, Trouble
 from libs.testkit.nouns import NOON, TENANT
 from libs.testkit.servers import serving
-from services.gateways.email import Email
-from services.gateways.email_door import SANDBOX_SENDGRID_KEY, EmailDoor
+from services.gateways.email.adapter import Email
+from services.gateways.email.door import SANDBOX_SENDGRID_KEY, EmailDoor
 from services.gateways.port import Tools
 from services.gateways.settings import Settings as GatewaySettings
 from services.sandbox.app import base_urls, build

@@ -19,10 +19,10 @@ from libs.kit import http
 from libs.kit.serve import App
 from libs.testkit.conformance.channel import RETRY_AFTER_S, Delivery, Heard, Told, Trouble
 from libs.testkit.servers import serving
-from services.gateways import sms_aws
 from services.gateways.settings import Settings as GatewaySettings
-from services.gateways.sms import Sms
-from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor, sandbox_door
+from services.gateways.sms import aws as sms_aws
+from services.gateways.sms.adapter import Sms
+from services.gateways.sms.door import AwsDoor, ExotelDoor, SmsDoor, sandbox_door
 from services.sandbox.app import base_urls, build
 from services.sandbox.settings import Settings, SmsSettings
 from tests.services.sandbox.conftest import Clock

@@ -7,7 +7,7 @@ import pytest
 from libs.channels.outcome import Accepted
 from libs.kit.clock import Clock
 from libs.kit.store import Store
-from services.gateways.email_smtp import Server, hand_over
+from services.gateways.email.smtp import Server, hand_over
 from tests.libs.kit.effects_world import until
 from tests.services.sandbox.mail_rig import ADDRESS, MailRig, mail_rig
 

@@ -23,8 +23,8 @@ from libs.testkit.conformance.channel import (
     Trouble,
 )
 from libs.testkit.conformance.mutants import MUTANTS, Mutant, MutationConformance, changed
-from services.gateways.whatsapp_call import Graph
-from services.gateways.whatsapp_door import WhatsAppDoor, sandbox_door
+from services.gateways.whatsapp.call import Graph
+from services.gateways.whatsapp.door import WhatsAppDoor, sandbox_door
 from services.sandbox.app import base_urls
 from tests.services.sandbox.conftest import SECRET, Sandbox
 
@@ -142,7 +142,7 @@ class TestWhatsAppMutants(MutationConformance):
         ),
         Mutant(
             "Retry-After",
-            _without("services.gateways.whatsapp_call.seconds", lambda header: None),
+            _without("services.gateways.whatsapp.adapter.call.seconds", lambda header: None),
             ("who_is_asked_to_wait_waits_as_long",),
         ),
     )

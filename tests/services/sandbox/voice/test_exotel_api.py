@@ -162,6 +162,14 @@ async def test_nobody_waits_longer_than_the_time_out(exotel: Exotel):
     assert (await exotel.over(sid))["status"] == "no-answer"
 
 
+async def test_who_does_not_want_to_wait_makes_time_pass_faster(exotel: Exotel):
+    await exotel.sandbox.control("PUT", "/exotel/speed", {"speed": 10_000})
+    await script(exotel.sandbox, "{fate: no-answer}")
+    sid = await exotel.call(TimeOut="30")
+    assert (await exotel.over(sid))["status"] == "no-answer"
+    assert (await exotel.sandbox.client.put("/_sandbox/exotel/speed", json={"speed": 0})).status_code == 422
+
+
 async def test_a_mailbox_answers_as_a_machine(exotel: Exotel, business: Agent):
     await script(exotel.sandbox, "{fate: voicemail, rings_seconds: 0}")
     sid = await exotel.call()

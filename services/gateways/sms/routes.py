@@ -18,11 +18,12 @@ from libs.config.bundle import Bundle
 from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
-from services.gateways import decide, sms_facts
+from services.gateways import decide
 from services.gateways.desk import Desk
 from services.gateways.settings import SMS
-from services.gateways.sms_door import AwsDoor, ExotelDoor, SmsDoor
-from services.gateways.sms_topic import RAW_DELIVERY, Topics, malformed, refused
+from services.gateways.sms import facts as sms_facts
+from services.gateways.sms.door import AwsDoor, ExotelDoor, SmsDoor
+from services.gateways.sms.topic import RAW_DELIVERY, Topics, malformed, refused
 
 log = structlog.get_logger(__name__)
 

@@ -14,18 +14,19 @@ from libs.config.bundle import Bundle
 from libs.kit.buckets import Limits
 from libs.kit.effect_kinds import Kind
 from libs.kit.serve import Loop
-from services.gateways import whatsapp_marks, whatsapp_webhook
 from services.gateways.desk import Desk
 from services.gateways.port import Tools
 from services.gateways.settings import WHATSAPP, Settings
-from services.gateways.whatsapp_call import Graph
-from services.gateways.whatsapp_door import WhatsAppDoor, door_of
-from services.gateways.whatsapp_files import Files
-from services.gateways.whatsapp_marks import Marks
-from services.gateways.whatsapp_rows import FETCH, MARK_READ
-from services.gateways.whatsapp_templates import Templates
-from services.gateways.whatsapp_voice import Ears
-from services.gateways.whatsapp_write import Saying, saying
+from services.gateways.whatsapp import marks as whatsapp_marks
+from services.gateways.whatsapp import webhook as whatsapp_webhook
+from services.gateways.whatsapp.call import Graph
+from services.gateways.whatsapp.door import WhatsAppDoor, door_of
+from services.gateways.whatsapp.files import Files
+from services.gateways.whatsapp.marks import Marks
+from services.gateways.whatsapp.rows import FETCH, MARK_READ
+from services.gateways.whatsapp.templates import Templates
+from services.gateways.whatsapp.voice import Ears
+from services.gateways.whatsapp.write import Saying, saying
 
 
 class WhatsApp:

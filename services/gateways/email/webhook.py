@@ -44,9 +44,11 @@ from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.objects import Objects, ObjectsAway
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
-from services.gateways import email_door, email_facts, email_unsubscribe
 from services.gateways.desk import Desk
-from services.gateways.email_door import EmailDoor
+from services.gateways.email import door as email_door
+from services.gateways.email import facts as email_facts
+from services.gateways.email import unsubscribe as email_unsubscribe
+from services.gateways.email.door import EmailDoor
 from services.gateways.settings import EMAIL
 
 log = structlog.get_logger(__name__)

@@ -26,10 +26,10 @@ from libs.kit.failures import passes
 from libs.kit.problems import Problem
 from libs.kit.serve import Loop
 from libs.kit.store import Store
-from services.gateways import chat_lines
-from services.gateways.chat_page import pages
-from services.gateways.chat_room import Rooms, Tab
-from services.gateways.chat_talk import Talk
+from services.gateways.chat import lines as chat_lines
+from services.gateways.chat.page import pages
+from services.gateways.chat.room import Rooms, Tab
+from services.gateways.chat.talk import Talk
 from services.gateways.desk import Desk
 from services.gateways.settings import CHAT, Settings, recipients_allow
 

@@ -11,7 +11,7 @@ import structlog
 from libs.channels import chat
 from libs.kit import telemetry
 from libs.kit.failures import passes
-from services.gateways.chat_lines import FIRST, PAGE, Lines
+from services.gateways.chat.lines import FIRST, PAGE, Lines
 
 log = structlog.get_logger(__name__)
 

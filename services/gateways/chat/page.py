@@ -35,8 +35,8 @@ NOT_SIGNED_IN = (
 @cache
 def widget() -> str:
     """The widget as one script without anything to load: its style, its connection and its view."""
-    style = msgspec.json.encode((HERE / "chat_style.css").read_text(encoding="utf-8")).decode()
-    parts = [(HERE / name).read_text(encoding="utf-8") for name in ("chat_socket.js", "chat_words.js", "chat_view.js")]
+    style = msgspec.json.encode((HERE / "style.css").read_text(encoding="utf-8")).decode()
+    parts = [(HERE / name).read_text(encoding="utf-8") for name in ("socket.js", "words.js", "view.js")]
     return "\n".join(["(() => {", '"use strict";', f"const STYLE = {style};", *parts, "})();", ""])
 
 
@@ -83,6 +83,6 @@ def pages(desk: Desk, door_of: Callable[[Bundle], Any], clock: Clock) -> Sequenc
 
 
 def _page(body: str) -> Response[str]:
-    html = (HERE / "chat_page.html").read_text(encoding="utf-8").replace("<!-- chat -->", body)
+    html = (HERE / "page.html").read_text(encoding="utf-8").replace("<!-- chat -->", body)
     headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer", "cache-control": "no-store"}
     return Response(html, media_type="text/html; charset=utf-8", headers=headers)

@@ -25,7 +25,7 @@ from libs.channels import sms_aws, sms_pinpoint, sms_sns
 from libs.channels.outcome import Accepted, Outcome, Refused, Unknown
 from libs.channels.sms_aws import Failure
 from libs.channels.sms_items import scrubbed
-from services.gateways.sms_door import AWS_LIMITS, AwsDoor
+from services.gateways.sms.door import AWS_LIMITS, AwsDoor
 
 THREADS = AWS_LIMITS.concurrency
 KEPT_CLIENTS = 64

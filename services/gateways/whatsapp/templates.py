@@ -29,8 +29,8 @@ from libs.kit.appends import asking_postgres
 from libs.kit.bundles import NothingPublished
 from services.gateways.port import Tools
 from services.gateways.settings import WHATSAPP, ChannelOff, Settings
-from services.gateways.whatsapp_call import Graph
-from services.gateways.whatsapp_door import WhatsAppDoor, door_of
+from services.gateways.whatsapp.call import Graph
+from services.gateways.whatsapp.door import WhatsAppDoor, door_of
 
 log = structlog.get_logger(__name__)
 

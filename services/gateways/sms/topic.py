@@ -12,7 +12,7 @@ from libs.channels.sms_items import Malformed
 from libs.kit.problems import Problem
 from services.gateways.desk import Desk
 from services.gateways.settings import SMS
-from services.gateways.sms_door import AwsDoor
+from services.gateways.sms.door import AwsDoor
 
 log = structlog.get_logger(__name__)
 

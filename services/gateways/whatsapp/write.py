@@ -13,7 +13,7 @@ from libs.channels.outcome import Refused
 from libs.channels.whatsapp_media import too_large
 from libs.channels.whatsapp_message import MISSING_PARAMETER, WRONG_VALUE, FileKind, file_kind
 from libs.config.model import MessageTemplate
-from services.gateways.whatsapp_door import WhatsAppDoor
+from services.gateways.whatsapp.door import WhatsAppDoor
 
 UPLOAD = "upload"
 """Stands for the id of a file until Meta has it."""

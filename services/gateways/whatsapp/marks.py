@@ -12,8 +12,8 @@ from libs.kit.buckets import Limits
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Withheld
 from services.gateways.port import Tools
 from services.gateways.settings import ChannelOff, Settings
-from services.gateways.whatsapp_call import Graph
-from services.gateways.whatsapp_door import door_of
+from services.gateways.whatsapp.call import Graph
+from services.gateways.whatsapp.door import door_of
 
 LIMITS = Limits(rate=40, burst=40, concurrency=8)
 """An account of its own: what goes wrong here opens no breaker of the messages, and takes none of their tokens."""

@@ -14,13 +14,13 @@ from libs.channels.outcome import Outcome, Refused
 from libs.config.bundle import Bundle
 from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.serve import Loop
-from services.gateways import sms_exotel as exotel_calls
 from services.gateways.desk import Desk
 from services.gateways.settings import SMS, Settings
-from services.gateways.sms_aws import AwsCalls
-from services.gateways.sms_door import AWS_LIMITS, EVIDENCE, AwsDoor, ExotelDoor, SmsDoor, door_of
-from services.gateways.sms_routes import SmsRoutes
-from services.gateways.sms_topic import Topics
+from services.gateways.sms import exotel as exotel_calls
+from services.gateways.sms.aws import AwsCalls
+from services.gateways.sms.door import AWS_LIMITS, EVIDENCE, AwsDoor, ExotelDoor, SmsDoor, door_of
+from services.gateways.sms.routes import SmsRoutes
+from services.gateways.sms.topic import Topics
 
 Request = sms_exotel.Request | Mapping[str, Any]
 """A form of Exotel's, or the arguments of a call of AWS's client."""

@@ -29,9 +29,9 @@ from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Wi
 from libs.kit.objects import ObjectErased, ObjectMissing, ObjectsAway
 from services.gateways.port import Tools
 from services.gateways.settings import WHATSAPP, ChannelOff, Settings
-from services.gateways.whatsapp_call import Answer, Graph, TooLarge
-from services.gateways.whatsapp_door import WhatsAppDoor, door_of
-from services.gateways.whatsapp_voice import Ears, Never, NotNow
+from services.gateways.whatsapp.call import Answer, Graph, TooLarge
+from services.gateways.whatsapp.door import WhatsAppDoor, door_of
+from services.gateways.whatsapp.voice import Ears, Never, NotNow
 
 TIMEOUT = timedelta(seconds=60)
 ATTEMPTS = 6

@@ -10,7 +10,7 @@ import msgspec
 from libs.channels import whatsapp
 from libs.channels.outcome import Broken, Outcome
 from libs.kit.http import retry_after
-from services.gateways.whatsapp_door import WhatsAppDoor
+from services.gateways.whatsapp.door import WhatsAppDoor
 
 _HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
 

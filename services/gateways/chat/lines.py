@@ -13,7 +13,7 @@ from libs.kit.codec import COLUMNS
 from libs.kit.codec import Row as StoredRow
 from libs.kit.store import Store
 from libs.kit.world import Row
-from services.gateways import chat_facts
+from services.gateways.chat import facts as chat_facts
 
 CHANNEL = "gateways_chat"
 """What Postgres notifies at a commit: the place of a new line, or a place and a frame that is told there."""

@@ -5,7 +5,7 @@ import httpx
 from libs.channels import sms_exotel
 from libs.channels.outcome import Outcome
 from libs.kit.http import retry_after
-from services.gateways.sms_door import ExotelDoor
+from services.gateways.sms.door import ExotelDoor
 
 
 async def send(client: httpx.AsyncClient, request: sms_exotel.Request, door: ExotelDoor) -> Outcome:

@@ -16,11 +16,11 @@ from libs.config.bundle import Bundle
 from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
-from services.gateways import whatsapp_facts as facts
 from services.gateways.desk import Desk
 from services.gateways.settings import WHATSAPP
-from services.gateways.whatsapp_door import WhatsAppDoor
-from services.gateways.whatsapp_templates import Templates
+from services.gateways.whatsapp import facts as facts
+from services.gateways.whatsapp.door import WhatsAppDoor
+from services.gateways.whatsapp.templates import Templates
 
 log = structlog.get_logger(__name__)
 

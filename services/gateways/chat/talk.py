@@ -14,9 +14,9 @@ from libs.kit import ids, telemetry
 from libs.kit.bus import Bus
 from libs.kit.failures import passes
 from libs.kit.problems import Problem
-from services.gateways import chat_facts
-from services.gateways.chat_lines import Lines
-from services.gateways.chat_room import Tab
+from services.gateways.chat import facts as chat_facts
+from services.gateways.chat.lines import Lines
+from services.gateways.chat.room import Tab
 from services.gateways.desk import Desk
 from services.gateways.settings import CHAT
 

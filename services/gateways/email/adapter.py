@@ -20,10 +20,12 @@ from libs.config.bundle import Bundle
 from libs.kit.buckets import Limits
 from libs.kit.objects import ObjectErased, ObjectMissing, ObjectsAway
 from libs.kit.serve import Loop
-from services.gateways import email_door, email_unsubscribe, email_webhook
 from services.gateways.desk import Desk
-from services.gateways.email_door import EmailDoor, door_of
-from services.gateways.email_smtp import Server, hand_over
+from services.gateways.email import door as email_door
+from services.gateways.email import unsubscribe as email_unsubscribe
+from services.gateways.email import webhook as email_webhook
+from services.gateways.email.door import EmailDoor, door_of
+from services.gateways.email.smtp import Server, hand_over
 from services.gateways.port import Tools
 from services.gateways.settings import EMAIL, Settings
 

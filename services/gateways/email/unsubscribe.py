@@ -16,9 +16,9 @@ from libs.config.bundle import Bundle
 from libs.kit.problems import Problem
 from libs.kit.requests import durably
 from libs.kit.store import Store
-from services.gateways import email_door
 from services.gateways.desk import Desk
-from services.gateways.email_door import EmailDoor
+from services.gateways.email import door as email_door
+from services.gateways.email.door import EmailDoor
 from services.gateways.settings import EMAIL
 
 _CONVERSATION = "SELECT conversation FROM gateways.message WHERE tenant = $1 AND message = $2"

@@ -1,0 +1,1 @@
+"""The chat over our own WebSocket, and its widget."""

@@ -1,0 +1,1 @@
+"""SMS by three providers."""
