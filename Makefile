@@ -7,11 +7,13 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VOICE := voice-service/.venv
+VOICE_INSTALLED := $(VOICE)/.installed
 ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test check format bench chaos lock new-event schemas prove-guards install clean
+.PHONY: help demo up test test-voice check format bench chaos lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +27,11 @@ up: $(INSTALLED) ## Run everything on port 8000 and keep its data
 test: check ## Run all that CI runs: the checks, then every test; ARGS='-k name' for some
 	@$(call heading,pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),,$(MAKE) test-voice)
+
+test-voice: $(VOICE_INSTALLED) ## Run the voice service's tests in its own environment; VOICE_ARGS='-k name' for some
+	@$(call heading,pytest (voice))
+	@cd voice-service && .venv/bin/python -m pytest -q $(VOICE_ARGS)
 
 check: $(INSTALLED) ## Check format, lint, types and import contracts
 	@$(call heading,ruff format)
@@ -67,10 +74,17 @@ lock: ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer vers
 		--no-emit-package converse-agent $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
+lock-voice: $(INSTALLED) ## Write voice-service/requirements.lock from its pyproject.toml; UPGRADE=1 takes newer versions
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	UV_SYSTEM_CERTS=1 "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-package converse-voice $(if $(UPGRADE),--upgrade) voice-service/pyproject.toml --group voice-service/pyproject.toml:dev \
+		-o voice-service/requirements.lock
+
 install: $(INSTALLED) ## Make .venv and install what requirements.lock names (every target does so first)
 
 clean: ## Remove .venv, caches and the data of `make up`
-	@rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(VOICE) .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # With uv on PATH and no PIP_ variable set, uv installs; otherwise pip does, and reads its PIP_ variables.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -96,4 +110,16 @@ $(INSTALLED): requirements.lock pyproject.toml
 		$(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements.lock >>"$$log" 2>&1 || fail; \
 		$(BIN)/python -m pip install --disable-pip-version-check --no-compile --no-deps --no-build-isolation -e . >>"$$log" 2>&1 || fail; \
 	fi; \
+	echo "Installed."; touch $@
+
+# Pipecat needs versions of some libraries that the other services do not: an environment of its own beside theirs.
+$(VOICE_INSTALLED): voice-service/requirements.lock voice-service/pyproject.toml $(INSTALLED)
+	@mkdir -p $(VOICE); log=$(VOICE)/install.log; python=$(VOICE)/bin/python; \
+	fail() { cat "$$log" >&2; echo "The installation failed; what it said stands above and in $$log." >&2; exit 1; }; \
+	test -x "$$python" || $(BIN)/python -m venv $(VOICE) >"$$log" 2>&1 || fail; \
+	echo "Installing $$(grep -c '==' $<) packages into $(VOICE) (a minute or two)"; \
+	if command -v uv >/dev/null && ! env | grep -q '^PIP_'; then install="env UV_SYSTEM_CERTS=1 uv pip install --python $$python"; \
+	else install="$$python -m pip install --disable-pip-version-check --no-compile"; fi; \
+	$$install --require-hashes -r $< >>"$$log" 2>&1 || fail; \
+	$$install --no-deps --no-build-isolation -e . -e voice-service >>"$$log" 2>&1 || fail; \
 	echo "Installed."; touch $@

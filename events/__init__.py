@@ -3,6 +3,7 @@
 from events.backend import BACKEND
 from events.base import Category
 from events.business import BUSINESS
+from events.call import CALL
 from events.config import CONFIG
 from events.consent import CONSENT
 from events.contact import CONTACT
@@ -28,6 +29,7 @@ CATEGORIES: tuple[Category, ...] = (
     TURN,
     MESSAGE,
     INBOUND,
+    CALL,
     BACKEND,
     TIMER,
     CONFIG,

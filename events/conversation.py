@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Category, Event, Intent, Personal
+from events.call import CallRequested
 from events.dialogue import (
     ApprovalHeard,
     ApprovalRequested,
@@ -384,6 +385,7 @@ CONVERSATION = Category(
         TimerSet,
         TurnRequested,
         MessageRequested,
+        CallRequested,
         ToolRequested,
         WritebackRequested,
         SenderUnknown,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from events.base import Event
+from events.call import CallRequested
 from events.conversation import (
     AttachmentsRead,
     ChannelSwitched,
@@ -176,6 +177,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _with_progress(_matter(now, event.matter, settled=event.how))
+        case CallRequested():
+            return _awaiting(now, event.call)
         case ToolRequested():
             asked = replace(now, calls=_and(now.calls, event.call, event))
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)

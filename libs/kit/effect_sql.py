@@ -6,8 +6,8 @@ from typing import Literal
 
 from libs.kit.appends import BATCH
 
-Ledger = Literal["orchestrator", "gateways", "backend_sync"]
-"""The schemas that have an effect ledger (infra/postgres/migrations/0050_effects_ledger.pre.sql)."""
+Ledger = Literal["orchestrator", "gateways", "backend_sync", "voice"]
+"""The schemas that have an effect ledger (infra/postgres/migrations/0050_effects_ledger.pre.sql, 0210_voice.pre.sql)."""
 
 _FOLDER = Path(__file__).parent / "sql"
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import uvloop
 
@@ -12,7 +13,7 @@ from libs.kit import garbage, log
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
-from libs.kit.serve import App, serve
+from libs.kit.serve import DRAIN, App, serve
 from libs.kit.store import Store
 
 
@@ -60,14 +61,17 @@ def read(environment: Mapping[str, str] = os.environ) -> Process:
     )
 
 
-def main(service: str, build: Build) -> None:
-    """Serve `service` (as it is called at NATS; its Postgres role is `converse_<service>`) until told to end."""
+def main(service: str, build: Build, drain: timedelta = DRAIN) -> None:
+    """Serve `service` (as it is called at NATS; its Postgres role is `converse_<service>`) until told to end.
+
+    `drain`: how long open sockets may take to finish then.
+    """
     log.configure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(service, read(), build))
+        runner.run(run(service, read(), build, drain))
 
 
-async def run(service: str, process: Process, build: Build) -> None:
+async def run(service: str, process: Process, build: Build, drain: timedelta = DRAIN) -> None:
     """Connect, build, serve, drain."""
     role = f"converse_{service.replace('-', '_')}"
     async with AsyncExitStack() as stack:
@@ -78,4 +82,4 @@ async def run(service: str, process: Process, build: Build) -> None:
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         app = await build(Kit(process, store, bus, clock))
         await stack.enter_async_context(garbage.collected_seldom())
-        await serve([app], process.host, process.port)
+        await serve([app], process.host, process.port, drain=drain)

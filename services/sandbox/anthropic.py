@@ -238,9 +238,9 @@ def _obeyed(
 
 
 def _answers_results(body: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
-    """After tool results a free choice ends in words."""
+    """After tool results, and nothing said since, a free choice ends in words."""
     content = body["messages"][-1]["content"]
-    results = isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
+    results = isinstance(content, list) and all(block.get("type") == "tool_result" for block in content)
     return results and choice.get("type") == "auto"
 
 

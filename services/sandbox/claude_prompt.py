@@ -121,8 +121,10 @@ def read_request(body: Mapping[str, Any], otherwise: datetime) -> Prompt:
 
 
 def _called(messages: list[dict[str, Any]]) -> list[Called]:
-    """The tools that the last message brings results of."""
+    """The tools that the last message brings results of; with words behind them it is the words that are answered."""
     if len(messages) < 2 or not isinstance(messages[-1]["content"], list):
+        return []
+    if any(block.get("type") == "text" for block in messages[-1]["content"]):
         return []
     results = {b["tool_use_id"]: b for b in messages[-1]["content"] if b.get("type") == "tool_result"}
     uses = messages[-2]["content"] if isinstance(messages[-2]["content"], list) else []

@@ -103,9 +103,9 @@ async def test_a_reminder_of_the_evening_goes_out_at_eight_and_once_whoever_is_s
 
             async with town_of(settings, start_at=None, outside=outside) as town:
                 asha = Person(town, asha.number)
-                await town.clock.set(EIGHT - timedelta(seconds=1))
+                await town.clock.set(EIGHT - timedelta(minutes=5))
                 ravi = await newcomer(town, asha.number + 1)
-                await ravi.owes()  # the services are awake: they defer another one in this very second
+                await ravi.owes()  # the services are awake: they defer another one in these minutes
                 await ravi.sees(followup.Deferred)
                 assert await asha.facts(conversation.MessageRequested) == []
                 await town.clock.set(EIGHT)

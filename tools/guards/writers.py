@@ -17,6 +17,7 @@ WRITERS: dict[str, frozenset[str]] = {
     "turn": frozenset({"services/orchestrator"}),
     "message": frozenset({"services/gateways"}),
     "inbound": frozenset({"services/gateways"}),
+    "call": frozenset({"voice-service/voice_service"}),
     "backend": frozenset({"services/backend_sync"}),
     "timer": frozenset({"services/orchestrator"}),
     "config": frozenset({"services/cli", "services/console"}),
@@ -36,7 +37,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
 }
 """Libraries that make facts for their caller, the writing service."""
 
-SCANNED = ("services/", "libs/", "projections/")
+SCANNED = ("services/", "libs/", "projections/", "voice-service/voice_service/")
 NOT_SCANNED = ("libs/testkit/", "services/sandbox/", "services/cli/scenario/")
 """Where nothing gets into a log: a scenario's facts are kept in memory."""
 

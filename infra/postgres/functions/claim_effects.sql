@@ -9,7 +9,7 @@ DO $each$
 DECLARE
     ledger text;
 BEGIN
-    FOREACH ledger IN ARRAY ARRAY['orchestrator', 'gateways', 'backend_sync'] LOOP
+    FOREACH ledger IN ARRAY ARRAY['orchestrator', 'gateways', 'backend_sync', 'voice'] LOOP
         EXECUTE format($ddl$
 CREATE OR REPLACE FUNCTION %1$I.claim_effects(
     p_claim uuid, p_limit int, p_kind text[], p_lease double precision[], p_trouble int

@@ -138,9 +138,9 @@ class EmailWorld:
         """How the service answered the providers' posts, once there are so many."""
 
         async def posted() -> list[int]:
-            await self.quiet()
             posts = (await self.client.get(f"{self.sandbox}/_sandbox/mail/webhooks")).json()
-            return [each["status"] for each in posts] if len(posts) >= number else []
+            done = len(posts) >= number and all(each["over"] for each in posts)
+            return [each["status"] for each in posts] if done else []
 
         return await until(posted)
 

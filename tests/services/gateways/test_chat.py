@@ -309,7 +309,7 @@ async def test_a_rollout_tells_the_clients_to_reconnect(world: ChatWorld):
 
 
 async def test_a_slow_client_is_told_to_come_back_and_loses_nothing(world: ChatWorld, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("services.gateways.chat.adapter.room.SLOW_S", 0.5)
+    monkeypatch.setattr("services.gateways.chat.room.SLOW_S", 0.5)
     lines = 600  # 7 MB: more than the buffers of the two kernels take
     await world.history(lines, "ह" * 3900)
     host, _, port = world.origins[0].removeprefix("http://").partition(":")

@@ -183,7 +183,7 @@ async def test_an_expired_token_is_replaced_and_the_chat_goes_on(
     world: ChatWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
     lasts = timedelta(seconds=1.5) - chat_token.LEEWAY
-    monkeypatch.setattr("services.gateways.chat.adapter.page.TOKEN_LASTS", lasts)
+    monkeypatch.setattr("services.gateways.chat.page.TOKEN_LASTS", lasts)
     async with shop(browser, world) as here:
         async with here.page.expect_response("**/widget/token?**"):
             pass

@@ -48,7 +48,7 @@ class TestEmailMutants(MutationConformance):
         *MUTANTS,
         Mutant(
             "what a broken connection means",
-            without("services.gateways.email.adapter.smtp.broken", lambda how, reason, attempt: Retry(reason)),
+            without("services.gateways.email.smtp.broken", lambda how, reason, attempt: Retry(reason)),
             ("what_may_have_been_sent_is_unknown_until_a_status_tells",),
         ),
         Mutant(

@@ -1,0 +1,104 @@
+"""The voice service on a real port, with Postgres, NATS and the relay; the emulators are a process of their own."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+from voice_world import ROOT, Voice, bundle, free_port
+
+from events.base import Cause
+from libs.kit import http, ids
+from libs.kit.bundles import publish
+from libs.kit.bus import Bus
+from libs.kit.clock import Clock
+from libs.kit.relay import Relay
+from libs.kit.serve import App, Loop, serve
+from libs.kit.store import Store
+from libs.testkit.nouns import NOON, TENANT
+from libs.testkit.servers import StoreOf
+from voice_service.app import build
+from voice_service.settings import SANDBOX_SECRET, Settings
+
+pytest_plugins = ["libs.testkit.servers"]
+
+
+@pytest.fixture(scope="session")
+def configured_postgres_url() -> str | None:
+    return os.environ.get("CONVERSE_TEST_DATABASE_URL") or None  # noqa: TID251 - where the servers are
+
+
+@pytest.fixture(scope="session")
+def configured_nats_url() -> str | None:
+    return os.environ.get("CONVERSE_TEST_NATS_URL") or None  # noqa: TID251 - where the servers are
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[str]:
+    """The emulators' origin: they run in the environment of the other services, as in production the providers do elsewhere."""
+    port = free_port()
+    python = ROOT / ".venv/bin/python"
+    running = subprocess.Popen([python, "-m", "services.sandbox", "--port", str(port)], cwd=ROOT)  # noqa: S603 - our own
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert running.poll() is None, "the sandbox has ended"
+            assert time.monotonic() < deadline, "the sandbox does not start"
+            running_out = deadline - time.monotonic()
+            try:
+                running.wait(min(0.1, running_out))
+            except subprocess.TimeoutExpired:
+                pass
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+@pytest.fixture
+async def voice(
+    sandbox: str, database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str
+) -> AsyncIterator[Voice]:
+    # As the emulators' clock, which is a process's own: Exotel's list of calls is searched by time.
+    await clock.set(NOON)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(http.client())
+        (await client.post(f"{sandbox}/_sandbox/reset")).raise_for_status()
+        bus = await Bus.connect(nats_url, name="voice")
+        stack.push_async_callback(bus.close)
+        port = free_port()
+        origin = f"http://127.0.0.1:{port}"
+        base = f"{sandbox}/sandbox"
+        urls = {
+            "telephony": f"{base}/exotel",
+            "stt": f"{base}/deepgram",
+            "tts": f"{base}/cartesia",
+            "llm": f"{base}/anthropic",
+        }
+        settings = Settings(environment={}, sandbox_urls=urls, origin=origin, profile="development")
+        own = await store_of(role="converse_voice")
+        cause_id = ids.cause_id(TENANT, "test", "bundle")
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
+        await publish(store, TENANT, bundle(), cause)
+        service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2), poll_every_s=1.0)
+        relay = Relay(0, url=database, bus=bus, clock=clock)
+        up: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        apps = [App("relay", loops=[Loop("relay", relay.run)]), service]
+        serving = asyncio.create_task(serve(apps, port=port, on_ready=up.set_result))
+        await asyncio.wait_for(up, 20)
+        yield Voice(origin, sandbox, store, clock, client)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+@pytest.fixture
+def secret() -> str:
+    return SANDBOX_SECRET

@@ -1,0 +1,105 @@
+"""A whole call: dialled once, answered, talked, and told fact by fact. Each takes as long as people talk."""
+
+import asyncio
+
+from voice_world import Voice, until
+
+from events.call import Answered, Dialled, Ended, OutcomeUnknown, Ringing, ToolCalled, TurnTaken
+from libs.testkit.nouns import PRIYA_PHONE
+
+HANGS_UP = [{"on": "answered", "do": [{"wait": 0.2, "hang_up": True}]}]
+
+
+async def test_priya_promises_to_pay_and_hears_goodbye(voice: Voice):
+    acts = [
+        {"on": "heard", "when": "kab tak", "do": [{"say": "Haan ji, 20 February tak kar denge."}]},
+        {"on": "heard", "do": [{"say": "Theek hai, bye."}]},
+    ]
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": acts, "deaf": True})
+    intent = await voice.call()
+    [ended] = await voice.until(intent, Ended, seconds=60)
+    assert (ended.reason, ended.turns) == ("completed", 2)
+    opening, promise, goodbye = await voice.told(intent, TurnTaken)
+    assert (opening.contact, opening.agent) == ("", intent.event.opening)
+    assert promise.contact == "Haan ji, 20 February tak kar denge."
+    assert "20 February 2026" in promise.agent
+    assert set(promise.latency_ms) == {"stt", "decision", "llm", "tts", "transport", "total"}
+    assert goodbye.agent.endswith("namaste.")
+    tools = [(each.turn, each.tool) for each in await voice.told(intent, ToolCalled)]
+    assert tools == [(1, "report_intent"), (2, "end_call")]
+    assert ended.costs["telephony"].micros == 800_000, "one pulse of a minute"
+    assert {"stt", "tts"} <= set(ended.costs)
+    assert len(await voice.told(intent, Dialled)) == len(await voice.told(intent, Answered)) == 1
+    [placed] = await voice.placed()
+    call = await voice.control("GET", f"/exotel/calls/{placed['sid']}")
+    assert call["problems"] == [], "Exotel liked every chunk"
+    assert call["disconnected_by"] == "bot"
+
+
+async def test_who_is_interrupted_is_silent_and_only_what_was_heard_counts(voice: Voice):
+    barge_in = {"on": "speaking", "after_seconds": 1.5, "do": [{"say": "Ek minute, payment ho gaya hai."}]}
+    hang_up = {"on": "heard", "when": "", "do": [{"wait": 0.5, "hang_up": True}]}
+    await voice.control(
+        "PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": [barge_in, hang_up], "deaf": True}
+    )
+    intent = await voice.call()
+    await voice.until(intent, Ended, seconds=60)
+    opening, *_ = await voice.told(intent, TurnTaken)
+    assert opening.interrupted
+    assert opening.agent
+    assert intent.event.opening.startswith(opening.agent)
+    assert len(opening.agent) < len(intent.event.opening)
+    [placed] = await voice.placed()
+    moments = (await voice.control("GET", f"/exotel/calls/{placed['sid']}"))["moments"]
+    assert any(moment["what"].startswith("clear") for moment in moments)
+
+
+async def test_a_lost_answer_rings_once_and_what_comes_of_it_is_known(voice: Voice):
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": HANGS_UP, "deaf": True})
+    await voice.control("POST", "/exotel/faults", {"answer": "dropped", "silent": True})
+    intent = await voice.call()
+    await voice.until(intent, OutcomeUnknown)
+    [ended] = await voice.until(intent, Ended)
+    assert ended.reason == "contact_hung_up"
+
+    async def settled() -> bool:
+        found: str = await voice.store.pool.fetchval("SELECT state FROM voice.effect WHERE id = $1", intent.id)
+        return found == "closed"
+
+    await until(settled)
+    assert len(await voice.placed()) == 1
+
+
+async def test_callbacks_that_come_twice_late_and_short_change_nothing(voice: Voice):
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": HANGS_UP, "deaf": True})
+    await voice.control("POST", "/exotel/faults", {"copies": 3, "backwards": True, "form": "multipart"})
+    intent = await voice.call()
+    await voice.until(intent, Ended)
+
+    async def all_taken() -> bool:
+        told = await voice.control("GET", "/exotel/callbacks")
+        return len(told) == 9 and all(each["status"] == 200 for each in told)
+
+    await until(all_taken)
+    for kind in (Ringing, Answered, Ended):
+        assert len(await voice.told(intent, kind)) == 1
+
+
+async def test_who_does_not_answer_is_known_by_the_poll_when_no_callback_comes(voice: Voice):
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"fate": "busy", "rings_seconds": 0.1})
+    await voice.control("POST", "/exotel/faults", {"silent": True})
+    intent = await voice.call()
+    [ended] = await voice.until(intent, Ended)
+    assert (ended.reason, ended.seconds) == ("busy", 0)
+    assert await voice.told(intent, Answered) == []
+
+
+async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: str):
+    told = {"CallSid": "x", "Status": "completed"}
+    wrong, right = await asyncio.gather(
+        voice.client.post(f"{voice.origin}/api/v1/voice/status/nobody", json=told),
+        voice.client.post(f"{voice.origin}/api/v1/voice/status/{secret}", json=told),
+    )
+    assert (wrong.status_code, right.status_code) == (401, 200)
+    calls = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()
+    assert calls == {"active_calls": 0, "calls": [], "latency": {}, "hints": []}

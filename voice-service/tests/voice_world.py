@@ -1,0 +1,113 @@
+"""The voice service as its neighbours see it, and how to wait for what it does."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from events.base import Cause, Draft, Event, Recorded
+from events.call import CallRequested
+from events.values import PolicyDecision
+from libs.config.bundle import Bundle
+from libs.config.compile import compile_bundle
+from libs.kit import ids
+from libs.kit.clock import Clock
+from libs.kit.store import Store
+from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
+
+ROOT = Path(__file__).resolve().parents[2]
+CONVERSATION = "conversation-1"
+T = TypeVar("T")
+
+BUNDLE = {
+    "settings.yaml": "channels: {voice: {enabled: true, provider: exotel}}\n",
+    "prices.yaml": """prices:
+  - {provider: exotel, unit: minute, currency: INR, amount: 0.80, effective: 2026-01-01}
+  - {provider: deepgram, unit: minute, currency: USD, amount: 0.0078, effective: 2026-01-01}
+  - {provider: cartesia, unit: character, currency: USD, amount: 37.4, per: 1000000, effective: 2026-01-01}
+""",
+    "policy.yaml": "policy: {timezone: Asia/Kolkata, hours: {voice: {from: '09:00', to: '19:00'}}}\n",
+}
+
+
+def bundle() -> Bundle:
+    loaded = compile_bundle(BUNDLE, {}, "development")
+    assert loaded.bundle is not None, loaded.findings
+    return loaded.bundle
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
+    """What `ask` answers as soon as it is true."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await ask()):  # noqa: ASYNC110 - what is waited for happens elsewhere
+            await asyncio.sleep(0.05)
+        return answer
+
+
+@dataclass
+class Voice:
+    """The running service as its neighbours see it: the orchestrator through the log, the providers on the wire."""
+
+    origin: str
+    sandbox: str
+    store: Store
+    clock: Clock
+    client: httpx.AsyncClient
+    _asked: int = field(default=0)
+
+    async def happens(self, event: Event) -> Recorded[Any]:
+        """The orchestrator appends a fact to the conversation."""
+        self._asked += 1
+        cause_id = ids.cause_id(TENANT, "test", f"{CONVERSATION} {self._asked}")
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="orchestrator")
+        draft = Draft(CONVERSATION, event, f"contact-{PRIYA}", PRIYA)
+        appended = await self.store.append_any(TENANT, CONVERSATION, [draft], cause)
+        return (await self.store.read_stream(TENANT, CONVERSATION, appended.version - 1))[0]
+
+    async def call(self, **changed: Any) -> Recorded[CallRequested]:
+        """The orchestrator asks for a call about the overdue invoice."""
+        given: dict[str, Any] = {
+            "to": PRIYA_PHONE,
+            "opening": f"Namaste Priya ji, invoice {INVOICE} ka payment baaki hai. Aap kab tak kar denge?",
+            "instructions": "Ask when they will pay the invoice.",
+            "intents": {"promise_to_pay": "will pay by a date", "already_paid": "has paid"},
+            "context": {"invoice_number": INVOICE, "amount": 52400, "contact_name": "Priya Sharma"},
+            "channels": ["whatsapp"],
+        }
+        allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=self.clock.now())
+        return await self.happens(CallRequested(call="", allowed_by=allowed, **(given | changed)))
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """A control of the emulators, which must succeed."""
+        answer = await self.client.request(method, f"{self.sandbox}/_sandbox{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def told(self, intent: Recorded[Any], kind: type[T]) -> list[T]:
+        """The facts of a kind about a call, in order."""
+        facts = await self.store.read_stream(TENANT, f"call-{intent.id}")
+        return [fact.event for fact in facts if isinstance(fact.event, kind)]
+
+    async def until(self, intent: Recorded[Any], kind: type[T], number: int = 1, *, seconds: float = 40) -> list[T]:
+        """The facts of a kind about a call, once there are so many."""
+
+        async def there() -> list[T]:
+            found = await self.told(intent, kind)
+            return found if len(found) >= number else []
+
+        return await until(there, seconds=seconds)
+
+    async def placed(self) -> list[dict[str, Any]]:
+        """The calls to Priya, as Exotel saw them."""
+        found: list[dict[str, Any]] = await self.control("GET", f"/exotel/calls?to=%2B{PRIYA_PHONE[1:]}")
+        return found

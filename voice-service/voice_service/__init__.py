@@ -1,0 +1,1 @@
+"""Phone calls: dialling, the conversation, and what came of it."""

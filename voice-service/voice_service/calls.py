@@ -1,0 +1,222 @@
+"""A call that is going on: its facts in order, what was planned, heard and measured, and how it ended."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from events.base import Cause, Draft, Event, Recorded
+from events.call import Answered, CallRequested, DigitsPressed, Ended, EndReason, ToolCalled, TurnTaken
+from events.values import Cost
+from libs.config.bundle import Bundle
+from libs.kit import ids, telemetry
+from libs.kit.clock import Clock
+from libs.kit.store import Store
+from voice_service import decide
+from voice_service.latency import Tracker, Turn
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "voice"
+
+_ACTIVE = telemetry.gauge("voice_calls", "Calls that are going on in this process.")
+_SECONDS = telemetry.histogram("voice_answer_seconds", "From the contact's last word to our first sound.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A call as the log knows it."""
+
+    tenant: str
+    call: UUID
+    conversation: str
+    contact: str | None
+    correlation: UUID
+
+
+class Facts:
+    """Appends what happens in calls, each thing once: its name in the call is its cause's id."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def tell(self, known: Known, name: str, event: Event) -> None:
+        """Append a fact; the same name again changes nothing."""
+        cause = Cause(
+            id=ids.cause_id(known.tenant, SOURCE, f"{known.call} {name}"),
+            correlation_id=known.correlation,
+            occurred_at=self.clock.now(),
+            source=SOURCE,
+        )
+        key = f"contact-{known.contact}" if known.contact else None
+        draft = Draft(decide.stream(known.call), event, key, known.contact)
+        await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What the contact said, and what we planned and they heard of our answer."""
+
+    turn: int = 0
+    contact: str = ""
+    situation: str | None = None
+    planned: str = ""
+    heard: str = ""
+    interrupted: bool = False
+    moments: Turn = field(default_factory=Turn)
+
+
+class Call:
+    """One conversation. Facts go through a queue, so that the talk never waits for the log."""
+
+    def __init__(
+        self, facts: Facts, known: Known, intent: Recorded[CallRequested], bundle: Bundle, ref: str, everybody: Tracker
+    ) -> None:
+        self.known = known
+        self.intent = intent
+        self.bundle = bundle
+        self.ref = ref
+        self.exchange = Exchange()
+        self.tracker = Tracker()
+        self.turns = 0
+        self.tools = 0
+        self.digits = 0
+        self.characters = 0
+        self.tokens: dict[tuple[str, str], int] = {}
+        self.stt_bytes = 0
+        self.reason: EndReason | None = None
+        self.hung_up = False
+        self.began = time.monotonic()
+        self._everybody = everybody
+        self._facts = facts
+        self._queue: asyncio.Queue[tuple[str, Event] | None] = asyncio.Queue()
+
+    @property
+    def seconds(self) -> int:
+        """Since it was answered."""
+        return round(time.monotonic() - self.began)
+
+    def now_ms(self) -> int:
+        """The call's own time."""
+        return round((time.monotonic() - self.began) * 1000)
+
+    def tell(self, name: str, event: Event) -> None:
+        """A fact, as soon as the log takes it."""
+        self._queue.put_nowait((name, event))
+
+    async def write(self) -> None:
+        """Append what is told until the call is over, each until it is durable."""
+        while (told := await self._queue.get()) is not None:
+            while True:
+                try:
+                    await self._facts.tell(self.known, *told)
+                    break
+                except Exception:
+                    log.exception("a fact of a call waits for the log", fact=told[0], call=str(self.known.call))
+                    await asyncio.sleep(0.5)
+
+    def answered(self) -> None:
+        _ACTIVE.inc()
+        at = self._facts.clock.now()
+        self.tell("answered", Answered(conversation=self.known.conversation, at=at, provider_ref=self.ref))
+
+    def closed(self, turn: int, text: str, situation: str, moments: Turn) -> None:
+        """The contact has finished: what they heard before is a fact now, and a new exchange begins."""
+        self.flush()
+        self.exchange = Exchange(turn=turn, contact=text, situation=situation, moments=moments)
+
+    def flush(self) -> None:
+        """Tell the exchange, if there was one."""
+        done = self.exchange
+        if not (done.contact or done.heard):
+            return
+        stages = done.moments.stages()
+        self.tracker.add(stages)
+        self._everybody.add(stages)
+        if "total" in stages:
+            _SECONDS.observe(stages["total"] / 1000)
+        self.turns += bool(done.contact)
+        fact = TurnTaken(
+            conversation=self.known.conversation,
+            turn=done.turn,
+            contact=done.contact,
+            agent=done.heard.strip(),
+            at=self._facts.clock.now(),
+            interrupted=done.interrupted,
+            situation=done.situation,
+            latency_ms=stages,
+        )
+        self.tell(f"turn {done.turn} {self.turns}", fact)
+        self.exchange = Exchange(turn=done.turn)
+
+    def asked(self, tool: str, inputs: Mapping[str, Any]) -> None:
+        """Claude called a tool."""
+        self.tools += 1
+        fact = ToolCalled(
+            conversation=self.known.conversation,
+            turn=self.exchange.turn,
+            number=self.tools,
+            tool=tool,
+            inputs=dict(inputs),
+        )
+        self.tell(f"tool {self.tools}", fact)
+
+    def pressed(self, digit: str) -> None:
+        self.digits += 1
+        self.tell(f"digit {self.digits}", DigitsPressed(conversation=self.known.conversation, digits=digit))
+
+    def over(self) -> None:
+        """Tell the last exchange and the end; `write` returns when both are in the log."""
+        _ACTIVE.dec()
+        self.flush()
+        reason: EndReason = self.reason or ("contact_hung_up" if self.hung_up else "failed")
+        fact = Ended(
+            conversation=self.known.conversation,
+            reason=reason,
+            seconds=self.seconds,
+            turns=self.turns,
+            costs=costs(self, self._facts.clock.now()),
+            latency_ms=self.tracker.percentiles(),
+        )
+        self.tell("ended", fact)
+        self._queue.put_nowait(None)
+
+
+def costs(call: Call, at: datetime) -> dict[str, Cost]:
+    """What a call took by component, by the bundle's dated prices; a component without a price is left out."""
+    pulses = -(-call.seconds // 60)
+    used: list[tuple[str, str, Any, float, str | None]] = [
+        ("telephony", "exotel", "minute", pulses, None),
+        ("stt", "deepgram", "minute", call.stt_bytes / 2 / 8000 / 60, None),
+        ("tts", "cartesia", "character", call.characters, None),
+        *(("llm", "anthropic", unit, count, category) for (unit, category), count in call.tokens.items()),
+    ]
+    found: dict[str, Cost] = {}
+    for component, provider, unit, count, category in used:
+        price = call.bundle.price(provider, unit, at.date(), category)
+        if price is None:
+            continue
+        before = found[component].micros if component in found else 0
+        micros = before + round(float(price.minor_units(1)) * 10_000 * count)
+        found[component] = Cost(currency=price.currency, micros=micros)
+    return found
+
+
+class Calls:
+    """The calls of this process."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.live: dict[UUID, Call] = {}
+        self.tracker = Tracker()
+        self.draining = False
+
+    def room(self) -> bool:
+        """Whether one more may be dialled here."""
+        return not self.draining and len(self.live) < self.most

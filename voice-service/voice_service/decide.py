@@ -1,0 +1,83 @@
+"""Whether a call may still be dialled, what a provider's word means for it, and the facts that say so: pure decisions."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from events.base import Draft, Event, Recorded
+from events.call import Answered, CallRequested, Dialled, Ended, EndReason, OutcomeUnknown, Rejected, Ringing, Withheld
+from libs.channels.exotel import Status
+from libs.channels.outcome import Refused
+from libs.config.bundle import Bundle
+from libs.domain.policy import calendar_of
+
+FRESH = timedelta(minutes=2)
+"""How long the policy decision in an intent stands; after it the hours are looked at again."""
+
+PROVIDER = "exotel"
+
+
+class Door(Protocol):
+    """What a decision needs to know of the providers."""
+
+    def may_call(self, number: str) -> bool: ...
+
+
+def stream(call: UUID | str) -> str:
+    return f"call-{call}"
+
+
+def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datetime) -> str | None:
+    """Why it may not be dialled any more although it was allowed when it was asked for; None where it may."""
+    event = intent.event
+    if not door.may_call(event.to):
+        return "the number is none of the channel's test recipients"
+    decision = event.allowed_by
+    if now - decision.at <= FRESH:
+        return None
+    calendar = calendar_of(bundle.policy, channel="voice", purpose=decision.purpose, zone=bundle.policy.timezone)
+    return None if calendar.is_open(now) else "the hours in which it was allowed are over"
+
+
+def dialled(intent: Recorded[CallRequested], ref: str) -> Draft:
+    return Draft(stream(intent.id), Dialled(conversation=intent.subject_id, provider=PROVIDER, provider_ref=ref))
+
+
+def rejected(intent: Recorded[CallRequested], refused: Refused) -> Draft:
+    scope = "call" if refused.scope == "message" else refused.scope
+    fact = Rejected(conversation=intent.subject_id, code=str(refused.code), reason=refused.reason, scope=scope)
+    return Draft(stream(intent.id), fact)
+
+
+def given_up(intent: Recorded[CallRequested], reason: str) -> Draft:
+    """It could not be dialled in all the time that it had."""
+    fact = Rejected(conversation=intent.subject_id, code="retries_exhausted", reason=reason)
+    return Draft(stream(intent.id), fact)
+
+
+def withheld(intent: Recorded[CallRequested], reason: str) -> Draft:
+    return Draft(stream(intent.id), Withheld(conversation=intent.subject_id, reason=reason))
+
+
+def outcome_unknown(intent: Recorded[CallRequested], reason: str) -> Draft:
+    return Draft(stream(intent.id), OutcomeUnknown(conversation=intent.subject_id, reason=reason))
+
+
+_REASONS: dict[str, EndReason] = {
+    "completed": "completed",
+    "busy": "busy",
+    "no_answer": "no_answer",
+    "failed": "failed",
+}
+
+
+def told(conversation: str, status: Status) -> tuple[str, Event]:
+    """What a status says of a call, and the name under which it is said once only."""
+    match status.state:
+        case "ringing":
+            return "ringing", Ringing(conversation=conversation, at=status.at)
+        case "answered":
+            return "answered", Answered(conversation=conversation, at=status.at, provider_ref=status.ref)
+        case _:
+            reason: EndReason = "voicemail" if status.machine else _REASONS[status.state]
+            return "ended", Ended(conversation=conversation, reason=reason, seconds=status.seconds or 0)

@@ -1,0 +1,102 @@
+"""Hears whom to call and what withholds it; opens effects, keeps gates, follows each call's state."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from events import call, conversation
+from events.base import Event, Recorded
+from libs.kit import effect_rows, gates
+from libs.kit.effect_sql import Ledger
+from libs.kit.world import Decision, Handler, Row, World
+
+CONSUMER = "voice"
+LEDGER: Ledger = "voice"
+DIAL = "voice.dial"
+
+_REQUESTED = """INSERT INTO voice.call (tenant, call, conversation, version, contact, correlation, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"""
+_MOVED = """UPDATE voice.call SET provider_ref = coalesce(provider_ref, $3), state = $4
+WHERE tenant = $1 AND call = $2 AND state <> 'over'"""
+
+
+class Handlers:
+    """The reactor's handlers. A contact is called once at a time: the order key of an effect is the contact."""
+
+    def table(self) -> Mapping[type[Event], Handler]:
+        """Which fact goes to which handler."""
+        return {
+            call.CallRequested: self.on_call_requested,
+            conversation.GateClosed: self.on_gate_closed,
+            conversation.GateOpened: self.on_gate_opened,
+            call.Dialled: self.on_dialled,
+            call.OutcomeUnknown: self.on_outcome_unknown,
+            call.Ringing: self.on_evidence,
+            call.Answered: self.on_evidence,
+            call.Ended: self.on_over,
+            call.Rejected: self.on_over,
+            call.Withheld: self.on_over,
+        }
+
+    async def on_call_requested(self, fact: Recorded[call.CallRequested], world: World) -> Decision:
+        """Somebody is to be called: it becomes an effect."""
+        where = fact.envelope
+        known = Row(
+            _REQUESTED,
+            (
+                fact.tenant,
+                fact.id,
+                fact.subject_id,
+                where.version,
+                where.subject,
+                where.correlation_id,
+                where.recorded_at,
+            ),
+        )
+        work = effect_rows.open_row(
+            LEDGER,
+            fact,
+            kind=DIAL,
+            account="voice",
+            order_key=f"{where.subject or fact.subject_id}/voice",
+            gates=fact.event.gates,
+        )
+        return Decision(rows=[known, work])
+
+    async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
+        return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
+
+    async def on_gate_opened(self, fact: Recorded[conversation.GateOpened], world: World) -> Decision:
+        return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
+
+    async def on_dialled(self, fact: Recorded[call.Dialled], world: World) -> Decision:
+        return Decision(rows=[_moved(fact, "dialled", fact.event.provider_ref)])
+
+    async def on_outcome_unknown(self, fact: Recorded[call.OutcomeUnknown], world: World) -> Decision:
+        return Decision(rows=[_moved(fact, "unknown")])
+
+    async def on_evidence(self, fact: Recorded[call.Ringing | call.Answered], world: World) -> Decision:
+        """It rings or is talked on: whatever became of the request, it was dialled."""
+        ref = fact.event.provider_ref if isinstance(fact.event, call.Answered) else None
+        rows = [_moved(fact, "answered" if isinstance(fact.event, call.Answered) else "dialled", ref)]
+        id_ = UUID(fact.subject_id)
+        if await effect_rows.awaits_evidence(LEDGER, world.db, id_):
+            rows.append(effect_rows.resolve_row(LEDGER, id_, "done"))
+        return Decision(rows=rows)
+
+    async def on_over(self, fact: Recorded[Any], world: World) -> Decision:
+        rows = [_moved(fact, "over")]
+        id_ = UUID(fact.subject_id)
+        if await effect_rows.awaits_evidence(LEDGER, world.db, id_):
+            rows.append(effect_rows.resolve_row(LEDGER, id_, "done"))
+        return Decision(rows=rows)
+
+
+def target(fact: Recorded[Event]) -> str:
+    """The conversation that a fact is for."""
+    told: str | None = getattr(fact.event, "conversation", None)
+    return f"conversation-{told}" if told else fact.stream
+
+
+def _moved(fact: Recorded[Any], state: str, ref: str | None = None) -> Row:
+    return Row(_MOVED, (fact.tenant, UUID(fact.subject_id), ref, state))

@@ -1,0 +1,132 @@
+"""What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
+
+import contextlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from litestar import Request, Response, asgi, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from libs.channels import exotel, exotel_media
+from libs.channels.exotel import Status
+from libs.channels.sms_items import Malformed
+from libs.kit.auth import DEFAULT_TENANT, Auth
+from libs.kit.clock import Clock
+from libs.kit.problems import Problem
+from voice_service.calls import Calls
+from voice_service.latency import hints
+from voice_service.settings import Door
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN_CALL = 1008
+DoorOf = Callable[[str], Awaitable[Door]]
+Told = Callable[[str, Status], Awaitable[None]]
+Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
+
+
+def routes(
+    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, auth: Auth, clock: Clock
+) -> list[ControllerRouterHandler]:
+    """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
+
+    async def admitted(tenant: str, secret: str) -> Door:
+        door = await door_of(tenant)
+        if not hmac.compare_digest(secret.encode(), door.secret.encode()):
+            raise Problem(401, "The path is wrong", "its secret is none of ours")
+        return door
+
+    @post("/api/v1/voice/status/{tenant:str}/{secret:str}", status_code=200)
+    async def status(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> Response[None]:
+        """A status callback, in any of Exotel's forms; one that we do not know is taken, too."""
+        await admitted(tenant, secret)
+        await _taken(tenant, request, told, clock)
+        return Response(None)
+
+    @post("/api/v1/voice/status/{secret:str}", status_code=200)
+    async def status_of_default(secret: FromPath[str], request: Request[Any, Any, Any]) -> Response[None]:
+        """As above, for the one tenant."""
+        await admitted(DEFAULT_TENANT, secret)
+        await _taken(DEFAULT_TENANT, request, told, clock)
+        return Response(None)
+
+    @asgi("/api/v1/voice/media/{tenant:str}/{secret:str}", copy_scope=True)
+    async def media(scope: Scope, receive: Receive, send: Send) -> None:
+        """The media stream of an answered call."""
+        if scope["type"] != "websocket":
+            raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
+        parameters = scope["path_params"]
+        tenant = str(parameters["tenant"])
+        door = await admitted(tenant, str(parameters["secret"]))
+        socket = WebSocket(scope, receive, send)  # type: ignore[arg-type] # ASGI's own types
+        await socket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            started = await _start(socket)
+            if started is None or started.call is None:
+                await socket.close(UNKNOWN_CALL)
+                return
+            await talks(tenant, socket, started, door)
+
+    @get("/api/v1/voice/calls")
+    async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """The calls of this process, and how long the contacts wait."""
+        caller = await auth.caller(request, "read")
+        latency = calls.tracker.percentiles()
+        shown = [
+            {
+                "call_id": str(call.known.call),
+                "contact_id": call.known.contact,
+                "status": "in-progress",
+                "duration_s": call.seconds,
+                "turns": call.turns,
+                "latency": call.tracker.percentiles(),
+            }
+            for call in calls.live.values()
+            if call.known.tenant == caller.tenant
+        ]
+        named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
+        return {
+            "active_calls": len(shown),
+            "calls": shown,
+            "latency": {named.get(name, name): value for name, value in latency.items()},
+            "hints": hints(latency),
+        }
+
+    return [status, status_of_default, media, active]
+
+
+async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:
+    fields = await _fields(request)
+    try:
+        said = exotel.read_callback(fields, clock.now())
+    except Malformed as error:
+        raise Problem(400, "No status callback", str(error)) from error
+    if said is not None:
+        await told(tenant, said)
+
+
+async def _fields(request: Request[Any, Any, Any]) -> Mapping[str, Any]:
+    kind, _ = request.content_type
+    if kind == "application/json":
+        try:
+            return msgspec.json.decode(await request.body(), type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise Problem(400, "No status callback", "the body must be a JSON object") from error
+    if kind == "application/x-www-form-urlencoded":
+        return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(await request.form())
+
+
+async def _start(socket: WebSocket) -> exotel_media.Started | None:
+    """The stream's first words: `connected`, then `start`."""
+    for _ in range(3):
+        frame = exotel_media.read(await socket.receive_text())
+        if isinstance(frame, exotel_media.Started):
+            return frame
+    return None

@@ -1,0 +1,153 @@
+"""What the voice service needs of the bundle and the environment: its providers, live or in the sandbox."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from libs.config.bundle import Bundle
+from libs.config.secrets import resolve, resolve_all
+
+VOICE = "voice"
+LIVE = {
+    "telephony": "https://api.in.exotel.com",
+    "stt": "wss://api.deepgram.com",
+    "tts": "wss://api.cartesia.ai",
+    "llm": "https://api.anthropic.com",
+}
+"""The providers' own addresses."""
+SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
+SANDBOX_CALLER = "08047491899"
+CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
+
+
+class ChannelOff(Exception):
+    """The channel is off for this tenant, or is the sandbox where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`; sockets have `ws…` there."""
+
+    urls: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
+    account_sid: str
+    api_key: str
+    caller_id: str
+    secret: str = field(repr=False)
+    origin: str
+    test_recipients: tuple[str, ...] | None = None
+
+    def may_call(self, number: str) -> bool:
+        """Whether the list of test recipients, if one binds, has `number`; a trailing `*` stands for any end."""
+        listed = self.test_recipients
+        return listed is None or any(
+            number.startswith(each[:-1]) if each.endswith("*") else number == each for each in listed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """`voice` of the settings: which voice speaks, by which models, how patiently."""
+
+    stt_model: str = "flux-general-multi"
+    tts_model: str = "sonic-3.5"
+    voice_id: str = "a0e99841-438c-4a64-b679-ae501e7d6091"
+    model: str | None = None
+    max_response_words: int = 80
+    endpointing: Mapping[str, int] = field(default_factory=dict)
+    silence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by provider where its emulator is.
+
+    `origin` is where the telephony provider reaches this process (`https://voice.example.com`). `calls` is how many it takes.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sandbox_urls: Mapping[str, str] = field(default_factory=dict)
+    origin: str | None = None
+    profile: str = "production"
+    calls: int = 25
+    dials_per_second: float = 2.0
+    shard: int = 0
+
+    def door(self, bundle: Bundle) -> Door:
+        """The tenant's providers. Raises ChannelOff."""
+        channel = bundle.settings.channels.get(VOICE)
+        if channel is None or not channel.enabled:
+            raise ChannelOff("the channel voice is off: enable it in settings.yaml")
+        given = {name: text for name, text in resolve_all(channel.credentials, self.environment).items() if text}
+        live = all(given.get(name) for name in CREDENTIALS)
+        origin = resolve(bundle.settings.webhook_base_url, self.environment) or self.origin
+        if origin is None:
+            raise ChannelOff("nobody knows where Exotel reaches us: set webhook_base_url, or CONVERSE_VOICE_ORIGIN")
+        if not live and not {"telephony", "stt", "tts"} <= set(self.sandbox_urls):
+            raise ChannelOff("the channel voice lacks credentials, and no sandbox runs here")
+        urls = dict(LIVE) if live else {**LIVE, **self.sandbox_urls}
+        if live and channel.base_url:
+            urls["telephony"] = channel.base_url
+        llm_key = resolve("${CONVERSE_LLM_API_KEY}", self.environment)
+        if bundle.settings.llm.base_url:
+            urls["llm"] = resolve(bundle.settings.llm.base_url, self.environment) or urls["llm"]
+        elif llm_key is None:
+            if "llm" not in self.sandbox_urls:
+                raise ChannelOff("there is no key for Claude, and no sandbox runs here")
+            urls["llm"] = self.sandbox_urls["llm"]
+        sid = given.get("telephony_account_sid", "sandbox")
+        listed = channel.test_recipients
+        return Door(
+            urls={name: _socket(url) if name in ("stt", "tts") else url for name, url in urls.items()},
+            keys={
+                "telephony": given.get("telephony_auth_token", "sandbox"),
+                "stt": given.get("stt_api_key", "sandbox"),
+                "tts": given.get("tts_api_key", "sandbox"),
+                "llm": llm_key or "sandbox",
+            },
+            account_sid=sid,
+            api_key=given.get("telephony_api_key", sid),
+            caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
+            secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
+            origin=origin.rstrip("/"),
+            test_recipients=listed if live and self.profile == "development" and listed else None,
+        )
+
+    @staticmethod
+    def voice(bundle: Bundle) -> Voice:
+        """How the tenant's agent speaks."""
+        told = bundle.settings.voice
+        tts, llm, stt = _part(told, "tts"), _part(told, "llm"), _part(told, "stt")
+        plain = Voice()
+        return Voice(
+            stt_model=stt.get("model", plain.stt_model),
+            tts_model=tts.get("model", plain.tts_model),
+            voice_id=tts.get("voice_id", plain.voice_id),
+            model=llm.get("model"),
+            max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
+            endpointing=_part(told, "endpointing"),
+            silence=_part(told, "silence"),
+        )
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,CALLS}."""
+    urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
+    return Settings(
+        environment=environment,
+        sandbox_urls={name: url for name, url in urls.items() if url},
+        origin=environment.get("CONVERSE_VOICE_ORIGIN"),
+        profile=environment.get("CONVERSE_PROFILE") or "production",
+        calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
+        shard=int(environment.get("CONVERSE_SHARD") or 0),
+    )
+
+
+def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = told.get(name)
+    return dict(part) if isinstance(part, Mapping) else {}
+
+
+def _socket(url: str) -> str:
+    return "ws" + url.removeprefix("http") if url.startswith("http") else url
