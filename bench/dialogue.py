@@ -9,7 +9,6 @@ the first core for themselves; Postgres, NATS and the emulated Messages API (a f
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +23,8 @@ import uvloop
 
 from bench import messages
 from bench.ingest import process
-from bench.relay import MASTER, ROOT, TENANT, say, show
+from bench.langgraph.environment import LANGGRAPH, langgraph
+from bench.relay import MASTER, TENANT, say, show
 from events.base import Cause, Draft, Recorded
 from events.contact import Lookup
 from events.conversation import MessageRequested, ToolRequested
@@ -63,8 +63,6 @@ SYNC, MEMORY, HTTP, GROWTH = 3.0, 1.0, 1.5, 1.3
 WORDS = "Haan ji, 20 February tak kar denge"
 REPLY = "Dhanyavaad! Maine 20 February likh liya hai."
 MODEL = "claude-haiku-5-5"
-LANGGRAPH = ROOT / "bench" / "langgraph"
-ENVIRONMENT = ROOT / ".artefacts" / "langgraph"
 
 BUNDLE = {
     "settings.yaml": f"""
@@ -113,7 +111,7 @@ templates:
 
 async def run(report: Report) -> None:
     """Both sides in turn, once each: the ratios beside the bars."""
-    python = _langgraph()
+    python = langgraph()
     with _on_the_last_core() as first, tempfile.TemporaryDirectory(prefix="bench-dialogue-") as name:
         folder = Path(name)
         os.chmod(folder, 0o711)
@@ -216,19 +214,6 @@ async def _rounds(child: asyncio.subprocess.Process) -> list[float]:
     return rounds
 
 
-def _langgraph() -> Path:
-    """The Python of an environment that has LangGraph; made on first use."""
-    python = ENVIRONMENT / "bin" / "python"
-    installed = ENVIRONMENT / ".installed"
-    lock = LANGGRAPH / "requirements.lock"
-    if not installed.exists() or installed.read_text() != lock.read_text():
-        print("  … installing LangGraph beside us", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock], check=True)
-        installed.write_text(lock.read_text())
-    return python
-
-
 class InProcess(Claude):
     """Claude answers at once: what was said is understood, or a reply is written."""
 
@@ -269,10 +254,14 @@ class Dialogue:
 
     async def hear(self, fact: Recorded[MessageRequested], world: World) -> Decision | None:
         """In the gateways' place: a message was asked for."""
-        waiting = self._answered.pop(fact.event.to, None)
+        self.answered(fact.event.to)
+        return None
+
+    def answered(self, phone: str) -> None:
+        """A message is there for whoever has this phone."""
+        waiting = self._answered.pop(phone, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
-        return None
 
     async def answer(self, fact: Recorded[ToolRequested], world: World) -> Decision | None:
         """In the ERP's place: the promise is recorded."""
@@ -281,7 +270,7 @@ class Dialogue:
 
     async def begin(self, number: int) -> None:
         """A contact is known, a follow-up asked for, and the first message there."""
-        contact, phone = f"c_{number}", self._phone(number)
+        contact, phone = f"c_{number}", phone_of(number)
         channels = [{"channel": "whatsapp", "address": phone}]
         contact_id, profile = erp.profile_of({"id": contact, "name": "Priya", "channels": channels})
         digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
@@ -309,7 +298,7 @@ class Dialogue:
 
     async def turn(self, number: int) -> None:
         """The contact says something, and is answered."""
-        phone = self._phone(number)
+        phone = phone_of(number)
         digest = (await self._store.keyring.lookup(TENANT, "whatsapp", phone)).hex()
         said = ids.fresh()
         answered = self._waits(phone)
@@ -328,8 +317,10 @@ class Dialogue:
         cause = Cause(correlation_id=cause_id, occurred_at=self._clock.now(), source="bench", id=cause_id)
         await self._store.append_any(TENANT, draft.stream, [draft], cause)
 
-    def _phone(self, number: int) -> str:
-        return f"+9198{number:08}"
+
+def phone_of(number: int) -> str:
+    """The phone of a contact of the dialogue."""
+    return f"+9198{number:08}"
 
 
 def compiled() -> Bundle:

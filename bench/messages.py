@@ -20,7 +20,7 @@ async def serve(words: str, reply: str, on_ready: Callable[[int], object]) -> No
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
                 asked = json.loads(await reader.readexactly(length))
-                body = b"".join(_event(each) for each in _answer(asked, words, reply))
+                body = streamed(asked, words, reply)
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_bench\r\n"
                     + f"content-length: {len(body)}\r\n\r\n".encode()
@@ -32,6 +32,11 @@ async def serve(words: str, reply: str, on_ready: Callable[[int], object]) -> No
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     on_ready(server.sockets[0].getsockname()[1])
     await server.serve_forever()
+
+
+def streamed(asked: dict[str, Any], words: str, reply: str) -> bytes:
+    """The events that answer a request's body."""
+    return b"".join(_event(each) for each in _answer(asked, words, reply))
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -1,1 +1,1 @@
-"""The dialogue of bench/dialogue.py in LangGraph: run by an environment of its own, of requirements.lock."""
+"""The LangGraph side of bench/dialogue.py and bench/killed.py: run by an environment of its own, of requirements.lock."""

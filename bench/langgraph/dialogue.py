@@ -5,6 +5,7 @@ import gc
 import json
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypedDict
 
 import anthropic
@@ -30,8 +31,8 @@ class State(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-def graph(asked: dict[str, Any]) -> StateGraph:
-    """The three nodes; Claude answers in this process, or by the SDK where an address is given."""
+def speaker(asked: dict[str, Any]) -> Callable[[State], Awaitable[AIMessage]]:
+    """Claude's next message: made in this process, or asked for by the SDK where an address is given."""
     client = anthropic.AsyncAnthropic(api_key="bench", base_url=asked["api"], max_retries=0) if asked["api"] else None
 
     async def claude(state: State) -> AIMessage:
@@ -56,6 +57,13 @@ def graph(asked: dict[str, Any]) -> StateGraph:
             if block.type == "text":
                 text += block.text
         return AIMessage(text)
+
+    return claude
+
+
+def graph(asked: dict[str, Any]) -> StateGraph:
+    """The three nodes."""
+    claude = speaker(asked)
 
     async def understand(state: State) -> State:
         return {"messages": [await claude(state)]}
@@ -128,4 +136,5 @@ async def main(asked: dict[str, Any]) -> None:
         print(json.dumps(await measure(apps, asked)), flush=True)
 
 
-uvloop.run(main(json.loads(sys.argv[1])))
+if __name__ == "__main__":
+    uvloop.run(main(json.loads(sys.argv[1])))
