@@ -338,7 +338,9 @@ async def ours(where: dict[str, str]) -> None:
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         await clock.set(MORNING)
         await publish(store, clock, compiled())
-        unlimited = Limits(rate=1e6, burst=1e6, concurrency=CONVERSATIONS)  # as if Anthropic allowed any number of calls
+        unlimited = Limits(
+            rate=1e6, burst=1e6, concurrency=CONVERSATIONS
+        )  # as if Anthropic allowed any number of calls
         await configure(store.pool, "orchestrator", TENANT, "anthropic", unlimited)
         bus = await Bus.connect(where["nats"], name="orchestrator")
         stack.push_async_callback(bus.close)
