@@ -33,6 +33,8 @@ from voice_service.turns import Listened, Planned, Spoken, TurnTaking
 
 FURTHER_WORDS = frozenset({prompts.SEND_ON_CHANNEL, prompts.SCHEDULE_CALLBACK, prompts.TRANSFER})
 """Tools whose result Claude speaks about; the others come with words of their own."""
+NOT_DONE_YET = "It is on record and not done yet: say that it will be seen to, never that it is done."
+"""What Claude hears of every tool: a call tells facts, and whoever acts on them does so after it."""
 KEY_TERMS = ["invoice", "payment", "rupees", "lakh", "crore"]
 
 
@@ -136,7 +138,9 @@ async def talk(
     async def tool(params: FunctionCallParams) -> None:
         call.asked(params.function_name, params.arguments)
         further = params.function_name in FURTHER_WORDS
-        await params.result_callback({"status": "taken"}, properties=FunctionCallResultProperties(run_llm=further))
+        await params.result_callback(
+            {"status": "noted", "note": NOT_DONE_YET}, properties=FunctionCallResultProperties(run_llm=further)
+        )
         if params.function_name == prompts.END_CALL:
             call.reason = "completed"
             await worker.queue_frame(EndFrame())
