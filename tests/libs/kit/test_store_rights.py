@@ -11,7 +11,7 @@ from tests.libs.kit.ledger import PARCEL, cause, moved, sent
 
 SERVICES = ("ingest", "relay", "rules", "orchestrator", "gateways", "backend_sync", "console", "voice")
 WRITERS = tuple(service for service in SERVICES if service != "relay")
-REACTORS = ("rules", "orchestrator", "gateways", "backend_sync", "console")
+REACTORS = ("rules", "orchestrator", "gateways", "backend_sync", "console", "voice")
 OWN = {"orchestrator": "orchestrator.effect", "gateways": "gateways.effect", "backend_sync": "backend_sync.effect"}
 
 CHANGES = (
