@@ -82,7 +82,7 @@ class TestExotelMutants(OnExotel, MutationConformance):
         *MUTANTS,
         Mutant(
             "Retry-After",
-            without("services.gateways.sms.exotel._seconds", lambda header: None),
+            without("services.gateways.sms.exotel.retry_after", lambda headers: None),
             ("who_is_asked_to_wait_waits_as_long",),
         ),
         Mutant(

@@ -142,7 +142,7 @@ class TestWhatsAppMutants(MutationConformance):
         ),
         Mutant(
             "Retry-After",
-            _without("services.gateways.whatsapp.call.seconds", lambda header: None),
+            _without("services.gateways.whatsapp.call.retry_after", lambda headers: None),
             ("who_is_asked_to_wait_waits_as_long",),
         ),
     )
