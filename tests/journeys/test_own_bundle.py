@@ -11,6 +11,7 @@ from events import backend, contact, conversation, followup, message
 from libs.kit import http
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer
+from libs.kit.embedded_process import free_port
 from libs.testkit.nouns import IST
 from libs.testkit.servers import database_of
 from services.cli.system import BundleRefused, checked_bundle
@@ -18,7 +19,7 @@ from services.sandbox import app as sandbox
 from services.sandbox.settings import ErpSettings, MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.journeys.people import Person
-from tests.journeys.town import Town, free_port, served, settings_of, town_of
+from tests.journeys.town import Town, served, settings_of, town_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,7 +1,6 @@
 """The whole system as its neighbours see it: the ERP and Meta through their emulators, an operator through HTTP, and the log."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import httpx
 from libs.config.compile import compile_bundle
 from libs.kit import http
 from libs.kit.effect_sql import Ledger
+from libs.kit.embedded_process import free_port
 from libs.kit.serve import App, serve
 from libs.testkit.nouns import MORNING, TENANT
 from services.cli.settings import SHIPPED_BUNDLE, Settings
@@ -209,10 +209,3 @@ def settings_of(
         profile=profile,
         port=free_port(),
     )
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

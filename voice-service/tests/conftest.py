@@ -10,13 +10,14 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
-from voice_world import ROOT, Voice, bundle, free_port
+from voice_world import ROOT, Voice, bundle
 
 from events.base import Cause
 from libs.kit import http, ids
 from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
+from libs.kit.embedded_process import free_port
 from libs.kit.relay import Relay
 from libs.kit.serve import App, Loop, serve
 from libs.kit.store import Store

@@ -1,7 +1,6 @@
 """The voice service as its neighbours see it, and how to wait for what it does."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +37,6 @@ def bundle() -> Bundle:
     loaded = compile_bundle(BUNDLE, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:

@@ -15,8 +15,8 @@ from nats.js.api import StreamConfig
 
 from libs.kit import embedded
 from libs.kit.embedded import EmbeddedServerError, NatsServer, PostgresServer
-from libs.kit.embedded_postgres import find_binaries, free_port, major_version, reachable
-from libs.kit.embedded_process import Claim
+from libs.kit.embedded_postgres import find_binaries, major_version, reachable
+from libs.kit.embedded_process import Claim, free_port
 
 
 async def ask(url: str, sql: str) -> object:

@@ -1,12 +1,12 @@
 """The demo as somebody runs it: from a fresh folder, in a process of its own; its exit code says whether all was seen."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from libs.kit.embedded_process import free_port
 from services.cli.stories import Wanted, story_of
 from tests.services.cli.conftest import REPOSITORY, bundle_with
 
@@ -38,7 +38,7 @@ def demo(folder: Path, *arguments: str, **environment: str) -> "subprocess.Compl
 @pytest.mark.slow
 @pytest.mark.parametrize("channel", TOLD)
 def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel: Wanted):
-    shown = demo(tmp_path / "data", "--channel", channel, CONVERSE_PORT=str(_free_port()))
+    shown = demo(tmp_path / "data", "--channel", channel, CONVERSE_PORT=str(free_port()))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     ticked = [line.strip().removeprefix("✔ ") for line in shown.stdout.splitlines() if line.strip().startswith("✔")]
     story = story_of(channel)
@@ -51,7 +51,7 @@ def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel
 @pytest.mark.slow
 def test_a_demo_in_which_no_rule_matches_says_so_and_fails(tmp_path: Path):
     bundle = bundle_with(tmp_path / "bundle", "operator: gte, value: 3", "operator: gte, value: 300")
-    shown = demo(tmp_path / "data", "--patience", "6", CONVERSE_CONFIG=str(bundle), CONVERSE_PORT=str(_free_port()))
+    shown = demo(tmp_path / "data", "--patience", "6", CONVERSE_CONFIG=str(bundle), CONVERSE_PORT=str(free_port()))
     assert shown.returncode == 1, shown.stdout + shown.stderr
     assert "✔ the event is stored" in shown.stdout
     assert "✘ not seen: a rule matched, and why" in shown.stdout
@@ -68,14 +68,8 @@ def test_a_story_that_cannot_wander_says_so_and_fails(tmp_path: Path):
         "--patience",
         "6",
         CONVERSE_CONFIG=str(bundle),
-        CONVERSE_PORT=str(_free_port()),
+        CONVERSE_PORT=str(free_port()),
     )
     assert shown.returncode == 1, shown.stdout + shown.stderr
     assert "✔ he is answered on WhatsApp" in shown.stdout
     assert "✘ not seen: Vikram goes on in the chat" in shown.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
