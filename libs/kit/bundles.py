@@ -1,6 +1,8 @@
 """Published configuration: stored by the hash of its content, looked up by tenant, parsed once in a process."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from events.base import Cause, Draft
@@ -70,6 +72,21 @@ class Bundles(Generic[B]):
             self._current.clear()
         else:
             self._current.pop(tenant, None)
+
+
+class Publications:
+    """Wakes one loop when something is published, for whatever tenant; one that came while it was at work wakes it, too."""
+
+    def __init__(self, store: Store) -> None:
+        self._published = asyncio.Event()
+        store.listener.on("bundle", lambda _: self._published.set())
+
+    async def wait(self, seconds: float) -> None:
+        """Return at the next publication, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._published.wait()
+        self._published.clear()
 
 
 async def publish(store: Store, tenant: str, bundle: Hashed, cause: Cause) -> bool:

@@ -1,7 +1,5 @@
 """Polling: follow-ups that the ERP holds pending become facts, each under its own id, however often it is seen."""
 
-import asyncio
-from contextlib import suppress
 from typing import NoReturn
 
 import structlog
@@ -10,7 +8,7 @@ from events.backend import FollowupDiscovered
 from events.base import Cause, Draft
 from libs.config.bundle import Bundle
 from libs.kit import ids
-from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.bundles import Bundles, NothingPublished, Publications
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from services.backend_sync.rest import Rest
@@ -29,8 +27,7 @@ class Poller:
         self._store = store
         self._clock = clock
         self._bundles = bundles
-        self._published = asyncio.Event()
-        store.listener.on("bundle", lambda _: self._published.set())
+        self._publications = Publications(store)
 
     async def run(self) -> NoReturn:
         """Poll until cancelled, and at once where a publication may name another ERP or pace.
@@ -38,11 +35,7 @@ class Poller:
         Replicas may poll at once: a follow-up is one fact all the same.
         """
         while True:
-            self._published.clear()
-            pause = await self.poll()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._published.wait()
+            await self._publications.wait(await self.poll())
 
     async def poll(self) -> float:
         """Ask every tenant's ERP once; the seconds until the next time."""

@@ -1,6 +1,5 @@
 """The service's table of contents: one reactor, the effect workers, and the adapter of each channel."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -9,7 +8,7 @@ import httpx
 
 from libs.config.bundle import Bundle
 from libs.kit import buckets, http
-from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.bundles import Bundles, NothingPublished, Publications
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
@@ -130,20 +129,14 @@ class Accounts:
         self._adapters = adapters
         self._store = store
         self._bundles = bundles
-        self._published = asyncio.Event()
-        store.listener.on("bundle", lambda _: self._published.set())
+        self._publications = Publications(store)
 
     async def run(self) -> None:
         """Look at once, at every publication, and now and then."""
         while True:
-            self._published.clear()
             for tenant in await self._store.tenants.all():
                 await self.configure(tenant.name)
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await self._published.wait()
-            except TimeoutError:
-                pass
+            await self._publications.wait(LOOK_AGAIN_S)
 
     async def configure(self, tenant: str) -> None:
         """Set a tenant's accounts; a channel that is off lets nothing out."""

@@ -19,7 +19,7 @@ from libs.config.bundle import Bundle
 from libs.kit import buckets, http
 from libs.kit.auth import Auth
 from libs.kit.buckets import Limits
-from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.bundles import Bundles, NothingPublished, Publications
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
@@ -198,20 +198,14 @@ class Account:
         self._settings = settings
         self._store = store
         self._bundles = bundles
-        self._published = asyncio.Event()
-        store.listener.on("bundle", lambda _: self._published.set())
+        self._publications = Publications(store)
 
     async def run(self) -> None:
         """Look at once, at every publication, and now and then."""
         while True:
-            self._published.clear()
             for tenant in await self._store.tenants.all():
                 await self._configure(tenant.name)
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await self._published.wait()
-            except TimeoutError:
-                pass
+            await self._publications.wait(LOOK_AGAIN_S)
 
     async def _configure(self, tenant: str) -> None:
         killed = None
