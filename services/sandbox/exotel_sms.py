@@ -1,7 +1,5 @@
 """An emulator of Exotel's SMS API: takes forms, answers in XML or JSON, calls back without a signature."""
 
-import base64
-import binascii
 import re
 import secrets
 from collections.abc import Mapping
@@ -11,6 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from services.sandbox.exotel import ExotelError, admit
 from services.sandbox.sms_network import Fate, Message, Network, Saying, SmsFault
 from services.sandbox.sms_webhook import Call
 
@@ -31,21 +30,6 @@ _INDIAN = re.compile(r"(?:\+?91|0)?([6-9]\d{9})")
 NEEDED = ("From", "To", "Body", "DltEntityId")
 
 
-class ExotelError(Exception):
-    """A refusal in Exotel's shape."""
-
-    def __init__(self, status: int, code: int, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
-
-    def body(self) -> dict[str, Any]:
-        """The JSON of the answer."""
-        return {"RestException": {"Status": self.status, "Message": self.message, "Code": self.code}}
-
-
 class Exotel:
     """One account's SMS."""
 
@@ -55,14 +39,14 @@ class Exotel:
 
     def account(self, account: str, authorization: str) -> dict[str, Any]:
         """What Exotel tells of the account; raises `ExotelError`."""
-        self._admit(authorization)
+        admit(self._network.settings, authorization)
         return {"Account": {"Sid": account, "FriendlyName": "Acme", "Status": "active"}}
 
     async def take(self, account: str, authorization: str, form: Mapping[str, str]) -> tuple[dict[str, Any], SmsFault]:
         """The answer to a send, and how it is to reach the caller; raises `ExotelError`."""
         network = self._network
         network.requests += 1
-        self._admit(authorization)
+        admit(self._network.settings, authorization)
         for name in NEEDED:
             if not form.get(name):
                 raise ExotelError(400, 40206, f"Mandatory parameter missing: {name}")
@@ -141,17 +125,6 @@ class Exotel:
     def _url(self) -> str | None:
         network = self._network
         return f"{network.callback_url}/{network.settings.webhook_secret}" if network.callback_url else None
-
-    def _admit(self, authorization: str) -> None:
-        scheme, _, encoded = authorization.partition(" ")
-        try:
-            key, colon, token = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            key = colon = token = ""
-        settings = self._network.settings
-        known = settings.api_key in (None, key) and settings.api_token in (None, token)
-        if scheme.lower() != "basic" or not colon or not known:
-            raise ExotelError(401, 34010, "Authentication failed")
 
 
 def xml(answer: dict[str, Any]) -> str:

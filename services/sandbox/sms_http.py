@@ -8,7 +8,8 @@ from litestar import MediaType, Request, Response, Router, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from services.sandbox import exotel_sms, sms_voice, sns
-from services.sandbox.exotel_sms import Exotel, ExotelError
+from services.sandbox.exotel import ExotelError
+from services.sandbox.exotel_sms import Exotel
 from services.sandbox.settings import SmsTemplate
 from services.sandbox.sms_network import Message, Network, Provider, Saying, SmsFault
 from services.sandbox.sms_voice import SmsVoice

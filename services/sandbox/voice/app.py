@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from services.sandbox import deepgram
 from services.sandbox.contact import Contacts
 from services.sandbox.state import Background
-from services.sandbox.voice import cartesia, deepgram_live, elevenlabs, exotel_http, phone_http
+from services.sandbox.voice import cartesia, deepgram_live, elevenlabs, exotel_http, phone_http, synthesis_http
 from services.sandbox.voice.cartesia import Cartesia
 from services.sandbox.voice.deepgram_live import DeepgramLive
 from services.sandbox.voice.elevenlabs import ElevenLabs
@@ -67,9 +67,9 @@ class Telephony:
             deepgram_live.api(self.live, deepgram.BASE),
             deepgram_live.controls(self.live),
             cartesia.api(self.cartesia),
-            cartesia.controls(self.cartesia),
+            synthesis_http.controls("cartesia", self.cartesia),
             elevenlabs.api(self.elevenlabs),
-            elevenlabs.controls(self.elevenlabs),
+            synthesis_http.controls("elevenlabs", self.elevenlabs),
             exotel_http.api(self.calls),
             exotel_http.controls(self.calls, self.network),
             phone_http.controls(self.phones),

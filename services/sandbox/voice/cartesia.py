@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, get, post, put, websocket
-from litestar.params import JSONBody
+from litestar import Request, Response, Router, post, websocket
 
 from libs.kit import ids
 from services.sandbox.voice.hearing import Lesson
-from services.sandbox.voice.settings import SynthesisPace
 from services.sandbox.voice.sound import samples, wav
 from services.sandbox.voice.speech import Speech
-from services.sandbox.voice.synthesis import Buffered, Synthesis
-from services.sandbox.voice.wire import AnySocket, VoiceFault, Wire, Wires, refuse
+from services.sandbox.voice.synthesis import Buffered, Spoken, Synthesis
+from services.sandbox.voice.wire import AnySocket, Wire, Wires, refuse
 
 BASE = "/sandbox/cartesia"
 """The path to append to the origin; the socket is `/tts/websocket` below it."""
@@ -56,14 +54,6 @@ class Refused(Exception):
             "doc_url": "https://docs.cartesia.ai/",
             "request_id": f"req_{ids.fresh().hex[:16]}",
         }
-
-
-class Spoken(msgspec.Struct, kw_only=True):
-    """A context or a request for bytes: its text as it came, and how it ended."""
-
-    context: str | None
-    text: str = ""
-    end: str = "speaking"
 
 
 class Cartesia:
@@ -283,28 +273,6 @@ def api(cartesia: Cartesia) -> Router:
         return Response(encoded(pcm, form["encoding"]), media_type="audio/raw")
 
     return Router(BASE, route_handlers=[talk, whole], include_in_schema=False)
-
-
-def controls(cartesia: Cartesia) -> Router:
-    """What a test or a demo asks of the emulator itself."""
-
-    @get("/spoken", sync_to_thread=False)
-    def spoken() -> list[Spoken]:
-        """Every context and every request for bytes, oldest first."""
-        return cartesia.spoken
-
-    @put("/pace", sync_to_thread=False)
-    def pace(data: JSONBody[SynthesisPace]) -> SynthesisPace:
-        cartesia.synthesis.pace = data
-        return data
-
-    @post("/faults", sync_to_thread=False)
-    def faults(data: JSONBody[VoiceFault | list[VoiceFault]]) -> dict[str, int]:
-        for fault in data if isinstance(data, list) else [data]:
-            cartesia.wires.add(fault)
-        return {"waiting": len(cartesia.wires.faults), "open": len(cartesia.wires.open)}
-
-    return Router("/_sandbox/cartesia", route_handlers=[spoken, pace, faults], include_in_schema=False)
 
 
 def _fixed(message: Mapping[str, Any]) -> tuple[bytes, ...]:

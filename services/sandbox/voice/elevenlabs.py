@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Router, get, post, put, websocket
-from litestar.params import FromPath, JSONBody
+from litestar import Router, websocket
+from litestar.params import FromPath
 
-from services.sandbox.voice.cartesia import Spoken
-from services.sandbox.voice.settings import SynthesisPace
 from services.sandbox.voice.speech import Speech
-from services.sandbox.voice.synthesis import Buffered, Synthesis
+from services.sandbox.voice.synthesis import Buffered, Spoken, Synthesis
 from services.sandbox.voice.wire import AnySocket, VoiceFault, Wire, Wires, refuse
 
 BASE = "/sandbox/elevenlabs"
@@ -207,28 +205,6 @@ def api(elevenlabs: ElevenLabs) -> Router:
         await elevenlabs.talk(socket, several=False)
 
     return Router(BASE, route_handlers=[several, one], include_in_schema=False)
-
-
-def controls(elevenlabs: ElevenLabs) -> Router:
-    """What a test or a demo asks of the emulator itself."""
-
-    @get("/spoken", sync_to_thread=False)
-    def spoken() -> list[Spoken]:
-        """Every context, oldest first."""
-        return elevenlabs.spoken
-
-    @put("/pace", sync_to_thread=False)
-    def pace(data: JSONBody[SynthesisPace]) -> SynthesisPace:
-        elevenlabs.synthesis.pace = data
-        return data
-
-    @post("/faults", sync_to_thread=False)
-    def faults(data: JSONBody[VoiceFault | list[VoiceFault]]) -> dict[str, int]:
-        for fault in data if isinstance(data, list) else [data]:
-            elevenlabs.wires.add(fault)
-        return {"waiting": len(elevenlabs.wires.faults), "open": len(elevenlabs.wires.open)}
-
-    return Router("/_sandbox/elevenlabs", route_handlers=[spoken, pace, faults], include_in_schema=False)
 
 
 def _alignment(text: str, speech: Speech) -> dict[str, Any]:

@@ -4,8 +4,6 @@ Source: developer.exotel.com as of August 2026. `From` is the contact. Dates are
 """
 
 import asyncio
-import base64
-import binascii
 import re
 import secrets
 from collections import deque
@@ -15,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.sandbox.exotel import ExotelError, admit
 from services.sandbox.state import Answer, Background, Faults
 from services.sandbox.voice.phone import Moment, Phones, Talker
 from services.sandbox.voice.phone_script import Fate
@@ -52,21 +51,6 @@ class ExotelFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     numbers: bool = False
     unconnected: bool = False
     drops_after: float | None = None
-
-
-class ExotelError(Exception):
-    """A refusal in Exotel's shape."""
-
-    def __init__(self, status: int, code: int, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
-
-    def body(self) -> dict[str, Any]:
-        """The JSON of the answer."""
-        return {"RestException": {"Status": self.status, "Message": self.message, "Code": self.code}}
 
 
 class PhoneCall:
@@ -132,7 +116,7 @@ class ExotelCalls:
 
     def connect(self, account: str, authorization: str, form: Mapping[str, str]) -> tuple[dict[str, Any], ExotelFault]:
         """The answer to `Calls/connect`, and how it reaches the caller. Raises ExotelError."""
-        self.admit(authorization)
+        admit(self.settings, authorization)
         self._limit()
         self._check(form)
         contact = e164(form["From"])
@@ -149,7 +133,7 @@ class ExotelCalls:
 
     def details(self, account: str, authorization: str, sid: str, *, full: bool) -> dict[str, Any]:
         """`GET Calls/{sid}`. Raises ExotelError."""
-        self.admit(authorization)
+        admit(self.settings, authorization)
         call = self.calls.get(sid)
         if call is None or call.account != account:
             raise ExotelError(404, 34001, "Resource not found")
@@ -165,7 +149,7 @@ class ExotelCalls:
 
     def listed(self, account: str, authorization: str, query: Mapping[str, str]) -> dict[str, Any]:
         """`GET Calls`, by Sid, From, Status and DateCreated, newest first. Raises ExotelError."""
-        self.admit(authorization)
+        admit(self.settings, authorization)
         sids = query["Sid"].split(",") if query.get("Sid") else None
         since, until = _between(query.get("DateCreated", ""))
         found = [
@@ -203,17 +187,6 @@ class ExotelCalls:
             "Uri": f"/v1/Accounts/{call.account}/Calls.json/{call.sid}",
             "RecordingUrl": recording_url(call) if over else None,
         }
-
-    def admit(self, authorization: str) -> None:
-        """Raises ExotelError."""
-        scheme, _, encoded = authorization.partition(" ")
-        try:
-            key, colon, token = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            key = colon = token = ""
-        known = self.settings.api_key in (None, key) and self.settings.api_token in (None, token)
-        if scheme.lower() != "basic" or not colon or not known:
-            raise ExotelError(401, 34010, "Authentication failed")
 
     def stream_url(self, call: PhoneCall) -> str | None:
         """The WebSocket that a call's media go to."""

@@ -8,9 +8,10 @@ from litestar import Request, Response, Router, get, post, put
 from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from services.sandbox.exotel import ExotelError, admit
 from services.sandbox.exotel_sms import xml
 from services.sandbox.state import deliver
-from services.sandbox.voice.exotel_calls import ExotelCalls, ExotelError, ExotelFault, PhoneCall, number_of
+from services.sandbox.voice.exotel_calls import ExotelCalls, ExotelFault, PhoneCall, number_of
 from services.sandbox.voice.exotel_network import Callback, ExotelNetwork
 from services.sandbox.voice.phone import Moment
 from services.sandbox.voice.recording import svg
@@ -80,7 +81,7 @@ def api(calls: ExotelCalls) -> Router:
     @get("/v1/Accounts/{account:str}/Numbers/{number:str}", sync_to_thread=False)
     def number(account: FromPath[str], number: FromPath[str], request: AnyRequest) -> Response[bytes]:
         try:
-            calls.admit(request.headers.get("authorization", ""))
+            admit(calls.settings, request.headers.get("authorization", ""))
         except ExotelError as error:
             return _refused(error)
         return _json({"Numbers": number_of(calls.settings, number.removesuffix(".json"))})
@@ -88,7 +89,7 @@ def api(calls: ExotelCalls) -> Router:
     @get("/v1/Accounts/{account:str}/ActiveStreams", sync_to_thread=False)
     def active(account: FromPath[str], request: AnyRequest) -> Response[bytes]:
         try:
-            calls.admit(request.headers.get("authorization", ""))
+            admit(calls.settings, request.headers.get("authorization", ""))
         except ExotelError as error:
             return _refused(error, as_json=False)
         talking = sum(1 for call in calls.calls.values() if call.talker is not None and not call.over.is_set())
@@ -97,7 +98,7 @@ def api(calls: ExotelCalls) -> Router:
     @get("/recordings/{account:str}/{file:str}", sync_to_thread=False)
     def recording(account: FromPath[str], file: FromPath[str], request: AnyRequest) -> Response[bytes]:
         try:
-            calls.admit(request.headers.get("authorization", ""))
+            admit(calls.settings, request.headers.get("authorization", ""))
         except ExotelError as error:
             return _refused(error)
         return Response(_known(calls, file.removesuffix(".wav")).recording.wav(), media_type="audio/wav")

@@ -3,11 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from services.sandbox.voice.hearing import Lesson, Lexicon
 from services.sandbox.voice.settings import SynthesisPace
 from services.sandbox.voice.speech import Speaker, Speech
 
 SENTENCE_ENDS = ".!?।…\n"
+
+
+class Spoken(msgspec.Struct, kw_only=True):
+    """A context or a request for bytes: its text as it came, and how it ended."""
+
+    context: str | None
+    text: str = ""
+    end: str = "speaking"
 
 
 class Synthesis:
