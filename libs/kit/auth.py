@@ -1,11 +1,15 @@
 """Who calls: API keys with scopes; in the development profile, requests from loopback need none."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, Literal
+from uuid import UUID
 
 from litestar.connection import ASGIConnection
 
+from events.base import Cause
+from libs.kit import telemetry
 from libs.kit.appends import asking_postgres
 from libs.kit.problems import Problem
 from libs.kit.tenants import Tenants
@@ -29,6 +33,17 @@ class Caller:
 
     tenant: str
     name: str
+
+    def cause(self, cause_id: UUID, *, source: str, at: datetime) -> Cause:
+        """Why a fact is written that they asked for, at business time `at`."""
+        return Cause(
+            id=cause_id,
+            correlation_id=cause_id,
+            occurred_at=at,
+            source=source,
+            actor=self.name,
+            traceparent=telemetry.traceparent(),
+        )
 
 
 class Auth:

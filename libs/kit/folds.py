@@ -130,7 +130,7 @@ class Overlay:
     async def _newest(self, fold: Fold[S], place: Place) -> Folded[S]:
         folded = self._known(fold, place)
         if folded is None:
-            folded = _evolve(fold, Folded(fold.initial(), 0, 0), await self._streams.read_stream(*place))
+            folded = await read(self._streams, fold, *place)
         pending = self._pending.get(place)
         return folded if pending is None else _with_pending(fold, folded, pending)
 
@@ -201,6 +201,11 @@ class Overlay:
         """Drop the streams that this batch wanted to write: another writer was there."""
         for place in self._pending:
             self._cache.drop(place)
+
+
+async def read(streams: Streams, fold: Fold[S], tenant: str, stream: str) -> Folded[S]:
+    """The newest state of one stream, read from its beginning: for who decides outside of a reactor."""
+    return _evolve(fold, Folded(fold.initial(), 0, 0), await streams.read_stream(tenant, stream))
 
 
 def _evolve(fold: Fold[S], folded: Folded[S], facts: Sequence[Recorded[Any]]) -> Folded[S]:

@@ -14,14 +14,14 @@ from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
 from libs.config.bundle import Bundle
-from libs.domain import contact as people
 from libs.domain.contact import Contact
+from libs.kit import folds
 from libs.kit.bundles import Bundles
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
 from libs.kit.store import Store
 from services.backend_sync import decide
-from services.backend_sync.contacts import Contacts
+from services.backend_sync.contacts import CONTACTS, Contacts
 from services.backend_sync.decide import Answered, Later, Refused, Request
 from services.backend_sync.settings import NoBackend, Settings, door
 
@@ -218,10 +218,7 @@ class Rest:
         return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
 
     async def _contact(self, tenant: str, contact_id: str) -> Contact:
-        known = Contact()
-        for fact in await self._store.read_stream(tenant, f"contact-{contact_id}"):
-            known = people.evolve(known, fact.event)
-        return known
+        return (await folds.read(self._store, CONTACTS, tenant, f"contact-{contact_id}")).state
 
     async def _known(self, tenant: str, contact_id: str, profile: Profile) -> Draft:
         known = await self._store.read_stream(tenant, f"contact-{contact_id}")

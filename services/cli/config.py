@@ -16,16 +16,15 @@ from libs.config import diff, picture
 from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
 from libs.config.moving import obstacle
-from libs.domain import conversation as talk
-from libs.domain.conversation import Conversation
 from libs.domain.matter import Matter
-from libs.kit import ids
+from libs.kit import folds, ids
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.store import ANY, Append, Store
 from services.cli.admin import UserError, connected
 from services.cli.settings import Settings
 from services.cli.system import BundleRefused, publish
+from services.orchestrator.gather import CONVERSATIONS
 
 SHORT = 12
 """So many characters of a hash are shown, and enough to name a bundle."""
@@ -186,9 +185,7 @@ async def running(store: Store, tenant: str) -> list[Running]:
     """The matters that are open."""
     found: list[Running] = []
     for row in await store.pool.fetch(OPEN, tenant):
-        state = Conversation()
-        for fact in await store.read_stream(tenant, f"conversation-{row['conversation']}"):
-            state = talk.evolve(state, fact.event)
+        state = (await folds.read(store, CONVERSATIONS, tenant, f"conversation-{row['conversation']}")).state
         found += [Running(row["conversation"], matter) for matter in state.live]
     return found
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from events.base import Cause, Draft, Event
+from events.base import Draft, Event
 from events.operator import ApprovalGiven, ErasureRequested, Released, ReplyGiven, TakeoverRequested
-from libs.kit import ids, telemetry
+from libs.kit import ids
 from libs.kit.auth import Caller
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
@@ -81,18 +80,10 @@ class Operators:
         stream = f"operator-{cause_id}"
         fact = ErasureRequested(contact_id=contact, operator=caller.name, evidence=evidence)
         draft = Draft(stream, fact, key=f"contact-{contact}", subject=contact)
-        appended = await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
-        return str(cause_id), appended.duplicate
-
-    def _cause(self, caller: Caller, cause_id: UUID) -> Cause:
-        return Cause(
-            correlation_id=cause_id,
-            occurred_at=self._clock.now(),
-            source=SOURCE,
-            id=cause_id,
-            actor=caller.name,
-            traceparent=telemetry.traceparent(),
+        appended = await self._store.append_any(
+            caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
         )
+        return str(cause_id), appended.duplicate
 
     async def _append(
         self,
@@ -118,7 +109,9 @@ class Operators:
         except Senseless as error:
             raise Problem(409, "Not as things stand", str(error), conversation_status=now.status) from error
         draft = Draft(stream, fact, key=f"contact-{now.contact_id}", subject=now.contact_id)
-        appended = await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
+        appended = await self._store.append_any(
+            caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
+        )
         status = await self._settled(caller.tenant, conversation, until) if until else now.status
         return Taken(str(cause_id), appended.duplicate, status)
 

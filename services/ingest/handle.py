@@ -1,22 +1,18 @@
 """What ingest does with a request: one durable append, found again by its identity when it comes twice."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from events.base import Cause, Draft, Event
+from events.base import Draft, Event
 from events.business import EventReceived
 from events.followup import Joined
 from events.operator import FollowupTriggered, TriggerGiven
 from libs.config.bundle import Bundle
-from libs.domain import contact as people
-from libs.domain import conversation as talk
-from libs.domain.contact import Contact
-from libs.domain.conversation import Conversation
-from libs.kit import ids, telemetry
+from libs.domain.contact import sealed_with
+from libs.kit import folds, ids, telemetry
 from libs.kit.auth import Caller
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
@@ -24,11 +20,10 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from services.ingest import decide
 from services.ingest.decide import EventIn, FollowupIn, TriggerIn
+from services.ingest.states import CONTACTS, CONVERSATIONS
 
 SOURCE = "ingest"
 EVENTS = telemetry.counter("events_received", "Events that the ERP posted.", "outcome")
-
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,7 @@ class Ingest:
             happened_at=event.occurred_at,
         )
         stream = f"business-{ids.digest(origin, external_id)}"
-        key_name = people.sealed_with(stream, event.data)
+        key_name = sealed_with(stream, event.data)
         duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint, key_name)
         EVENTS.labels("duplicate" if duplicate else "stored").inc()
         return Taken(external_id, duplicate)
@@ -109,14 +104,7 @@ class Ingest:
         self, caller: Caller, stream: str, fact: Event, cause_id: UUID, fingerprint: str, key_name: str | None = None
     ) -> bool:
         """Append the first fact of a stream; True when the same content stands there already."""
-        cause = Cause(
-            correlation_id=cause_id,
-            occurred_at=self._clock.now(),
-            source=SOURCE,
-            id=cause_id,
-            actor=caller.name,
-            traceparent=telemetry.traceparent(),
-        )
+        cause = caller.cause(cause_id, source=SOURCE, at=self._clock.now())
         appended = await self._store.append_any(caller.tenant, stream, [Draft(stream, fact, key_name)], cause)
         if not appended.duplicate:
             return False
@@ -146,10 +134,12 @@ class Ingest:
         return None
 
     async def _check_trigger(self, tenant: str, given: TriggerIn) -> None:
-        conversation = await self._fold(tenant, f"conversation-{given.conversation_id}", Conversation(), talk.evolve)
+        conversation = (
+            await folds.read(self._store, CONVERSATIONS, tenant, f"conversation-{given.conversation_id}")
+        ).state
         if not conversation.contact_id:
             raise Problem(404, "Unknown conversation", f"there is no conversation {given.conversation_id!r}")
-        contact = await self._fold(tenant, f"contact-{conversation.contact_id}", Contact(), people.evolve)
+        contact = (await folds.read(self._store, CONTACTS, tenant, f"contact-{conversation.contact_id}")).state
         bundles = {matter.bundle: await self._bundles.get(matter.bundle) for matter in conversation.live}
         accepted = decide.accepted_triggers(given, conversation, contact, bundles, self._clock.now())
         if accepted is not None:
@@ -159,8 +149,3 @@ class Ingest:
                 f"nothing here takes the {given.trigger_type} {given.trigger_value!r} now",
                 accepted_triggers=[{"type": each.type, "value": each.value} for each in accepted],
             )
-
-    async def _fold(self, tenant: str, stream: str, state: S, evolve: Callable[[S, Event], S]) -> S:
-        for fact in await self._store.read_stream(tenant, stream):
-            state = evolve(state, fact.event)
-        return state

@@ -3,21 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
-from uuid import UUID
 
 import msgspec
 
-from events.base import Cause, Draft
-from events.followup import Opened
+from events.base import Draft
 from events.operator import ContactGiven, FollowupTriggered
 from libs.channels.address import PHONE_CHANNELS
 from libs.config.bundle import Bundle
-from libs.domain import contact as people
-from libs.domain import followup as matters
-from libs.domain.contact import Contact
-from libs.domain.followup import Followup
 from libs.domain.rules import Rule
-from libs.kit import ids, telemetry
+from libs.kit import folds, ids
 from libs.kit.auth import Caller
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
@@ -25,6 +19,7 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from services.ingest import decide, rows
 from services.ingest.rows import AddressIn, ContactIn, ContactsIn, FollowupRow, FollowupsIn, Outcome, refused
+from services.ingest.states import CONTACTS, FOLLOWUPS
 
 SOURCE = "ingest"
 AT_ONCE = 16
@@ -62,18 +57,20 @@ class Importing:
             return profile
         first = profile.channels[0]
         contact_id = given.id or await self._id_of(caller.tenant, first.channel, first.address)
-        known, version = await self._known(caller.tenant, contact_id)
-        outcome = rows.standing_of(known, profile)
+        known = await folds.read(self._store, CONTACTS, caller.tenant, f"contact-{contact_id}")
+        outcome = rows.standing_of(known.state, profile)
         outcome = msgspec.structs.replace(outcome, id=contact_id, key=contact_id)
         if dry_run or outcome.status not in ("new", "changed"):
             return outcome
         fingerprint = await self._fingerprint(caller.tenant, profile)
         # The same again before it is noted is the same cause; after another change in between it is one of its own.
-        cause_id = ids.cause_id(caller.tenant, "contact-import", f"{contact_id}:{version}:{fingerprint}")
+        cause_id = ids.cause_id(caller.tenant, "contact-import", f"{contact_id}:{known.version}:{fingerprint}")
         fact = ContactGiven(contact_id=contact_id, fingerprint=fingerprint, profile=profile)
         stream = f"operator-contact-{contact_id}"
         draft = Draft(stream, fact, f"contact-{contact_id}", contact_id)
-        await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
+        await self._store.append_any(
+            caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
+        )
         return outcome
 
     async def _followup(
@@ -110,7 +107,9 @@ class Importing:
                 **msgspec.structs.asdict(asked.followup),
             )
             draft = Draft(stream, fact, f"contact-{contact_id}", contact_id)
-            await self._store.append_any(caller.tenant, stream, [draft], self._cause(caller, cause_id))
+            await self._store.append_any(
+                caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
+            )
         return Outcome(status="new", id=followup, key=key)
 
     async def _contact_of(self, tenant: str, row: FollowupRow, bundle: Bundle) -> str:
@@ -125,7 +124,7 @@ class Importing:
 
     async def _check_contact(self, tenant: str, contact_id: str, bundle: Bundle) -> None:
         """Raises Wrong for a contact whom nobody could reach: unknown here, and there is no ERP to ask."""
-        known, _ = await self._known(tenant, contact_id)
+        known = (await folds.read(self._store, CONTACTS, tenant, f"contact-{contact_id}")).state
         if known.erased:
             raise decide.Wrong("$.contact_id", "this contact was erased on request: nobody may be contacted")
         if known.profile is not None or "get_contact" in bundle.settings.backend.endpoints:
@@ -133,20 +132,10 @@ class Importing:
         if not await self._store.version(tenant, f"operator-contact-{contact_id}"):
             raise decide.Wrong("$.contact_id", "there is no such contact: import the contacts first")
 
-    async def _known(self, tenant: str, contact_id: str) -> tuple[Contact, int]:
-        state = Contact()
-        facts = await self._store.read_stream(tenant, f"contact-{contact_id}")
-        for fact in facts:
-            state = people.evolve(state, fact.event)
-        return state, len(facts)
-
     async def _settled(self, tenant: str, followup: str) -> bool:
         """Whether a follow-up has ended, or never began because another one of its key was open."""
-        state = Followup()
-        facts = await self._store.read_stream(tenant, f"followup-{followup}")
-        for fact in facts:
-            state = matters.evolve(state, fact.event)
-        return state.settled or (bool(facts) and not any(isinstance(fact.event, Opened) for fact in facts))
+        matter = await folds.read(self._store, FOLLOWUPS, tenant, f"followup-{followup}")
+        return matter.state.settled or (matter.version > 0 and matter.state.opened is None)
 
     async def _id_of(self, tenant: str, channel: str, address: str) -> str:
         """The id of a contact whom only an address names: it tells nothing of the address."""
@@ -156,16 +145,6 @@ class Importing:
     async def _fingerprint(self, tenant: str, content: object) -> str:
         text = decide.canonical(msgspec.to_builtins(content)).decode()
         return (await self._store.keyring.lookup(tenant, "fingerprint", text)).hex()
-
-    def _cause(self, caller: Caller, cause_id: UUID) -> Cause:
-        return Cause(
-            id=cause_id,
-            correlation_id=cause_id,
-            occurred_at=self._clock.now(),
-            source=SOURCE,
-            actor=caller.name,
-            traceparent=telemetry.traceparent(),
-        )
 
     async def _bundle(self, tenant: str) -> Bundle:
         try:
