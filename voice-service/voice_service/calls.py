@@ -4,59 +4,23 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from events.base import Cause, Draft, Event, Recorded
+from events.base import Event, Recorded
 from events.call import Answered, CallRequested, DigitsPressed, Ended, EndReason, ToolCalled, TurnTaken
-from events.values import Cost
 from libs.config.bundle import Bundle
-from libs.kit import ids, telemetry
-from libs.kit.clock import Clock
-from libs.kit.store import Store
-from voice_service import decide
+from libs.kit import telemetry
+from voice_service.costs import costs
+from voice_service.facts import Facts, Known
 from voice_service.latency import Tracker, Turn
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "voice"
-
 _ACTIVE = telemetry.gauge("voice_calls", "Calls that are going on in this process.")
 _SECONDS = telemetry.histogram("voice_answer_seconds", "From the contact's last word to our first sound.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """A call as the log knows it."""
-
-    tenant: str
-    call: UUID
-    conversation: str
-    contact: str | None
-    correlation: UUID
-
-
-class Facts:
-    """Appends what happens in calls, each thing once: its name in the call is its cause's id."""
-
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self.store = store
-        self.clock = clock
-
-    async def tell(self, known: Known, name: str, event: Event) -> None:
-        """Append a fact; the same name again changes nothing."""
-        cause = Cause(
-            id=ids.cause_id(known.tenant, SOURCE, f"{known.call} {name}"),
-            correlation_id=known.correlation,
-            occurred_at=self.clock.now(),
-            source=SOURCE,
-        )
-        key = f"contact-{known.contact}" if known.contact else None
-        draft = Draft(decide.stream(known.call), event, key, known.contact)
-        await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
 
 
 @dataclass(slots=True)
@@ -186,26 +150,6 @@ class Call:
         )
         self.tell("ended", fact)
         self._queue.put_nowait(None)
-
-
-def costs(call: Call, at: datetime) -> dict[str, Cost]:
-    """What a call took by component, by the bundle's dated prices; a component without a price is left out."""
-    pulses = -(-call.seconds // 60)
-    used: list[tuple[str, str, Any, float, str | None]] = [
-        ("telephony", "exotel", "minute", pulses, None),
-        ("stt", "deepgram", "minute", call.stt_bytes / 2 / 8000 / 60, None),
-        ("tts", "cartesia", "character", call.characters, None),
-        *(("llm", "anthropic", unit, count, category) for (unit, category), count in call.tokens.items()),
-    ]
-    found: dict[str, Cost] = {}
-    for component, provider, unit, count, category in used:
-        price = call.bundle.price(provider, unit, at.date(), category)
-        if price is None:
-            continue
-        before = found[component].micros if component in found else 0
-        micros = before + round(float(price.minor_units(1)) * 10_000 * count)
-        found[component] = Cost(currency=price.currency, micros=micros)
-    return found
 
 
 class Calls:

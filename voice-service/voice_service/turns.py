@@ -37,7 +37,6 @@ from libs.domain.floor import (
     Heard,
     HoldOn,
     Manners,
-    Prompt,
     Resume,
     StopSpeaking,
     Tick,
@@ -47,14 +46,7 @@ from libs.domain.floor import (
 from libs.domain.turntaking import Floor, step, wake_at
 from voice_service.calls import Call
 from voice_service.latency import Turn
-
-LINES: dict[Prompt, str] = {
-    "gentle_prompt": "Hello? Aap sun pa rahe hain?",
-    "check_in": "Kya aap abhi line par hain?",
-    "final_check": "Mujhe aapki awaaz nahi aa rahi hai. Kya aap bol sakte hain?",
-    "goodbye": "Lagta hai abhi baat nahi ho pa rahi hai. Hum phir call karenge. Namaste.",
-}
-HOLD_ON = "Ek second."
+from voice_service.lines import HOLD_ON, LINES
 
 
 class TurnTaking(FrameProcessor):
