@@ -72,13 +72,23 @@ class Index:
 
     async def contacts_by_address(self, channel: str, digests: Sequence[str]) -> list[str]:
         """The contacts whom these addresses name, in their order, each once."""
-        sql = "SELECT contact FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3"
-        found: dict[str, None] = {}
-        for digest in digests:
-            about = _address(self._tenant, channel, digest)
-            for row in await self._rows.recall(about, sql, self._tenant, channel, digest):
-                found[row["contact"]] = None
-        return list(found)
+        found = [await self._address(channel, digest) for digest in digests]
+        return list(dict.fromkeys(row["contact"] for row in found if row is not None))
+
+    async def is_known(self, channel: str, digest: str, contact: str, standing: Standing) -> bool:
+        """Whether an address leads to a contact already, and is known as theirs at least as well."""
+        row = await self._address(channel, digest)
+        return row is not None and row["contact"] == contact and row["standing"] >= STANDINGS.index(standing)
+
+    async def _address(self, channel: str, digest: str) -> Any:
+        rows = await self._rows.recall(
+            _address(self._tenant, channel, digest),
+            "SELECT contact, standing FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3",
+            self._tenant,
+            channel,
+            digest,
+        )
+        return rows[0] if rows else None
 
     async def claimants(self, channel: str, digests: Sequence[str]) -> list[str]:
         """Every contact for whom the ERP has registered one of these addresses."""
