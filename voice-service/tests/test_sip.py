@@ -2,25 +2,23 @@
 
 import asyncio
 import hashlib
-import shutil
-import socket
+import math
+import wave
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from baresip import Call
+from sip_peers import needs_baresip, needs_sipp, phone, sipp
 
 from libs.channels.exotel import Status
 from libs.channels.outcome import Accepted
 from libs.kit.clock import Clock
 from libs.kit.embedded_process import free_port
 from libs.testkit.nouns import PRIYA_PHONE
-from voice_service.sip import BadTrunk, SipTrunk, Stack, Trunk
+from voice_service.sip import BadTrunk, SipTrunk, Stack, Trunk, closing, hang_up
 
-SCENARIOS = Path(__file__).parent / "sipp"
 CALLER = "+918047491899"
-needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed (Debian: sip-tester)")
 
 
 class Told:
@@ -41,58 +39,14 @@ class Told:
         await asyncio.wait_for(self._over.wait(), 30)
 
 
-async def listening(port: int, transport: str) -> None:
-    """Until somebody has the port: a first INVITE that is lost comes again changed, which no scenario expects."""
-    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-    async with asyncio.timeout(20):
-        while True:
-            with socket.socket(socket.AF_INET, kind) as probe:
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    return
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def peer(
-    name: str, transport: str = "udp", *options: str
-) -> AsyncIterator[tuple[str, "asyncio.subprocess.Process"]]:
-    """sipp with one of its scenarios; yields the trunk's address. It must have seen exactly what its scenario says."""
-    port = free_port()
-    how = {"udp": "u1", "tcp": "t1"}[transport]
-    running = await asyncio.create_subprocess_exec(
-        *("sipp", "-sf", str(SCENARIOS / f"{name}.xml"), "-m", "1", "-i", "127.0.0.1", "-p", str(port), "-t", how),
-        *(
-            "-timeout",
-            "40",
-            "-timeout_error",
-            "-nostdin",
-            "-mi",
-            "127.0.0.1",
-            "-mp",
-            str(port + 2),
-            "-trace_err",
-            *options,
-        ),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        await listening(port, transport)
-        yield f"sip:127.0.0.1:{port};transport={transport}", running
-        shown, _ = await asyncio.wait_for(running.communicate(), 45)
-        assert running.returncode == 0, shown.decode()[-4000:]
-    finally:
-        if running.returncode is None:
-            running.kill()
-            await running.wait()
+@pytest.fixture
+def stack_port() -> int:
+    return free_port()
 
 
 @pytest.fixture
-async def trunk(clock: Clock) -> AsyncIterator[SipTrunk]:
-    port = free_port()
-    found = SipTrunk(Stack(interface="127.0.0.1", listen=f"127.0.0.1:{port}", rtp_ports=(20000, 21998)), clock)
+async def trunk(clock: Clock, stack_port: int) -> AsyncIterator[SipTrunk]:
+    found = SipTrunk(Stack(interface="127.0.0.1", listen=f"127.0.0.1:{stack_port}", rtp_ports=(20000, 21998)), clock)
     await found.start()
     yield found
     await found.close()
@@ -131,7 +85,7 @@ async def test_a_trunk_that_asks_who_we_are_is_answered_and_our_goodbye_is_taken
     trunk: SipTrunk, transport: str, tmp_path: Path
 ):
     told = Told()
-    async with peer("digest", transport) as (address, _):
+    async with sipp("digest", transport) as address:
         await dial(trunk, Trunk.at(address, user="converse", password="trunk secret"), told)
     assert told.states == ["ringing", "answered", "completed"]
 
@@ -140,7 +94,7 @@ async def test_a_trunk_that_asks_who_we_are_is_answered_and_our_goodbye_is_taken
 @pytest.mark.parametrize(("scenario", "state"), [("busy", "busy"), ("nobody", "failed")])
 async def test_who_is_not_reached_is_known_as_the_trunk_says(trunk: SipTrunk, scenario: str, state: str):
     told = Told()
-    async with peer(scenario) as (address, _):
+    async with sipp(scenario) as address:
         await dial(trunk, Trunk.at(address), told)
     assert told.states == [state]
 
@@ -148,7 +102,7 @@ async def test_who_is_not_reached_is_known_as_the_trunk_says(trunk: SipTrunk, sc
 @needs_sipp
 async def test_who_does_not_answer_in_time_hears_no_more_ringing(trunk: SipTrunk):
     told = Told()
-    async with peer("rings") as (address, _):
+    async with sipp("rings") as address:
         await dial(trunk, Trunk.at(address), told, ring_seconds=1)
     assert told.states == ["ringing", "no_answer"]
 
@@ -156,7 +110,7 @@ async def test_who_does_not_answer_in_time_hears_no_more_ringing(trunk: SipTrunk
 @needs_sipp
 async def test_an_answer_that_crosses_our_giving_up_is_hung_up_and_no_orphan_remains(trunk: SipTrunk):
     told = Told()
-    async with peer("crossing") as (address, _):
+    async with sipp("crossing") as address:
         await dial(trunk, Trunk.at(address), told, ring_seconds=1)
     assert told.states == ["ringing", "no_answer"]
 
@@ -164,7 +118,7 @@ async def test_an_answer_that_crosses_our_giving_up_is_hung_up_and_no_orphan_rem
 @needs_sipp
 async def test_what_the_network_says_before_the_answer_is_ringing_and_the_contact_may_hang_up(trunk: SipTrunk):
     told = Told()
-    async with peer("early") as (address, _):
+    async with sipp("early") as address:
         await dial(trunk, Trunk.at(address), told, talk_s=3)
     assert told.states == ["ringing", "answered", "completed"]
 
@@ -186,12 +140,64 @@ async def test_what_we_say_reaches_the_peer_and_what_it_says_reaches_us(trunk: S
             heard.extend(line.audio.read(1280))
             await asyncio.sleep(0.01)
 
-    async with peer("digest", "tcp", "-rtp_echo") as (address, _):
+    async with sipp("digest", "tcp", "-rtp_echo") as address:
         at = Trunk.at(address, user="converse", password="trunk secret")
         await trunk.dial(at, call="call-1", to=PRIYA_PHONE, caller_id=CALLER, told=told, talks=talks)
         await told.over()
     loud = [abs(int.from_bytes(heard[at : at + 2], "little", signed=True)) for at in range(0, len(heard), 2)]
     assert sum(each > 500 for each in loud) > 6000, "a second of ours came back"
+
+
+@needs_baresip
+async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(trunk: SipTrunk, tmp_path: Path):
+    told, pressed, heard = Told(), [], bytearray()
+    async with phone(tmp_path, a_tone(tmp_path)) as peer:
+
+        async def talks(line: Call, ref: str) -> None:
+            line.on_dtmf(lambda key: pressed.append(key.digit))
+            await line.send_dtmf("1590*#")
+            await peer.press("4077#")
+            async with asyncio.timeout(20):
+                while len(pressed) < 5 or len(heard) < 8000:
+                    heard.extend(line.audio.read(1280))
+                    await asyncio.sleep(0.02)
+            await peer.hang_up()
+            async with asyncio.timeout(20):
+                await closing(line).wait()
+
+        await trunk.dial(Trunk.at(peer.address), call="call-1", to="phone", caller_id=CALLER, told=told, talks=talks)
+        await told.over()
+    assert "".join(pressed) == "4077#"
+    assert told.states == ["ringing", "answered", "completed"]
+    assert max(memoryview(bytes(heard)).cast("h")) > 5000, "the tone was heard"
+
+
+@needs_baresip
+async def test_who_calls_us_is_answered(trunk: SipTrunk, stack_port: int, tmp_path: Path):
+    answered = asyncio.Event()
+    async with phone(tmp_path, a_tone(tmp_path)) as peer:
+
+        async def arrives(incoming: Call) -> None:
+            await incoming.answer()
+            await incoming.wait_established(10)
+            answered.set()
+            await hang_up(incoming)
+
+        await trunk.listen(Trunk.at(peer.address), CALLER, arrives)
+        await peer.call(CALLER, stack_port)
+        await asyncio.wait_for(answered.wait(), 20)
+
+
+def a_tone(folder: Path) -> Path:
+    """Twenty seconds of 440 Hz."""
+    path = folder / "tone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        sounds = (round(9000 * math.sin(at * 2 * math.pi * 440 / 8000)) for at in range(160_000))
+        file.writeframes(b"".join(value.to_bytes(2, "little", signed=True) for value in sounds))
+    return path
 
 
 @pytest.mark.parametrize(

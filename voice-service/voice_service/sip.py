@@ -209,8 +209,9 @@ class SipTrunk:
             await talks(placed, call)
         finally:
             await hang_up(placed)
-        await over.wait()
-        await told(self._status(call, "completed", seconds=round((self._clock.now() - answered_at).total_seconds())))
+            await over.wait()
+            lasted = round((self._clock.now() - answered_at).total_seconds())
+            await told(self._status(call, "completed", seconds=lasted))
 
     def _status(self, call: str, state: State, reason: str | None = None, seconds: int | None = None) -> Status:
         at: datetime = self._clock.now()
