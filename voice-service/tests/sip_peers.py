@@ -80,7 +80,9 @@ class Phone:
 @asynccontextmanager
 async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
     """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`."""
-    port, control = free_port(), free_port()
+    port = free_port()
+    while (control := free_port()) in (port, port + 1):  # the next one is its SIP over TLS
+        pass
     (folder / "config").write_text(
         f"sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\naudio_source aufile,{sound}\n"
         "module g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
@@ -95,6 +97,7 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
     )
     try:
         await _taken(control, socket.SOCK_STREAM)
+        await _taken(port, socket.SOCK_DGRAM)
         yield Phone(port, control)
     finally:
         running.terminate()

@@ -169,7 +169,7 @@ class SipTrunk:
             return Unknown("the SIP stack has not said whether the INVITE went out")
         except (BaresipError, ValueError) as error:
             return Refused("sip", f"no INVITE was sent: {error}", "account")
-        self._spawn(self._follow(placed, call, told, talks, ring_seconds))
+        self._spawn(self._follow(placed, ringing(placed), call, told, talks, ring_seconds))
         return Accepted(call)
 
     async def listen(self, trunk: Trunk, number: str, arrives: Callable[[Call], Awaitable[None]]) -> None:
@@ -186,20 +186,19 @@ class SipTrunk:
             )
         return self._agents[key]
 
-    async def _follow(self, placed: Call, call: str, told: Told, talks: Talks, ring_seconds: float) -> None:
-        """Tell each thing that happens until the call is over."""
-        rang = False
-
-        def heard(event: StackEvent) -> None:
-            nonlocal rang
-            if event.event in (Event.CALL_RINGING, Event.CALL_PROGRESS) and not rang:
-                rang = True
-                self._spawn(told(self._status(call, "ringing")))
-
-        placed.on(heard)
+    async def _follow(
+        self, placed: Call, rings: asyncio.Event, call: str, told: Told, talks: Talks, ring_seconds: float
+    ) -> None:
+        """Tell each thing that happens, in order, until the call is over."""
         over = closing(placed)
+        taken = asyncio.ensure_future(placed.wait_established(ring_seconds))
+        ringing = asyncio.ensure_future(rings.wait())
+        await asyncio.wait((taken, ringing), return_when=asyncio.FIRST_COMPLETED)
+        ringing.cancel()
+        if rings.is_set():
+            await told(self._status(call, "ringing"))
         try:
-            await placed.wait_established(ring_seconds)
+            await taken
         except CallFailed as failed:
             await told(self._status(call, *unanswered(failed)))
             return
@@ -239,6 +238,18 @@ def unanswered(failed: CallFailed) -> tuple[State, str]:
     if failed.status in (408, 480, 487):
         return "no_answer", str(failed)
     return "failed", str(failed)
+
+
+def ringing(call: Call) -> asyncio.Event:
+    """Set once the other end rings, or the network speaks for it."""
+    rings = asyncio.Event()
+
+    def heard(event: StackEvent) -> None:
+        if event.event in (Event.CALL_RINGING, Event.CALL_PROGRESS):
+            rings.set()
+
+    call.on(heard)
+    return rings
 
 
 def closing(call: Call) -> asyncio.Event:
