@@ -20,6 +20,7 @@ from libs.config.model import (
 )
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
+from libs.config.parse_voice import COMPONENTS, check_profiles
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
@@ -237,6 +238,7 @@ def _recipient(channel: str, node: Node, found: Findings) -> str | None:
 def _voice(node: Node, found: Findings) -> None:
     fields = Fields(node, found, "voice")
     for key in VOICE:
-        fields.child(key)
+        part = fields.child(key)
+        if part is not None and key in COMPONENTS:
+            check_profiles(key, part, found)
     fields.finish()
-    found.warn(node, "voice is not built yet: its settings change nothing", "they can stay", line=node.key_line)
