@@ -82,6 +82,7 @@ async def voice(
             "telephony": f"{base}/exotel",
             "stt": f"{base}/deepgram",
             "tts": f"{base}/cartesia",
+            "elevenlabs": f"{base}/elevenlabs",
             "llm": f"{base}/anthropic",
         }
         settings = Settings(environment={}, sandbox_urls=urls, origin=origin, profile="development")

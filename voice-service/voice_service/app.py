@@ -23,6 +23,7 @@ from voice_service.dial import EVIDENCE, Dialler
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.poll import EVERY_S, Poll
+from voice_service.providers.shared import Shared
 from voice_service.settings import Settings
 
 NAME = "voice"
@@ -46,8 +47,9 @@ async def build(
     client = http.client(timeout=timeout)
     calls = Calls(settings.calls)
     facts = Facts(store, clock)
-    desk = Desk(settings, store, bundles, clock, calls, facts)
-    dialler = Dialler(settings, bundles, clock, client, calls.room)
+    shared = Shared(settings.folder)
+    desk = Desk(settings, store, bundles, clock, calls, facts, shared)
+    dialler = Dialler(settings, bundles, clock, client, calls.room, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -73,7 +75,7 @@ async def build(
         calls.draining = True
 
     async def close() -> None:
-        await desk.close()
+        await shared.close()
         await client.aclose()
 
     return App(

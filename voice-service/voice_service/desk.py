@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
-from anthropic import AsyncAnthropic
 from starlette.websockets import WebSocket
 
 from libs.channels import exotel_media
@@ -20,6 +19,7 @@ from voice_service import decide, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, Known
 from voice_service.http import UNKNOWN_CALL
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,14 @@ class Desk:
     """Takes what the telephony provider tells, and holds the conversations that it brings."""
 
     def __init__(
-        self, settings: Settings, store: Store, bundles: "Bundles[Bundle]", clock: Clock, calls: Calls, facts: Facts
+        self,
+        settings: Settings,
+        store: Store,
+        bundles: "Bundles[Bundle]",
+        clock: Clock,
+        calls: Calls,
+        facts: Facts,
+        shared: Shared,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -42,7 +49,7 @@ class Desk:
         self._clock = clock
         self._calls = calls
         self._facts = facts
-        self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
+        self._shared = shared
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -58,6 +65,8 @@ class Desk:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         name, event = decide.told(row["conversation"], status)
+        if name == "ended":
+            self._shared.quiet(row["call"])
         if name == "ended" and row["call"] in self._calls.live:
             return
         await self._facts.tell(_known(tenant, row), name, event)
@@ -81,8 +90,8 @@ class Desk:
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle),
-                self._client(door),
+                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._shared,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -91,18 +100,6 @@ class Desk:
             call.over()
             await asyncio.shield(writing)
             self._calls.live.pop(row["call"], None)
-
-    async def close(self) -> None:
-        """Close the connections to Claude."""
-        for client in self._claude.values():
-            await client.close()
-
-    def _client(self, door: Door) -> AsyncAnthropic:
-        """One for each account: its pool of connections is shared by the calls."""
-        key = (door.urls["llm"], door.keys["llm"])
-        if key not in self._claude:
-            self._claude[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=1)
-        return self._claude[key]
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:

@@ -18,6 +18,7 @@ from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from voice_service import decide
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 FULL_AGAIN = timedelta(seconds=5)
@@ -35,12 +36,14 @@ class Dialler:
         clock: Clock,
         client: httpx.AsyncClient,
         room: Callable[[], bool],
+        shared: Shared,
     ) -> None:
         self._settings = settings
         self._bundles = bundles
         self._clock = clock
         self._client = client
         self._room = room
+        self._shared = shared
 
     def kind(self, *, timeout: timedelta, wait: timedelta = EVIDENCE) -> Kind:
         """The protocol: Exotel has no idempotency keys, so an unknown outcome waits for evidence."""
@@ -78,6 +81,8 @@ class Dialler:
         )
         if isinstance(request, ToldRefused):
             return Refused([decide.rejected(intent, request)])
+        voice = self._settings.voice(bundle, door, intent.event.language or "hi")
+        self._shared.ringing(intent.id, voice.chains, intent.event.opening)
         claim.begin_call()
         match await self._post(door, request):
             case Accepted(ref):
