@@ -25,6 +25,7 @@ from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
+from voice_service.providers.shared import Shared
 from voice_service.settings import Settings
 
 NAME = "voice"
@@ -54,8 +55,9 @@ async def build(
     calls = Calls()
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
-    dialler = Dialler(settings, bundles, clock, client, worker)
+    shared = Shared(settings.folder)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared)
+    dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -88,7 +90,7 @@ async def build(
 
     async def close() -> None:
         await worker.end()
-        await desk.close()
+        await shared.close()
         await client.aclose()
 
     return App(

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import msgspec
 import structlog
-from anthropic import AsyncAnthropic
 from starlette.websockets import WebSocket
 
 from libs.channels import exotel_media
@@ -25,6 +24,7 @@ from voice_service.decide import Used
 from voice_service.facts import Facts, known
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,7 @@ class Desk:
         calls: Calls,
         facts: Facts,
         worker: Worker,
+        shared: Shared,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -58,7 +59,7 @@ class Desk:
         self._calls = calls
         self._facts = facts
         self._worker = worker
-        self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
+        self._shared = shared
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -75,6 +76,7 @@ class Desk:
             return
         if decide.over(status):
             self._worker.leaves(row["call"])
+            self._shared.quiet(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return
@@ -112,8 +114,8 @@ class Desk:
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle),
-                self._client(door),
+                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._shared,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -123,11 +125,6 @@ class Desk:
             await asyncio.shield(writing)
             self._calls.live.pop(id_, None)
             self._worker.frees(id_)
-
-    async def close(self) -> None:
-        """Close the connections to Claude."""
-        for client in self._claude.values():
-            await client.close()
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
         def used() -> Used:
@@ -143,13 +140,6 @@ class Desk:
                 await socket.close(GOING_AWAY)
 
         return Held(tenant=tenant, used=used, hang_up=hang_up)
-
-    def _client(self, door: Door) -> AsyncAnthropic:
-        """One for each account: its pool of connections is shared by the calls."""
-        key = (door.urls["llm"], door.keys["llm"])
-        if key not in self._claude:
-            self._claude[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=1)
-        return self._claude[key]
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:
