@@ -52,15 +52,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: which voice speaks, by which models, how patiently."""
+    """`voice` of the settings: which voice speaks, by which models; how patiently is libs.domain.floor.manners."""
 
     stt_model: str = "flux-general-multi"
     tts_model: str = "sonic-3.5"
     voice_id: str = "a0e99841-438c-4a64-b679-ae501e7d6091"
     model: str | None = None
     max_response_words: int = 80
-    endpointing: Mapping[str, int] = field(default_factory=dict)
-    silence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +131,6 @@ class Settings:
             voice_id=tts.get("voice_id", plain.voice_id),
             model=llm.get("model"),
             max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
-            endpointing=_part(told, "endpointing"),
-            silence=_part(told, "silence"),
         )
 
 
