@@ -52,12 +52,16 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: which voice speaks, by which models, how patiently."""
+    """`voice` of the settings: which voice speaks, by which models, how patiently.
+
+    `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
+    """
 
     stt_model: str = "flux-general-multi"
     tts_model: str = "sonic-3.5"
     voice_id: str = "a0e99841-438c-4a64-b679-ae501e7d6091"
     model: str | None = None
+    media_url: str | None = None
     max_response_words: int = 80
     endpointing: Mapping[str, int] = field(default_factory=dict)
     silence: Mapping[str, float] = field(default_factory=dict)
@@ -132,6 +136,7 @@ class Settings:
             tts_model=tts.get("model", plain.tts_model),
             voice_id=tts.get("voice_id", plain.voice_id),
             model=llm.get("model"),
+            media_url=_part(told, "telephony").get("media_url"),
             max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
             endpointing=_part(told, "endpointing"),
             silence=_part(told, "silence"),
