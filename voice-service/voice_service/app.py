@@ -18,10 +18,11 @@ from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from voice_service.account import Account
 from voice_service.brain import Brain
-from voice_service.calls import Calls, Facts
+from voice_service.calls import Calls
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker

@@ -125,14 +125,15 @@ def _history(opening: str, before: Sequence[Spoke], text: str) -> Any:
         if each.contact:
             messages.append({"role": "user", "content": [*open_, {"type": "text", "text": each.contact}]})
             open_ = []
-        uses = [
-            {"type": "tool_use", "id": f"toolu_{turn}_{n}", "name": name, "input": inputs}
-            for n, (name, inputs) in enumerate(each.tools)
+        ids = [f"toolu_{turn}_{n}" for n in range(len(each.tools))]
+        uses: list[dict[str, Any]] = [
+            {"type": "tool_use", "id": id_, "name": name, "input": inputs}
+            for id_, (name, inputs) in zip(ids, each.tools, strict=True)
         ]
-        said = [{"type": "text", "text": each.agent}] if each.agent else []
+        said: list[dict[str, Any]] = [{"type": "text", "text": each.agent}] if each.agent else []
         if said or uses:
             messages.append({"role": "assistant", "content": [*said, *uses]})
-        open_ = [_result(use["id"]) for use in uses]
+        open_ = [_result(id_) for id_ in ids]
     messages.append({"role": "user", "content": [*open_, {"type": "text", "text": text}]})
     return messages
 

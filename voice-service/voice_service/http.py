@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 from litestar import Request, Response, asgi, get, post
+from litestar.enums import ScopeType
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -61,7 +62,7 @@ def routes(
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
         """The media stream of an answered call. `worker` is for the ingress, which sends it to the process that dialled."""
-        if scope["type"] != "websocket":
+        if scope["type"] != ScopeType.WEBSOCKET:
             raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
         parameters = scope["path_params"]
         tenant = str(parameters["tenant"])
