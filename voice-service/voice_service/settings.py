@@ -52,7 +52,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: which voice speaks, by which models, how patiently.
+    """`voice` of the settings: which voice speaks, by which models; how patiently is libs.domain.floor.manners.
 
     `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
     """
@@ -63,8 +63,6 @@ class Voice:
     model: str | None = None
     media_url: str | None = None
     max_response_words: int = 80
-    endpointing: Mapping[str, int] = field(default_factory=dict)
-    silence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +136,6 @@ class Settings:
             model=llm.get("model"),
             media_url=_part(told, "telephony").get("media_url"),
             max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
-            endpointing=_part(told, "endpointing"),
-            silence=_part(told, "silence"),
         )
 
 
