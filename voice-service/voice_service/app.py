@@ -17,9 +17,12 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from voice_service.account import Account
-from voice_service.calls import Calls, Facts
+from voice_service.brain import Brain
+from voice_service.calls import Calls
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
@@ -57,6 +60,7 @@ async def build(
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
@@ -95,7 +99,9 @@ async def build(
 
     return App(
         name=NAME,
-        routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
+        routes=routes(
+            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
+        ),
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),

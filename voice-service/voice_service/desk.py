@@ -33,8 +33,8 @@ _BY_CALL = "SELECT call, conversation, version, contact, correlation FROM voice.
 _BY_REF = (
     "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND provider_ref = $2"
 )
-_TOLD = """UPDATE voice.call SET told = $3::jsonb
-WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NOT NULL RETURNING true"""
+_TOLD = """UPDATE voice.call SET told = $3::jsonb, told_at = now() WHERE tenant = $1 AND call = $2 AND state <> 'over'
+AND (held_by IS NOT NULL OR elsewhere AND state = 'answered') RETURNING true"""
 GOING_AWAY = 1001
 
 
@@ -69,7 +69,7 @@ class Desk:
             raise Problem(404, "There are no calls here", str(error)) from error
 
     async def told(self, tenant: str, status: Status) -> None:
-        """What the provider says of a call is a fact, once; of a call that somebody holds, the holder tells the end."""
+        """What the provider says of a call is a fact, once; of a call that somebody holds, here or elsewhere, the holder tells the end."""
         row = await self._row(tenant, status.call, status.ref)
         if row is None:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)

@@ -60,9 +60,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners."""
+    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners.
+
+    `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
+    """
 
     chains: Chains
+    media_url: str | None = None
     max_response_words: int = 80
 
 
@@ -142,6 +146,7 @@ class Settings:
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
+            media_url=_part(told, "telephony").get("media_url"),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 

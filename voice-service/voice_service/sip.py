@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import parse_qsl
 
 import structlog
@@ -84,7 +84,7 @@ class Trunk:
             raise BadTrunk(f"{address!r} is no trunk: it should be sip:host[:port][;transport=udp|tcp|tls]")
         if transport not in ("udp", "tcp", "tls") or (scheme == "sips" and transport != "tls"):
             raise BadTrunk(f"a trunk speaks over udp, tcp or tls (sips: only tls), not {transport!r}")
-        return cls(host=host, transport=transport, domain=domain, user=user, password=password)
+        return cls(host=host, transport=cast(Transport, transport), domain=domain, user=user, password=password)
 
     def account(self, caller_id: str) -> Account:
         """Our identity for calls that show `caller_id`; never registers. Over TLS the media are encrypted, too (SDES)."""
