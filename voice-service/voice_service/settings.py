@@ -17,10 +17,10 @@ LIVE = {
     "stt": "wss://api.deepgram.com",
     "tts": "wss://api.cartesia.ai",
     "llm": "https://api.anthropic.com",
-    "elevenlabs": "wss://api.elevenlabs.io",
+    "tts_elevenlabs": "wss://api.elevenlabs.io",
 }
 """The providers' own addresses."""
-SOCKETS = ("stt", "tts", "elevenlabs")
+SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
 SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
@@ -35,7 +35,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `elevenlabs`; sockets have `ws…` there.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     """
@@ -134,8 +134,8 @@ class Settings:
     def _second_voice(self, given: Mapping[str, str], *, live: bool) -> dict[str, str]:
         """The key of the provider that takes over from the voice; none where it was not given."""
         if live:
-            return {"elevenlabs": given["elevenlabs_api_key"]} if "elevenlabs_api_key" in given else {}
-        return {"elevenlabs": "sandbox"} if "elevenlabs" in self.sandbox_urls else {}
+            return {"tts_elevenlabs": given["elevenlabs_api_key"]} if "elevenlabs_api_key" in given else {}
+        return {"tts_elevenlabs": "sandbox"} if "tts_elevenlabs" in self.sandbox_urls else {}
 
     @staticmethod
     def voice(bundle: Bundle, door: Door, language: str = "hi") -> Voice:
@@ -152,7 +152,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
