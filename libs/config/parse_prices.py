@@ -33,6 +33,7 @@ def parse_price(node: Node, found: Findings) -> Price:
         per=fields.whole("per", minimum=1) or 1,
         category=fields.text("category"),
         source=fields.text("source"),
+        pulse_seconds=fields.whole("pulse_seconds", minimum=1),
     )
     fields.finish()
     return price

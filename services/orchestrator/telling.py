@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from events import conversation, followup
 from events.base import Draft
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import index, process
+from services.orchestrator import calling, index, process
 from services.orchestrator.gather import Gatherer, Shell
 from services.orchestrator.story import Story
 
@@ -41,6 +41,7 @@ class Telling:
         config = None
         for story in stories:
             process.close_if_done(story)
+            calling.guide(story)
             told += story.drafts
             config = story.known.current.hash
         return self.decision(world, [*told, *drafts], rows, config)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from libs.config.bundle import Bundle
+from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 
 VOICE = "voice"
@@ -17,7 +18,6 @@ LIVE = {
 }
 """The providers' own addresses."""
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
 
 
