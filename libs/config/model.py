@@ -147,10 +147,7 @@ def variable_name(path: str) -> str:
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider takes for `per` units, in major units of the currency (0.115 INR = 11.5 paise).
-
-    A minute is counted in begun pulses of `pulse_seconds`; without them to the second.
-    """
+    """What a provider takes for `per` units, in major units of the currency (0.115 INR = 11.5 paise)."""
 
     provider: str
     unit: PriceUnit
@@ -160,7 +157,6 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     per: int = 1
     category: str | None = None
     source: str | None = None
-    pulse_seconds: int | None = None
 
     def minor_units(self, quantity: int) -> Decimal:
         """The cost of `quantity` units in minor units (paise, cents), unrounded."""

@@ -33,7 +33,6 @@ def parse_price(node: Node, found: Findings) -> Price:
         per=fields.whole("per", minimum=1) or 1,
         category=fields.text("category"),
         source=fields.text("source"),
-        pulse_seconds=fields.whole("pulse_seconds", minimum=1),
     )
     fields.finish()
     return price
