@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment"]
+PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment", "exchange"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
