@@ -82,9 +82,7 @@ class Pacing:
     degraded_since: float | None = None
 
 
-def step(
-    pacing: Pacing, happened: Answered | TimePassed, terms: Terms
-) -> tuple[Pacing, list[Degraded | Recovered]]:
+def step(pacing: Pacing, happened: Answered | TimePassed, terms: Terms) -> tuple[Pacing, list[Degraded | Recovered]]:
     """The state after one more answer or some time, and what changes by it."""
     now, since = happened.at, pacing.degraded_since
     answers = tuple(each for each in pacing.answers if now - each.at <= terms.window_s)

@@ -132,7 +132,12 @@ def _move(story: Story, phone: Phone, event: ToolCalled, intent: str, found: Und
     if matter is None or matter.settled is not None:
         return {"status": "done", "note": "It is on record; nothing is open that it could move."}
     reported = event.inputs.get("extracted_info")
-    slots = {**reported, **found.extracted_info} if isinstance(reported, dict) else dict(found.extracted_info)
+    raw = (
+        {name: value for name, value in reported.items() if value not in (None, "")}
+        if isinstance(reported, dict)
+        else {}
+    )
+    slots = {**raw, **found.extracted_info}
     corrected = collecting.fill(story, matter.id, slots, dict(found.words))
     before = (matter.state, matter.flow, matter.step)
     if found.intents:
@@ -166,7 +171,9 @@ def _read(story: Story, event: ToolCalled, intent: str) -> Understanding | None:
         "sentiment": "neutral",
         "opt_out": False,
         "intents": [{"name": intent, "words": words}],
-        "facts": [{"name": name, "value": str(value), "words": words} for name, value in facts if value is not None],
+        "facts": [
+            {"name": name, "value": str(value), "words": words} for name, value in facts if value not in (None, "")
+        ],
     }
     try:
         return understood(report, request)

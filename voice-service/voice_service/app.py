@@ -20,6 +20,7 @@ from voice_service.account import Account
 from voice_service.calls import Calls, Facts
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
@@ -54,7 +55,8 @@ async def build(
     calls = Calls()
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, guides)
     dialler = Dialler(settings, bundles, clock, client, worker)
     reactor = Reactor(
         CONSUMER,
@@ -99,6 +101,7 @@ async def build(
             Loop("effects", ledger.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],

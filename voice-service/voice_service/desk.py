@@ -23,6 +23,7 @@ from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, known
+from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
 from voice_service.settings import ChannelOff, Door, Settings
@@ -50,6 +51,7 @@ class Desk:
         calls: Calls,
         facts: Facts,
         worker: Worker,
+        guides: Guides,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -58,6 +60,7 @@ class Desk:
         self._calls = calls
         self._facts = facts
         self._worker = worker
+        self._guides = guides
         self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
 
     async def door(self, tenant: str) -> Door:
@@ -104,6 +107,7 @@ class Desk:
             await socket.close(UNKNOWN_CALL)
             return
         self._calls.live[id_] = call
+        call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
@@ -122,6 +126,7 @@ class Desk:
             call.over()
             await asyncio.shield(writing)
             self._calls.live.pop(id_, None)
+            self._guides.leave(id_)
             self._worker.frees(id_)
 
     async def close(self) -> None:

@@ -39,7 +39,7 @@ async def talk(
         ),
     )
     opening: list[Any] = [{"role": "user", "content": "(the call has been answered)"}]
-    context = LLMContext(opening, tools=tools.schemas(call))
+    context = LLMContext(opening, tools=tools.schemas(asked))
     system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
     stt = providers.ears(door, voice)
     llm = providers.mind(door, claude, voice.model or call.bundle.settings.llm.model, system)
@@ -72,7 +72,7 @@ async def talk(
     async def hang_up() -> None:
         await worker.queue_frame(EndFrame())
 
-    tools.register(llm, call, hang_up)
+    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
     async def gone(_transport: Any, _socket: Any) -> None:
