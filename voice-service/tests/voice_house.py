@@ -28,7 +28,7 @@ def sandbox_urls(sandbox: str) -> dict[str, str]:
         "telephony": "exotel",
         "stt": "deepgram",
         "tts": "cartesia",
-        "elevenlabs": "elevenlabs",
+        "tts_elevenlabs": "elevenlabs",
         "llm": "anthropic",
     }
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}

@@ -23,6 +23,7 @@ from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
 from voice_service.facts import Facts
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
@@ -59,7 +60,8 @@ async def build(
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
@@ -107,6 +109,7 @@ async def build(
             Loop("effects", ledger.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],

@@ -22,6 +22,7 @@ from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, known
+from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
 from voice_service.providers.shared import Shared
@@ -51,6 +52,7 @@ class Desk:
         facts: Facts,
         worker: Worker,
         shared: Shared,
+        guides: Guides,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -60,6 +62,7 @@ class Desk:
         self._facts = facts
         self._worker = worker
         self._shared = shared
+        self._guides = guides
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -106,6 +109,7 @@ class Desk:
             await socket.close(UNKNOWN_CALL)
             return
         self._calls.live[id_] = call
+        call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
@@ -124,6 +128,7 @@ class Desk:
             call.over()
             await asyncio.shield(writing)
             self._calls.live.pop(id_, None)
+            self._guides.leave(id_)
             self._worker.frees(id_)
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from libs.config.bundle import Bundle
+from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 from libs.config.voice_models import named
 from voice_service.providers.profiles import Chains, chains
@@ -22,7 +23,6 @@ LIVE = {
 """The providers' own addresses."""
 SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
 
 
