@@ -282,10 +282,18 @@ def sender_is_known(tenant: str, channel: str, digest: str) -> Row:
     )
 
 
+_INDEXED = (
+    FollowupOpened, Joined, Resolved, Exhausted, Cancelled, Opened, Closed, ProcessBound, Migrated, MatterSettled,
+    MessageRequested, OutcomeHeard,
+)  # fmt: skip
+
+
 def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
     """What one of our own facts changes in the index."""
-    stream_id = draft.stream.partition("-")[2]
     event: Event = draft.event
+    if not isinstance(event, _INDEXED):
+        return
+    stream_id = draft.stream.partition("-")[2]
     match event:
         case FollowupOpened():
             yield from _opened(tenant, stream_id, event, now)
