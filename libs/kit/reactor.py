@@ -273,11 +273,11 @@ class Reactor:
                     if decision.drafts:
                         overlay.add(fact.tenant, decision.drafts, self._cause(fact, decision, now, traceparent))
             at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
-            await rows.flush()
             if waiting:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
-            await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
+            appends = overlay.appends(self.consumer)
+            await unit.commit(self.consumer, self._watermark, upto, appends, rows.take())
         except StreamMoved:
             overlay.forget()
             raise
