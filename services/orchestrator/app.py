@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -79,8 +79,15 @@ class Doors:
     """The channels as the bundle and the environment leave them."""
 
     settings: Settings
+    _known: dict[str, Mapping[str, Door]] = field(default_factory=dict)
 
     def __call__(self, bundle: Bundle) -> Mapping[str, Door]:
+        if bundle.hash not in self._known:
+            self._known.clear()
+            self._known[bundle.hash] = self._doors(bundle)
+        return self._known[bundle.hash]
+
+    def _doors(self, bundle: Bundle) -> Mapping[str, Door]:
         doors: dict[str, Door] = {}
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
