@@ -106,5 +106,5 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
 async def _taken(port: int, transport: str) -> None:
     """Until somebody listens there, as the kernel says: whoever asks on the wire disturbs the scenario."""
     async with asyncio.timeout(20):
-        while f":{port:04X} " not in await asyncio.to_thread(Path(f"/proc/net/{transport}").read_text):
+        while f":{port:04X} " not in await asyncio.to_thread(Path(f"/proc/net/{transport}").read_text):  # noqa: ASYNC110 - another process listens
             await asyncio.sleep(0.05)

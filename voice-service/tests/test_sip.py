@@ -168,7 +168,7 @@ async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(tru
         await trunk.dial(Trunk.at(peer.address), call="call-1", to="phone", caller_id=CALLER, told=told, talks=talks)
         await told.over()
     assert "".join(pressed) == "4077#"
-    assert told.states[-2:] == ["answered", "completed"], "who answers at once may not have rung"
+    assert told.states == ["ringing", "answered", "completed"]
     assert max(memoryview(bytes(heard)).cast("h")) > 5000, "the tone was heard"
 
 

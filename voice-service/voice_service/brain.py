@@ -16,7 +16,7 @@ from libs.kit.problems import Problem
 from libs.llm import calls as prompts
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
-from voice_service.tools import FURTHER_WORDS, NOT_DONE_YET
+from voice_service.tools import NOT_DONE_YET, OWN_WORDS
 
 MAX_TOKENS = 400
 ROUNDS = 3
@@ -92,7 +92,7 @@ class Brain:
             words += [block.text.strip() for block in told.content if block.type == "text" and block.text.strip()]
             uses = [block for block in told.content if block.type == "tool_use"]
             called += [(use.name, dict(use.input)) for use in uses]
-            if not any(use.name in FURTHER_WORDS for use in uses):
+            if all(use.name in OWN_WORDS for use in uses):
                 break
             messages.append({"role": "assistant", "content": [block.model_dump() for block in told.content]})
             messages.append({"role": "user", "content": [_result(use.id) for use in uses]})
