@@ -13,7 +13,7 @@ from voice_world import until
 from libs.kit import ids
 from libs.kit.clock import Clock
 from libs.kit.store import Store
-from libs.testkit.nouns import TENANT
+from libs.testkit.nouns import PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf
 from voice_service.decide import Used
 from voice_service.facts import Facts
@@ -63,11 +63,11 @@ def held(ended: list[str], seconds: int = 7) -> Held:
 async def test_awaited_and_held_calls_take_lines_and_a_draining_worker_has_none(own: Store):
     async with beating(a_worker(own)) as worker:
         first, second = await a_call(own), await a_call(own)
-        await worker.awaits(TENANT, first)
+        await worker.awaits(TENANT, first, PRIYA_PHONE)
         assert worker.room() == 1
         assert await worker.holds(first, held([]))
         assert worker.room() == 1, "the line that was kept free"
-        await worker.awaits(TENANT, second)
+        await worker.awaits(TENANT, second, PRIYA_PHONE)
         assert (worker.room(), worker.has_line_for(second), worker.has_line_for(ids.fresh())) == (0, True, False)
         worker.frees(first)
         worker.draining = True
@@ -97,7 +97,7 @@ async def test_one_worker_only_holds_a_call_and_nobody_takes_it_up_again(own: St
 async def test_a_line_is_free_again_when_its_call_ended_elsewhere(own: Store):
     async with beating(a_worker(own)) as worker:
         call = await a_call(own)
-        await worker.awaits(TENANT, call)
+        await worker.awaits(TENANT, call, PRIYA_PHONE)
         await own.pool.execute("UPDATE voice.call SET state = 'over' WHERE call = $1", call)
         await until(lambda: _is(worker.room() == 2))
 
