@@ -13,7 +13,7 @@ ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test test-voice check format bench chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
+.PHONY: help demo up test test-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 
 bench: $(INSTALLED) ## Measure append, relay, reactors, webhooks, rebuild and the loop against the bars
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-voice: $(VOICE_INSTALLED) ## Measure phone calls beside Pipecat, bolna and livekit-agents; ARGS='--calls 1,10 --seconds 20' for a short one
+	@$(BIN)/python -m bench.voice $(ARGS)
 
 chaos: $(INSTALLED) ## Kill and pause everything at random, then count what was lost or doubled
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -24,11 +24,13 @@ from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
 from voice_service.facts import Facts
 from voice_service.flow import Flow
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
+from voice_service.providers.shared import Shared
 from voice_service.settings import Settings
 
 NAME = "voice"
@@ -58,9 +60,11 @@ async def build(
     calls = Calls()
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, origin=settings.origin, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
-    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, desk.claude))
-    dialler = Dialler(settings, bundles, clock, client, worker)
+    shared = Shared(settings.folder)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
+    dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -93,7 +97,7 @@ async def build(
 
     async def close() -> None:
         await worker.end()
-        await desk.close()
+        await shared.close()
         await client.aclose()
 
     return App(
@@ -113,6 +117,7 @@ async def build(
             Loop("effects", ledger.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],

@@ -14,8 +14,9 @@ from libs.config.bundle import Bundle
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.llm import calls as prompts
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
-from voice_service.tools import FURTHER_WORDS, NOT_DONE_YET
+from voice_service.tools import NOT_DONE_YET, OWN_WORDS
 
 MAX_TOKENS = 400
 ROUNDS = 3
@@ -53,12 +54,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brain:
-    """Asks Claude. `client` gives the connection to it for an address and a key."""
+    """Asks Claude: the models of the call's profiles in their order, until one answers."""
 
-    def __init__(self, settings: Settings, clock: Clock, client: Any) -> None:
+    def __init__(self, settings: Settings, clock: Clock, shared: Shared) -> None:
         self._settings = settings
         self._clock = clock
-        self._client = client
+        self._shared = shared
 
     async def answer(
         self, bundle: Bundle, intent: Recorded[CallRequested], before: Sequence[Spoke], text: str
@@ -69,9 +70,9 @@ class Brain:
             door = self._settings.door(bundle)
         except ChannelOff as off:
             raise Problem(404, "There are no calls here", str(off)) from off
-        claude: AsyncAnthropic = self._client(door)
-        voice = self._settings.voice(bundle)
-        model = voice.model or bundle.settings.llm.model
+        claude = self._shared.claude(door.urls["llm"], door.keys["llm"])
+        voice = self._settings.voice(bundle, door, asked.language or "hi")
+        models = [each.model for each in voice.chains.minds]
         now = self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone))
         system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
         messages = _history(asked.opening, before, text)
@@ -79,28 +80,36 @@ class Brain:
         called: list[Called] = []
         tokens: dict[tuple[str, str], int] = {}
         for _ in range(ROUNDS):
-            try:
-                told = await claude.messages.create(
-                    model=model,
-                    max_tokens=MAX_TOKENS,
-                    system=[{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
-                    messages=messages,
-                    tools=_tools(asked),
-                )
-            except anthropic.APIError as error:
-                again = {"retry-after": "1"}
-                raise Problem(503, "Claude does not answer", type(error).__name__, headers=again) from error
+            told = await _asked(
+                claude,
+                models,
+                max_tokens=MAX_TOKENS,
+                system=[{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
+                messages=messages,
+                tools=_tools(asked),
+            )
             _count(tokens, told)
             words += [block.text.strip() for block in told.content if block.type == "text" and block.text.strip()]
             uses = [block for block in told.content if block.type == "tool_use"]
             called += [(use.name, dict(use.input)) for use in uses]
-            if not any(use.name in FURTHER_WORDS for use in uses):
+            if all(use.name in OWN_WORDS for use in uses):
                 break
             messages.append({"role": "assistant", "content": [block.model_dump() for block in told.content]})
             messages.append({"role": "user", "content": [_result(use.id) for use in uses]})
         end = any(name == prompts.END_CALL for name, _ in called)
         counted = [(unit, named, count) for (unit, named), count in tokens.items() if count]
         return Answer(say=" ".join(words), tools=called, end=end, tokens=counted)
+
+
+async def _asked(claude: AsyncAnthropic, models: Sequence[str], **request: Any) -> Any:
+    """The answer of the first model that gives one. Raises Problem 503 where none does."""
+    why = "no model is named"
+    for model in models:
+        try:
+            return await claude.messages.create(model=model, **request)
+        except anthropic.APIError as error:
+            why = type(error).__name__
+    raise Problem(503, "Claude does not answer", why, headers={"retry-after": "1"})
 
 
 def _tools(asked: CallRequested) -> Any:
