@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar import Request, Response, asgi, get, post
+from litestar import Request, Response, asgi, get, post, route
 from litestar.enums import ScopeType
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
@@ -22,6 +22,7 @@ from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from voice_service.calls import Calls
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
+from voice_service.flow import Flow
 from voice_service.latency import hints
 from voice_service.settings import Door
 
@@ -35,7 +36,7 @@ Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, elsewhere: Elsewhere, auth: Auth, clock: Clock
+    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -58,6 +59,17 @@ def routes(
         await admitted(DEFAULT_TENANT, secret)
         await _taken(DEFAULT_TENANT, request, told, clock)
         return Response(None)
+
+    @route("/api/v1/voice/flow/{tenant:str}/{secret:str}", http_method=["GET", "POST"], status_code=200)
+    async def reached(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, str]:
+        """A flow's Voicebot applet asks where the media of its call go."""
+        door = await admitted(tenant, secret)
+        given = dict(request.query_params) if request.method == "GET" else await _fields(request)
+        try:
+            asked = exotel.read_flow({name: str(value) for name, value in given.items()})
+        except Malformed as error:
+            raise Problem(400, "No call of a flow's", str(error)) from error
+        return {"url": await flow.reached(tenant, door, asked)}
 
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +125,7 @@ def routes(
             "hints": hints(latency),
         }
 
-    return [status, status_of_default, media, transcript, call_ended, active]
+    return [status, status_of_default, reached, media, transcript, call_ended, active]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:
