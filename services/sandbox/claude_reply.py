@@ -125,6 +125,7 @@ def _values(prompt: Prompt, messages: Sequence[Message], tag: str) -> dict[str, 
         if entity is None and (number := prompt.known(f"{kind}_number") or prompt.known(f"{kind}_id")) is not None:
             entity_type, entity = kind, number
     values = {
+        "person": str(prompt.known("contact_name") or ""),
         "date": _date_in(dated, tag) if dated else "",
         "reference": str(known.get("reference", "")),
         "amount": _amount(known.get("amount")),
@@ -217,6 +218,8 @@ def _wanted(
         return "promise" if values["date"] and not said and {"date", "promise", "pay"} & about else None
     if verb not in ("ask", "request", "find out", "get"):
         return None
+    if topic.startswith("whether you speak with"):
+        return "ask_who"
     if {"date", "when", "day"} & about:
         if values["date"] or "already_paid" in answered:
             return None

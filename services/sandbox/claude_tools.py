@@ -82,8 +82,9 @@ class Mind:
 
     @cached_property
     def reply(self) -> Reply:
-        """The next message to the contact."""
-        return compose(self.prompt, self.messages, self.language, self.slots, self.answers)
+        """The next message to the contact; who has just said that they are the one hears first what it is about."""
+        messages = [] if claude_calls.confirmed(self.prompt.called) else self.messages
+        return compose(self.prompt, messages, self.language, self.slots, self.answers)
 
     @property
     def on_the_phone(self) -> bool:
