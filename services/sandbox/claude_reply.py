@@ -70,7 +70,8 @@ def compose(
         sentences += _step(prompt, messages, answered, values, column)
     if not sentences:
         sentences = [_fill(ANSWERS["unclear"][column], values)]
-    name = _first_name(prompt, messages, tag)
+    asks_who = "whether you speak with" in prompt.instructions  # whose name is not theirs before they say so
+    name = "" if asks_who else _first_name(prompt, messages, tag)
     opening = not messages and not any(turn.role == "agent" for turn in prompt.history)
     if opening or name:
         greeting = GREETINGS[column].format(name=f" {name}" if name else "")
