@@ -88,12 +88,14 @@ class Conversation(msgspec.Struct, frozen=True):
     @property
     def unread(self) -> Lines:
         """What the contact said and nobody has answered."""
-        return tuple(line for line in self.lines if line.unread)
+        return tuple(line for line in self.lines if line.role == "contact" and not line.answered)
 
     def about(self, line: Line) -> str | None:
         """The matter that a line is about. Where it does not tell, and what was guessed is settled: the one in focus now."""
+        if line.certain:
+            return line.about
         known = self.matters.get(line.about or "")
-        return line.about if line.certain or (known is not None and known.settled is None) else self.in_focus
+        return line.about if known is not None and known.settled is None else self.in_focus
 
     def heard_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter (None: about none)."""
@@ -101,16 +103,18 @@ class Conversation(msgspec.Struct, frozen=True):
 
     def unread_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter and nobody has answered."""
-        return tuple(line for line in self.heard_about(matter) if line.unread)
+        return tuple(line for line in self.unread if self.about(line) == matter)
 
     def last_heard(self, matter: str | None) -> int:
         """The version of the contact's newest message about a matter, 0 when there is none."""
-        return max((line.version for line in self.heard_about(matter)), default=0)
+        heard = (line for line in reversed(self.lines) if line.role == "contact" and self.about(line) == matter)
+        return next((line.version for line in heard), 0)
 
     def was_read(self, line: Line, turn: Turn) -> bool:
         """Whether a turn has read a line: what the contact had said about its matter when it was asked for."""
-        meant = turn.matter in (line.about, self.about(line))
-        return line.role == "contact" and line.version <= turn.upto and meant
+        if line.role != "contact" or line.version > turn.upto:
+            return False
+        return turn.matter in (line.about, self.about(line))
 
     def withdrew(self, sent: Sent) -> bool:
         """Whether we ourselves have closed a gate before a message since we asked for it."""
@@ -327,8 +331,9 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
     operator = event.purpose == "operator"
 
     def answers(line: Line) -> bool:
-        meant = operator or event.matter in (line.about, state.about(line))
-        return line.role == "contact" and line.version <= event.answers and meant
+        if line.role != "contact" or line.version > event.answers:
+            return False
+        return operator or event.matter in (line.about, state.about(line))
 
     sent = lines.sent(event, state.version)
     recent = dict(list(state.messages.items())[-(HISTORY - 1) :])
@@ -386,7 +391,7 @@ def _understood(state: Conversation, event: Understood) -> Conversation:
         )
         state = replace(
             state,
-            lines=lines.changed(known, lambda line: line.version in guessed, about=about),
+            lines=lines.changed(known, lambda line: line.version in guessed, about=about) if guessed else known,
             idle=state.idle + 1,
             focus=matter.id if matter is not None and matter.settled is None else state.focus,
         )

@@ -1,7 +1,7 @@
 """When answers come too late for a while the agent does with less, and comes back once they are quick again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from libs.domain.latency import Budget, Histogram, budget_of
@@ -20,7 +20,7 @@ class Terms:
     against the answer.
     """
 
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     window_s: float = 120.0
     turns: int = 10
     hold_s: float = 60.0

@@ -1,60 +1,61 @@
 """What a handler is given and what it gives back: the fact's world in, a decision out."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
 from events.base import Draft, Recorded
-from libs.kit.folds import Fold, Overlay
+from libs.kit.folds import Fold, Overlay, Reached
+from libs.kit.memo import Answers, Memo
+from libs.kit.one_statement import Row, may_see, only_reads
 from libs.kit.unit import Unit
 
+__all__ = ["Decision", "Handler", "PrivateRows", "Row", "World"]
+
 S = TypeVar("S")
-
-
-class Row(NamedTuple):
-    """A statement for a private row of the service; runs in the transaction of the facts that were decided with it."""
-
-    sql: str
-    args: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a handler agrees to: facts to append and private rows to write, both or neither.
 
-    `config` is the bundle that decided, where it is not the one of the fact in hand.
+    `config` is the bundle that decided, where it is not the one of the fact in hand. `reached` are states of streams after
+    all the drafts, where the decision has folded them from what the world gave.
     """
 
     drafts: Sequence[Draft] = ()
     rows: Sequence[Row] = ()
     config: str | None = None
+    reached: Sequence[Reached] = ()
 
 
 class PrivateRows:
     """The service's own tables inside the reactor's transaction; a read sees every row decided before it."""
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, memo: Memo | None = None) -> None:
         self._unit = unit
         self._connection = unit.connection
         self._waiting: list[Row] = []
+        self._memo = memo if memo is not None else Memo()
+        self._told: dict[Hashable, Answers] = {}
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows of a query."""
-        await self._begin()
+        await self._see(sql)
         rows: list[asyncpg.Record] = await self._connection.fetch(sql, *args)
         return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
         """The first row of a query."""
-        await self._begin()
+        await self._see(sql)
         return await self._connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first value of the first row of a query."""
-        await self._begin()
+        await self._see(sql)
         return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> str:
@@ -63,29 +64,47 @@ class PrivateRows:
         status: str = await self._connection.execute(sql, *args)
         return status
 
+    async def recall(self, about: Hashable, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """As `fetch`, of rows that this reactor alone writes: asked once, until a row is written that `alters` what it is about."""
+        query = (sql, args)
+        told = self._told.get(about, {}).get(query)
+        if told is None:
+            told = self._memo.get(about).get(query)
+        if told is None:
+            told = await self.fetch(sql, *args)
+            self._told.setdefault(about, {})[query] = told
+        return told
+
     def add(self, rows: Sequence[Row]) -> None:
         """Take rows to be written before the next read and before the commit."""
         self._waiting.extend(rows)
+        for row in rows:
+            if row.alters is not None:
+                self._told.pop(row.alters, None)
+                self._memo.drop(row.alters)
+
+    def keep(self) -> None:
+        """After the commit: what was told is true for later batches, too."""
+        for about, answers in self._told.items():
+            self._memo.put(about, answers)
+
+    def take(self) -> list[Row]:
+        """What waits to be written; it is the caller's from now on, to be committed with the facts."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        await self._unit.write(self.take())
 
     async def _begin(self) -> None:
         await self._unit.begin()
         await self.flush()
 
-    async def flush(self) -> None:
-        """Write what waits; neighbours with the same statement go in one round trip."""
-        if not self._waiting:
-            return
-        await self._unit.begin()
-        waiting, self._waiting = self._waiting, []
-        start = 0
-        for end in range(1, len(waiting) + 1):
-            if end < len(waiting) and waiting[end].sql == waiting[start].sql:
-                continue
-            if end - start == 1:
-                await self._connection.execute(waiting[start].sql, *waiting[start].args)
-            else:
-                await self._connection.executemany(waiting[start].sql, [row.args for row in waiting[start:end]])
-            start = end
+    async def _see(self, sql: str) -> None:
+        """What only reads needs no transaction, as long as it asks for nothing that waits to be written."""
+        if not only_reads(sql) or (self._waiting and may_see(sql, self._waiting)):
+            await self._begin()
 
 
 class World:

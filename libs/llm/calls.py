@@ -35,6 +35,12 @@ What you never do
 - Never promise a discount, waiver or payment plan, and confirm no payment, unless <step> says so.
 """
 
+GO_ON = (
+    "(the line broke off: go on exactly after your last word, as if nothing had happened; say nothing of it again, and call "
+    "the tools that this answer needs)"
+)
+"""What an answer that broke off in the middle is gone on with, after what was said of it."""
+
 _json = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
