@@ -13,10 +13,10 @@ from pipecat.workers.runner import WorkerRunner
 from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
+from libs.domain.floor import manners
 from libs.llm import calls as prompts
 from voice_service import tools
 from voice_service.calls import Call
-from voice_service.manners import manners
 from voice_service.media import CHUNK_10MS, ExotelMedia
 from voice_service.providers.ears import Ears
 from voice_service.providers.mind import Mind
@@ -48,7 +48,7 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
     stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
     llm = Mind(voice.chains.minds, shared.claude(door.urls["llm"], door.keys["llm"]), system, switches)
     tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
-    turns = TurnTaking(call, context, manners(voice), asked.opening)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.secrets import resolve, resolve_all
@@ -35,7 +34,10 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`."""
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
+
+    `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
+    """
 
     urls: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
@@ -44,6 +46,7 @@ class Door:
     caller_id: str
     secret: str = field(repr=False)
     origin: str
+    media: str
     test_recipients: tuple[str, ...] | None = None
 
     def may_call(self, number: str) -> bool:
@@ -56,24 +59,24 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: who hears, thinks and speaks, by which models, how patiently."""
+    """`voice` of the settings: who hears, thinks and speaks; how patiently is libs.domain.floor.manners."""
 
     chains: Chains
     max_response_words: int = 80
-    endpointing: Mapping[str, int] = field(default_factory=dict)
-    silence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by provider where its emulator is.
 
-    `origin` is where the telephony provider reaches this process (`https://voice.example.com`). `calls` is how many it takes.
+    `origin` is where the telephony provider reaches this process (`https://voice-1.example.com`), `worker` its name in the
+    media URL where all processes share an origin. `calls` is how many it takes.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     sandbox_urls: Mapping[str, str] = field(default_factory=dict)
     origin: str | None = None
+    worker: str | None = None
     profile: str = "production"
     calls: int = 25
     dials_per_second: float = 2.0
@@ -119,6 +122,7 @@ class Settings:
             caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
             secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             origin=origin.rstrip("/"),
+            media=(self.origin or origin).rstrip("/"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
@@ -138,28 +142,22 @@ class Settings:
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
-            endpointing=_part(told, "endpointing"),
-            silence=_part(told, "silence"),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
         sandbox_urls={name: url for name, url in urls.items() if url},
         origin=environment.get("CONVERSE_VOICE_ORIGIN"),
+        worker=environment.get("CONVERSE_VOICE_WORKER") or None,
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
-
-
-def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = told.get(name)
-    return dict(part) if isinstance(part, Mapping) else {}
 
 
 def _socket(url: str) -> str:
