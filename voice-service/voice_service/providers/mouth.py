@@ -202,7 +202,7 @@ class Mouth(TTSService):
     def _looked(self) -> None:
         self._timer = None
         if not self._over:
-            self.create_task(self._look(), "mouth-watchdog")
+            _ = self.create_task(self._look(), "mouth-watchdog")
 
     async def _look(self) -> None:
         now = time.monotonic()
@@ -233,7 +233,7 @@ class Mouth(TTSService):
         self._tried.add(failed.provider)
         left = [each for each in self._chain if each.provider not in self._tried]
         allowed = [each for each in left if self._switches.breakers.allows(each.provider)] or left
-        self.create_task(line.close(), "mouth-close")
+        _ = self.create_task(line.close(), "mouth-close")
         self._profile = allowed[0] if allowed else self._chain[0]
         self._switches.switched("tts", failed.provider, self._profile.provider, why if allowed else "nothing_left")
         if allowed:
