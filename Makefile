@@ -13,7 +13,7 @@ ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test test-voice check format bench chaos lock lock-voice new-event schemas prove-guards install clean
+.PHONY: help demo up test test-voice faults-voice check format bench chaos lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: check ## Run all that CI runs: the checks, then every test; ARGS='-k name'
 test-voice: $(VOICE_INSTALLED) ## Run the voice service's tests in its own environment; VOICE_ARGS='-k name' for some
 	@$(call heading,pytest (voice))
 	@cd voice-service && .venv/bin/python -m pytest -q $(VOICE_ARGS)
+
+faults-voice: $(VOICE_INSTALLED) ## Make 500 calls in which each provider is killed, slowed, muted and rate-limited; ARGS='--calls 25' for fewer
+	@cd voice-service && .venv/bin/python -m faults $(ARGS)
 
 check: $(INSTALLED) ## Check format, lint, types and import contracts
 	@$(call heading,ruff format)

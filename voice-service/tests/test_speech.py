@@ -55,6 +55,15 @@ def test_nothing_is_left_when_all_has_become_sound():
     assert (speech.text, speech.asked_at) == ("", None)
 
 
+def test_who_has_heard_nothing_is_reassured_once_whoever_was_asked():
+    speech = Speech("t1", "t1", text=TEXT, sent=len(TEXT), asked_at=100.0, began_at=100.0)
+    speech.hand_over("t1-1", 100.8)
+    assert speech.unheard_at(1.2) == 101.2
+    speech.reassured = True
+    assert speech.unheard_at(1.2) is None
+    assert spoken(until=0.1).unheard_at(1.2) is None
+
+
 def test_a_voice_is_due_with_its_first_sound_then_when_what_came_has_been_played():
     silent = Speech("t1", "t1", text=TEXT, sent=len(TEXT), asked_at=100.0)
     assert silent.due(0.8, 0.5) == 100.8
