@@ -83,9 +83,9 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
     day, month = date
     promise = f"Haan ji, {day} {month} tak kar denge."
     acts = [
-        {"on": "heard", "when": "kab tak", "do": [{"say": promise}]},
+        {"on": "heard", "do": [{"say": promise}]},
         {"on": "heard", "when": rf"\b{month} 2026", "do": [{"say": BYE}]},
-        {"on": "silence", "after_seconds": 7, "do": [{"say": BYE}]},
+        {"on": "silence", "after_seconds": 4, "do": [{"say": BYE}]},
     ]
     phone = {"rings_seconds": 0.5, "acts": acts, "deaf": True, "patience_seconds": PATIENCE_S}
     await world.control("PUT", f"/phones/{number}", phone)
@@ -109,9 +109,12 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
         times = said.count(_plain(each))
         if times != 1:
             (found.doubled if times else found.lost).append(f"{each} told {times} times: {said}")
-    answers = len(re.findall(rf"\b{day} {month} 2026", " ".join(call["heard"][1:])))
-    if answers != 1:
-        (found.doubled if answers else found.lost).append(f"the date heard {answers} times: {call['heard']}")
+    told = " ".join(turn.agent for turn in turns)
+    for who, words in (("the contact", " ".join(call["heard"])), ("the log", told)):
+        if (times := len(re.findall(rf"\b{day} {month} 2026", words))) > 1:
+            found.doubled.append(f"{who} heard the date {times} times: {words}")
+    if f"{day} {month} 2026" not in told:
+        found.lost.append(f"the date was not answered: {told}")
 
 
 def silences(moments: Sequence[dict[str, Any]]) -> list[float]:

@@ -78,8 +78,8 @@ class Desk:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         if decide.over(status):
-            self._worker.leaves(row["call"])
             self._shared.quiet(row["call"])
+            self._worker.leaves(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER
@@ -155,7 +154,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
@@ -167,11 +166,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
-
-
-def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = told.get(name)
-    return dict(part) if isinstance(part, Mapping) else {}
 
 
 def _socket(url: str) -> str:
