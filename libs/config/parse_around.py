@@ -53,9 +53,9 @@ def _costs(node: Node | None, found: Findings) -> None:
     fields.whole("pulse_seconds", minimum=1)
     for key in ("per_minute", "per_call"):
         money(fields, key)
-        for currency in node.at(key).keys:
+        for currency, amount in fields.children(key).items():
             if not CURRENCY.match(currency):
-                found.error(node.at(key, currency), f"{currency!r} is no currency", "write an ISO 4217 code such as INR")
+                found.error(amount, f"{currency!r} is no currency", "write an ISO 4217 code such as INR")
     fields.finish()
 
 
@@ -89,5 +89,3 @@ def _transfer(node: Node | None, found: Findings) -> None:
     if number and not PERSON.match(number):
         found.error(node.at("number"), f"{number!r} is no number that can be dialled", 'write "+918012345678" (E.164)')
     fields.finish()
-
-

@@ -18,6 +18,7 @@ from libs.config.model import (
     LlmSettings,
     Settings,
 )
+from libs.config.parse_around import parse_around
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
 from libs.config.parse_turns import parse_turns
@@ -33,7 +34,7 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "api_key": ("key", "header"),
 }
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
-VOICE = ("stt", "tts", "llm", "recording", "telephony")
+VOICE = ("stt", "tts", "llm", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
 ADDRESS = re.compile(r"^[^\s@*]+(@[^\s@*]*)?\*?$")
 
@@ -240,4 +241,5 @@ def _voice(node: Node, found: Findings) -> None:
     for key in VOICE:
         fields.child(key)
     parse_turns(fields, found)
+    parse_around(fields, found)
     fields.finish()

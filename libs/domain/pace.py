@@ -1,7 +1,7 @@
 """When answers come too late for a while the agent does with less, and comes back once they are quick again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from libs.domain.latency import Budget, Histogram, budget_of
@@ -20,7 +20,7 @@ class Terms:
     against the answer.
     """
 
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     window_s: float = 120.0
     turns: int = 10
     hold_s: float = 60.0
@@ -82,9 +82,7 @@ class Pacing:
     degraded_since: float | None = None
 
 
-def step(
-    pacing: Pacing, happened: Answered | TimePassed, terms: Terms
-) -> tuple[Pacing, list[Degraded | Recovered]]:
+def step(pacing: Pacing, happened: Answered | TimePassed, terms: Terms) -> tuple[Pacing, list[Degraded | Recovered]]:
     """The state after one more answer or some time, and what changes by it."""
     now, since = happened.at, pacing.degraded_since
     answers = tuple(each for each in pacing.answers if now - each.at <= terms.window_s)

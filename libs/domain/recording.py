@@ -45,7 +45,9 @@ def recording_of(told: Mapping[str, Any]) -> Recording:
 
 _RECORD = r"(?:record(?:ing|ed|s)?|रिकॉर्ड(?:िंग)?|रिकार्ड(?:िंग)?|tape)"
 _NOT = r"(?:don'?t|do not|dont|not|never|stop|no|without|mat|nahi|nahin|na|band|bandh|rok|roko|मत|नहीं|ना|बंद|रोक\w*)"
-_REFUSES = re.compile(rf"(?<!\w){_NOT}\b(?:\W+\w+){{0,3}}?\W+{_RECORD}|{_RECORD}(?:\W+\w+){{0,3}}?\W+{_NOT}(?!\w)", re.IGNORECASE)
+_REFUSES = re.compile(
+    rf"(?<!\w){_NOT}\b(?:\W+\w+){{0,3}}?\W+{_RECORD}|{_RECORD}(?:\W+\w+){{0,3}}?\W+{_NOT}(?!\w)", re.IGNORECASE
+)
 _MEANS_OTHER = re.compile(
     r"(?:(?:my|our|your|the|mere|hamare|aapke|payment|bank)\s+records?|records?\s+(?:of|mein|me|ke|ki|ka)\b|on record)",
     re.IGNORECASE,

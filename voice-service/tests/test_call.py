@@ -102,4 +102,11 @@ async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: s
     )
     assert (wrong.status_code, right.status_code) == (401, 200)
     calls = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()
-    assert calls == {"active_calls": 0, "calls": [], "latency": {}, "hints": []}
+    assert calls == {
+        "active_calls": 0,
+        "calls": [],
+        "latency": {},
+        "hints": [],
+        "degraded": False,
+        "rupees_per_minute": {},
+    }

@@ -34,17 +34,20 @@ BUNDLE = {
 }
 
 
-def bundle() -> Bundle:
-    loaded = compile_bundle(BUNDLE, {}, "development")
+def bundle(**changed: str) -> Bundle:
+    """The bundle of these tests, with other files where `changed` names them (`settings`)."""
+    files = BUNDLE | {f"{name}.yaml": text for name, text in changed.items()}
+    loaded = compile_bundle(files, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock) -> None:
+async def published(store: Store, clock: Clock, **changed: str) -> None:
     """The bundle is in force."""
-    cause_id = ids.cause_id(TENANT, "test", "bundle")
+    whole = bundle(**changed)
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {whole.hash}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(), cause)
+    await publish(store, TENANT, whole, cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from loguru import logger as pipecat_log
 
@@ -16,6 +17,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from voice_service import reads
 from voice_service.account import Account
 from voice_service.calls import Calls, Facts
 from voice_service.desk import Desk
@@ -23,8 +25,11 @@ from voice_service.dial import EVIDENCE, Dialler
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
+from voice_service.measures import Siblings
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
+from voice_service.reads import shown
+from voice_service.recording import Recordings
 from voice_service.settings import Settings
 
 NAME = "voice"
@@ -54,12 +59,14 @@ async def build(
     calls = Calls()
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
+    recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
+    siblings = Siblings(store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls))
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, recordings)
     dialler = Dialler(settings, bundles, clock, client, worker)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
-        Handlers().table(),
+        Handlers(recordings.wake).table(),
         store=store,
         bus=bus,
         clock=clock,
@@ -93,7 +100,10 @@ async def build(
 
     return App(
         name=NAME,
-        routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
+        routes=[
+            *routes(desk.door, desk.told, desk.talks, clock),
+            *reads.routes(siblings, recordings, bundles, Auth(store.tenants, profile=settings.profile)),
+        ],
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),
@@ -101,6 +111,8 @@ async def build(
             Loop("orphans", orphans.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
+            Loop("recordings", recordings.run),
+            Loop("siblings", siblings.run),
         ],
         ready=ready,
         drain=drain,

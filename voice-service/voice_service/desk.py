@@ -25,6 +25,7 @@ from voice_service.decide import Used
 from voice_service.facts import Facts, known
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Desk:
         calls: Calls,
         facts: Facts,
         worker: Worker,
+        recordings: Recordings,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -58,6 +60,7 @@ class Desk:
         self._calls = calls
         self._facts = facts
         self._worker = worker
+        self._recordings = recordings
         self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
 
     async def door(self, tenant: str) -> Door:
@@ -98,7 +101,7 @@ class Desk:
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await socket.close(TRY_AGAIN_LATER)
             return
-        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls.tracker)  # type: ignore[arg-type] # by its row
+        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls)  # type: ignore[arg-type] # by its row
         if not await self._worker.holds(id_, self._held(tenant, call, socket)):
             log.warning("a further stream of a call", call=str(id_))
             await socket.close(UNKNOWN_CALL)
@@ -107,6 +110,7 @@ class Desk:
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
+            await self._recordings.begin(call)
             await pipeline.talk(
                 socket,
                 started.stream,
@@ -114,6 +118,7 @@ class Desk:
                 door,
                 self._settings.voice(bundle),
                 self._client(door),
+                self._clock,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -121,6 +126,7 @@ class Desk:
         finally:
             call.over()
             await asyncio.shield(writing)
+            await asyncio.shield(self._recordings.end(call))
             self._calls.live.pop(id_, None)
             self._worker.frees(id_)
 

@@ -1,4 +1,4 @@
-"""What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
+"""What is asked of the voice service over HTTP: status callbacks and the media WebSocket."""
 
 import contextlib
 import hmac
@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar import Request, Response, asgi, get, post
+from litestar import Request, Response, asgi, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,11 +16,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from libs.channels import exotel, exotel_media
 from libs.channels.exotel import Status
 from libs.channels.sms_items import Malformed
-from libs.kit.auth import DEFAULT_TENANT, Auth
+from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from voice_service.calls import Calls
-from voice_service.latency import hints
 from voice_service.settings import Door
 
 log = structlog.get_logger(__name__)
@@ -32,9 +30,7 @@ Told = Callable[[str, Status], Awaitable[None]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
-def routes(
-    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, auth: Auth, clock: Clock
-) -> list[ControllerRouterHandler]:
+def routes(door_of: DoorOf, told: Told, talks: Talks, clock: Clock) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
     async def admitted(tenant: str, secret: str) -> Door:
@@ -74,32 +70,7 @@ def routes(
                 return
             await talks(tenant, socket, started, door)
 
-    @get("/api/v1/voice/calls")
-    async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of this process, and how long the contacts wait."""
-        caller = await auth.caller(request, "read")
-        latency = calls.tracker.percentiles()
-        shown = [
-            {
-                "call_id": str(call.known.call),
-                "contact_id": call.known.contact,
-                "status": "in-progress",
-                "duration_s": call.seconds,
-                "turns": call.turns,
-                "latency": call.tracker.percentiles(),
-            }
-            for call in calls.live.values()
-            if call.known.tenant == caller.tenant
-        ]
-        named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
-        return {
-            "active_calls": len(shown),
-            "calls": shown,
-            "latency": {named.get(name, name): value for name, value in latency.items()},
-            "hints": hints(latency),
-        }
-
-    return [status, status_of_default, media, active]
+    return [status, status_of_default, media]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

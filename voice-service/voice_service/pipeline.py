@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from anthropic import AsyncAnthropic
-from pipecat.frames.frames import EndFrame
+from pipecat.frames.frames import EndFrame, TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -15,8 +15,9 @@ from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
 from libs.domain.floor import manners
+from libs.kit.clock import Clock
 from libs.llm import calls as prompts
-from voice_service import providers, tools
+from voice_service import limits, providers, tools
 from voice_service.calls import Call
 from voice_service.media import CHUNK_10MS, ExotelMedia
 from voice_service.settings import Door, Voice
@@ -24,7 +25,7 @@ from voice_service.turns import Listened, Planned, Spoken, TurnTaking
 
 
 async def talk(
-    socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, claude: AsyncAnthropic, now: Any
+    socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, claude: AsyncAnthropic, clock: Clock, now: Any
 ) -> None:
     """Hold the conversation until somebody hangs up; `call` knows afterwards how it ended."""
     asked = call.intent.event
@@ -44,7 +45,7 @@ async def talk(
     stt = providers.ears(door, voice)
     llm = providers.mind(door, claude, voice.model or call.bundle.settings.llm.model, system)
     tts = providers.mouth(door, voice, asked.language or "hi")
-    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), call.opening)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(
@@ -78,12 +79,10 @@ async def talk(
     async def gone(_transport: Any, _socket: Any) -> None:
         await worker.cancel()
 
-    async def limit() -> None:
-        await asyncio.sleep(asked.max_seconds)
-        call.reason = "max_duration"
-        await worker.queue_frame(EndFrame())
+    async def say(line: str) -> None:
+        await worker.queue_frame(TTSSpeakFrame(line, append_to_context=False))
 
-    limiting = asyncio.create_task(limit())
+    limiting = asyncio.create_task(limits.watch(call, clock, say, hang_up))
     try:
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)

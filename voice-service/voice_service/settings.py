@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from libs.config.bundle import Bundle
@@ -77,6 +78,8 @@ class Settings:
     calls: int = 25
     dials_per_second: float = 2.0
     shard: int = 0
+    objects_url: str | None = field(default=None, repr=False)
+    """Where recordings lie when the bundle says `local` (libs/kit/objects.py); None: nothing is recorded then."""
 
     def door(self, bundle: Bundle) -> Door:
         """The tenant's providers. Raises ChannelOff."""
@@ -145,7 +148,15 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
+        objects_url=objects_url(environment),
     )
+
+
+def objects_url(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that files are kept; None where it says nothing."""
+    folder = environment.get("CONVERSE_DATA")
+    at_home = (Path(folder).expanduser().resolve() / "objects").as_uri() if folder else None
+    return environment.get("CONVERSE_OBJECTS_URL") or at_home
 
 
 def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def test_other_talk_of_records_refuses_nothing(text: str):
 def test_it_is_off_until_somebody_turns_it_on_and_kept_for_ninety_days():
     assert recording_of({}) == Recording(enabled=False, storage="local", retention=timedelta(days=90))
     told = {"recording": {"enabled": True, "storage": "s3", "bucket": "acme/calls", "retention_days": 30}}
-    assert recording_of(told) == Recording(enabled=True, storage="s3", bucket="acme/calls", retention=timedelta(days=30))
+    assert recording_of(told) == Recording(
+        enabled=True, storage="s3", bucket="acme/calls", retention=timedelta(days=30)
+    )
 
 
 def test_the_announcement_is_in_the_language_of_the_call():
