@@ -31,9 +31,12 @@ from voice_service.poll import EVERY_S, Poll
 from voice_service.reads import shown
 from voice_service.recording import Recordings
 from voice_service.settings import Settings
+from voice_service.summary import SUMMARISE, Summariser
 
 NAME = "voice"
 TIMEOUT = timedelta(seconds=10)
+SUMMARIES = 4
+"""How many are written at once: calls come first."""
 
 
 async def build(
@@ -82,6 +85,10 @@ async def build(
         source=NAME,
         room=worker.room,
     )
+    summariser = Summariser(settings, store, bundles, clock)
+    afterwards = EffectLedger(
+        LEDGER, {SUMMARISE: summariser.kind()}, store=store, clock=clock, source=NAME, slots=SUMMARIES
+    )
     poll = Poll(settings, store, bundles, clock, client, desk.told, every_s=poll_every_s)
     orphans = Orphans(store, facts, worker)
     account = Account(settings, store, bundles)
@@ -96,6 +103,7 @@ async def build(
     async def close() -> None:
         await worker.end()
         await desk.close()
+        await summariser.close()
         await client.aclose()
 
     return App(
@@ -107,6 +115,7 @@ async def build(
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),
+            Loop("summaries", afterwards.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
             Loop("poll", poll.run),

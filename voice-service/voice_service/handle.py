@@ -9,7 +9,7 @@ from events.base import Event, Recorded
 from libs.kit import effect_rows, gates
 from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, Handler, Row, World
-from voice_service import recording
+from voice_service import recording, summary
 
 CONSUMER = "voice"
 LEDGER: Ledger = "voice"
@@ -40,7 +40,7 @@ class Handlers:
             call.OutcomeUnknown: self.on_outcome_unknown,
             call.Ringing: self.on_evidence,
             call.Answered: self.on_evidence,
-            call.Ended: self.on_over,
+            call.Ended: self.on_ended,
             call.Rejected: self.on_over,
             call.Withheld: self.on_over,
             contact.Erased: self.on_erased,
@@ -98,6 +98,16 @@ class Handlers:
         if await effect_rows.awaits_evidence(LEDGER, world.db, id_):
             rows.append(effect_rows.resolve_row(LEDGER, id_, "done"))
         return Decision(rows=rows)
+
+    async def on_ended(self, fact: Recorded[call.Ended], world: World) -> Decision:
+        """It is over, and what was said in it is summarised."""
+        decision = await self.on_over(fact, world)
+        if not fact.event.turns:
+            return decision
+        work = effect_rows.open_row(
+            LEDGER, fact, kind=summary.SUMMARISE, account=summary.ACCOUNT, order_key=f"{fact.subject_id}/summary"
+        )
+        return Decision(rows=[*decision.rows, work])
 
     async def on_erased(self, fact: Recorded[contact.Erased], world: World) -> Decision:
         """Their recordings are unreadable already; what lies there is deleted."""
