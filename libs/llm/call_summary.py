@@ -71,9 +71,10 @@ def read(given: Mapping[str, Any]) -> Summary:
     words = len(re.findall(r"\S+", text))
     if words > MOST_WORDS:
         raise Unusable(f"the summary has {words} words and may have {MOST_WORDS}")
-    mood = given.get("mood")
-    if mood not in get_args(Mood):
-        raise Unusable(f"the mood is one of {', '.join(get_args(Mood))}")
+    moods: tuple[Mood, ...] = get_args(Mood)
+    mood = next((each for each in moods if each == given.get("mood")), None)
+    if mood is None:
+        raise Unusable(f"the mood is one of {', '.join(moods)}")
     facts = {name: given.get(name) for name in ("promise", "amount", "currency", "date", "next_step")}
     if (day := facts["date"]) is not None:
         try:
