@@ -17,7 +17,7 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
-from voice_service import decide
+from voice_service import decide, lines
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
@@ -81,8 +81,9 @@ class Dialler:
         )
         if isinstance(request, ToldRefused):
             return Refused([decide.rejected(intent, request)])
-        voice = self._settings.voice(bundle, door, intent.event.language or "hi")
-        self._shared.ringing(intent.id, voice.chains, intent.event.opening)
+        voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
+        ready = lines.ready(intent.event, bundle.settings.voice)
+        self._shared.ringing(intent.id, voice.chains, lines.opening(intent.event), ready)
         claim.begin_call()
         match await self._post(door, request):
             case Accepted(ref):
