@@ -146,7 +146,8 @@ def _answered(state: AnthropicSandbox, headers: Mapping[str, str], raw: bytes) -
         body = checked(headers, raw)
     except Rejected as refused:
         return _failed(refused.status, refused.kind, refused.message, request_id, known)
-    fault = state.faults.take(lambda waiting: waiting.fits(body["model"]))
+    last = msgspec.json.encode(body["messages"][-1]).decode() if len(state.faults) else ""
+    fault = state.faults.take(lambda waiting: waiting.fits(body["model"], last))
     if fault is not None and fault.kind in _FAILURES:
         code, kind, message = _FAILURES[fault.kind]
         wait = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}

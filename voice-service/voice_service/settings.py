@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.secrets import resolve, resolve_all
@@ -17,10 +16,10 @@ LIVE = {
     "stt": "wss://api.deepgram.com",
     "tts": "wss://api.cartesia.ai",
     "llm": "https://api.anthropic.com",
-    "elevenlabs": "wss://api.elevenlabs.io",
+    "tts_elevenlabs": "wss://api.elevenlabs.io",
 }
 """The providers' own addresses."""
-SOCKETS = ("stt", "tts", "elevenlabs")
+SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
 SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
@@ -35,7 +34,10 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `elevenlabs`; sockets have `ws…`."""
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
+
+    `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
+    """
 
     urls: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
@@ -44,6 +46,7 @@ class Door:
     caller_id: str
     secret: str = field(repr=False)
     origin: str
+    media: str
     test_recipients: tuple[str, ...] | None = None
 
     def may_call(self, number: str) -> bool:
@@ -56,7 +59,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners."""
+    """`voice` of the settings: who hears, thinks and speaks; how patiently is libs.domain.floor.manners."""
 
     chains: Chains
     max_response_words: int = 80
@@ -66,12 +69,14 @@ class Voice:
 class Settings:
     """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by provider where its emulator is.
 
-    `origin` is where the telephony provider reaches this process (`https://voice.example.com`). `calls` is how many it takes.
+    `origin` is where the telephony provider reaches this process (`https://voice-1.example.com`), `worker` its name in the
+    media URL where all processes share an origin. `calls` is how many it takes.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     sandbox_urls: Mapping[str, str] = field(default_factory=dict)
     origin: str | None = None
+    worker: str | None = None
     profile: str = "production"
     calls: int = 25
     dials_per_second: float = 2.0
@@ -117,14 +122,15 @@ class Settings:
             caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
             secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             origin=origin.rstrip("/"),
+            media=(self.origin or origin).rstrip("/"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
     def _second_voice(self, given: Mapping[str, str], *, live: bool) -> dict[str, str]:
         """The key of the provider that takes over from the voice; none where it was not given."""
         if live:
-            return {"elevenlabs": given["elevenlabs_api_key"]} if "elevenlabs_api_key" in given else {}
-        return {"elevenlabs": "sandbox"} if "elevenlabs" in self.sandbox_urls else {}
+            return {"tts_elevenlabs": given["elevenlabs_api_key"]} if "elevenlabs_api_key" in given else {}
+        return {"tts_elevenlabs": "sandbox"} if "tts_elevenlabs" in self.sandbox_urls else {}
 
     @staticmethod
     def voice(bundle: Bundle, door: Door, language: str = "hi") -> Voice:
@@ -140,22 +146,18 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
         sandbox_urls={name: url for name, url in urls.items() if url},
         origin=environment.get("CONVERSE_VOICE_ORIGIN"),
+        worker=environment.get("CONVERSE_VOICE_WORKER") or None,
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
-
-
-def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = told.get(name)
-    return dict(part) if isinstance(part, Mapping) else {}
 
 
 def _socket(url: str) -> str:

@@ -8,9 +8,9 @@ from libs.kit import telemetry
 
 State = Literal["closed", "open", "half_open"]
 
-MOST = 3
-"""So many failures within `WINDOW_S` open it."""
-WINDOW_S = 20.0
+MOST = 4
+"""So many failures one after the other within `WINDOW_S`, whichever calls they befall, open it."""
+WINDOW_S = 30.0
 REST_S = 10.0
 PROBE_S = 15.0
 """A call that probes and ends without a word blocks nobody for longer."""
@@ -51,9 +51,8 @@ class Breaker:
 
     def succeeded(self) -> None:
         """It has answered."""
-        if self.opened is not None:
-            self.opened, self.rest, self.probed = None, REST_S, None
-            self.failures.clear()
+        self.opened, self.rest, self.probed = None, REST_S, None
+        self.failures.clear()
 
     def failed(self, now: float) -> None:
         """It has not, or not in time."""
@@ -84,8 +83,9 @@ class Breakers:
     def succeeded(self, provider: str) -> None:
         """It has answered a call."""
         breaker = self._of(provider)
-        if breaker.opened is not None:
-            breaker.succeeded()
+        was_open = breaker.opened is not None
+        breaker.succeeded()
+        if was_open:
             self._show(provider)
 
     def failed(self, provider: str) -> None:

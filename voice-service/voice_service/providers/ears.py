@@ -18,10 +18,12 @@ from pipecat.frames.frames import (
     ProposedUserStoppedSpeakingFrame,
     StartFrame,
     TranscriptionFrame,
+    TTSSpeakFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
+from voice_service.prepared import SAFE
 from voice_service.providers import flux, nova
 from voice_service.providers.flux import FluxLine
 from voice_service.providers.hearing import Began, Ended, Heard, Hearing, Probably, Resumed
@@ -43,6 +45,8 @@ TRIAL_S = 1.5
 """How long a second recogniser may listen beside the first; where it hears nothing either, it was noise."""
 NOISE_S = 10.0
 """How long nobody is suspected after that."""
+DEAF_S, PAUSE_S = 1.0, 0.4
+"""Nobody listens for so long, and the contact has stopped speaking for so long: they hear a prepared sentence."""
 AGAIN_S, LONGEST_AGAIN_S = 0.25, 4.0
 """Before the first is asked again where all have failed; doubled each time."""
 
@@ -75,6 +79,8 @@ class Ears(FrameProcessor):
         self._again: asyncio.TimerHandle | None = None
         self._over = False
         self._wait = AGAIN_S
+        self._spoke_at = 0.0
+        self._deaf_since: float | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Sound goes to the recogniser and no further."""
@@ -115,8 +121,11 @@ class Ears(FrameProcessor):
             if self._loud == 0:
                 self._loud_since = now
             self._loud += 1
+            self._spoke_at = now
         elif not self._turn and self._second is None:
             self._loud = max(0, self._loud - 1)
+        if self._deaf_since is not None:
+            await self._reassure(self._deaf_since, now)
         if self._second is not None:
             if now > self._trial_until:
                 await self._try_no_more(now)
@@ -129,6 +138,12 @@ class Ears(FrameProcessor):
             self._trial_until = now + TRIAL_S
             self._second = self._opened(other)
             await self._replay(self._second)
+
+    async def _reassure(self, since: float, now: float) -> None:
+        """Whoever has spoken into an outage and waits hears that they were noticed; the turn is heard when somebody listens."""
+        if now - since > DEAF_S and since - KEPT_S < self._spoke_at < now - PAUSE_S:
+            self._deaf_since = None
+            await self.push_frame(TTSSpeakFrame(SAFE, append_to_context=False))
 
     async def _try_no_more(self, now: float) -> None:
         """Neither has words: within a turn the first has broken off, else it was noise."""
@@ -168,7 +183,7 @@ class Ears(FrameProcessor):
         elif self._second is not None:
             await self._dismiss()
         self._told_at = time.monotonic()
-        self._loud, self._wait = 0, AGAIN_S
+        self._loud, self._wait, self._deaf_since = 0, AGAIN_S, None
         await self._tell(told)
 
     async def _tell(self, told: Hearing) -> None:
@@ -235,6 +250,7 @@ class Ears(FrameProcessor):
             await self._promote(why)
             return
         failed = self._profile
+        self._deaf_since = time.monotonic() if self._deaf_since is None else self._deaf_since
         self._switches.breakers.failed(failed.provider)
         other = self._other()
         self._profile = other or failed

@@ -138,7 +138,7 @@ def _ears(profile: Profile, urls: Mapping[str, str], keys: Mapping[str, str]) ->
 def _mouth(profile: Profile, urls: Mapping[str, str], keys: Mapping[str, str], language: str) -> TtsProfile | None:
     values = profile.values
     vendor = values.get("provider", CARTESIA)
-    place = "tts" if vendor == CARTESIA else vendor
+    place = "tts" if vendor == CARTESIA else f"tts_{vendor}"
     if place not in urls or place not in keys:
         return None
     model, voice = ("sonic-3.5", CARTESIA_VOICE) if vendor == CARTESIA else ("eleven_flash_v2_5", ELEVENLABS_VOICE)
