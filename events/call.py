@@ -28,6 +28,12 @@ kept before its process died. `retention`: it was kept long enough."""
 Mood = Literal["positive", "neutral", "negative", "angry"]
 
 
+Component = Literal["stt", "llm", "tts"]
+SwitchReason = Literal[
+    "rate_limited", "quota", "unauthorised", "refused", "server_error", "connection_lost", "silent", "nothing_left"
+]
+
+
 class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.dial"):
     """The contact is to be called and talked with. `call` is this intent's own id.
 
@@ -118,6 +124,20 @@ class ToolCalled(Event, tag="call.tool_called.v1"):
     number: int
     tool: str
     inputs: PersonalData = {}
+
+
+class ProviderSwitched(Event, tag="call.provider_switched.v1"):
+    """A provider failed in mid-call and another one went on; the contact heard no gap longer than its deadline.
+
+    Providers are named with their model (`deepgram flux-general-multi`). `silent` took too long to say anything;
+    `nothing_left`: all had failed, a prepared sentence was played, and the first was asked again.
+    """
+
+    conversation: str
+    component: Component
+    from_provider: str
+    to_provider: str
+    reason: SwitchReason
 
 
 class DigitsPressed(Event, tag="call.digits_pressed.v1"):
@@ -229,6 +249,7 @@ CALL = Category(
         Answered,
         TurnTaken,
         ToolCalled,
+        ProviderSwitched,
         DigitsPressed,
         Degraded,
         Recovered,

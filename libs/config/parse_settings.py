@@ -22,6 +22,7 @@ from libs.config.parse_around import parse_around
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
 from libs.config.parse_turns import parse_turns
+from libs.config.parse_voice import COMPONENTS, check_profiles
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
@@ -239,7 +240,9 @@ def _recipient(channel: str, node: Node, found: Findings) -> str | None:
 def _voice(node: Node, found: Findings) -> None:
     fields = Fields(node, found, "voice")
     for key in VOICE:
-        fields.child(key)
+        part = fields.child(key)
+        if part is not None and key in COMPONENTS:
+            check_profiles(key, part, found)
     parse_turns(fields, found)
     parse_around(fields, found)
     fields.finish()

@@ -70,7 +70,7 @@ async def test_a_recorded_call_says_so_first_and_is_both_sides_as_they_were_hear
     lags = [lag(one, other) for one, other in zip(ours, theirs, strict=True)]
     assert abs(lags[0] - lags[1]) <= 20, "both sides are as far apart as the phone heard them"
     spoken = [(each > 200).sum() for each in (ours[1], theirs[1])]
-    assert abs(spoken[0] - spoken[1]) <= 25, "what was cleared when they interrupted is in neither"
+    assert abs(spoken[0] - spoken[1]) <= 45, "what was cleared is in neither, but for two blocks on their way"
     objects = [each.read_bytes() for each in (tmp_path / "objects").rglob("*") if each.is_file()]
     assert objects
     assert all(bytes(200) not in each for each in objects), "silence would show in what is not sealed"

@@ -25,6 +25,7 @@ READY_S = 60.0
 def sandbox_urls(sandbox: str) -> dict[str, str]:
     """Where a sandbox's emulators are, by provider."""
     paths = {"telephony": "exotel", "stt": "deepgram", "tts": "cartesia", "llm": "anthropic"}
+    paths["tts_elevenlabs"] = "elevenlabs"
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}
 
 

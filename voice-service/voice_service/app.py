@@ -28,6 +28,7 @@ from voice_service.leases import BEAT, LEASE, Worker
 from voice_service.measures import Siblings
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
+from voice_service.providers.shared import Shared
 from voice_service.reads import shown
 from voice_service.recording import Recordings
 from voice_service.settings import Settings
@@ -61,11 +62,12 @@ async def build(
     client = http.client(timeout=timeout)
     calls = Calls()
     facts = Facts(store, clock)
+    shared = Shared(settings.folder)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
     siblings = Siblings(store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls))
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, recordings)
-    dialler = Dialler(settings, bundles, clock, client, worker)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, recordings)
+    dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -102,7 +104,7 @@ async def build(
 
     async def close() -> None:
         await worker.end()
-        await desk.close()
+        await shared.close()
         await summariser.close()
         await client.aclose()
 

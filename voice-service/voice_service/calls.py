@@ -11,7 +11,16 @@ import structlog
 
 from events import call as facts_of_calls
 from events.base import Event, Recorded
-from events.call import Answered, CallRequested, DigitsPressed, Ended, EndReason, ToolCalled, TurnTaken
+from events.call import (
+    Answered,
+    CallRequested,
+    DigitsPressed,
+    Ended,
+    EndReason,
+    ProviderSwitched,
+    ToolCalled,
+    TurnTaken,
+)
 from libs.config import call_costs
 from libs.config.bundle import Bundle
 from libs.domain import recording
@@ -59,7 +68,7 @@ class Call:
         self.tracker = Latency()
         self.pace = calls.pace_of(known.tenant, bundle)
         self.money = call_costs.terms_of(told)
-        self.meter = costs.meter_of(bundle)
+        self.meter = costs.Meter()
         self.recorder: Recorder | None = None
         self.turns = 0
         self.tools = 0
@@ -75,12 +84,6 @@ class Call:
         self._queue: asyncio.Queue[tuple[str, Event] | None] = asyncio.Queue()
 
     @property
-    def opening(self) -> str:
-        """What is said first: that the call is recorded, where it is, before anything else."""
-        opening = self.intent.event.opening
-        return f"{self.recorder.announcement} {opening}" if self.recorder else opening
-
-    @property
     def seconds(self) -> int:
         """Since it was answered."""
         return round(time.monotonic() - self.began)
@@ -92,6 +95,8 @@ class Call:
     def tell(self, name: str, event: Event) -> None:
         """A fact, as soon as the log takes it."""
         self._queue.put_nowait((name, event))
+        if isinstance(event, ProviderSwitched):
+            self.meter.switched(self, event.component, event.to_provider)
 
     def paced(self, change: Change) -> None:
         """Answers come too late, or are quick again."""
@@ -213,7 +218,8 @@ class Calls:
 
     def ended(self, call: Call, rupees_per_minute: float) -> None:
         """A call is over."""
-        dear = rupees_per_minute * 1_000_000 > call.money.per_minute.get(costs.HOME, float("inf"))
+        whole = call.seconds >= call.money.pulse_s  # a shorter call is dear by its one pulse, whatever we do
+        dear = whole and rupees_per_minute * 1_000_000 > call.money.per_minute.get(costs.HOME, float("inf"))
         self.measures.cost(call.known.tenant, rupees_per_minute, dear=dear)
         if dear:
             log.warning(

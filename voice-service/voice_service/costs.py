@@ -10,7 +10,6 @@ from libs.config import call_costs
 from libs.config.call_costs import Usage
 
 if TYPE_CHECKING:
-    from libs.config.bundle import Bundle
     from voice_service.calls import Call
 
 BYTES_A_SECOND = 2 * RATE
@@ -18,48 +17,39 @@ HOME = call_costs.HOME
 
 
 class Meter:
-    """Who hears and who speaks, and how much each has done.
+    """Who hears and who speaks, by provider and model (`deepgram nova-3`), and how much each has done.
 
     The call counts on without knowing: bytes that were heard, characters that were spoken. At a switch what is counted so far is
     put down to whom it was.
     """
 
-    def __init__(self, ears: tuple[str, str], mouth: tuple[str, str]) -> None:
+    def __init__(self, ears: str = "deepgram flux-general-multi", mouth: str = "cartesia sonic-3.5") -> None:
         self.ears = ears
         self.mouth = mouth
-        self._heard: dict[tuple[str, str], int] = {}
-        self._spoken: dict[tuple[str, str], int] = {}
+        self._heard: dict[str, int] = {}
+        self._spoken: dict[str, int] = {}
 
-    def switched(self, call: "Call", component: str, provider: str, model: str) -> None:
+    def switched(self, call: "Call", component: str, to: str) -> None:
         """From now on another one does it."""
         if component == "stt":
-            self._heard = self.heard(call.stt_bytes)
-            self.ears = (provider, model)
+            self._heard, self.ears = _with_rest(self._heard, self.ears, call.stt_bytes), to
         elif component == "tts":
-            self._spoken = self.spoken(call.characters)
-            self.mouth = (provider, model)
+            self._spoken, self.mouth = _with_rest(self._spoken, self.mouth, call.characters), to
 
     def heard(self, all_bytes: int) -> dict[tuple[str, str], int]:
-        """Bytes by who heard them, of all that were sent."""
-        return _with_rest(self._heard, self.ears, all_bytes)
+        """Bytes by provider and model, of all that were sent."""
+        return _parted(_with_rest(self._heard, self.ears, all_bytes))
 
     def spoken(self, all_characters: int) -> dict[tuple[str, str], int]:
-        """Characters by who spoke them, of all that were."""
-        return _with_rest(self._spoken, self.mouth, all_characters)
+        """Characters by provider and model, of all that were spoken."""
+        return _parted(_with_rest(self._spoken, self.mouth, all_characters))
 
 
-def meter_of(bundle: "Bundle") -> Meter:
-    """Who hears and speaks at first, as the settings say."""
-    told = bundle.settings.voice
-    named = [told.get(component) or {} for component in ("stt", "tts")]
-    ears, mouth = (each.get("default") or each for each in named)
-    return Meter(
-        (ears.get("provider", "deepgram"), ears.get("model", "flux-general-multi")),
-        (mouth.get("provider", "cartesia"), mouth.get("model", "sonic-3.5")),
-    )
+def _parted(counted: dict[str, int]) -> dict[tuple[str, str], int]:
+    return {(who.partition(" ")[0], who.partition(" ")[2]): count for who, count in counted.items()}
 
 
-def _with_rest(known: dict[tuple[str, str], int], who: tuple[str, str], whole: int) -> dict[tuple[str, str], int]:
+def _with_rest(known: dict[str, int], who: str, whole: int) -> dict[str, int]:
     rest = max(0, whole - sum(known.values()))
     return {**known, who: known.get(who, 0) + rest}
 

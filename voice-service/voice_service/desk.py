@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import msgspec
 import structlog
-from anthropic import AsyncAnthropic
 from starlette.websockets import WebSocket
 
 from libs.channels import exotel_media
@@ -18,13 +17,14 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service import decide, pipeline
+from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, known
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
 
@@ -51,6 +51,7 @@ class Desk:
         calls: Calls,
         facts: Facts,
         worker: Worker,
+        shared: Shared,
         recordings: Recordings,
     ) -> None:
         self._settings = settings
@@ -60,8 +61,8 @@ class Desk:
         self._calls = calls
         self._facts = facts
         self._worker = worker
+        self._shared = shared
         self._recordings = recordings
-        self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -77,6 +78,7 @@ class Desk:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         if decide.over(status):
+            self._shared.quiet(row["call"])
             self._worker.leaves(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
@@ -116,8 +118,8 @@ class Desk:
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle),
-                self._client(door),
+                self._settings.voice(bundle, door, lines.spoken_language(call.intent.event)),
+                self._shared,
                 self._clock,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
@@ -129,11 +131,6 @@ class Desk:
             await asyncio.shield(self._recordings.end(call))
             self._calls.live.pop(id_, None)
             self._worker.frees(id_)
-
-    async def close(self) -> None:
-        """Close the connections to Claude."""
-        for client in self._claude.values():
-            await client.close()
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
         def used() -> Used:
@@ -149,13 +146,6 @@ class Desk:
                 await socket.close(GOING_AWAY)
 
         return Held(tenant=tenant, used=used, hang_up=hang_up)
-
-    def _client(self, door: Door) -> AsyncAnthropic:
-        """One for each account: its pool of connections is shared by the calls."""
-        key = (door.urls["llm"], door.keys["llm"])
-        if key not in self._claude:
-            self._claude[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=1)
-        return self._claude[key]
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:

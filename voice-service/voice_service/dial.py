@@ -17,8 +17,9 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
-from voice_service import decide
+from voice_service import decide, lines
 from voice_service.leases import MEDIA, Worker
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 FULL_AGAIN = timedelta(seconds=5)
@@ -36,12 +37,14 @@ class Dialler:
         clock: Clock,
         client: httpx.AsyncClient,
         worker: Worker,
+        shared: Shared,
     ) -> None:
         self._settings = settings
         self._bundles = bundles
         self._clock = clock
         self._client = client
         self._worker = worker
+        self._shared = shared
 
     def kind(self, *, timeout: timedelta, wait: timedelta = EVIDENCE) -> Kind:
         """The protocol: Exotel has no idempotency keys, so an unknown outcome waits for evidence."""
@@ -81,6 +84,9 @@ class Dialler:
             return Refused([decide.rejected(intent, request)])
         await self._worker.awaits(claim.tenant, intent.id)
         dialling = False
+        voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
+        ready = lines.ready(intent.event, bundle.settings.voice)
+        self._shared.ringing(intent.id, voice.chains, lines.opening(intent.event), ready)
         try:
             claim.begin_call()
             dialling = True
@@ -89,6 +95,7 @@ class Dialler:
         finally:
             if not dialling:
                 self._worker.frees(intent.id)
+                self._shared.quiet(intent.id)
         match told:
             case Accepted(ref):
                 return Done([decide.dialled(intent, ref)])

@@ -20,11 +20,11 @@ CLOSING: Mapping[str, str] = {
     "hi": "Maaf kijiye, is call ka samay poora ho gaya hai. Hum aapse phir baat karenge. Dhanyavaad, namaste.",
 }
 
-Say = Callable[[str], Awaitable[None]]
-HangUp = Callable[[], Awaitable[None]]
+Close = Callable[[str, EndReason], Awaitable[None]]
+"""Says a last line and hangs up, for a reason."""
 
 
-async def watch(call: Call, clock: Clock, say: Say, hang_up: HangUp) -> None:
+async def watch(call: Call, clock: Clock, close: Close) -> None:
     """Return once the call was closed; it goes on until the last line is spoken."""
     longest = max(1, call.intent.event.max_seconds - CLOSING_S)
     reason: EndReason = "max_duration"
@@ -33,12 +33,8 @@ async def watch(call: Call, clock: Clock, say: Say, hang_up: HangUp) -> None:
         if too_dear(call, clock.now()):
             reason = "budget"
             break
-    call.reason = reason
     log.info("a call is closed", reason=reason, seconds=call.seconds, call=str(call.known.call))
-    line = closing(call.intent.event.language)
-    call.characters += len(line)
-    await say(line)
-    await hang_up()
+    await close(closing(call.intent.event.language), reason)
 
 
 def closing(language: str | None) -> str:
