@@ -38,7 +38,8 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     """The contact is to be called and talked with. `call` is this intent's own id.
 
     `opening` is said first; `instructions` are the flow's step; `intents` those that the process knows, with their
-    descriptions; `tools` what Claude may ask for besides (`send_on_channel` needs `channels`).
+    descriptions; `tools` the flow's own, with theirs (`send_on_channel` needs `channels`). `identifies`: it begins with
+    the question who it is, and holds nothing of the matter; that comes with `conversation.call_guided` once it is known.
     """
 
     call: str
@@ -54,6 +55,9 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     step: str | None = None
     max_seconds: int = 600
     gates: list[str] = []
+    purpose: Literal["approach", "answer"] = "approach"
+    identifies: bool = False
+    tools: dict[str, str] = {}
 
 
 class Dialled(Event, tag="call.dialled.v1"):
@@ -117,13 +121,14 @@ class TurnTaken(Event, tag="call.turn_taken.v1"):
 
 
 class ToolCalled(Event, tag="call.tool_called.v1"):
-    """Claude asked for something during the call; `call` numbers it within the call, `turn` is the contact's before it."""
+    """Claude asked for something during the call, the `number`th time; `said` is what the contact said before it, in `turn`."""
 
     conversation: str
     turn: int
     number: int
     tool: str
     inputs: PersonalData = {}
+    said: PersonalText = ""
 
 
 class ProviderSwitched(Event, tag="call.provider_switched.v1"):

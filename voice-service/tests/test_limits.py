@@ -23,7 +23,7 @@ async def test_a_call_that_has_cost_what_it_may_is_closed_politely(voice: Voice)
     await published(
         voice.store,
         voice.clock,
-        settings="channels: {voice: {enabled: true, provider: exotel}}\nvoice: {costs: {per_call: {INR: 0.80}}}\n",
+        settings="voice: {costs: {per_call: {INR: 0.80}}}\n",
     )
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": TALKS_ON, "deaf": True})
     intent = await voice.call()

@@ -27,9 +27,7 @@ from voice_service.recorder import PART_MS
 from voice_service.recording import ERASE, NotKept, Recordings, key_of
 from voice_service.tracks import FRAME, LAG_MS, RATE, mixed
 
-SETTINGS = """channels: {voice: {enabled: true, provider: exotel}}
-voice: {recording: {enabled: true, retention_days: 30}}
-"""
+SETTINGS = "voice: {recording: {enabled: true, retention_days: 30}}\n"
 Loudness = np.ndarray[Any, np.dtype[np.float64]]
 
 

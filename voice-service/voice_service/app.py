@@ -19,9 +19,13 @@ from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from voice_service import reads
 from voice_service.account import Account
-from voice_service.calls import Calls, Facts
+from voice_service.brain import Brain
+from voice_service.calls import Calls
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
@@ -60,13 +64,16 @@ async def build(
     pipecat_log.add(sys.stderr, level="WARNING")
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
+    auth = Auth(store.tenants, profile=settings.profile)
     calls = Calls()
     facts = Facts(store, clock)
     shared = Shared(settings.folder)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
+    guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
     siblings = Siblings(store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls))
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, recordings)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
@@ -111,8 +118,8 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, clock),
-            *reads.routes(siblings, recordings, bundles, Auth(store.tenants, profile=settings.profile)),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, auth, clock),
+            *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[
             Loop("reactor", reactor.run),
@@ -120,6 +127,7 @@ async def build(
             Loop("summaries", afterwards.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
             Loop("recordings", recordings.run),

@@ -29,6 +29,7 @@ from libs.domain.pace import Degraded, terms_of
 from libs.kit import telemetry
 from voice_service import costs
 from voice_service.facts import Facts, Known
+from voice_service.guides import Guide
 from voice_service.latency import Turn
 from voice_service.measures import Measures
 from voice_service.pace import Change, Pace
@@ -78,6 +79,7 @@ class Call:
         self.stt_bytes = 0
         self.reason: EndReason | None = None
         self.hung_up = False
+        self.guide: Guide | None = None
         self.began = time.monotonic()
         self._calls = calls
         self._facts = facts
@@ -149,8 +151,8 @@ class Call:
         self.tell(f"turn {done.turn} {self.turns}", fact)
         self.exchange = Exchange(turn=done.turn)
 
-    def asked(self, tool: str, inputs: Mapping[str, Any]) -> None:
-        """Claude called a tool."""
+    def asked(self, tool: str, inputs: Mapping[str, Any]) -> int:
+        """Claude called a tool; how many that were, which is its number."""
         self.tools += 1
         fact = ToolCalled(
             conversation=self.known.conversation,
@@ -158,8 +160,10 @@ class Call:
             number=self.tools,
             tool=tool,
             inputs=dict(inputs),
+            said=self.exchange.contact,
         )
         self.tell(f"tool {self.tools}", fact)
+        return self.tools
 
     def pressed(self, digit: str) -> None:
         self.digits += 1

@@ -9,16 +9,18 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 from litestar import Request, Response, asgi, post
-from litestar.params import FromPath
+from litestar.enums import ScopeType
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.channels import exotel, exotel_media
 from libs.channels.exotel import Status
 from libs.channels.sms_items import Malformed
-from libs.kit.auth import DEFAULT_TENANT
+from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
+from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.settings import Door
 
 log = structlog.get_logger(__name__)
@@ -30,7 +32,9 @@ Told = Callable[[str, Status], Awaitable[None]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
-def routes(door_of: DoorOf, told: Told, talks: Talks, clock: Clock) -> list[ControllerRouterHandler]:
+def routes(
+    door_of: DoorOf, told: Told, talks: Talks, elsewhere: Elsewhere, auth: Auth, clock: Clock
+) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
     async def admitted(tenant: str, secret: str) -> Door:
@@ -56,7 +60,7 @@ def routes(door_of: DoorOf, told: Told, talks: Talks, clock: Clock) -> list[Cont
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
         """The media stream of an answered call. `worker` is for the ingress, which sends it to the process that dialled."""
-        if scope["type"] != "websocket":
+        if scope["type"] != ScopeType.WEBSOCKET:
             raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
         parameters = scope["path_params"]
         tenant = str(parameters["tenant"])
@@ -70,7 +74,19 @@ def routes(door_of: DoorOf, told: Told, talks: Talks, clock: Clock) -> list[Cont
                 return
             await talks(tenant, socket, started, door)
 
-    return [status, status_of_default, media]
+    @post("/api/v1/voice/transcript", status_code=200)
+    async def transcript(data: JSONBody[Transcript], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """What was said in a call whose media run elsewhere; the answer is what to say next."""
+        caller = await auth.caller(request, "context:write")
+        return await elsewhere.transcript(caller.tenant, data)
+
+    @post("/api/v1/voice/call-ended", status_code=200)
+    async def call_ended(data: JSONBody[CallEnded], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """A call whose media ran elsewhere is over."""
+        caller = await auth.caller(request, "context:write")
+        return await elsewhere.ended(caller.tenant, data)
+
+    return [status, status_of_default, media, transcript, call_ended]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.config.bundle import Bundle
+from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 from libs.config.voice_models import named
 from voice_service.providers.profiles import Chains, chains
@@ -21,7 +22,6 @@ LIVE = {
 """The providers' own addresses."""
 SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
 
 
@@ -59,9 +59,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: who hears, thinks and speaks; how patiently is libs.domain.floor.manners."""
+    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners.
+
+    `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
+    """
 
     chains: Chains
+    media_url: str | None = None
     max_response_words: int = 80
 
 
@@ -143,6 +147,7 @@ class Settings:
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
+            media_url=(told.get("telephony") or {}).get("media_url"),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 
