@@ -53,11 +53,9 @@ def _costs(node: Node | None, found: Findings) -> None:
     fields.whole("pulse_seconds", minimum=1)
     for key in ("per_minute", "per_call"):
         money(fields, key)
-        for currency in node.at(key).keys:
+        for currency, amount in fields.children(key).items():
             if not CURRENCY.match(currency):
-                found.error(
-                    node.at(key, currency), f"{currency!r} is no currency", "write an ISO 4217 code such as INR"
-                )
+                found.error(amount, f"{currency!r} is no currency", "write an ISO 4217 code such as INR")
     fields.finish()
 
 

@@ -17,7 +17,7 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service import decide, pipeline
+from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
@@ -26,6 +26,7 @@ from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
 from voice_service.providers.shared import Shared
+from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,7 @@ class Desk:
         worker: Worker,
         shared: Shared,
         guides: Guides,
+        recordings: Recordings,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -63,6 +65,7 @@ class Desk:
         self._worker = worker
         self._shared = shared
         self._guides = guides
+        self._recordings = recordings
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -78,7 +81,6 @@ class Desk:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         if decide.over(status):
-            self._shared.quiet(row["call"])
             self._worker.leaves(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
@@ -103,7 +105,7 @@ class Desk:
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await socket.close(TRY_AGAIN_LATER)
             return
-        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls.tracker)  # type: ignore[arg-type] # by its row
+        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls)  # type: ignore[arg-type] # by its row
         if not await self._worker.holds(id_, self._held(tenant, call, socket)):
             log.warning("a further stream of a call", call=str(id_))
             await socket.close(UNKNOWN_CALL)
@@ -113,13 +115,15 @@ class Desk:
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
+            await self._recordings.begin(call)
             await pipeline.talk(
                 socket,
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._settings.voice(bundle, door, lines.spoken_language(call.intent.event)),
                 self._shared,
+                self._clock,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -127,6 +131,7 @@ class Desk:
         finally:
             call.over()
             await asyncio.shield(writing)
+            await asyncio.shield(self._recordings.end(call))
             self._calls.live.pop(id_, None)
             self._guides.leave(id_)
             self._worker.frees(id_)

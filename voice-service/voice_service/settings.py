@@ -89,6 +89,8 @@ class Settings:
     folder: Path | None = None
     """Where prepared lines are kept over a restart; nowhere without it."""
     shard: int = 0
+    objects_url: str | None = field(default=None, repr=False)
+    """Where recordings lie when the bundle says `local` (libs/kit/objects.py); None: nothing is recorded then."""
 
     def door(self, bundle: Bundle) -> Door:
         """The tenant's providers. Raises ChannelOff."""
@@ -144,11 +146,12 @@ class Settings:
         """How the tenant's agent speaks."""
         told, llm = bundle.settings.voice, bundle.settings.llm
         first = next(iter(named(told.get("llm"))), None)
+        line = next(iter(named(told.get("telephony"))), None)
         return Voice(
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
-            media_url=_part(told, "telephony").get("media_url"),
+            media_url=(told.get("telephony") or {}).get("media_url"),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 
@@ -165,7 +168,15 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
+        objects_url=objects_url(environment),
     )
+
+
+def objects_url(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that files are kept; None where it says nothing."""
+    folder = environment.get("CONVERSE_DATA")
+    at_home = (Path(folder).expanduser().resolve() / "objects").as_uri() if folder else None
+    return environment.get("CONVERSE_OBJECTS_URL") or at_home
 
 
 def _socket(url: str) -> str:
