@@ -146,7 +146,6 @@ class Settings:
         """How the tenant's agent speaks."""
         told, llm = bundle.settings.voice, bundle.settings.llm
         first = next(iter(named(told.get("llm"))), None)
-        line = next(iter(named(told.get("telephony"))), None)
         return Voice(
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language

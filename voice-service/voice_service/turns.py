@@ -12,7 +12,6 @@ from pipecat.frames.frames import (
     EndFrame,
     EndWorkerFrame,
     Frame,
-    InputDTMFFrame,
     InterimTranscriptionFrame,
     LLMContextFrame,
     OutputAudioRawFrame,
@@ -97,6 +96,7 @@ class TurnTaking(FrameProcessor):
             case StartFrame():
                 await self.push_frame(frame, direction)
                 self._ticking = self.create_task(self._tick(), "turn-taking")
+                self._call.on_key = self._key
                 if self._call.recorder is not None:
                     await self.push_frame(OwnLine(self._call.recorder.announcement, kind="opening"))
                 await self.push_frame(OwnLine(self._opening, kind="opening"))
@@ -116,8 +116,6 @@ class TurnTaking(FrameProcessor):
                     await self._happens(EndOfTurn(now))
             case ProposedUserStartedSpeakingFrame():
                 pass
-            case InputDTMFFrame():
-                await self._takes_floor(Pressed(now, frame.button.value))
             case BotStartedSpeakingFrame():
                 await self._happens(self._began(now))
             case BotStoppedSpeakingFrame():
@@ -141,6 +139,9 @@ class TurnTaking(FrameProcessor):
         await self._takes_floor(heard)
         if isinstance(frame, EagerTranscriptionFrame):
             await self._happens(EndOfTurn(now, eager=True))
+
+    def _key(self, digit: str) -> None:
+        self.create_task(self._takes_floor(Pressed(self._call.now_ms(), digit)), "key")
 
     async def _takes_floor(self, happened: Heard | Pressed) -> None:
         """The contact may interrupt: what was planned and heard by now decides what is cut off."""
@@ -270,16 +271,16 @@ class TurnTaking(FrameProcessor):
         """Nobody is there: leave a message where there is a mailbox and the tenant wants it, and hang up."""
         self._call.reason = "voicemail"
         await self._interrupt()
-        message = self._answerer.message(self._speech.language)
-        if message is None:
-            await self._hang_up("voicemail")
+        if self._answerer.leaves_message:
+            self._leaving = self.create_task(self._leave(), "voicemail")
         else:
-            self._leaving = self.create_task(self._leave(message), "voicemail")
+            await self._hang_up("voicemail")
 
-    async def _leave(self, message: str) -> None:
+    async def _leave(self) -> None:
         while (wait := self._answerer.greeting_over_in(self._call.now_ms())) > 0:  # noqa: ASYNC110 - by the clock
             await asyncio.sleep(wait / 1000)
-        await self._say(message)
+        if (message := self._answerer.message(self._speech.language)) is not None:
+            await self._say(message)
         await self._hang_up("voicemail")
 
     async def close(self, line: str, reason: Any) -> None:
