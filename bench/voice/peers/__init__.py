@@ -69,4 +69,6 @@ class Peer:
 PEERS = (
     Peer(name="pipecat", program="agent_pipecat.py"),
     Peer(name="pipecat-flux", program="agent_pipecat.py", options="flux"),
+    Peer(name="bolna", program="agent_bolna.py", requirements="bolna.lock"),
+    Peer(name="livekit", program="agent_livekit.py", requirements="livekit.lock"),
 )
