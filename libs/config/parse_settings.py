@@ -20,6 +20,7 @@ from libs.config.model import (
 )
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
+from libs.config.parse_turns import parse_turns
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
@@ -32,7 +33,7 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "api_key": ("key", "header"),
 }
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
-VOICE = ("stt", "tts", "llm", "endpointing", "silence", "fillers", "recording", "quality_preset", "telephony")
+VOICE = ("stt", "tts", "llm", "recording", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
 ADDRESS = re.compile(r"^[^\s@*]+(@[^\s@*]*)?\*?$")
 
@@ -238,5 +239,5 @@ def _voice(node: Node, found: Findings) -> None:
     fields = Fields(node, found, "voice")
     for key in VOICE:
         fields.child(key)
+    parse_turns(fields, found)
     fields.finish()
-    found.warn(node, "voice is not built yet: its settings change nothing", "they can stay", line=node.key_line)

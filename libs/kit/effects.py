@@ -54,7 +54,8 @@ _ROWS = telemetry.gauge("effect_rows", "Effects that are not closed.", "ledger",
 class EffectLedger:
     """The worker of one service's ledger in this process; any number of them may run, here and on other replicas.
 
-    `slots` bounds how many effects this worker performs at once. `source` is the service that tells the outcomes.
+    `slots` bounds how many effects this worker performs at once, `room` how many more it may begin now (a worker whose lines
+    are all taken claims nothing: a sibling may have some left). `source` is the service that tells the outcomes.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class EffectLedger:
         clock: Clock,
         source: str,
         slots: int = 32,
+        room: Callable[[], int] | None = None,
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
         self.ledger = ledger
@@ -75,6 +77,7 @@ class EffectLedger:
         self._clock = clock
         self._source = source
         self._slots = slots
+        self._room = room
         self._chance = chance
         self._wake = asyncio.Event()
         self._sweep_now = True
@@ -109,7 +112,8 @@ class EffectLedger:
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
         began = time.monotonic()
-        records = await self._claim(self._slots - len(self._running))
+        free = self._slots if self._room is None else min(self._slots, self._room())
+        records = await self._claim(free - len(self._running))
         for record in records:
             claim = self._claim_of(record, began, self._leases[record["kind"]])
             task = asyncio.create_task(self._work(claim, record), name=f"{claim.kind} {claim.id}")

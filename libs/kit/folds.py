@@ -41,6 +41,10 @@ class Folded(Generic[S]):
     pos: int
 
 
+Reached = tuple[Fold[Any], str, Any]
+"""The state of a stream after the facts of a decision, by whoever has folded them to decide."""
+
+
 class FoldCache:
     """The folded states of the streams used last; at most `size` streams.
 
@@ -151,8 +155,8 @@ class Overlay:
     def _known(self, fold: Fold[S], place: Place) -> Folded[S] | None:
         return self._folded.get(place, {}).get(fold) or self._cache.get(place, fold)
 
-    def add(self, tenant: str, drafts: Sequence[Draft], cause: Cause) -> None:
-        """Take up what a handler decided, in its order."""
+    def add(self, tenant: str, drafts: Sequence[Draft], cause: Cause, reached: Sequence[Reached] = ()) -> None:
+        """Take up what a handler decided, in its order, and the states that this has `reached`."""
         counts: dict[str, int] = {}
         start = 0
         for end in range(1, len(drafts) + 1):
@@ -167,6 +171,18 @@ class Overlay:
             pending.events.extend(draft.event for draft in run)
             counts[stream] = first + len(run)
             start = end
+        for fold, stream, state in reached:
+            self._reach((tenant, stream), fold, state, counts.get(stream, 0))
+
+    def _reach(self, place: Place, fold: Fold[Any], state: Any, added: int) -> None:
+        """Take a state over, if it was folded from the one that was given out: it needs no second fold then."""
+        folded, pending = self._folded.get(place, {}).get(fold), self._pending.get(place)
+        if folded is None or pending is None:
+            return
+        if pending.base is None:
+            pending.base = folded.version
+        if folded.version + added == pending.base + len(pending.events):
+            self._folded[place][fold] = Folded(state, folded.version + added, folded.pos)
 
     def appends(self, consumer: str) -> list[Append]:
         """Everything decided, with the versions that it follows; wherever it ends, for a stream that nobody has looked at."""

@@ -16,7 +16,7 @@ from libs.kit.clock import Clock
 from libs.kit.codec import Stored
 from libs.kit.crypto import KeyUnusable
 from libs.kit.failures import TRANSIENT, Poison, describe
-from libs.kit.folds import FoldCache, Overlay
+from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.quarantine import Sick, Target, Ward
@@ -24,7 +24,7 @@ from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEA
 from libs.kit.readable import Reader, Unreadable
 from libs.kit.store import Fenced, Store, StreamMoved, Unavailable
 from libs.kit.unit import Unit
-from libs.kit.world import Decision, Handler, PrivateRows, World
+from libs.kit.world import Decision, Handler, Memo, PrivateRows, World
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +106,10 @@ class Reactor:
         async with self._moved:
             await self._moved.wait_for(lambda: self._examined >= pos)
 
+    def newest(self, fold: Fold[Any], tenant: str, stream: str) -> Folded[Any] | None:
+        """The state of a stream that it alone writes, as far as it is committed, where this instance leads and holds it."""
+        return self._cache.get((tenant, stream), fold) if self.leading else None
+
     async def run(self) -> NoReturn:
         """Work until cancelled: stand by until the lock is free, then lead.
 
@@ -137,6 +141,7 @@ class Reactor:
         self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
         families, after = self._reader.families, self._watermark
         self._cache = FoldCache(self._cache_size, families - self._own, after)
+        self._memo = Memo()
         await self._ward.load(self._store.pool)
         hearing = Hearing(self.consumer, self.shard, families, after=after, store=self._store, bus=self._bus)
         async with AsyncExitStack() as stack:
@@ -256,7 +261,7 @@ class Reactor:
     async def _decide(self, unit: Unit, facts: Sequence[Recorded[Any]], upto: int, *, parked: bool = True) -> Overlay:
         """Run the handlers and commit what they decided together with the watermark `upto`."""
         overlay = Overlay(self._cache, unit, self._own)
-        rows = PrivateRows(unit)
+        rows = PrivateRows(unit, self._memo)
         waiting: list[tuple[Target, int]] = []
         at, handled = 0, False
         try:
@@ -271,13 +276,15 @@ class Reactor:
                 if decision is not None:
                     rows.add(decision.rows)
                     if decision.drafts:
-                        overlay.add(fact.tenant, decision.drafts, self._cause(fact, decision, now, traceparent))
+                        cause = self._cause(fact, decision, now, traceparent)
+                        overlay.add(fact.tenant, decision.drafts, cause, decision.reached)
             at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
             await rows.flush()
             if waiting:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
             await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
+            rows.keep()
         except StreamMoved:
             overlay.forget()
             raise

@@ -1,6 +1,7 @@
 """What a handler is given and what it gives back: the fact's world in, a decision out."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -8,38 +9,80 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 
 from events.base import Draft, Recorded
-from libs.kit.folds import Fold, Overlay
+from libs.kit.folds import Fold, Overlay, Reached
 from libs.kit.unit import Unit
 
 S = TypeVar("S")
 
 
+RECALLED = 50_000
+
+
 class Row(NamedTuple):
-    """A statement for a private row of the service; runs in the transaction of the facts that were decided with it."""
+    """A statement for a private row of the service; runs in the transaction of the facts that were decided with it.
+
+    `alters`: what is no longer true of it that `PrivateRows.recall` was told.
+    """
 
     sql: str
     args: tuple[Any, ...] = ()
+    alters: Hashable = None
+
+
+class Memo:
+    """What private rows have answered, by what that is about; for as long as their one writer leads."""
+
+    def __init__(self, size: int = RECALLED) -> None:
+        self._size = size
+        self._answers: OrderedDict[Hashable, Answers] = OrderedDict()
+
+    def get(self, about: Hashable) -> "Answers":
+        """What is known about something."""
+        found = self._answers.get(about)
+        if found is None:
+            return {}
+        self._answers.move_to_end(about)
+        return found
+
+    def put(self, about: Hashable, answers: "Answers") -> None:
+        """Know something; what was used longest ago makes room."""
+        self._answers[about] = {**self._answers.get(about, {}), **answers}
+        self._answers.move_to_end(about)
+        while len(self._answers) > self._size:
+            self._answers.popitem(last=False)
+
+    def drop(self, about: Hashable) -> None:
+        """Know nothing about it any more."""
+        self._answers.pop(about, None)
+
+
+Answers = dict[tuple[str, tuple[Any, ...]], list[asyncpg.Record]]
+"""Rows by the query that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a handler agrees to: facts to append and private rows to write, both or neither.
 
-    `config` is the bundle that decided, where it is not the one of the fact in hand.
+    `config` is the bundle that decided, where it is not the one of the fact in hand. `reached` are states of streams after
+    all the drafts, where the decision has folded them from what the world gave.
     """
 
     drafts: Sequence[Draft] = ()
     rows: Sequence[Row] = ()
     config: str | None = None
+    reached: Sequence[Reached] = ()
 
 
 class PrivateRows:
     """The service's own tables inside the reactor's transaction; a read sees every row decided before it."""
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, memo: Memo | None = None) -> None:
         self._unit = unit
         self._connection = unit.connection
         self._waiting: list[Row] = []
+        self._memo = memo if memo is not None else Memo()
+        self._told: dict[Hashable, Answers] = {}
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows of a query."""
@@ -63,9 +106,29 @@ class PrivateRows:
         status: str = await self._connection.execute(sql, *args)
         return status
 
+    async def recall(self, about: Hashable, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """As `fetch`, of rows that this reactor alone writes: asked once, until a row is written that `alters` what it is about."""
+        query = (sql, args)
+        told = self._told.get(about, {}).get(query)
+        if told is None:
+            told = self._memo.get(about).get(query)
+        if told is None:
+            told = await self.fetch(sql, *args)
+            self._told.setdefault(about, {})[query] = told
+        return told
+
     def add(self, rows: Sequence[Row]) -> None:
         """Take rows to be written before the next read and before the commit."""
         self._waiting.extend(rows)
+        for row in rows:
+            if row.alters is not None:
+                self._told.pop(row.alters, None)
+                self._memo.drop(row.alters)
+
+    def keep(self) -> None:
+        """After the commit: what was told is true for later batches, too."""
+        for about, answers in self._told.items():
+            self._memo.put(about, answers)
 
     async def _begin(self) -> None:
         await self._unit.begin()

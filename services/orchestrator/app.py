@@ -1,6 +1,6 @@
 """The orchestrator's table of contents: one reactor that decides, one that hands turns to Claude, timers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,7 @@ from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
 from libs.config.secrets import resolve
+from libs.domain.conversation import Conversation
 from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
 from libs.kit import effect_rows, gates, ids, timers
@@ -26,7 +27,7 @@ from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome
 from libs.kit.effect_sql import Ledger
 from libs.kit.effects import EffectLedger
-from libs.kit.folds import FoldCache, Overlay
+from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
@@ -87,6 +88,10 @@ class Doors:
         return doors
 
 
+Newest = Callable[[Fold[Conversation], str, str], Folded[Conversation] | None]
+"""The newest state of a tenant's stream, where it is at hand."""
+
+
 class TurnWorker:
     """Takes turns with Claude: the effect `llm.turn`. Without a bus nobody sees a reply while it is written."""
 
@@ -98,9 +103,11 @@ class TurnWorker:
         bus: Bus | None,
         clock: Clock,
         bundles: Bundles[Bundle],
+        newest: Newest | None = None,
         client: Claude | None = None,
     ) -> None:
         self._given = client
+        self._newest = newest
         self._settings = settings
         self._store = store
         self._bus = bus
@@ -114,9 +121,7 @@ class TurnWorker:
         intent = claim.intent
         asked: TurnRequested = intent.event
         bundle = await self._bundles.current(claim.tenant)
-        overlay = Overlay(self._states, self._store, own=())
-        state = await overlay.fold(CONVERSATIONS, intent.stream, intent)
-        overlay.keep()
+        state = await self._conversation(intent)
         now = self._clock.now()
         request = claude.request_for(asked, state, bundle, now=now, zone=contact_zone(None, bundle.policy.timezone))
         client = self._client(bundle)
@@ -133,6 +138,16 @@ class TurnWorker:
     async def close(self) -> None:
         for client in self._clients.values():
             await client.close()
+
+    async def _conversation(self, intent: Recorded[Any]) -> Conversation:
+        """The conversation as it was when the turn was asked for: the one that decided so, where it stands there still."""
+        newest = self._newest(CONVERSATIONS, intent.envelope.tenant, intent.stream) if self._newest else None
+        if newest is not None and newest.version == intent.version:
+            return newest.state
+        overlay = Overlay(self._states, self._store, own=())
+        state = await overlay.fold(CONVERSATIONS, intent.stream, intent)
+        overlay.keep()
+        return state
 
     def _drafting(self, claim: Claim, channel: str | None) -> AbstractAsyncContextManager[OnReply | None]:
         """In the chat the contact sees the reply as it is written; elsewhere nobody does."""
@@ -213,7 +228,9 @@ async def build(
         clock=clock,
         source=CONSUMER,
     )
-    worker = TurnWorker(settings, store=store, bus=bus, clock=clock, bundles=bundles, client=client)
+    worker = TurnWorker(
+        settings, store=store, bus=bus, clock=clock, bundles=bundles, newest=decides.newest, client=client
+    )
     ledger = EffectLedger(
         LEDGER,
         {

@@ -186,7 +186,7 @@ class Orchestrator:
             # Its address still leads to who it was: what they write is destroyed unread, and nobody answers.
             return Decision(rows=self._shell.bind_rows(world.tenant, [fact.stream], sender.contact))
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
-        rows = self._senders.learnt(world, event, sender.contact) if sender.by_address else []
+        rows = await self._senders.learnt(world, event, sender.contact) if sender.by_address else []
         rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
         return self._telling.told(world, [story], rows)
 

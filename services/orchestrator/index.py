@@ -1,6 +1,6 @@
 """The orchestrator's index rows: what each of its own facts changes in them, and how they are asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -50,7 +50,7 @@ class Rows(Protocol):
 
     async def fetchrow(self, sql: str, *args: Any) -> Any: ...
 
-    async def fetchval(self, sql: str, *args: Any) -> Any: ...
+    async def recall(self, about: Hashable, sql: str, *args: Any) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +72,42 @@ class Index:
 
     async def contacts_by_address(self, channel: str, digests: Sequence[str]) -> list[str]:
         """The contacts whom these addresses name, in their order, each once."""
-        rows = await self._rows.fetch(
-            "SELECT a.contact FROM unnest($3::text[]) WITH ORDINALITY AS asked (digest, nth)"
-            " CROSS JOIN LATERAL (SELECT contact FROM orchestrator.address"
-            " WHERE tenant = $1 AND channel = $2 AND digest = asked.digest LIMIT 1) a ORDER BY nth",
+        found = [await self._address(channel, digest) for digest in digests]
+        return list(dict.fromkeys(row["contact"] for row in found if row is not None))
+
+    async def is_known(self, channel: str, digest: str, contact: str, standing: Standing) -> bool:
+        """Whether an address leads to a contact already, and is known as theirs at least as well."""
+        row = await self._address(channel, digest)
+        return row is not None and row["contact"] == contact and row["standing"] >= STANDINGS.index(standing)
+
+    async def _address(self, channel: str, digest: str) -> Any:
+        rows = await self._rows.recall(
+            _address(self._tenant, channel, digest),
+            "SELECT contact, standing FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3",
             self._tenant,
             channel,
-            list(digests),
+            digest,
         )
-        return list(dict.fromkeys(row["contact"] for row in rows))
+        return rows[0] if rows else None
 
     async def claimants(self, channel: str, digests: Sequence[str]) -> list[str]:
         """Every contact for whom the ERP has registered one of these addresses."""
-        rows = await self._rows.fetch(
-            "SELECT DISTINCT contact FROM orchestrator.claimed_address"
-            " WHERE tenant = $1 AND channel = $2 AND digest = ANY($3) ORDER BY contact",
-            self._tenant,
-            channel,
-            list(digests),
-        )
-        return [row["contact"] for row in rows]
+        sql = "SELECT contact FROM orchestrator.claimed_address WHERE tenant = $1 AND channel = $2 AND digest = $3"
+        found: set[str] = set()
+        for digest in digests:
+            about = _address(self._tenant, channel, digest)
+            found.update(row["contact"] for row in await self._rows.recall(about, sql, self._tenant, channel, digest))
+        return sorted(found)
 
     async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
         """A contact's open conversation, and the last one."""
-        row = await self._rows.fetchrow(
+        rows = await self._rows.recall(
+            _contact(self._tenant, contact),
             "SELECT conversation, last FROM orchestrator.contact_conversation WHERE tenant = $1 AND contact = $2",
             self._tenant,
             contact,
         )
-        return (row["conversation"], row["last"]) if row else (None, None)
+        return (rows[0]["conversation"], rows[0]["last"]) if rows else (None, None)
 
     async def bindings(self, process_types: Sequence[str], entity_ids: Sequence[str]) -> list[Binding]:
         """The open processes of these entities."""
@@ -165,13 +172,30 @@ class Index:
 
     async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:
         """When we approached this contact lately."""
-        rows = await self._rows.fetch(
+        since = now - RECENT
+        rows = await self._rows.recall(
+            _approaches(self._tenant, contact),
             "SELECT at FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND at > $3 ORDER BY at",
             self._tenant,
             contact,
-            now - RECENT,
+            since.replace(hour=0, minute=0, second=0, microsecond=0),
         )
-        return tuple(row["at"] for row in rows)
+        return tuple(row["at"] for row in rows if row["at"] > since)
+
+
+def _address(tenant: str, channel: str, digest: str) -> Hashable:
+    """Whose an address is, and for whom it is registered."""
+    return "address", tenant, channel, digest
+
+
+def _contact(tenant: str, contact: str) -> Hashable:
+    """Which conversation is a contact's."""
+    return "conversation", tenant, contact
+
+
+def _approaches(tenant: str, contact: str) -> Hashable:
+    """When a contact was approached."""
+    return "approach", tenant, contact
 
 
 def is_stranger(contact: str) -> bool:
@@ -188,6 +212,7 @@ def know_address(tenant: str, channel: str, digest: str, contact: str, standing:
         "CASE WHEN known.contact = excluded.contact THEN known.standing END, excluded.standing)"
         " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
         (tenant, channel, digest, contact, STANDINGS.index(standing)),
+        _address(tenant, channel, digest),
     )
 
 
@@ -209,6 +234,7 @@ def claim_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
         "INSERT INTO orchestrator.claimed_address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
         " ON CONFLICT DO NOTHING",
         (tenant, channel, digest, contact),
+        _address(tenant, channel, digest),
     )
 
 
@@ -217,6 +243,7 @@ def give_up_address(tenant: str, channel: str, digest: str, contact: str) -> Row
     return Row(
         "DELETE FROM orchestrator.claimed_address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
+        _address(tenant, channel, digest),
     )
 
 
@@ -225,6 +252,7 @@ def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
     return Row(
         "DELETE FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
+        _address(tenant, channel, digest),
     )
 
 
@@ -281,12 +309,14 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 " VALUES ($1, $2, $3, $3) ON CONFLICT (tenant, contact)"
                 " DO UPDATE SET conversation = excluded.conversation, last = excluded.last",
                 (tenant, event.contact_id, stream_id),
+                _contact(tenant, event.contact_id),
             )
         case Closed():
             yield Row(
                 "UPDATE orchestrator.contact_conversation SET conversation = NULL"
                 " WHERE tenant = $1 AND contact = $2 AND conversation = $3",
                 (tenant, draft.subject, stream_id),
+                _contact(tenant, draft.subject or ""),
             )
         case ProcessBound(process_type=str(process_type), entity_id=str(entity_id)):
             yield Row(
@@ -306,11 +336,13 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
                 (tenant, draft.subject, event.message, now),
+                _approaches(tenant, draft.subject or ""),
             )
         case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
             yield Row(
                 "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
                 (tenant, draft.subject, event.intent),
+                _approaches(tenant, draft.subject or ""),
             )
         case _:
             return

@@ -78,11 +78,15 @@ class Senders:
         found = await Index(world.db, world.tenant).contacts_by_address(channel, digests)
         return min(found, key=is_stranger, default=None)
 
-    def learnt(self, world: World, event: inbound.Received, contact: str) -> list[Row]:
-        """The rows by which each name of a sender leads to the contact from now on."""
+    async def learnt(self, world: World, event: inbound.Received, contact: str) -> list[Row]:
+        """The rows by which each name of a sender leads to the contact from now on, where it does not yet."""
         standing: Standing = "stranger" if is_stranger(contact) else "learnt"
-        digests = dict.fromkeys([event.digest, *event.also_known_as])
-        return [index.know_address(world.tenant, event.channel, each, contact, standing) for each in digests]
+        asked = Index(world.db, world.tenant)
+        return [
+            index.know_address(world.tenant, event.channel, each, contact, standing)
+            for each in dict.fromkeys([event.digest, *event.also_known_as])
+            if not await asked.is_known(event.channel, each, contact, standing)
+        ]
 
     async def message(self, world: World, stream: str) -> Heard:
         """A message with what is known of its files."""

@@ -1,6 +1,6 @@
 """Spending: what messages and turns have cost today, for the policy's money per day."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -25,17 +25,25 @@ def spend(tenant: str, what: str, cost: Cost | None, policy: Policy, now: dateti
     """The rows by which a cost counts, where the policy limits its currency. A later price of the same thing replaces it."""
     if cost is None or cost.currency not in policy.money_per_day:
         return []
-    return [Row(SPEND, (tenant, what, _day(policy, now), cost.currency, cost.micros))]
+    return [Row(SPEND, (tenant, what, _day(policy, now), cost.currency, cost.micros), _spent(tenant))]
 
 
 async def spent_today(rows: Rows, tenant: str, policy: Policy, now: datetime) -> Mapping[str, int]:
     """What was spent on the policy's day, in minor units by currency; nothing is looked up where nothing is limited."""
     if not policy.money_per_day:
         return {}
-    found = await rows.fetch(
-        "SELECT currency, micros FROM orchestrator.spent WHERE tenant = $1 AND day = $2", tenant, _day(policy, now)
+    found = await rows.recall(
+        _spent(tenant),
+        "SELECT currency, micros FROM orchestrator.spent WHERE tenant = $1 AND day = $2",
+        tenant,
+        _day(policy, now),
     )
     return {row["currency"]: row["micros"] // MICROS_PER_MINOR for row in found}
+
+
+def _spent(tenant: str) -> Hashable:
+    """What a tenant has spent."""
+    return "spent", tenant
 
 
 def _day(policy: Policy, now: datetime) -> object:

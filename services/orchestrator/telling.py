@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from events import conversation, followup
 from events.base import Draft
+from libs.kit.folds import Reached
 from libs.kit.world import Decision, Row, World
 from services.orchestrator import index, process
-from services.orchestrator.gather import Gatherer, Shell
+from services.orchestrator.gather import CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.story import Story
 
 
@@ -38,15 +39,25 @@ class Telling:
     ) -> Decision | None:
         """What the stories have to tell, each closed where nothing is left to do in it, before `drafts`."""
         told: list[Draft] = []
+        reached: list[Reached] = []
         config = None
+        more = list(drafts)
+        beside = {draft.stream for draft in more}
         for story in stories:
             process.close_if_done(story)
             told += story.drafts
             config = story.known.current.hash
-        return self.decision(world, [*told, *drafts], rows, config)
+            if story.stream not in beside:
+                reached.append((CONVERSATIONS, story.stream, story.conversation))
+        return self.decision(world, [*told, *more], rows, config, reached)
 
     def decision(
-        self, world: World, drafts: list[Draft], rows: Iterable[Row] = (), config: str | None = None
+        self,
+        world: World,
+        drafts: list[Draft],
+        rows: Iterable[Row] = (),
+        config: str | None = None,
+        reached: Sequence[Reached] = (),
     ) -> Decision | None:
         """The facts with the rows that go with them; None when there is neither."""
         own = list(rows)
@@ -54,4 +65,4 @@ class Telling:
             own.extend(index.rows_of(world.tenant, draft, world.now()))
             if isinstance(draft.event, conversation.TimerSet | followup.Scheduled):
                 own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
-        return Decision(drafts, own, config) if drafts or own else None
+        return Decision(drafts, own, config, reached) if drafts or own else None

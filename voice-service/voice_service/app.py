@@ -22,6 +22,8 @@ from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
+from voice_service.leases import BEAT, LEASE, Worker
+from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
 from voice_service.settings import Settings
 
@@ -38,16 +40,22 @@ async def build(
     timeout: timedelta = TIMEOUT,
     evidence: timedelta = EVIDENCE,
     poll_every_s: float = EVERY_S,
+    beat: timedelta = BEAT,
+    lease: timedelta = LEASE,
 ) -> App:
-    """The service. `timeout` bounds a request to the telephony provider; `evidence` how long a lost one may be explained."""
+    """The service. `timeout` bounds a request to the telephony provider; `evidence` how long a lost one may be explained.
+
+    `beat` is how often the process proves that it lives, `lease` the silence after which its calls are ended by a sibling.
+    """
     pipecat_log.remove()
     pipecat_log.add(sys.stderr, level="WARNING")
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    calls = Calls(settings.calls)
+    calls = Calls()
     facts = Facts(store, clock)
-    desk = Desk(settings, store, bundles, clock, calls, facts)
-    dialler = Dialler(settings, bundles, clock, client, calls.room)
+    worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
+    dialler = Dialler(settings, bundles, clock, client, worker)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -59,10 +67,16 @@ async def build(
         source=NAME,
         target=target,
     )
-    worker = EffectLedger(
-        LEDGER, {DIAL: dialler.kind(timeout=timeout, wait=evidence)}, store=store, clock=clock, source=NAME
+    ledger = EffectLedger(
+        LEDGER,
+        {DIAL: dialler.kind(timeout=timeout, wait=evidence)},
+        store=store,
+        clock=clock,
+        source=NAME,
+        room=worker.room,
     )
     poll = Poll(settings, store, bundles, clock, client, desk.told, every_s=poll_every_s)
+    orphans = Orphans(store, facts, worker)
     account = Account(settings, store, bundles)
 
     async def ready() -> Mapping[str, str]:
@@ -70,9 +84,10 @@ async def build(
         return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
 
     def drain() -> None:
-        calls.draining = True
+        worker.draining = True
 
     async def close() -> None:
+        await worker.end()
         await desk.close()
         await client.aclose()
 
@@ -81,11 +96,15 @@ async def build(
         routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
         loops=[
             Loop("reactor", reactor.run),
-            Loop("effects", worker.run),
+            Loop("effects", ledger.run),
+            Loop("heartbeat", worker.run),
+            Loop("orphans", orphans.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],
         ready=ready,
         drain=drain,
+        busy=worker.busy,
+        expects=worker.expects,
         close=close,
     )

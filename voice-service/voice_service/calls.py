@@ -155,12 +155,6 @@ class Call:
 class Calls:
     """The calls of this process."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.live: dict[UUID, Call] = {}
         self.tracker = Tracker()
-        self.draining = False
-
-    def room(self) -> bool:
-        """Whether one more may be dialled here."""
-        return not self.draining and len(self.live) < self.most

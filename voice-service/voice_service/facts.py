@@ -1,6 +1,8 @@
 """How the facts of a call come into the log: each once, by its name in the call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from events.base import Cause, Draft, Event
@@ -21,6 +23,17 @@ class Known:
     conversation: str
     contact: str | None
     correlation: UUID
+
+
+def known(tenant: str, row: Mapping[str, Any]) -> Known:
+    """A call by its row in voice.call."""
+    return Known(
+        tenant=tenant,
+        call=row["call"],
+        conversation=row["conversation"],
+        contact=row["contact"],
+        correlation=row["correlation"],
+    )
 
 
 class Facts:

@@ -26,6 +26,7 @@ from voice_service.settings import Door
 log = structlog.get_logger(__name__)
 
 UNKNOWN_CALL = 1008
+TRY_AGAIN_LATER = 1013
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
@@ -56,9 +57,9 @@ def routes(
         await _taken(DEFAULT_TENANT, request, told, clock)
         return Response(None)
 
-    @asgi("/api/v1/voice/media/{tenant:str}/{secret:str}", copy_scope=True)
+    @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
-        """The media stream of an answered call."""
+        """The media stream of an answered call. `worker` is for the ingress, which sends it to the process that dialled."""
         if scope["type"] != "websocket":
             raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
         parameters = scope["path_params"]

@@ -14,10 +14,10 @@ from pipecat.workers.runner import WorkerRunner
 from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
+from libs.domain.floor import manners
 from libs.llm import calls as prompts
 from voice_service import providers, tools
 from voice_service.calls import Call
-from voice_service.manners import manners
 from voice_service.media import CHUNK_10MS, ExotelMedia
 from voice_service.settings import Door, Voice
 from voice_service.turns import Listened, Planned, Spoken, TurnTaking
@@ -44,7 +44,7 @@ async def talk(
     stt = providers.ears(door, voice)
     llm = providers.mind(door, claude, voice.model or call.bundle.settings.llm.model, system)
     tts = providers.mouth(door, voice, asked.language or "hi")
-    turns = TurnTaking(call, context, manners(voice), asked.opening)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(

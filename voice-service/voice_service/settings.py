@@ -27,7 +27,10 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`; sockets have `ws…` there."""
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`; sockets have `ws…` there.
+
+    `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
+    """
 
     urls: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
@@ -36,6 +39,7 @@ class Door:
     caller_id: str
     secret: str = field(repr=False)
     origin: str
+    media: str
     test_recipients: tuple[str, ...] | None = None
 
     def may_call(self, number: str) -> bool:
@@ -48,27 +52,27 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: which voice speaks, by which models, how patiently."""
+    """`voice` of the settings: which voice speaks, by which models; how patiently is libs.domain.floor.manners."""
 
     stt_model: str = "flux-general-multi"
     tts_model: str = "sonic-3.5"
     voice_id: str = "a0e99841-438c-4a64-b679-ae501e7d6091"
     model: str | None = None
     max_response_words: int = 80
-    endpointing: Mapping[str, int] = field(default_factory=dict)
-    silence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by provider where its emulator is.
 
-    `origin` is where the telephony provider reaches this process (`https://voice.example.com`). `calls` is how many it takes.
+    `origin` is where the telephony provider reaches this process (`https://voice-1.example.com`), `worker` its name in the
+    media URL where all processes share an origin. `calls` is how many it takes.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     sandbox_urls: Mapping[str, str] = field(default_factory=dict)
     origin: str | None = None
+    worker: str | None = None
     profile: str = "production"
     calls: int = 25
     dials_per_second: float = 2.0
@@ -111,6 +115,7 @@ class Settings:
             caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
             secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             origin=origin.rstrip("/"),
+            media=(self.origin or origin).rstrip("/"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
@@ -126,18 +131,17 @@ class Settings:
             voice_id=tts.get("voice_id", plain.voice_id),
             model=llm.get("model"),
             max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
-            endpointing=_part(told, "endpointing"),
-            silence=_part(told, "silence"),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
         sandbox_urls={name: url for name, url in urls.items() if url},
         origin=environment.get("CONVERSE_VOICE_ORIGIN"),
+        worker=environment.get("CONVERSE_VOICE_WORKER") or None,
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),

@@ -25,6 +25,7 @@ from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from libs.domain.endpointing import expects
 from libs.domain.floor import (
     Action,
     AgentBegan,
@@ -32,7 +33,6 @@ from libs.domain.floor import (
     AgentSpoke,
     BreakSilence,
     EndOfTurn,
-    Expects,
     Happening,
     Heard,
     HoldOn,
@@ -107,9 +107,8 @@ class TurnTaking(FrameProcessor):
         text, prompt = self._said
         exchange = self._call.exchange
         words = text or exchange.planned
-        expects: Expects = "answer" if words.rstrip().endswith("?") else "nothing"
         turn = 0 if text else exchange.turn
-        return AgentBegan(now, words, turn=turn, expects=expects, prompt=prompt)
+        return AgentBegan(now, words, turn=turn, expects=expects(words), prompt=prompt)
 
     async def _tick(self) -> None:
         """Tell the engine that time has passed whenever it wants to know."""

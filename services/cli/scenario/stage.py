@@ -176,7 +176,8 @@ class Stage:
             if decision is not None:
                 rows.add(decision.rows)
                 if decision.drafts:
-                    overlay.add(fact.tenant, decision.drafts, _cause(fact, ear.consumer, now, decision.config))
+                    cause = _cause(fact, ear.consumer, now, decision.config)
+                    overlay.add(fact.tenant, decision.drafts, cause, decision.reached)
             await rows.flush()
             await unit.commit(appends=overlay.appends(ear.consumer))
         overlay.keep()

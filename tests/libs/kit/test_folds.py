@@ -211,3 +211,27 @@ def test_the_stream_used_longest_ago_makes_room():
     cache.put((TENANT, "answer-3"), NUMBERS, state)
     assert cache.get((TENANT, "answer-2"), NUMBERS) is None
     assert cache.get((TENANT, "answer-1"), NUMBERS) is not None
+
+
+async def test_a_state_that_the_decision_has_folded_is_not_folded_again(overlay, cache, streams):
+    streams.hold("answer-1", Answered(number=1, total=0))
+    state = await overlay.fold(NUMBERS, "answer-1", fact())
+    overlay.add(TENANT, [answer(2)], CAUSE, [(NUMBERS, "answer-1", (*state, "as decided"))])
+    assert await overlay.fold(NUMBERS, "answer-1", fact()) == (1, "as decided")
+    overlay.add(TENANT, [answer(3)], CAUSE)
+    overlay.keep()
+    kept = cache.get(HERE, NUMBERS)
+    assert (kept.state, kept.version) == ((1, "as decided", 3), 3)
+
+
+async def test_a_state_that_lacks_a_fact_of_the_batch_is_not_taken_over(overlay, streams):
+    state = await overlay.fold(NUMBERS, "answer-1", fact())
+    overlay.add(TENANT, [answer(1)], CAUSE)
+    overlay.add(TENANT, [answer(2)], CAUSE, [(NUMBERS, "answer-1", (*state, 2))])
+    assert await overlay.fold(NUMBERS, "answer-1", fact()) == (1, 2)
+
+
+async def test_a_state_of_a_stream_that_nobody_folded_is_not_taken_over(overlay, streams):
+    streams.hold("answer-1", Answered(number=1, total=0))
+    overlay.add(TENANT, [answer(2)], CAUSE, [(NUMBERS, "answer-1", ("guessed",))])
+    assert await overlay.fold(NUMBERS, "answer-1", fact()) == (1, 2)

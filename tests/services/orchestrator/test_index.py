@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -14,26 +13,30 @@ from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from events.values import Body, CancelOn, PolicyDecision
 from libs.domain.rules import why_not
-from libs.kit import postgres
-from libs.kit.world import Row
+from libs.kit.store import Store
+from libs.kit.unit import Unit
+from libs.kit.world import Memo, PrivateRows, Row
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, TENANT
+from libs.testkit.servers import MASTER
 from services.orchestrator import index
 from services.orchestrator.index import Index
 
 DAY = 24 * 3600
+SHARD = 0
 KEY = f"payment:{INVOICE}"
 
 
 class Rows:
-    """The orchestrator's private rows."""
+    """The orchestrator's private rows, with what was recalled of them: stale answers would be seen by every test here."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self.connection = connection
-        self.index = Index(connection, TENANT)
+    def __init__(self, unit: Unit) -> None:
+        self.private = PrivateRows(unit, Memo())
+        self.connection = unit.connection
+        self.index = Index(self.private, TENANT)
 
     async def write(self, *rows: Row) -> None:
-        for row in rows:
-            await self.connection.execute(row.sql, *row.args)
+        self.private.add(rows)
+        await self.private.flush()
 
     async def told(self, event: Event, stream: str, now: Any = NOON) -> None:
         """The orchestrator told this fact."""
@@ -43,9 +46,11 @@ class Rows:
 
 @pytest.fixture
 async def rows(database: str) -> AsyncIterator[Rows]:
-    connection = await postgres.connect(database, role="converse_orchestrator", name="orchestrator")
-    yield Rows(connection)
-    await connection.close()
+    async with (
+        Store.open(database, master=MASTER, role="converse_orchestrator", name="orchestrator") as store,
+        store.transaction(SHARD, lazily=True) as unit,
+    ):
+        yield Rows(unit)
 
 
 def opened(**changes: Any) -> FollowupOpened:
@@ -141,7 +146,7 @@ async def test_an_address_that_is_given_up_leads_nowhere(rows: Rows):
 async def test_no_row_is_seen_by_another_tenant(rows: Rows):
     await rows.write(index.know_address(TENANT, "whatsapp", "d1", PRIYA, "registered"))
     await rows.told(opened(), "followup-1")
-    other = Index(rows.connection, "other")
+    other = Index(rows.private, "other")
     assert await other.contacts_by_address("whatsapp", ["d1"]) == []
     assert not await is_duplicate(other, KEY, DAY, NOON)
 
