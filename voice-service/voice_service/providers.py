@@ -24,6 +24,7 @@ def _tls() -> ssl.SSLContext:
 
 class _SharedTls:
     async def _websocket_connect(self, uri: str, **options: Any) -> Any:
+        options.setdefault("compression", None)  # sound does not shrink, and a compressor takes memory and time
         if uri.startswith("wss"):
             options.setdefault("ssl", _tls())
         return await super()._websocket_connect(uri, **options)  # type: ignore[misc]
