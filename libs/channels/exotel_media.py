@@ -95,7 +95,9 @@ def _other(text: str | bytes) -> Frame | None:
 
 def media(stream: str, pcm: bytes) -> str:
     """A chunk of ours."""
-    return _json({"event": "media", "stream_sid": stream, "media": {"payload": pcm}})  # bytes are base64 in msgspec's JSON
+    return _json(
+        {"event": "media", "stream_sid": stream, "media": {"payload": pcm}}
+    )  # bytes are base64 in msgspec's JSON
 
 
 def mark(stream: str, name: str) -> str:
