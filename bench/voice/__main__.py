@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
@@ -62,8 +63,12 @@ async def _ours(load: Load, calls: Sequence[int], seconds: float, seen: Show) ->
 async def _peer(peer: peers.Peer, load: Load, calls: Sequence[int], seconds: float, seen: Show) -> None:
     """The numbers of calls in turn, until it has missed a third of the turns."""
     for each in calls:
-        async with peer.up(load) as (pid, ring):
-            result = await measured(peer.name, load, pid, ring, each, peers.PACE, seconds)
+        try:
+            async with peer.up(load) as (pid, ring):
+                result = await measured(peer.name, load, pid, ring, each, peers.PACE, seconds)
+        except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+            print(f"  {peer.name} is not measured: {error}", file=sys.stderr, flush=True)
+            return
         seen(result)
         if result.talking < each or result.missed * 3 > result.turns:
             break

@@ -46,12 +46,11 @@ class Mouth:
                 task.cancel()
 
     async def _speak(self, context: str, queue: "asyncio.Queue[dict[str, Any]]") -> None:
-        text, said_ms, rate, first, over = "", 0.0, 8000, True, False
-        due = 0.0
+        text, said_ms, due, first, over = "", 0.0, 0.0, True, False
         loop = asyncio.get_running_loop()
         while not over:
             told = await queue.get()
-            rate = told["output_format"]["sample_rate"]
+            form = told["output_format"]
             new = told.get("transcript", "")
             over = not told.get("continue", False)
             if new.strip():
@@ -66,7 +65,9 @@ class Mouth:
                 await self._timestamps(context, new, len(text) * LETTER_MS / 1000)
                 text += new
             while said_ms < len(text) * LETTER_MS:
-                piece = base64.b64encode(script.reply(script.named(text), PIECE_MS, rate)).decode()
+                pcm = script.reply(script.named(text), PIECE_MS, form["sample_rate"])
+                sound = script.mu_law(pcm) if form["encoding"] == "pcm_mulaw" else pcm
+                piece = base64.b64encode(sound).decode()
                 await self._say("chunk", context, data=piece, status_code=206, step_time=1.0)
                 said_ms += PIECE_MS
                 due = max(due + PIECE_MS / FASTER / 1000, loop.time() - 0.1)

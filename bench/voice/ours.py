@@ -53,6 +53,8 @@ class Service:
         self._clock = Clock()
         self._folder = folder
         self._asked = 0
+        self.port = 0
+        """Where it listens now."""
 
     @asynccontextmanager
     async def up(self, load: Load, voice: str = "{}") -> AsyncIterator[int]:
@@ -61,7 +63,7 @@ class Service:
         loaded = compile_bundle({"settings.yaml": settings, **BUNDLE}, {}, "development")
         assert loaded.bundle is not None, loaded.findings
         await publish(self._store, self._clock, loaded.bundle)
-        port = free_port()
+        port = self.port = free_port()
         providers = f"http://127.0.0.1:{load.port}"
         environment = {
             **self._environment,
