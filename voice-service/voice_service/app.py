@@ -59,8 +59,16 @@ async def build(
     client = http.client(timeout=timeout)
     calls = Calls()
     facts = Facts(store, clock)
-    worker = Worker(store, name=settings.worker, origin=settings.origin, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
+    worker = Worker(
+        store,
+        name=settings.worker,
+        origin=settings.origin,
+        lines=settings.calls,
+        given_up=shared.quiet,
+        beat=beat,
+        lease=lease,
+    )
     guides = Guides(store, settings.shard)
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
@@ -109,6 +117,7 @@ async def build(
             calls,
             elsewhere,
             Flow(store, clock, worker),
+            worker.others,
             Auth(store.tenants, profile=settings.profile),
             clock,
         ),

@@ -1,10 +1,12 @@
 """What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
 
+import asyncio
 import contextlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -21,6 +23,7 @@ from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from voice_service.calls import Calls
+from voice_service.decide import Used
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.flow import Flow
 from voice_service.latency import hints
@@ -30,13 +33,24 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN_CALL = 1008
 TRY_AGAIN_LATER = 1013
+START_S = 10.0
+"""How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
+Others = Callable[[str], Awaitable[list[tuple[UUID, str | None, Used]]]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
+    door_of: DoorOf,
+    told: Told,
+    talks: Talks,
+    calls: Calls,
+    elsewhere: Elsewhere,
+    flow: Flow,
+    others: Others,
+    auth: Auth,
+    clock: Clock,
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -82,7 +96,11 @@ def routes(
         socket = WebSocket(scope, receive, send)  # type: ignore[arg-type] # ASGI's own types
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
-            started = await _start(socket)
+            try:
+                async with asyncio.timeout(START_S):
+                    started = await _start(socket)
+            except TimeoutError:
+                started = None
             if started is None or started.call is None:
                 await socket.close(UNKNOWN_CALL)
                 return
@@ -102,7 +120,7 @@ def routes(
 
     @get("/api/v1/voice/calls")
     async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of this process, and how long the contacts wait."""
+        """The calls of all processes, and how long the contacts of this one wait."""
         caller = await auth.caller(request, "read")
         latency = calls.tracker.percentiles()
         shown = [
@@ -116,6 +134,17 @@ def routes(
             }
             for call in calls.live.values()
             if call.known.tenant == caller.tenant
+        ]
+        shown += [
+            {
+                "call_id": str(call),
+                "contact_id": contact,
+                "status": "in-progress",
+                "duration_s": used.seconds,
+                "turns": used.turns,
+                "latency": used.latency_ms,
+            }
+            for call, contact, used in await others(caller.tenant)
         ]
         named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
         return {
