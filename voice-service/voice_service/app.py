@@ -68,8 +68,16 @@ async def build(
     auth = Auth(store.tenants, profile=settings.profile)
     calls = Calls()
     facts = Facts(store, clock)
-    worker = Worker(store, name=settings.worker, origin=settings.origin, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
+    worker = Worker(
+        store,
+        name=settings.worker,
+        origin=settings.origin,
+        lines=settings.calls,
+        given_up=shared.quiet,
+        beat=beat,
+        lease=lease,
+    )
     guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
     siblings = Siblings(store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls))

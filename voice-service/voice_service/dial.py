@@ -101,8 +101,7 @@ class Dialler:
             dialling = not isinstance(told, ToldRefused | ToldRetry)
         finally:
             if not dialling:
-                self._worker.frees(intent.id)
-                self._shared.quiet(intent.id)
+                self._worker.leaves(intent.id)
         match told:
             case Accepted(ref):
                 return Done([decide.dialled(intent, ref)])

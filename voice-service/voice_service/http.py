@@ -1,5 +1,6 @@
 """What is asked of the voice service over HTTP: status callbacks and the media WebSocket."""
 
+import asyncio
 import contextlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN_CALL = 1008
 TRY_AGAIN_LATER = 1013
+START_S = 10.0
+"""How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
@@ -80,7 +83,11 @@ def routes(
         socket = WebSocket(scope, receive, send)  # type: ignore[arg-type] # ASGI's own types
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
-            started = await _start(socket)
+            try:
+                async with asyncio.timeout(START_S):
+                    started = await _start(socket)
+            except TimeoutError:
+                started = None
             if started is None or started.call is None:
                 await socket.close(UNKNOWN_CALL)
                 return

@@ -39,6 +39,7 @@ WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT 
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
 JOIN voice.call c USING (tenant, call) WHERE c.state = 'over' OR c.held_by IS NOT NULL"""
 
+
 _LINES = telemetry.gauge("voice_lines", "Calls that this process holds or awaits.")
 
 
@@ -55,7 +56,7 @@ class Worker:
     """A process that holds calls.
 
     A call is *awaited* here from its dialling until its media come or it is over, and *held* from then on. Both take one of
-    the `lines`. `name` is in the media URL of what is dialled here, so that the telephony's stream comes to this process.
+    the `lines`. `given_up` hears of awaited calls that will not come. `name` is in the media URL of what is dialled here, so that the telephony's stream comes to this process.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Worker:
         name: str | None,
         origin: str | None = None,
         lines: int,
+        given_up: Callable[[UUID], None] = lambda call: None,
         beat: timedelta = BEAT,
         lease: timedelta = LEASE,
     ) -> None:
@@ -75,6 +77,7 @@ class Worker:
         self.draining = False
         self._store = store
         self._lines = lines
+        self._given_up = given_up
         self._beat = beat
         self._awaited: dict[UUID, str] = {}
         self._held: dict[UUID, Held] = {}
@@ -113,9 +116,10 @@ class Worker:
         _LINES.set(self.taken)
 
     def leaves(self, call: UUID) -> None:
-        """An awaited call is over before its media came."""
+        """An awaited call is over, or never was, before its media came."""
         if call in self._awaited:
             self.frees(call)
+            self._given_up(call)
 
     def has_line_for(self, call: UUID) -> bool:
         """Whether the media of this call can be taken here."""
