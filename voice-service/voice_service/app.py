@@ -23,6 +23,7 @@ from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
 from voice_service.facts import Facts
+from voice_service.flow import Flow
 from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
@@ -58,8 +59,16 @@ async def build(
     client = http.client(timeout=timeout)
     calls = Calls()
     facts = Facts(store, clock)
-    worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
+    worker = Worker(
+        store,
+        name=settings.worker,
+        origin=settings.origin,
+        lines=settings.calls,
+        given_up=shared.quiet,
+        beat=beat,
+        lease=lease,
+    )
     guides = Guides(store, settings.shard)
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
@@ -102,7 +111,15 @@ async def build(
     return App(
         name=NAME,
         routes=routes(
-            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
+            desk.door,
+            desk.told,
+            desk.talks,
+            calls,
+            elsewhere,
+            Flow(store, clock, worker),
+            worker.others,
+            Auth(store.tenants, profile=settings.profile),
+            clock,
         ),
         loops=[
             Loop("reactor", reactor.run),

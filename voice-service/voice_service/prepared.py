@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -106,15 +107,17 @@ class Prepared:
         return clip
 
     async def _made(self, voice: TtsProfile, text: str) -> Clip | None:
+        asked: dict[str, Any] = {
+            "model_id": voice.model,
+            "transcript": text,
+            "voice": {"mode": "id", "id": voice.voice_id},
+            "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
+            "language": voice.language,
+        }
+        if voice.speed is not None:
+            asked["generation_config"] = {"speed": voice.speed}
         try:
-            answer = await self._client(voice).tts.generate(
-                model_id=voice.model,
-                transcript=text,
-                voice={"mode": "id", "id": voice.voice_id},
-                output_format={"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
-                language=voice.language,  # type: ignore[arg-type] # any of its languages
-                **({} if voice.speed is None else {"generation_config": {"speed": voice.speed}}),
-            )
+            answer = await self._client(voice).tts.generate(**asked)
             pcm = await answer.read()
         except CartesiaError as error:
             log.warning("a line could not be prepared", reason=type(error).__name__)

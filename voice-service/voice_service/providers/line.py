@@ -75,8 +75,6 @@ class Line:
                 return
             await self._begin(socket)
             async for raw in socket:
-                if self._ended:
-                    return
                 await self.heard(decode(raw))
             why = self.closed(socket.close_code or 1006, socket.close_reason or "")
         except Refused as error:
