@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER
@@ -163,6 +164,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
+
+
+def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = told.get(name)
+    return dict(part) if isinstance(part, Mapping) else {}
 
 
 def _socket(url: str) -> str:
