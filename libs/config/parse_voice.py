@@ -40,6 +40,7 @@ def _profile(component: str, node: Node, profiles: set[str], found: Findings) ->
         fields.child(name)
     provider = fields.choice("provider", PROVIDERS[component]) or PROVIDERS[component][0]
     if component == "telephony":
+        fields.text("media_url")
         fields.finish()
         return
     model = fields.text("model")

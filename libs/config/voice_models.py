@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "tts": ("provider", "voice_id", "model", "speed", "output_format"),
     "llm": ("provider", "model", "max_response_words"),
-    "telephony": ("provider",),
+    "telephony": ("provider", "media_url"),
 }
 """The settings of a profile, by component."""
 OUTPUT = "pcm_8000"

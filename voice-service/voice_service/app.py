@@ -17,9 +17,13 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from voice_service.account import Account
-from voice_service.calls import Calls, Facts
+from voice_service.brain import Brain
+from voice_service.calls import Calls
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
@@ -54,9 +58,11 @@ async def build(
     client = http.client(timeout=timeout)
     calls = Calls()
     facts = Facts(store, clock)
-    shared = Shared(settings.folder)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared)
+    shared = Shared(settings.folder)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
@@ -95,12 +101,15 @@ async def build(
 
     return App(
         name=NAME,
-        routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
+        routes=routes(
+            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
+        ),
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],

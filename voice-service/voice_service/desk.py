@@ -22,6 +22,7 @@ from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, known
+from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
 from voice_service.providers.shared import Shared
@@ -33,8 +34,8 @@ _BY_CALL = "SELECT call, conversation, version, contact, correlation FROM voice.
 _BY_REF = (
     "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND provider_ref = $2"
 )
-_TOLD = """UPDATE voice.call SET told = $3::jsonb
-WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NOT NULL RETURNING true"""
+_TOLD = """UPDATE voice.call SET told = $3::jsonb, told_at = now() WHERE tenant = $1 AND call = $2 AND state <> 'over'
+AND (held_by IS NOT NULL OR elsewhere AND state = 'answered') RETURNING true"""
 GOING_AWAY = 1001
 
 
@@ -51,6 +52,7 @@ class Desk:
         facts: Facts,
         worker: Worker,
         shared: Shared,
+        guides: Guides,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -60,6 +62,7 @@ class Desk:
         self._facts = facts
         self._worker = worker
         self._shared = shared
+        self._guides = guides
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -69,14 +72,14 @@ class Desk:
             raise Problem(404, "There are no calls here", str(error)) from error
 
     async def told(self, tenant: str, status: Status) -> None:
-        """What the provider says of a call is a fact, once; of a call that somebody holds, the holder tells the end."""
+        """What the provider says of a call is a fact, once; of a call that somebody holds, here or elsewhere, the holder tells the end."""
         row = await self._row(tenant, status.call, status.ref)
         if row is None:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         if decide.over(status):
-            self._shared.quiet(row["call"])
             self._worker.leaves(row["call"])
+            self._shared.quiet(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return
@@ -106,6 +109,7 @@ class Desk:
             await socket.close(UNKNOWN_CALL)
             return
         self._calls.live[id_] = call
+        call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
@@ -124,6 +128,7 @@ class Desk:
             call.over()
             await asyncio.shield(writing)
             self._calls.live.pop(id_, None)
+            self._guides.leave(id_)
             self._worker.frees(id_)
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:

@@ -41,7 +41,7 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
         ),
     )
     opening: list[Any] = [{"role": "user", "content": "(the call has been answered)"}]
-    context = LLMContext(opening, tools=tools.schemas(call))
+    context = LLMContext(opening, tools=tools.schemas(asked))
     system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
     sounds = shared.answered(call.known.call, voice.chains)
     switches = Switches(call.known.conversation, shared.breakers, call.tell)
@@ -76,7 +76,7 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
     async def hang_up() -> None:
         await worker.queue_frame(EndFrame())
 
-    tools.register(llm, call, hang_up)
+    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
     async def gone(_transport: Any, _socket: Any) -> None:

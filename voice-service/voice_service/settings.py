@@ -4,8 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from libs.config.bundle import Bundle
+from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 from libs.config.voice_models import named
 from voice_service.providers.profiles import Chains, chains
@@ -21,7 +23,6 @@ LIVE = {
 """The providers' own addresses."""
 SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
 
 
@@ -34,7 +35,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     """
@@ -59,9 +60,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: who hears, thinks and speaks; how patiently is libs.domain.floor.manners."""
+    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners.
+
+    `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
+    """
 
     chains: Chains
+    media_url: str | None = None
     max_response_words: int = 80
 
 
@@ -141,12 +146,13 @@ class Settings:
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
+            media_url=_part(told, "telephony").get("media_url"),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
@@ -158,6 +164,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
+
+
+def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = told.get(name)
+    return dict(part) if isinstance(part, Mapping) else {}
 
 
 def _socket(url: str) -> str:
