@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER

@@ -224,8 +224,9 @@ class Mouth(TTSService):
                 continue
             if speech.left <= 0:
                 await self._end(speech.context)
-            elif self._line is not None:
-                await self._failed(self._line, "silent")
+            elif (line := self._line) is not None:
+                _ = self.create_task(line.close(), "mouth-close")
+                await self._failed(line, "silent")
                 return
         self._watch()
 
@@ -245,7 +246,6 @@ class Mouth(TTSService):
         self._tried.add(failed.provider)
         left = [each for each in self._chain if each.provider not in self._tried]
         allowed = [each for each in left if self._switches.breakers.allows(each.provider)] or left
-        _ = self.create_task(line.close(), "mouth-close")
         self._profile = allowed[0] if allowed else self._chain[0]
         self._switches.switched("tts", failed.provider, self._profile.provider, why if allowed else "nothing_left")
         if allowed:
