@@ -126,8 +126,7 @@ class House:
         """The calls that go on in all processes, as one of them says."""
         answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
         answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["calls"]
-        return found
+        return [each for each in answer.json()["calls"] if each["worker"] == worker.name]
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:

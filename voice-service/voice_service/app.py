@@ -80,7 +80,9 @@ async def build(
     )
     guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
-    siblings = Siblings(store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls))
+    siblings = Siblings(
+        store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
+    )
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)

@@ -28,6 +28,7 @@ from libs.domain.latency import Latency
 from libs.domain.pace import Degraded, terms_of
 from libs.kit import telemetry
 from voice_service import costs
+from voice_service.decide import Used
 from voice_service.facts import Facts, Known
 from voice_service.guides import Guide
 from voice_service.latency import Turn
@@ -178,23 +179,33 @@ class Call:
         _ACTIVE.dec()
         self.flush()
         reason: EndReason = self.reason or ("contact_hung_up" if self.hung_up else "failed")
-        now = self._facts.clock.now()
+        used = self.used()
         fact = Ended(
             conversation=self.known.conversation,
             reason=reason,
+            seconds=used.seconds,
+            turns=used.turns,
+            costs=used.costs,
+            latency_ms=used.latency_ms,
+            waits=used.waits,
+            consumed=used.consumed,
+        )
+        self.tell("ended", fact)
+        self._queue.put_nowait(None)
+        self._calls.ended(self, costs.rupees_per_minute(self, self._facts.clock.now()))
+
+    def used(self) -> Used:
+        """What it has come to so far."""
+        now = self._facts.clock.now()
+        waits = self.tracker.counts()
+        return Used(
             seconds=self.seconds,
             turns=self.turns,
             costs=costs.costs(self, now),
             latency_ms=self.tracker.percentiles(),
-            waits={
-                stage: {str(bucket): count for bucket, count in counts.items()}
-                for stage, counts in self.tracker.counts().items()
-            },
+            waits={stage: {str(bucket): count for bucket, count in each.items()} for stage, each in waits.items()},
             consumed=costs.consumed(self, now),
         )
-        self.tell("ended", fact)
-        self._queue.put_nowait(None)
-        self._calls.ended(self, costs.rupees_per_minute(self, now))
 
 
 class Calls:

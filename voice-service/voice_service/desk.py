@@ -19,8 +19,6 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
-from voice_service.costs import costs
-from voice_service.decide import Used
 from voice_service.facts import Facts, known
 from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
@@ -137,19 +135,11 @@ class Desk:
             self._worker.frees(id_)
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
-        def used() -> Used:
-            return Used(
-                seconds=call.seconds,
-                turns=call.turns,
-                costs=costs(call, self._clock.now()),
-                latency_ms=call.tracker.percentiles(),
-            )
-
         async def hang_up() -> None:
             with contextlib.suppress(RuntimeError, OSError):
                 await socket.close(GOING_AWAY)
 
-        return Held(tenant=tenant, used=used, hang_up=hang_up)
+        return Held(tenant=tenant, used=call.used, hang_up=hang_up)
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:

@@ -116,14 +116,18 @@ class Siblings:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                for tenant in sorted(self._tenants()):
-                    text = msgspec.json.encode(self._shown(tenant)).decode()
-                    await self._store.pool.execute(_TELL, self._worker(), tenant, text)
-                await self._store.pool.execute(_FORGET)
+                await self.tell()
             except Exception as error:
                 if not passes(error):
                     raise
                 log.warning("what was measured was not told", error=type(error).__name__)
+
+    async def tell(self) -> None:
+        """Once, of every tenant."""
+        for tenant in sorted(self._tenants()):
+            text = msgspec.json.encode(self._shown(tenant)).decode()
+            await self._store.pool.execute(_TELL, self._worker(), tenant, text)
+        await self._store.pool.execute(_FORGET)
 
     async def sight(self, tenant: str, budget: Budget, alarm: float | None) -> dict[str, Any]:
         """The calls of all processes, how long the contacts wait, and what would help (spec/api.md)."""

@@ -24,8 +24,8 @@ from voice_service.recording import Kept, NotKept, Recordings
 from voice_service.tracks import wav_head
 
 
-def shown(calls: Calls, tenant: str) -> Told:
-    """What this process tells of a tenant."""
+def shown(calls: Calls, worker: str, tenant: str) -> Told:
+    """What this process, the `worker`, tells of a tenant."""
     mine = [call for call in calls.live.values() if call.known.tenant == tenant]
     return calls.measures.told(
         tenant,
@@ -37,6 +37,7 @@ def shown(calls: Calls, tenant: str) -> Told:
                 "duration_s": call.seconds,
                 "turns": call.turns,
                 "latency": renamed(call.tracker.percentiles()),
+                "worker": worker,
                 "recording": call.recorder is not None and not call.recorder.refusal,
             }
             for call in mine

@@ -66,7 +66,8 @@ class Summariser:
         ended: Recorded[Ended] = claim.intent
         facts = await self._store.read_stream(claim.tenant, ended.stream)
         turns = [fact.event for fact in facts if isinstance(fact.event, TurnTaken)]
-        if not any(turn.contact for turn in turns):
+        written = any(isinstance(fact.event, Summarised) for fact in facts)
+        if written or not any(turn.contact for turn in turns):
             return Done()
         bundle = await self._bundles.current(claim.tenant)
         try:

@@ -10,7 +10,6 @@ WHOLE = """voice:
      degraded: {model: claude-haiku-5-5, max_response_words: 50, endpointing_ms: 150}}
   costs: {pulse_seconds: 60, per_minute: {INR: 4}, per_call: {INR: 25}}
   recording: {enabled: true, storage: s3, bucket: acme/calls, retention_days: 90, encryption: true, announcement: {en: Recorded.}}
-  transfer: {number: "+918012345678"}
 """
 
 
@@ -35,8 +34,6 @@ def test_all_that_can_be_said_is_understood():
         ("recording: {storage: ftp}", "voice.recording.storage", "'ftp'"),
         ("recording: {encryption: false}", "voice.recording.encryption", "always sealed"),
         ("recording: {retention_days: 0}", "voice.recording.retention_days", "must be a whole number"),
-        ("transfer: {number: 080-1234}", "voice.transfer.number", "is no number that can be dialled"),
-        ("transfer: {}", "voice.transfer", "has no 'number'"),
     ],
 )
 def test_what_cannot_be_is_found(settings: str, path: str, message: str):
