@@ -20,6 +20,8 @@ from libs.config.model import (
 )
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
+from libs.config.parse_turns import parse_turns
+from libs.config.parse_voice import COMPONENTS, check_profiles
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
@@ -32,7 +34,7 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "api_key": ("key", "header"),
 }
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
-VOICE = ("stt", "tts", "llm", "endpointing", "silence", "fillers", "recording", "quality_preset", "telephony")
+VOICE = ("stt", "tts", "llm", "recording", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
 ADDRESS = re.compile(r"^[^\s@*]+(@[^\s@*]*)?\*?$")
 
@@ -237,6 +239,8 @@ def _recipient(channel: str, node: Node, found: Findings) -> str | None:
 def _voice(node: Node, found: Findings) -> None:
     fields = Fields(node, found, "voice")
     for key in VOICE:
-        fields.child(key)
+        part = fields.child(key)
+        if part is not None and key in COMPONENTS:
+            check_profiles(key, part, found)
+    parse_turns(fields, found)
     fields.finish()
-    found.warn(node, "voice is not built yet: its settings change nothing", "they can stay", line=node.key_line)

@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from events.base import Event
-from events.call import CallRequested
 from events.conversation import (
     AttachmentsRead,
     ChannelSwitched,
@@ -37,9 +36,10 @@ from events.conversation import (
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
 from events.person import PersonHeard
-from libs.domain import course, lines
+from libs.domain import course, lines, phone
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
+from libs.domain.phone import Phone
 
 Status = Literal["new", "open", "with_operator", "closed"]
 LOST = ("failed", "withheld")
@@ -51,7 +51,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
     `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
     wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
-    `tokens` and `micros` (by currency) are what turns with Claude have cost.
+    `tokens` and `micros` (by currency) are what turns with Claude have cost. `phone` is the call that rings or goes on.
     """
 
     contact_id: str = ""
@@ -63,6 +63,7 @@ class Conversation(msgspec.Struct, frozen=True):
     matters: Mapping[str, Matter] = msgspec.field(default_factory=dict)
     focus: str | None = None
     turn: Turn | None = None
+    phone: Phone | None = None
     quiet: bool = False
     idle: int = 0
     silenced: bool = False
@@ -179,8 +180,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _with_progress(_matter(now, event.matter, settled=event.how))
-        case CallRequested():
-            return _awaiting(now, event.call)
+        case _ if isinstance(event, phone.FACTS):
+            return phone.in_call(now, event)
         case ToolRequested():
             asked = replace(now, calls=_and(now.calls, event.call, event))
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)
@@ -364,6 +365,7 @@ def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
     """What the contact wrote is read once more now that we know who it is; what somebody else wrote is not read again."""
     turn = state.turn
     state = replace(_settled(state, event.turn), language=event.language or state.language)
+    state = replace(state, phone=phone.evolve(state.phone, event, state.version))
     if turn is None or turn.id != event.turn or event.verdict == "confirmed":
         return state
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Situation = Literal["number_dictation", "after_filler", "mid_sentence", "emotional", "after_question", "base"]
+Expects = Literal["nothing", "answer", "number"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,14 @@ FILLERS = phrases(
 )
 BACKCHANNELS = phrases(
     "hm, hmm, hmmm, mm, mmm, mhm, uh huh, haan, han, haan haan, haan ji, ji, ji haan, ji ji, ok, okay, ok ok, acha, achha, accha, "
-    "theek, theek hai, sahi, right, yes, yeah, yep, sure, i see, go on, bolo, boliye, "
-    "हम्म, हाँ, हां, जी, हाँ जी, हां जी, जी हाँ, जी हां, ओके, अच्छा, ठीक, ठीक है, सही"
+    "theek, theek hai, sahi, right, yes, yeah, yep, sure, i see, go on, bolo, boliye, batao, bataiye, kahiye, "
+    "हम्म, हाँ, हां, जी, हाँ जी, हां जी, जी हाँ, जी हां, ओके, अच्छा, ठीक, ठीक है, सही, बोलो, बोलिए, बताओ, बताइए, कहिए"
 )
+GREETINGS = phrases(
+    "hello, hallo, helo, hi, haan hello, namaste, namaskar, good morning, good afternoon, good evening, kaun, kaun bol raha hai, "
+    "who is this, हेलो, हैलो, नमस्ते, नमस्कार, कौन, कौन बोल रहा है"
+)
+"""What somebody says when they take a call; while we speak our first words it interrupts no more than a backchannel."""
 _NUMBERS = frozenset(
     words(
         "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -69,6 +75,14 @@ _MONTHS = frozenset(
     words(
         "january february march april may june july august september october november december "
         "जनवरी फरवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"
+    )
+)
+_OF_AMOUNT_OR_DATE = frozenset(
+    words("rupee rupees rs inr rupaye rupay rupaiye tareekh tarikh taarikh date percent रुपये रुपए रुपया तारीख तारीख़")
+)
+_ASKS_FOR_NUMBER = frozenset(
+    words(
+        "amount number otp pin reference utr pincode kitna kitne kitni rakam rashi रकम राशि कितना कितने कितनी नंबर संख्या"
     )
 )
 _UNFINISHED = frozenset(
@@ -85,6 +99,7 @@ _FEELING = frozenset(
     )
 )
 _TAIL_OF_DIGITS = re.compile(r"^[\d०-९][\d०-९,]*$")
+_ORDINAL = re.compile(r"^\d{1,2}(?:st|nd|rd|th)$")
 _UNFINISHED_MARK = re.compile(r"(?:,|…|\.\.\.|[-–—])\s*$")
 
 
@@ -107,9 +122,22 @@ def situation(
         return "after_filler"
     if said and (said[-1] in _UNFINISHED or _UNFINISHED_MARK.search(text)):
         return "mid_sentence"
-    if emotional or any(word in _FEELING for word in said):
+    if emotional or feels(text):
         return "emotional"
     return "after_question" if after_question else "base"
+
+
+def feels(text: str) -> bool:
+    """Whether somebody's words show that they are upset."""
+    return any(word in _FEELING for word in words(text))
+
+
+def expects(said: str) -> Expects:
+    """What our own words ask for: nothing, an answer, or one with a number."""
+    last = re.split(r"(?<=[.!?।])\s+", said.rstrip())[-1]
+    if not last.endswith("?"):
+        return "nothing"
+    return "number" if _ASKS_FOR_NUMBER.intersection(words(last)) else "answer"
 
 
 def dictates(said: Sequence[str], *, asked_for_number: bool = False) -> bool:
@@ -125,10 +153,10 @@ def dictates(said: Sequence[str], *, asked_for_number: bool = False) -> bool:
 def names_amount_or_date(text: str) -> bool:
     """Whether somebody named an amount, a number or a date that is worth reading back."""
     said = words(text)
-    numbers = [word for word in said if word in _NUMBERS or _TAIL_OF_DIGITS.match(word)]
+    numbers = [word for word in said if word in _NUMBERS or _TAIL_OF_DIGITS.match(word) or _ORDINAL.match(word)]
     return (
         len(numbers) >= 2
-        or (bool(numbers) and any(word in _MONTHS for word in said))
+        or (bool(numbers) and any(word in _MONTHS or word in _OF_AMOUNT_OR_DATE for word in said))
         or any(len(word) >= 3 for word in numbers if _TAIL_OF_DIGITS.match(word))
     )
 

@@ -1,13 +1,13 @@
 """The words of turn-taking: what happens in a call, what to do about it, and by which manners. Times in milliseconds of the call."""
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
-from libs.domain.endpointing import BACKCHANNELS, FILLERS, Endpointing, Situation
+from libs.domain.endpointing import BACKCHANNELS, FILLERS, GREETINGS, Endpointing, Expects, Situation, words
 
 Prompt = Literal["gentle_prompt", "check_in", "final_check", "goodbye"]
 PROMPTS: tuple[Prompt, ...] = get_args(Prompt)
-Expects = Literal["nothing", "answer", "number"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,24 @@ class Manners:
 
     `tail_ms`: how shortly before the end of our question a "haan" may come and still be its answer. `stalled_ms`: how long
     after the last word a turn ends although the provider says nothing. `think_ms`: how long the contact waits for our
-    words before a filler is played. `nod_after_ms`, `nod_every_ms`, `nod_pause_ms`: our own backchannels in long speech.
+    words before a filler is played, `think_again_ms` until the next one; after `think_times` of them nobody believes in an
+    answer any more. `resume_ms`: how long after an interruption without
+    a word we go on. `digits_ms`: how long after a key the next one may come. `nod_after_ms`, `nod_every_ms`, `nod_pause_ms`:
+    our own backchannels in long speech.
     """
 
     endpointing: Endpointing = field(default_factory=Endpointing)
     silence: Silence = field(default_factory=Silence)
     fillers: tuple[tuple[str, ...], ...] = FILLERS
     backchannels: tuple[tuple[str, ...], ...] = BACKCHANNELS
+    greetings: tuple[tuple[str, ...], ...] = GREETINGS
     tail_ms: int = 800
     stalled_ms: int = 3000
     think_ms: int = 1800
+    think_again_ms: int = 5000
+    think_times: int = 3
+    resume_ms: int = 700
+    digits_ms: int = 2000
     nod_after_ms: int = 6000
     nod_every_ms: int = 8000
     nod_pause_ms: int = 250
@@ -52,15 +60,40 @@ INDIAN = Manners(
     silence=Silence(gentle_prompt_s=8, check_in_s=15, final_check_s=25, goodbye_s=35),
 )
 """The preset for Indian English and Hinglish: people pause longer."""
+PRESETS = {"indian_english": INDIAN, "default": DEFAULT}
+"""By their names in `voice.preset` of the settings."""
+
+
+def manners(told: Mapping[str, Any]) -> Manners:
+    """How an agent takes turns, by `voice` of the settings: a preset, and what it says otherwise."""
+    preset = PRESETS[told.get("preset") or "indian_english"]
+    fillers = told.get("fillers")
+    digits = told.get("digits") or {}
+    return replace(
+        preset,
+        endpointing=replace(preset.endpointing, **(told.get("endpointing") or {})),
+        silence=replace(preset.silence, **(told.get("silence") or {})),
+        fillers=preset.fillers if fillers is None else tuple(words(each) for each in fillers),
+        digits_ms=digits.get("timeout_ms", preset.digits_ms),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The contact's words: an interim replaces the one before it, a final one stays."""
+    """The contact's words: an interim replaces the one before it, a final one stays. `ended`: when the last word was over."""
 
     at: int
     text: str
     final: bool = False
+    ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """The contact pressed a key; `#` says that no more come."""
+
+    at: int
+    digit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +113,18 @@ class TurnResumed:
 
 @dataclass(frozen=True, slots=True)
 class AgentBegan:
-    """Our words begin to be heard. `turn` is the one they answer (0: an opening or a prompt)."""
+    """Our words begin to be heard, or more of them is known. `turn` is the one they answer (0: an opening or a prompt).
+
+    `opening`: the first of the call. `prompt`: they break a silence. `filler`: the answer itself is still being thought of.
+    """
 
     at: int
     text: str
     turn: int = 0
     expects: Expects = "nothing"
+    opening: bool = False
     prompt: bool = False
+    filler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +157,7 @@ class Tick:
     at: int
 
 
-Happening = Heard | EndOfTurn | TurnResumed | AgentBegan | AgentSpoke | AgentEnded | Felt | Tick
+Happening = Heard | Pressed | EndOfTurn | TurnResumed | AgentBegan | AgentSpoke | AgentEnded | Felt | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +193,17 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class TurnClosed:
-    """The contact has finished; answer `text`. `read_back`: repeat the amount or date for confirmation."""
+    """The contact has finished; answer `text`, and the keys that they pressed.
+
+    `read_back`: repeat the amount or date for confirmation. `speculated`: the answer that was thought of early fits.
+    """
 
     turn: int
     text: str
     situation: Situation
     read_back: bool = False
     speculated: bool = False
+    digits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +213,10 @@ class Nod:
 
 @dataclass(frozen=True, slots=True)
 class HoldOn:
-    """Our answer takes long: play a filler so that the contact hears something."""
+    """Our answer takes long: play a filler so that the contact hears something. `times`: how often we have, this one included."""
 
     turn: int
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

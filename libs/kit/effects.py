@@ -24,6 +24,7 @@ from libs.kit.codec import Row
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.failures import describe, passes
+from libs.kit.settling import Ending, Settling
 from libs.kit.store import ANY, Append, Store
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,8 @@ _ROWS = telemetry.gauge("effect_rows", "Effects that are not closed.", "ledger",
 class EffectLedger:
     """The worker of one service's ledger in this process; any number of them may run, here and on other replicas.
 
-    `slots` bounds how many effects this worker performs at once. `source` is the service that tells the outcomes.
+    `slots` bounds how many effects this worker performs at once, `room` how many more it may begin now (a worker whose lines
+    are all taken claims nothing: a sibling may have some left). `source` is the service that tells the outcomes.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class EffectLedger:
         clock: Clock,
         source: str,
         slots: int = 32,
+        room: Callable[[], int] | None = None,
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
         self.ledger = ledger
@@ -75,7 +78,9 @@ class EffectLedger:
         self._clock = clock
         self._source = source
         self._slots = slots
+        self._room = room
         self._chance = chance
+        self._settling = Settling(store, ledger)
         self._wake = asyncio.Event()
         self._sweep_now = True
         self._running: set[asyncio.Task[None]] = set()
@@ -109,7 +114,8 @@ class EffectLedger:
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
         began = time.monotonic()
-        records = await self._claim(self._slots - len(self._running))
+        free = self._slots if self._room is None else min(self._slots, self._room())
+        records = await self._claim(free - len(self._running))
         for record in records:
             claim = self._claim_of(record, began, self._leases[record["kind"]])
             task = asyncio.create_task(self._work(claim, record), name=f"{claim.kind} {claim.id}")
@@ -262,10 +268,12 @@ class EffectLedger:
 
     async def _close(self, claim: Claim, label: str, drafts: Sequence[Draft], *, answered: bool = False) -> None:
         before = self._notices
-        told = await self._tell(claim, label, drafts, "effect_settle", claim.id, claim.token, label, answered)
-        if told is None:
+        more = await self._settling.settle(Ending(claim, label, self._appends(claim, label, drafts), answered))
+        if more is None:
             log.warning("the claim was no longer ours: its outcome is not told", outcome=label)
-        elif told["more"] or self._notices != before:
+            return
+        _OUTCOMES.labels(self.ledger, claim.kind, label).inc()
+        if more or self._notices != before:
             # What was opened meanwhile may have been looked for while this one still stood before it.
             self._wake.set()
 

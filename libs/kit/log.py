@@ -46,7 +46,7 @@ def configure(form: Format = "json", level: str = "info", *, pii: bool = False, 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for noisy in ("httpx", "httpcore", "uvicorn.access"):  # they log full URLs, which may hold an address
+    for noisy in ("httpx", "httpx2", "httpcore", "uvicorn.access"):  # they log full URLs, which may hold an address
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
 
 

@@ -55,7 +55,9 @@ class App:
     """A service as `serve` takes it.
 
     `ready` names what the service depends on, each `ok` (or `ok: …`) or a sentence why not. `drain` runs when the process
-    begins to drain: it tells the clients of open sockets to go elsewhere. `close` runs after the loops have ended.
+    begins to drain: it tells the clients of open sockets to go elsewhere. Until `busy` says no, the process goes on draining
+    although no socket is open; `expects` says of a WebSocket that opens meanwhile whether it was promised a place here.
+    `close` runs after the loops have ended.
     """
 
     name: str
@@ -63,6 +65,8 @@ class App:
     loops: Sequence[Loop] = ()
     ready: Callable[[], Awaitable[Mapping[str, str]]] = always_ready
     drain: Callable[[], None] | None = None
+    busy: Callable[[], bool] | None = None
+    expects: Callable[[Scope], bool] | None = None
     close: Callable[[], Awaitable[None]] | None = None
 
 
@@ -73,6 +77,8 @@ class Draining:
     began: float | None = None
     sockets: int = 0
     to_tell: list[Callable[[], None]] = field(default_factory=list)
+    busy: Sequence[Callable[[], bool]] = ()
+    expects: Sequence[Callable[[Scope], bool]] = ()
 
     @property
     def yes(self) -> bool:
@@ -92,7 +98,8 @@ class Draining:
         """Nothing is open any more, or we have waited long enough."""
         if self.began is None:
             return False
-        return self.sockets == 0 or time.monotonic() - self.began > longest.total_seconds()
+        idle = self.sockets == 0 and not any(busy() for busy in self.busy)
+        return idle or time.monotonic() - self.began > longest.total_seconds()
 
 
 @dataclass(slots=True)
@@ -207,10 +214,14 @@ async def serve(
     """Serve until SIGTERM or SIGINT (or until cancelled), then drain.
 
     `on_ready` is called with the port once it is open (port 0 takes a free one). While draining, `/health/ready` says 503,
-    new WebSockets are refused, open ones may finish for `drain`, requests are answered; then the loops end. A second
+    new WebSockets are refused (but those that an app expects), open ones may finish for `drain`, requests are answered; then the loops end. A second
     signal ends it at once.
     """
-    draining = Draining(to_tell=[app.drain for app in apps if app.drain is not None])
+    draining = Draining(
+        to_tell=[app.drain for app in apps if app.drain is not None],
+        busy=[app.busy for app in apps if app.busy is not None],
+        expects=[app.expects for app in apps if app.expects is not None],
+    )
     config = uvicorn.Config(
         application(apps, draining),
         host=host,
@@ -274,7 +285,7 @@ def _drain_sockets(draining: Draining) -> Callable[[ASGIApp], ASGIApp]:
             if scope["type"] != ScopeType.WEBSOCKET:
                 await app(scope, receive, send)
                 return
-            if draining.yes:
+            if draining.yes and not any(expects(scope) for expects in draining.expects):
                 await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "draining"})
                 return
             draining.sockets += 1

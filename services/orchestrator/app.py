@@ -15,8 +15,10 @@ from events.followup import Scheduled
 from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
+from libs.config.providers import CALLING_NUMBER, SANDBOX_CALLER
 from libs.config.secrets import resolve
 from libs.domain.conversation import Conversation
+from libs.domain.phone import VOICE
 from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
 from libs.kit import ids, timers
@@ -88,7 +90,11 @@ class Doors:
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
             bound = mode == "live" and self.settings.profile == "development"
-            sender = resolve(chosen.credentials.get("caller_id"), self.settings.environment)
+            sender = resolve(chosen.credentials.get(CALLING_NUMBER), self.settings.environment)
+            if channel in self.settings.off:
+                mode = "off"
+            elif channel == VOICE and mode == "sandbox":
+                sender = SANDBOX_CALLER
             doors[channel] = Door(mode, chosen.test_recipients if bound else (), sender)
         return doors
 

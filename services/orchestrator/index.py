@@ -8,11 +8,13 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
+from events.call import CallRequested
 from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from events.phone import CallOver
 from libs.domain.rules import Holder
 from libs.kit.world import Row
 
@@ -345,6 +347,16 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
                 (tenant, draft.subject, event.message, now),
                 alters=_approaches(tenant, draft.subject or ""),
+            )
+        case CallRequested(purpose="approach"):
+            yield Row(
+                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
+                (tenant, draft.subject, event.call, now),
+            )
+        case CallOver(outcome="failed" | "withheld"):
+            yield Row(
+                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
+                (tenant, draft.subject, event.call),
             )
         case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
             yield Row(

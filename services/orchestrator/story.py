@@ -64,7 +64,8 @@ class Story:
     """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them.
 
     `steps` counts by matter how many steps this decision has run. The matters that are `held` do not speak yet, those
-    that have `gathered` wait for no other one any more.
+    that have `gathered` wait for no other one any more. While a call has the floor, `spoken` are the bundle's own words
+    for it, and `answered` what came of what was asked for in it, by its number; it `speaks` where the contact waits for that.
     """
 
     def __init__(self, known: Known) -> None:
@@ -77,6 +78,9 @@ class Story:
         self.steps: Counter[str] = Counter()
         self.held: set[str] = set()
         self.gathered: set[str] = set()
+        self.spoken: list[str] = []
+        self.answered: dict[int, dict[str, Any]] = {}
+        self.speaks = False
         self._counts: dict[str, int] = {}
 
     @property

@@ -8,25 +8,31 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from voice_world import ROOT, Voice, bundle
+from voice_house import House, sandbox_urls
+from voice_world import ROOT, Voice, published
 
-from events.base import Cause
-from libs.kit import http, ids
-from libs.kit.bundles import publish
+from libs.kit import http
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.embedded_process import free_port
 from libs.kit.relay import Relay
 from libs.kit.serve import App, Loop, serve
 from libs.kit.store import Store
-from libs.testkit.nouns import NOON, TENANT
+from libs.testkit.nouns import NOON
 from libs.testkit.servers import StoreOf
 from voice_service.app import build
 from voice_service.settings import SANDBOX_SECRET, Settings
 
 pytest_plugins = ["libs.testkit.servers"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--calls", type=int, default=0, help="of the fault run: so many calls, with every fault in turn")
+    parser.addoption("--at-once", type=int, default=12, help="of the fault run: so many calls at a time")
+    parser.addoption("--only", default="", help="of the fault run: only faults whose name contains this")
 
 
 @pytest.fixture(scope="session")
@@ -77,18 +83,9 @@ async def voice(
         stack.push_async_callback(bus.close)
         port = free_port()
         origin = f"http://127.0.0.1:{port}"
-        base = f"{sandbox}/sandbox"
-        urls = {
-            "telephony": f"{base}/exotel",
-            "stt": f"{base}/deepgram",
-            "tts": f"{base}/cartesia",
-            "llm": f"{base}/anthropic",
-        }
-        settings = Settings(environment={}, sandbox_urls=urls, origin=origin, profile="development")
+        settings = Settings(environment={}, sandbox_urls=sandbox_urls(sandbox), origin=origin, profile="development")
         own = await store_of(role="converse_voice")
-        cause_id = ids.cause_id(TENANT, "test", "bundle")
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-        await publish(store, TENANT, bundle(), cause)
+        await published(store, clock)
         service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2), poll_every_s=1.0)
         relay = Relay(0, url=database, bus=bus, clock=clock)
         up: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -103,3 +100,29 @@ async def voice(
 @pytest.fixture
 def secret() -> str:
     return SANDBOX_SECRET
+
+
+@pytest.fixture
+async def house(
+    sandbox: str, database: str, store: Store, clock: Clock, nats_url: str, tmp_path: Path
+) -> AsyncIterator[House]:
+    """Workers as processes; a test starts as many as it wants."""
+    await clock.set(NOON)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(http.client())
+        (await client.post(f"{sandbox}/_sandbox/reset")).raise_for_status()
+        bus = await Bus.connect(nats_url, name="relay")
+        stack.push_async_callback(bus.close)
+        await published(store, clock)
+        relaying = asyncio.create_task(Relay(0, url=database, bus=bus, clock=clock).run())
+        house = House(
+            voice=Voice("", sandbox, store, clock, client),
+            database=database,
+            nats=nats_url,
+            folder=tmp_path,
+            lease=timedelta(seconds=6),
+        )
+        stack.push_async_callback(house.close)
+        yield house
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)

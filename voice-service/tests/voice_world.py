@@ -14,6 +14,7 @@ from events.values import PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import ids
+from libs.kit.bundles import publish
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
@@ -33,10 +34,19 @@ BUNDLE = {
 }
 
 
-def bundle() -> Bundle:
-    loaded = compile_bundle(BUNDLE, {}, "development")
+def bundle(settings: str = "") -> Bundle:
+    """The bundle, with more in its settings."""
+    given = {**BUNDLE, "settings.yaml": BUNDLE["settings.yaml"] + settings}
+    loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
+
+
+async def published(store: Store, clock: Clock, settings: str = "") -> None:
+    """The bundle is in force, with more in its settings."""
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings}")
+    cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
+    await publish(store, TENANT, bundle(settings), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
@@ -58,16 +68,18 @@ class Voice:
     client: httpx.AsyncClient
     _asked: int = field(default=0)
 
-    async def happens(self, event: Event) -> Recorded[Any]:
+    async def happens(self, event: Event, *, conversation: str = CONVERSATION, contact: str = PRIYA) -> Recorded[Any]:
         """The orchestrator appends a fact to the conversation."""
         self._asked += 1
-        cause_id = ids.cause_id(TENANT, "test", f"{CONVERSATION} {self._asked}")
+        cause_id = ids.cause_id(TENANT, "test", f"{conversation} {self._asked}")
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="orchestrator")
-        draft = Draft(CONVERSATION, event, f"contact-{PRIYA}", PRIYA)
-        appended = await self.store.append_any(TENANT, CONVERSATION, [draft], cause)
-        return (await self.store.read_stream(TENANT, CONVERSATION, appended.version - 1))[0]
+        draft = Draft(conversation, event, f"contact-{contact}", contact)
+        appended = await self.store.append_any(TENANT, conversation, [draft], cause)
+        return (await self.store.read_stream(TENANT, conversation, appended.version - 1))[0]
 
-    async def call(self, **changed: Any) -> Recorded[CallRequested]:
+    async def call(
+        self, *, conversation: str = CONVERSATION, contact: str = PRIYA, **changed: Any
+    ) -> Recorded[CallRequested]:
         """The orchestrator asks for a call about the overdue invoice."""
         given: dict[str, Any] = {
             "to": PRIYA_PHONE,
@@ -78,7 +90,8 @@ class Voice:
             "channels": ["whatsapp"],
         }
         allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=self.clock.now())
-        return await self.happens(CallRequested(call="", allowed_by=allowed, **(given | changed)))
+        asked = CallRequested(call="", allowed_by=allowed, **(given | changed))
+        return await self.happens(asked, conversation=conversation, contact=contact)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A control of the emulators, which must succeed."""
@@ -100,7 +113,7 @@ class Voice:
 
         return await until(there, seconds=seconds)
 
-    async def placed(self) -> list[dict[str, Any]]:
-        """The calls to Priya, as Exotel saw them."""
-        found: list[dict[str, Any]] = await self.control("GET", f"/exotel/calls?to=%2B{PRIYA_PHONE[1:]}")
+    async def placed(self, number: str = PRIYA_PHONE) -> list[dict[str, Any]]:
+        """The calls to somebody (Priya), as Exotel saw them."""
+        found: list[dict[str, Any]] = await self.control("GET", f"/exotel/calls?to=%2B{number[1:]}")
         return found

@@ -1,50 +1,39 @@
 """The service's table of contents: a reactor, the dialling, the calls that go on, and the poll for those that say nothing."""
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import asyncpg
-import structlog
-from anthropic import AsyncAnthropic
 from loguru import logger as pipecat_log
-from starlette.websockets import WebSocket
 
-from libs.channels import exotel_media
-from libs.channels.exotel import Status
 from libs.config.bundle import Bundle
-from libs.kit import buckets, http
+from libs.kit import http
 from libs.kit.auth import Auth
-from libs.kit.buckets import Limits
-from libs.kit.bundles import Bundles, NothingPublished, Publications
+from libs.kit.bundles import Bundles
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effects import EffectLedger
-from libs.kit.problems import Problem
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
-from voice_service import decide, pipeline
-from voice_service.calls import Call, Calls, Facts, Known
+from voice_service.account import Account
+from voice_service.brain import Brain
+from voice_service.calls import Calls
+from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
-from voice_service.http import UNKNOWN_CALL, routes
+from voice_service.http import routes
+from voice_service.leases import BEAT, LEASE, Worker
+from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
-from voice_service.settings import ChannelOff, Door, Settings
+from voice_service.providers.shared import Shared
+from voice_service.settings import Settings
 
 NAME = "voice"
 TIMEOUT = timedelta(seconds=10)
-LOOK_AGAIN_S = 60.0
-
-log = structlog.get_logger(__name__)
-
-_BY_CALL = "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND call = $2"
-_BY_REF = (
-    "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND provider_ref = $2"
-)
 
 
 async def build(
@@ -56,16 +45,25 @@ async def build(
     timeout: timedelta = TIMEOUT,
     evidence: timedelta = EVIDENCE,
     poll_every_s: float = EVERY_S,
+    beat: timedelta = BEAT,
+    lease: timedelta = LEASE,
 ) -> App:
-    """The service. `timeout` bounds a request to the telephony provider; `evidence` how long a lost one may be explained."""
+    """The service. `timeout` bounds a request to the telephony provider; `evidence` how long a lost one may be explained.
+
+    `beat` is how often the process proves that it lives, `lease` the silence after which its calls are ended by a sibling.
+    """
     pipecat_log.remove()
     pipecat_log.add(sys.stderr, level="WARNING")
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
-    calls = Calls(settings.calls)
+    calls = Calls()
     facts = Facts(store, clock)
-    desk = Desk(settings, store, bundles, clock, calls, facts)
-    dialler = Dialler(settings, bundles, clock, client, calls.room)
+    worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
+    shared = Shared(settings.folder)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
+    dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -77,10 +75,16 @@ async def build(
         source=NAME,
         target=target,
     )
-    worker = EffectLedger(
-        LEDGER, {DIAL: dialler.kind(timeout=timeout, wait=evidence)}, store=store, clock=clock, source=NAME
+    ledger = EffectLedger(
+        LEDGER,
+        {DIAL: dialler.kind(timeout=timeout, wait=evidence)},
+        store=store,
+        clock=clock,
+        source=NAME,
+        room=worker.room,
     )
     poll = Poll(settings, store, bundles, clock, client, desk.told, every_s=poll_every_s)
+    orphans = Orphans(store, facts, worker)
     account = Account(settings, store, bundles)
 
     async def ready() -> Mapping[str, str]:
@@ -88,143 +92,30 @@ async def build(
         return {"nats": "ok" if bus.connected else "not connected", **reactor.health()}
 
     def drain() -> None:
-        calls.draining = True
+        worker.draining = True
 
     async def close() -> None:
-        await desk.close()
+        await worker.end()
+        await shared.close()
         await client.aclose()
 
     return App(
         name=NAME,
-        routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
+        routes=routes(
+            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
+        ),
         loops=[
             Loop("reactor", reactor.run),
-            Loop("effects", worker.run),
+            Loop("effects", ledger.run),
+            Loop("heartbeat", worker.run),
+            Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],
         ready=ready,
         drain=drain,
+        busy=worker.busy,
+        expects=worker.expects,
         close=close,
-    )
-
-
-class Desk:
-    """Takes what the telephony provider tells, and holds the conversations that it brings."""
-
-    def __init__(
-        self, settings: Settings, store: Store, bundles: "Bundles[Bundle]", clock: Clock, calls: Calls, facts: Facts
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._bundles = bundles
-        self._clock = clock
-        self._calls = calls
-        self._facts = facts
-        self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
-
-    async def door(self, tenant: str) -> Door:
-        """A tenant's providers. Raises Problem 404 where the channel is off."""
-        try:
-            return self._settings.door(await self._bundles.current(tenant))
-        except (ChannelOff, NothingPublished) as error:
-            raise Problem(404, "There are no calls here", str(error)) from error
-
-    async def told(self, tenant: str, status: Status) -> None:
-        """What the provider says of a call is a fact, once; while it is talked on here, the conversation tells its end."""
-        row = await self._row(tenant, status.call, status.ref)
-        if row is None:
-            log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
-            return
-        name, event = decide.told(row["conversation"], status)
-        if name == "ended" and row["call"] in self._calls.live:
-            return
-        await self._facts.tell(_known(tenant, row), name, event)
-
-    async def talks(self, tenant: str, socket: WebSocket, started: exotel_media.Started, door: Door) -> None:
-        """Hold the conversation of a call of ours; a stranger's stream and a second one of the same call are closed."""
-        row = await self._row(tenant, started.call, started.ref)
-        if row is None or row["call"] in self._calls.live:
-            await socket.close(UNKNOWN_CALL)
-            return
-        stream = f"conversation-{row['conversation']}"
-        intent = (await self._store.read_stream(tenant, stream, row["version"] - 1))[0]
-        bundle = await self._bundles.current(tenant)
-        call = Call(self._facts, _known(tenant, row), intent, bundle, started.ref, self._calls.tracker)  # type: ignore[arg-type] # by its row
-        self._calls.live[row["call"]] = call
-        writing = asyncio.create_task(call.write())
-        call.answered()
-        try:
-            await pipeline.talk(
-                socket,
-                started.stream,
-                call,
-                door,
-                self._settings.voice(bundle),
-                self._client(door),
-                self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
-            )
-        except Exception:
-            log.exception("a call broke", call=str(row["call"]))
-        finally:
-            call.over()
-            await asyncio.shield(writing)
-            self._calls.live.pop(row["call"], None)
-
-    async def close(self) -> None:
-        """Close the connections to Claude."""
-        for client in self._claude.values():
-            await client.close()
-
-    def _client(self, door: Door) -> AsyncAnthropic:
-        """One for each account: its pool of connections is shared by the calls."""
-        key = (door.urls["llm"], door.keys["llm"])
-        if key not in self._claude:
-            self._claude[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=1)
-        return self._claude[key]
-
-    async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
-        try:
-            found = await self._store.pool.fetchrow(_BY_CALL, tenant, UUID(call)) if call else None
-        except ValueError:
-            found = None
-        return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
-
-
-class Account:
-    """Keeps the limits and the kill switch of the ledger's account as the tenants' bundles say."""
-
-    def __init__(self, settings: Settings, store: Store, bundles: "Bundles[Bundle]") -> None:
-        self._settings = settings
-        self._store = store
-        self._bundles = bundles
-        self._publications = Publications(store)
-
-    async def run(self) -> None:
-        """Look at once, at every publication, and now and then."""
-        while True:
-            for tenant in await self._store.tenants.all():
-                await self._configure(tenant.name)
-            await self._publications.wait(LOOK_AGAIN_S)
-
-    async def _configure(self, tenant: str) -> None:
-        killed = None
-        try:
-            self._settings.door(await self._bundles.current(tenant))
-        except NothingPublished:
-            return
-        except ChannelOff as off:
-            killed = str(off)
-        rate = self._settings.dials_per_second
-        limits = Limits(rate=rate, burst=max(1.0, rate), concurrency=8)
-        await buckets.configure(self._store.pool, LEDGER, tenant, "voice", limits, killed=killed)
-
-
-def _known(tenant: str, row: asyncpg.Record) -> Known:
-    return Known(
-        tenant=tenant,
-        call=row["call"],
-        conversation=row["conversation"],
-        contact=row["contact"],
-        correlation=row["correlation"],
     )

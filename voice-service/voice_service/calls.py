@@ -4,59 +4,24 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from events.base import Cause, Draft, Event, Recorded
+from events.base import Event, Recorded
 from events.call import Answered, CallRequested, DigitsPressed, Ended, EndReason, ToolCalled, TurnTaken
-from events.values import Cost
 from libs.config.bundle import Bundle
-from libs.kit import ids, telemetry
-from libs.kit.clock import Clock
-from libs.kit.store import Store
-from voice_service import decide
+from libs.kit import telemetry
+from voice_service.costs import costs
+from voice_service.facts import Facts, Known
+from voice_service.guides import Guide
 from voice_service.latency import Tracker, Turn
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "voice"
-
 _ACTIVE = telemetry.gauge("voice_calls", "Calls that are going on in this process.")
 _SECONDS = telemetry.histogram("voice_answer_seconds", "From the contact's last word to our first sound.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """A call as the log knows it."""
-
-    tenant: str
-    call: UUID
-    conversation: str
-    contact: str | None
-    correlation: UUID
-
-
-class Facts:
-    """Appends what happens in calls, each thing once: its name in the call is its cause's id."""
-
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self.store = store
-        self.clock = clock
-
-    async def tell(self, known: Known, name: str, event: Event) -> None:
-        """Append a fact; the same name again changes nothing."""
-        cause = Cause(
-            id=ids.cause_id(known.tenant, SOURCE, f"{known.call} {name}"),
-            correlation_id=known.correlation,
-            occurred_at=self.clock.now(),
-            source=SOURCE,
-        )
-        key = f"contact-{known.contact}" if known.contact else None
-        draft = Draft(decide.stream(known.call), event, key, known.contact)
-        await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
 
 
 @dataclass(slots=True)
@@ -92,6 +57,7 @@ class Call:
         self.stt_bytes = 0
         self.reason: EndReason | None = None
         self.hung_up = False
+        self.guide: Guide | None = None
         self.began = time.monotonic()
         self._everybody = everybody
         self._facts = facts
@@ -155,8 +121,8 @@ class Call:
         self.tell(f"turn {done.turn} {self.turns}", fact)
         self.exchange = Exchange(turn=done.turn)
 
-    def asked(self, tool: str, inputs: Mapping[str, Any]) -> None:
-        """Claude called a tool."""
+    def asked(self, tool: str, inputs: Mapping[str, Any]) -> int:
+        """Claude called a tool; how many that were, which is its number."""
         self.tools += 1
         fact = ToolCalled(
             conversation=self.known.conversation,
@@ -164,8 +130,10 @@ class Call:
             number=self.tools,
             tool=tool,
             inputs=dict(inputs),
+            said=self.exchange.contact,
         )
         self.tell(f"tool {self.tools}", fact)
+        return self.tools
 
     def pressed(self, digit: str) -> None:
         self.digits += 1
@@ -188,35 +156,9 @@ class Call:
         self._queue.put_nowait(None)
 
 
-def costs(call: Call, at: datetime) -> dict[str, Cost]:
-    """What a call took by component, by the bundle's dated prices; a component without a price is left out."""
-    pulses = -(-call.seconds // 60)
-    used: list[tuple[str, str, Any, float, str | None]] = [
-        ("telephony", "exotel", "minute", pulses, None),
-        ("stt", "deepgram", "minute", call.stt_bytes / 2 / 8000 / 60, None),
-        ("tts", "cartesia", "character", call.characters, None),
-        *(("llm", "anthropic", unit, count, category) for (unit, category), count in call.tokens.items()),
-    ]
-    found: dict[str, Cost] = {}
-    for component, provider, unit, count, category in used:
-        price = call.bundle.price(provider, unit, at.date(), category)
-        if price is None:
-            continue
-        before = found[component].micros if component in found else 0
-        micros = before + round(float(price.minor_units(1)) * 10_000 * count)
-        found[component] = Cost(currency=price.currency, micros=micros)
-    return found
-
-
 class Calls:
     """The calls of this process."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.live: dict[UUID, Call] = {}
         self.tracker = Tracker()
-        self.draining = False
-
-    def room(self) -> bool:
-        """Whether one more may be dialled here."""
-        return not self.draining and len(self.live) < self.most

@@ -4,17 +4,36 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from events.base import Draft, Event, Recorded
 from events.call import Answered, CallRequested, Dialled, Ended, EndReason, OutcomeUnknown, Rejected, Ringing, Withheld
-from libs.channels.exotel import Status
+from events.values import Cost
+from libs.channels.exotel import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
-from libs.domain.policy import calendar_of
+from libs.domain.policy import within_hours
 
 FRESH = timedelta(minutes=2)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
 
 PROVIDER = "exotel"
+
+
+class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a call that goes on has come to, as its process last knew."""
+
+    seconds: int
+    turns: int = 0
+    costs: dict[str, Cost] = {}
+    latency_ms: dict[str, dict[str, int]] = {}
+
+
+class ToldEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the provider says that a call ended."""
+
+    reason: EndReason
+    seconds: int = 0
 
 
 class Door(Protocol):
@@ -35,8 +54,9 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     decision = event.allowed_by
     if now - decision.at <= FRESH:
         return None
-    calendar = calendar_of(bundle.policy, channel="voice", purpose=decision.purpose, zone=bundle.policy.timezone)
-    return None if calendar.is_open(now) else "the hours in which it was allowed are over"
+    policy = bundle.policy
+    is_open = within_hours(policy, channel="voice", purpose=decision.purpose, at=now, zone=policy.timezone)
+    return None if is_open else "the hours in which it was allowed are over"
 
 
 def dialled(intent: Recorded[CallRequested], ref: str) -> Draft:
@@ -79,5 +99,27 @@ def told(conversation: str, status: Status) -> tuple[str, Event]:
         case "answered":
             return "answered", Answered(conversation=conversation, at=status.at, provider_ref=status.ref)
         case _:
-            reason: EndReason = "voicemail" if status.machine else _REASONS[status.state]
-            return "ended", Ended(conversation=conversation, reason=reason, seconds=status.seconds or 0)
+            end = told_end(status)
+            return "ended", Ended(conversation=conversation, reason=end.reason, seconds=end.seconds)
+
+
+def over(status: Status) -> bool:
+    """Whether a status says that a call has ended."""
+    return status.state in OVER
+
+
+def told_end(status: Status) -> ToldEnd:
+    """The end that a status tells."""
+    return ToldEnd(reason="voicemail" if status.machine else _REASONS[status.state], seconds=status.seconds or 0)
+
+
+def cut_off(conversation: str, used: Used, told: ToldEnd | None) -> Ended:
+    """The end of a call whose process has died: what is known of it, the provider's seconds where they came."""
+    return Ended(
+        conversation=conversation,
+        reason="failed",
+        seconds=max(used.seconds, told.seconds if told else 0),
+        turns=used.turns,
+        costs=used.costs,
+        latency_ms=used.latency_ms,
+    )

@@ -17,6 +17,7 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.store import Store
+from voice_service.leases import LEASE
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,15 @@ SILENT = timedelta(seconds=45)
 """How old a call is before it is asked about: ringing takes up to thirty seconds."""
 SKEW = timedelta(seconds=5)
 
-_SILENT = """SELECT tenant, call, conversation, version, provider_ref, state, asked_at FROM voice.call
-WHERE state <> 'over' AND state <> 'requested' AND asked_at < now() - $1::interval
-ORDER BY asked_at LIMIT 100"""
+_SILENT = """UPDATE voice.call SET polled_at = now() WHERE (tenant, call) IN (
+    SELECT c.tenant, c.call FROM voice.call c
+    WHERE c.state NOT IN ('over', 'requested') AND c.held_by IS NULL
+        AND (c.polled_at IS NULL OR c.polled_at < now() - $2::interval)
+        AND (c.asked_at < now() - $1::interval OR c.dialled_by IS NOT NULL AND NOT EXISTS (
+            SELECT FROM voice.worker w WHERE w.id = c.dialled_by AND w.seen_at > now() - $3::interval))
+    ORDER BY c.asked_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+RETURNING tenant, call, conversation, version, provider_ref, state, asked_at"""
+"""Calls that nobody holds and that say nothing, or whose dialler has died; each for one process at a time."""
 _KNOWN = "SELECT provider_ref FROM voice.call WHERE tenant = $1 AND provider_ref IS NOT NULL AND asked_at > $2"
 
 
@@ -59,7 +66,7 @@ class Poll:
     async def run(self) -> None:
         """Ask now and then, as long as the process lives."""
         while True:
-            for row in await self._store.pool.fetch(_SILENT, self._silent):
+            for row in await self._store.pool.fetch(_SILENT, self._silent, self._silent / 2, LEASE):
                 try:
                     await self._ask(row)
                 except (httpx.HTTPError, Malformed, ChannelOff, NothingPublished) as error:

@@ -25,6 +25,7 @@ from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from libs.domain.endpointing import expects
 from libs.domain.floor import (
     Action,
     AgentBegan,
@@ -32,12 +33,10 @@ from libs.domain.floor import (
     AgentSpoke,
     BreakSilence,
     EndOfTurn,
-    Expects,
     Happening,
     Heard,
     HoldOn,
     Manners,
-    Prompt,
     Resume,
     StopSpeaking,
     Tick,
@@ -47,14 +46,7 @@ from libs.domain.floor import (
 from libs.domain.turntaking import Floor, step, wake_at
 from voice_service.calls import Call
 from voice_service.latency import Turn
-
-LINES: dict[Prompt, str] = {
-    "gentle_prompt": "Hello? Aap sun pa rahe hain?",
-    "check_in": "Kya aap abhi line par hain?",
-    "final_check": "Mujhe aapki awaaz nahi aa rahi hai. Kya aap bol sakte hain?",
-    "goodbye": "Lagta hai abhi baat nahi ho pa rahi hai. Hum phir call karenge. Namaste.",
-}
-HOLD_ON = "Ek second."
+from voice_service.lines import HOLD_ON, LINES
 
 
 class TurnTaking(FrameProcessor):
@@ -115,9 +107,8 @@ class TurnTaking(FrameProcessor):
         text, prompt = self._said
         exchange = self._call.exchange
         words = text or exchange.planned
-        expects: Expects = "answer" if words.rstrip().endswith("?") else "nothing"
         turn = 0 if text else exchange.turn
-        return AgentBegan(now, words, turn=turn, expects=expects, prompt=prompt)
+        return AgentBegan(now, words, turn=turn, expects=expects(words), prompt=prompt)
 
     async def _tick(self) -> None:
         """Tell the engine that time has passed whenever it wants to know."""

@@ -1,6 +1,9 @@
-"""Turn-taking as a table of scenes: what happens at which millisecond, and what the engine does then."""
+"""The turn-taking engine as a table: what happens at which millisecond, and everything that the engine then does.
 
-from dataclasses import replace
+The engine is woken exactly when it asks to be. A scene ends at its last line's time, or at `until`.
+"""
+
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,6 @@ from hypothesis import strategies as st
 
 from libs.domain.floor import (
     DEFAULT,
-    INDIAN,
     Action,
     AgentBegan,
     AgentEnded,
@@ -20,7 +22,7 @@ from libs.domain.floor import (
     Heard,
     HoldOn,
     Manners,
-    Nod,
+    Pressed,
     Resume,
     Speculate,
     StopSpeaking,
@@ -29,275 +31,295 @@ from libs.domain.floor import (
     TurnResumed,
     Withdraw,
 )
-from libs.domain.turntaking import Floor, step, wake_at
-
-REMINDER = "Your invoice of fifty-two thousand rupees is open. When will you pay?"
+from tests.libs.domain.turntaking_play import REMINDER, STATEMENT, asks, of, play, said
 
 
-def play(*happened: Happening, until: int = 0, manners: Manners = DEFAULT) -> list[tuple[int, Action]]:
-    """What the engine does in a scene, each with its millisecond; it is woken exactly when it asks to be."""
-    floor, done = Floor(), []
-    pending = [*happened, *([Tick(until)] if until else [])]
-    for each in pending:
-        while (due := wake_at(floor, manners)) is not None and due < each.at:
-            floor, actions = step(floor, Tick(due), manners)
-            done += [(due, action) for action in actions]
-        floor, actions = step(floor, each, manners)
-        done += [(each.at, action) for action in actions]
-    return done
+@dataclass(frozen=True)
+class Scene:
+    """What happens, and all that the engine does, each with its millisecond."""
+
+    given: list[Happening]
+    then: list[tuple[int, Action]]
+    until: int = 0
+    manners: Manners = DEFAULT
 
 
-def closings(done: list[tuple[int, Action]]) -> list[tuple[int, str]]:
-    return [(at, action.text) for at, action in done if isinstance(action, TurnClosed)]
-
-
-def kinds(done: list[tuple[int, Action]]) -> list[tuple[int, str]]:
-    return [(at, type(action).__name__) for at, action in done]
-
-
-@pytest.mark.parametrize(
-    ("text", "candidate", "closes"),
-    [
-        ("I will pay tomorrow", 1100, 1300),
-        ("I will pay tomorrow", 1600, 1600),
-        ("my number is nine eight seven", 1100, 2500),
-        ("I will pay matlab", 1100, 2000),
-        ("I will pay when", 1100, 1700),
-        ("main pareshan hoon", 1100, 1600),
-    ],
-)
-def test_a_turn_closes_at_the_later_of_the_candidate_and_the_situations_wait(text, candidate, closes):
-    done = play(Heard(1000, text, final=True), EndOfTurn(candidate), until=4000)
-    assert closings(done) == [(closes, text)]
-
-
-def test_after_our_question_we_wait_less():
-    done = play(
-        AgentBegan(0, REMINDER, expects="answer"),
-        AgentEnded(3000),
-        Heard(4000, "tomorrow", final=True),
-        EndOfTurn(4100),
-        until=5000,
-    )
-    assert closings(done) == [(4250, "tomorrow")]
-
-
-def test_the_indian_preset_waits_longer():
-    done = play(Heard(1000, "I will pay", final=True), EndOfTurn(1100), until=2000, manners=INDIAN)
-    assert closings(done) == [(1350, "I will pay")]
-
-
-def test_an_emotional_contact_is_given_time():
-    done = play(Felt(0, True), Heard(1000, "I told you", final=True), EndOfTurn(1100), until=2000)
-    assert closings(done) == [(1600, "I told you")]
-
-
-def test_going_on_after_a_filler_makes_one_turn_of_it():
-    done = play(
-        Heard(1000, "payment kar denge matlab", final=True),
-        EndOfTurn(1100),
-        Heard(1700, "agle hafte", final=True),
-        EndOfTurn(1800),
+SCENES = {
+    # --- the end of a turn
+    "the last word counts from when it was spoken, not from when we learn of it": Scene(
+        [Heard(1120, "kal kar denge", ended=1000), EndOfTurn(1260)],
+        [(1300, TurnClosed(1, "kal kar denge", "base"))],
+        until=2000,
+    ),
+    "going on after a filler makes one turn of it": Scene(
+        [said(1000, "payment kar denge matlab"), EndOfTurn(1100), said(1700, "agle hafte"), EndOfTurn(1800)],
+        [(2000, TurnClosed(1, "payment kar denge matlab agle hafte", "base"))],
         until=3000,
-    )
-    assert closings(done) == [(2000, "payment kar denge matlab agle hafte")]
-
-
-def test_a_provider_that_falls_silent_does_not_leave_the_contact_waiting():
-    done = play(Heard(1000, "kal kar denge"), until=6000)
-    assert closings(done) == [(4000, "kal kar denge")]
-
-
-def test_a_real_word_stops_us_at_once_and_what_was_heard_is_kept():
-    done = play(
-        AgentBegan(0, REMINDER, expects="answer"),
-        AgentSpoke(1500, "Your invoice of fifty-two thousand"),
-        Heard(1600, "nahi suno"),
-        until=1700,
-    )
-    assert done == [(1600, StopSpeaking(0, "Your invoice of fifty-two thousand"))]
-
-
-@pytest.mark.parametrize("murmur", ["haan", "hmm", "ok ok", "हाँ जी", "acha"])
-def test_a_backchannel_does_not_interrupt_and_is_not_answered(murmur):
-    done = play(
-        AgentBegan(0, "We have sent the invoice to your office on Monday."),
-        Heard(500, murmur),
-        Heard(700, murmur, final=True),
-        EndOfTurn(800),
-        AgentEnded(3000),
+    ),
+    "a provider that never ends the turn does not leave the contact waiting": Scene(
+        [Heard(1000, "kal kar denge")], [(4000, TurnClosed(1, "kal kar denge", "base"))], until=5000
+    ),
+    "one number word is dictation where a number was asked for": Scene(
+        [*asks(ends=500, text="Kitna amount?", expects="number"), said(1000, "nine"), EndOfTurn(1050)],
+        [(2500, TurnClosed(1, "nine", "number_dictation"))],
+        until=3000,
+    ),
+    "digits with pauses are one number, read back when it is whole": Scene(
+        [
+            said(1000, "I can pay five two"), EndOfTurn(1100),
+            said(2200, "four zero zero"), EndOfTurn(2300),
+        ],
+        [(3700, TurnClosed(1, "I can pay five two four zero zero", "number_dictation", read_back=True))],
+        until=4000,
+    ),
+    "a date is read back": Scene(
+        [said(1000, "20 February tak"), EndOfTurn(1100)],
+        [(1300, TurnClosed(1, "20 February tak", "base", read_back=True))],
+        until=2000,
+    ),
+    "an upset contact is given time in the next turn, too": Scene(
+        [
+            said(1000, "this is ridiculous"), EndOfTurn(1100), AgentBegan(2000, STATEMENT, turn=1), AgentEnded(4000),
+            said(5000, "I told you"), EndOfTurn(5100),
+        ],
+        [(1600, TurnClosed(1, "this is ridiculous", "emotional")), (5600, TurnClosed(2, "I told you", "emotional"))],
         until=6000,
-    )
-    assert done == []
-
-
-def test_a_backchannel_that_goes_on_becomes_an_interruption():
-    done = play(AgentBegan(0, REMINDER), Heard(500, "haan"), Heard(800, "haan lekin invoice galat hai"), until=900)
-    assert kinds(done) == [(800, "StopSpeaking")]
-
-
-def test_haan_over_the_last_syllable_of_a_question_is_its_answer():
-    done = play(
-        AgentBegan(0, "Will you pay tomorrow?", expects="answer"),
-        Heard(1800, "haan ji", final=True),
-        AgentEnded(2000),
+    ),
+    "who sounds upset is given time whatever the words": Scene(
+        [Felt(0, True), said(1000, "I told you"), EndOfTurn(1100)],
+        [(1600, TurnClosed(1, "I told you", "emotional"))],
+        until=2000,
+    ),
+    # --- interrupting
+    "a real word stops us at once, and what was heard is kept": Scene(
+        [AgentBegan(0, REMINDER), AgentSpoke(1500, "Your invoice of fifty-two thousand"), Heard(1600, "nahi suno")],
+        [(1600, StopSpeaking(0, "Your invoice of fifty-two thousand"))],
+    ),
+    "stop means stop": Scene(
+        [AgentBegan(0, STATEMENT), Heard(700, "stop")], [(700, StopSpeaking(0, ""))]
+    ),
+    "ruko means stop, although it is a filler elsewhere": Scene(
+        [AgentBegan(0, STATEMENT), Heard(700, "ruko")], [(700, StopSpeaking(0, ""))]
+    ),
+    "a backchannel that goes on is an interruption": Scene(
+        [AgentBegan(0, REMINDER), Heard(500, "haan"), Heard(800, "haan lekin invoice galat hai")],
+        [(800, StopSpeaking(0, ""))],
+    ),
+    "who takes the call with a hello does not interrupt our first words": Scene(
+        [AgentBegan(0, STATEMENT, opening=True), said(600, "Hello?"), EndOfTurn(900), AgentEnded(3000)], [], until=7000
+    ),
+    "a hello later on is somebody who does not hear us": Scene(
+        [AgentBegan(0, STATEMENT), Heard(600, "Hello?")], [(600, StopSpeaking(0, ""))]
+    ),
+    "haan over the last syllable of a question is its answer": Scene(
+        [AgentBegan(0, "Will you pay tomorrow?", expects="answer"), said(1800, "haan ji"), AgentEnded(2000)],
+        [(2250, TurnClosed(1, "haan ji", "after_question"))],
         until=4000,
-    )
-    assert closings(done) == [(2250, "haan ji")]
-
-
-def test_haan_in_the_middle_of_a_question_is_not():
-    done = play(AgentBegan(0, REMINDER, expects="answer"), Heard(500, "haan", final=True), AgentEnded(3000), until=6000)
-    assert done == []
-
-
-def test_haan_after_a_question_is_an_answer():
-    done = play(
-        AgentBegan(0, "Will you pay tomorrow?", expects="answer"),
-        AgentEnded(2000),
-        Heard(2500, "haan", final=True),
-        EndOfTurn(2600),
-        until=4000,
-    )
-    assert closings(done) == [(2750, "haan")]
-
-
-def test_a_false_interruption_is_followed_by_the_rest_and_not_by_silence():
-    done = play(
-        AgentBegan(0, REMINDER, expects="answer"),
-        AgentSpoke(900, "Your invoice"),
-        Heard(1000, "the"),
-        Heard(1300, "", final=True),
-        EndOfTurn(1400),
+    ),
+    "haan in the middle of a question is not": Scene(
+        [AgentBegan(0, REMINDER, expects="answer"), said(500, "haan"), AgentEnded(3000)], [], until=7000
+    ),
+    # --- false interruptions: dead silence is what peers are blamed for most
+    "noise that was no word is followed by the rest": Scene(
+        [
+            AgentBegan(0, REMINDER), AgentSpoke(900, "Your invoice"),
+            Heard(1000, "the"), said(1300, ""), EndOfTurn(1400),
+        ],
+        [
+            (1000, StopSpeaking(0, "Your invoice")),
+            (1400, Resume("of fifty-two thousand rupees is open. When will you pay?")),
+        ],
         until=1500,
-    )
-    assert done == [
-        (1000, StopSpeaking(0, "Your invoice")),
-        (1400, Resume("of fifty-two thousand rupees is open. When will you pay?")),
-    ]
-
-
-def test_an_answer_may_be_thought_of_early_and_is_taken_back_when_the_contact_goes_on():
-    done = play(
-        Heard(1000, "kal"),
-        EndOfTurn(1100, eager=True),
-        TurnResumed(1200),
-        Heard(1250, "kal nahi parso", final=True),
-        EndOfTurn(1300, eager=True),
-        EndOfTurn(1400),
+    ),
+    "and when the provider says nothing more, too": Scene(
+        [AgentBegan(0, REMINDER), AgentSpoke(900, "Your invoice"), Heard(1000, "the"), Heard(1300, "")],
+        [
+            (1000, StopSpeaking(0, "Your invoice")),
+            (2000, Resume("of fifty-two thousand rupees is open. When will you pay?")),
+        ],
+        until=2100,
+    ),
+    "a word that becomes a backchannel is followed by the rest, not by an answer": Scene(
+        [
+            AgentBegan(0, REMINDER), AgentSpoke(900, "Your invoice"),
+            Heard(1000, "ha"), said(1300, "haan ji bataiye"), EndOfTurn(1400),
+        ],
+        [
+            (1000, StopSpeaking(0, "Your invoice")),
+            (1600, Resume("of fifty-two thousand rupees is open. When will you pay?")),
+        ],
+        until=1700,
+    ),
+    "unless only the end of a question was missing: then it is the answer": Scene(
+        [
+            AgentBegan(0, REMINDER, expects="answer"), AgentSpoke(2900, REMINDER.removesuffix(" you pay?")),
+            Heard(3000, "ha"), said(3200, "haan"), EndOfTurn(3300),
+        ],
+        [(3000, StopSpeaking(0, REMINDER.removesuffix(" you pay?"))), (3450, TurnClosed(1, "haan", "after_question"))],
+        until=3600,
+    ),
+    "after the rest, silence is noticed again": Scene(
+        [
+            AgentBegan(0, REMINDER), Heard(1000, "the"), said(1300, ""), EndOfTurn(1400),
+            AgentBegan(1500, REMINDER), AgentEnded(4000),
+        ],
+        [(1000, StopSpeaking(0, "")), (1400, Resume(REMINDER)), (9000, BreakSilence("gentle_prompt"))],
+        until=10_000,
+    ),
+    # --- thinking early
+    "an answer is thought of early, and used when the turn ends with the same words": Scene(
+        [Heard(1000, "kal"), EndOfTurn(1100, eager=True), said(1200, "Kal."), EndOfTurn(1210)],
+        [(1100, Speculate(1, "kal")), (1300, TurnClosed(1, "Kal.", "base", speculated=True))],
         until=2000,
-    )
-    assert [action for _, action in done] == [
-        Speculate(1, "kal"),
-        Withdraw(1),
-        Speculate(1, "kal nahi parso"),
-        TurnClosed(1, "kal nahi parso", "base", speculated=True),
-    ]
-
-
-def test_words_after_the_turn_withdraw_the_answer_that_is_being_thought_of():
-    done = play(
-        Heard(1000, "kal", final=True),
-        EndOfTurn(1100),
-        Heard(1500, "nahi parso", final=True),
-        EndOfTurn(1600),
+    ),
+    "it is withdrawn when the contact goes on": Scene(
+        [
+            Heard(1000, "kal"), EndOfTurn(1100, eager=True), TurnResumed(1200),
+            said(1250, "kal nahi parso"), EndOfTurn(1300, eager=True), EndOfTurn(1400),
+        ],
+        [
+            (1100, Speculate(1, "kal")),
+            (1200, Withdraw(1)),
+            (1300, Speculate(1, "kal nahi parso")),
+            (1550, TurnClosed(1, "kal nahi parso", "base", speculated=True)),
+        ],
         until=2000,
-    )
-    assert kinds(done) == [(1300, "TurnClosed"), (1500, "Withdraw"), (1800, "TurnClosed")]
-
-
-def test_the_answer_to_an_old_turn_is_never_spoken_in_a_new_one():
-    done = play(
-        Heard(1000, "kal", final=True),
-        EndOfTurn(1100),
-        Heard(1500, "nahi parso"),
-        AgentBegan(1550, "Noted, tomorrow.", turn=1),
+    ),
+    "it is withdrawn by other words without the provider's saying so": Scene(
+        [Heard(1000, "kal"), EndOfTurn(1100, eager=True), said(1250, "kal nahi"), EndOfTurn(1300)],
+        [(1100, Speculate(1, "kal")), (1250, Withdraw(1)), (1550, TurnClosed(1, "kal nahi", "base"))],
+        until=2000,
+    ),
+    "it is never said before the turn is over, however early it is ready": Scene(
+        [Heard(1000, "nau aath saat"), EndOfTurn(1100, eager=True), EndOfTurn(1250)],
+        [
+            (1100, Speculate(1, "nau aath saat")),
+            (2500, TurnClosed(1, "nau aath saat", "number_dictation", read_back=True, speculated=True)),
+        ],
+        until=3000,
+    ),
+    # --- answers to old turns
+    "words after the turn withdraw the answer that is being thought of": Scene(
+        [said(1000, "kal"), EndOfTurn(1100), said(1500, "nahi parso"), EndOfTurn(1600)],
+        [
+            (1300, TurnClosed(1, "kal", "base")),
+            (1500, Withdraw(1)),
+            (1800, TurnClosed(2, "nahi parso", "base")),
+        ],
+        until=2000,
+    ),
+    "the answer to an old turn is never spoken in a new one": Scene(
+        [
+            said(1000, "kal"), EndOfTurn(1100), Heard(1500, "nahi parso"),
+            AgentBegan(1550, "Noted, tomorrow.", turn=1),
+        ],
+        [(1300, TurnClosed(1, "kal", "base")), (1500, Withdraw(1)), (1550, StopSpeaking(1, "", "stale"))],
         until=1600,
-    )
-    assert done[-1] == (1550, StopSpeaking(1, "", "stale"))
-
-
-def test_dictated_numbers_are_read_back():
-    done = play(Heard(1000, "fifty two thousand", final=True), EndOfTurn(1100), until=3000)
-    [closed] = [action for _, action in done if isinstance(action, TurnClosed)]
-    assert (closed.situation, closed.read_back) == ("number_dictation", True)
-
-
-def test_silence_is_broken_at_5_10_20_and_30_seconds():
-    done = play(until=60_000)
-    assert done == [
-        (5000, BreakSilence("gentle_prompt")),
-        (10_000, BreakSilence("check_in")),
-        (20_000, BreakSilence("final_check")),
-        (30_000, BreakSilence("goodbye")),
-    ]
-
-
-def test_the_indian_preset_is_more_patient():
-    assert [at for at, _ in play(until=60_000, manners=INDIAN)] == [8000, 15_000, 25_000, 35_000]
-
-
-def test_our_own_prompt_does_not_begin_the_silence_anew():
-    done = play(Tick(5000), AgentBegan(5100, "Hello?", prompt=True), AgentEnded(5600), until=12_000)
-    assert done == [(5000, BreakSilence("gentle_prompt")), (10_000, BreakSilence("check_in"))]
-
-
-def test_a_word_of_the_contact_begins_the_silence_anew():
-    done = play(
-        Tick(5000),
-        Heard(6000, "haan bolo", final=True),
-        EndOfTurn(6100),
-        AgentBegan(7000, "We call about your invoice.", turn=1),
-        AgentEnded(9000),
+    ),
+    "nor when the new turn has been closed already": Scene(
+        [
+            said(1000, "kal"), EndOfTurn(1100), said(1500, "nahi parso"), EndOfTurn(1600),
+            AgentBegan(1900, "Noted, tomorrow.", turn=1),
+        ],
+        [
+            (1300, TurnClosed(1, "kal", "base")),
+            (1500, Withdraw(1)),
+            (1800, TurnClosed(2, "nahi parso", "base")),
+            (1900, StopSpeaking(1, "", "stale")),
+        ],
+        until=1950,
+    ),
+    # --- waiting for us
+    "nobody waits over two seconds without hearing something": Scene(
+        [said(1000, "kab tak"), EndOfTurn(1100)],
+        [(1300, TurnClosed(1, "kab tak", "base")), (3100, HoldOn(1))],
+        until=4000,
+    ),
+    "a hold-on is no answer: the contact is asked for patience again, then the silence is broken": Scene(
+        [
+            said(1000, "kab tak"), EndOfTurn(1100),
+            AgentBegan(3200, "Ek second.", turn=1, filler=True), AgentEnded(3800),
+        ],
+        [
+            (1300, TurnClosed(1, "kab tak", "base")),
+            (3100, HoldOn(1)),
+            (8100, HoldOn(1, 2)),
+            (13_100, HoldOn(1, 3)),
+            (23_100, BreakSilence("gentle_prompt")),
+            (28_100, BreakSilence("check_in")),
+        ],
+        until=30_000,
+    ),
+    "the answer that comes after a hold-on is spoken": Scene(
+        [
+            said(1000, "kab tak"), EndOfTurn(1100),
+            AgentBegan(3200, "Ek second.", turn=1, filler=True), AgentEnded(3800),
+            AgentBegan(4000, "By Friday.", turn=1), AgentEnded(5000),
+        ],
+        [(1300, TurnClosed(1, "kab tak", "base")), (3100, HoldOn(1)), (10_000, BreakSilence("gentle_prompt"))],
+        until=11_000,
+    ),
+    # --- silence
+    "our own prompt does not begin the silence anew": Scene(
+        [Tick(5000), AgentBegan(5100, "Hello?", prompt=True), AgentEnded(5600)],
+        [(5000, BreakSilence("gentle_prompt")), (10_000, BreakSilence("check_in"))],
+        until=12_000,
+    ),
+    "a word of the contact does": Scene(
+        [
+            Tick(5000), said(6000, "haan bolo"), EndOfTurn(6100),
+            AgentBegan(7000, "We call about your invoice.", turn=1), AgentEnded(9000),
+        ],
+        [
+            (5000, BreakSilence("gentle_prompt")),
+            (6300, TurnClosed(1, "haan bolo", "base")),
+            (14_000, BreakSilence("gentle_prompt")),
+        ],
         until=15_000,
-    )
-    assert [(at, action) for at, action in done if isinstance(action, BreakSilence)] == [
-        (5000, BreakSilence("gentle_prompt")),
-        (14_000, BreakSilence("gentle_prompt")),
-    ]
+    ),
+    # --- keys
+    "a pressed key is a turn of its own after two seconds without another": Scene(
+        [*asks(ends=1000), Pressed(2000, "1")],
+        [(4000, TurnClosed(1, "(pressed 1)", "after_question", digits="1"))],
+        until=5000,
+    ),
+    "keys are one number, which # ends at once and is read back": Scene(
+        [Pressed(1000, "5"), Pressed(1500, "2"), Pressed(2500, "4"), Pressed(3000, "#")],
+        [(3000, TurnClosed(1, "(pressed 524)", "base", read_back=True, digits="524"))],
+        until=4000,
+    ),
+    "a key interrupts us": Scene(
+        [AgentBegan(0, STATEMENT), Pressed(500, "2"), Pressed(600, "#")],
+        [(500, StopSpeaking(0, "")), (600, TurnClosed(1, "(pressed 2)", "base", digits="2"))],
+        until=700,
+    ),
+    "words and keys are one turn": Scene(
+        [said(1000, "my number is"), EndOfTurn(1100), Pressed(1400, "7"), Pressed(1600, "#")],
+        [(1600, TurnClosed(1, "my number is (pressed 7)", "mid_sentence", digits="7"))],
+        until=3000,
+    ),
+    "a key withdraws the answer that is being thought of": Scene(
+        [said(1000, "kal"), EndOfTurn(1100), Pressed(1500, "1")],
+        [
+            (1300, TurnClosed(1, "kal", "base")),
+            (1500, Withdraw(1)),
+            (3500, TurnClosed(2, "(pressed 1)", "base", digits="1")),
+        ],
+        until=4000,
+    ),
+}  # fmt: skip
 
 
-def test_nobody_waits_in_silence_while_we_think():
-    done = play(Heard(1000, "kab tak", final=True), EndOfTurn(1100), until=9000)
-    assert kinds(done) == [(1300, "TurnClosed"), (3100, "HoldOn")]
-    assert done[1][1] == HoldOn(1)
-
-
-def test_in_long_speech_we_nod_now_and_then():
-    words = [
-        "we",
-        "had",
-        "a",
-        "problem",
-        "with",
-        "the",
-        "goods",
-        "because",
-        "the",
-        "truck",
-        "came",
-        "late",
-        "and",
-        "the",
-        "boxes",
-        "were",
-        "wet",
-        "so",
-    ]
-    spoken = [Heard(1000 + 500 * n, " ".join(words[: n + 1])) for n in range(len(words))]
-    pause = spoken[-1].at + 3000
-    done = play(*spoken, Heard(pause - 100, " ".join([*words, "anyway"])), until=pause)
-    assert [at for at, action in done if isinstance(action, Nod)] == [spoken[12].at + 250]
-
-
-def test_short_speech_is_not_nodded_at():
-    assert not any(isinstance(action, Nod) for _, action in play(Heard(1000, "kal kar denge"), until=3500))
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
+def test_scene(scene):
+    assert play(*scene.given, until=scene.until, manners=scene.manners) == scene.then
 
 
 HAPPENINGS = st.one_of(
     st.builds(Heard, st.just(0), st.sampled_from(["", "haan", "nahi", "kal kar denge", "nine eight"]), st.booleans()),
     st.builds(EndOfTurn, st.just(0), st.booleans()),
     st.builds(TurnResumed, st.just(0)),
+    st.builds(Pressed, st.just(0), st.sampled_from("1#")),
     st.builds(AgentBegan, st.just(0), st.just(REMINDER), st.integers(0, 3), st.sampled_from(["nothing", "answer"])),
     st.builds(AgentSpoke, st.just(0), st.just("Your invoice")),
     st.builds(AgentEnded, st.just(0)),
@@ -311,9 +333,11 @@ def test_whatever_happens_no_turn_is_answered_twice_and_the_engine_never_hangs(s
     for wait, each in scene:
         at += wait
         happened.append(replace(each, at=at))
-    done = play(*happened, AgentEnded(at), until=at + 60_000)  # nobody speaks for ever
-    turns = [action.turn for _, action in done if isinstance(action, TurnClosed)]
+    done = play(*happened, AgentEnded(at), until=at + 120_000)  # nobody speaks for ever
+    turns = [action.turn for _, action in of(done, TurnClosed)]
     assert turns == sorted(set(turns))
-    assert all(action.text for _, action in done if isinstance(action, TurnClosed))
+    assert all(action.text for _, action in of(done, TurnClosed))
     levels = [action.level for _, action in done[-1:] if isinstance(action, BreakSilence)]
     assert levels in ([], ["goodbye"])
+    last = [action for _, action in done if not isinstance(action, BreakSilence)][-1:]
+    assert levels or not isinstance(last[0] if last else None, StopSpeaking | TurnClosed), "never dead silence"

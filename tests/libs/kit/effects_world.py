@@ -92,7 +92,9 @@ class LedgerWorld:
     provider: Provider = field(default_factory=Provider)
     asked: int = 0
 
-    def worker(self, slots: int = 8, store: Store | None = None, **changes: Any) -> EffectLedger:
+    def worker(
+        self, slots: int = 8, store: Store | None = None, room: Callable[[], int] | None = None, **changes: Any
+    ) -> EffectLedger:
         return EffectLedger(
             "gateways",
             {KIND: kind(self.provider, **changes)},
@@ -100,6 +102,7 @@ class LedgerWorld:
             clock=self.clock,
             source="gateways",
             slots=slots,
+            room=room,
         )
 
     async def record(self, event: Event, stream: str = "conversation-1") -> Recorded[Any]:

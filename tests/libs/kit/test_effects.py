@@ -70,6 +70,18 @@ async def test_many_workers_claim_each_effect_once(world: LedgerWorld):
         assert await world.outcomes(intent) == ["accepted"]
 
 
+async def test_a_worker_without_room_claims_nothing_and_leaves_all_to_its_siblings(world: LedgerWorld):
+    intents = [await world.ask() for _ in range(3)]
+    room = [0]
+    full = world.worker(room=lambda: room[0])
+    assert await full.claim_and_start() == 0
+    room[0] = 1
+    assert await full.claim_and_start() == 1, "as many as it has room for"
+    await full.idle()
+    await world.work(world.worker())
+    assert sorted(world.provider.calls) == sorted(intent.id for intent in intents)
+
+
 async def test_a_claim_planned_over_an_empty_log_reads_its_intent_and_not_the_whole_log(world: LedgerWorld):
     """Whoever plans once plans early: a plan that read the shard from its beginning made each claim dearer than the last."""
     read = "SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'event_0_pkey'"

@@ -211,25 +211,46 @@ async def test_a_cancelled_loop_finishes_what_it_began():
     assert finished.is_set()
 
 
-async def test_draining_lets_an_open_socket_finish_and_refuses_new_ones():
-    servers: list[DrainingServer] = []
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> list[DrainingServer]:
+    """The servers that are made, to be told to end."""
+    made: list[DrainingServer] = []
     original = DrainingServer.__init__
 
     def remember(self: DrainingServer, *args: Any) -> None:
         original(self, *args)
-        servers.append(self)
+        made.append(self)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DrainingServer, "__init__", remember)
-        async with serving(App("shop", [echo])) as (address, task), httpx.AsyncClient() as client:
-            async with websockets.connect(f"ws://{address}/ws/echo") as socket:
-                servers[0].handle_exit(15, None)
-                assert (await client.get(f"http://{address}/health/ready")).json()["status"] == "draining"
-                with pytest.raises(websockets.InvalidStatus):
-                    await websockets.connect(f"ws://{address}/ws/echo")
-                await socket.send("still here")
-                assert await socket.recv() == "still here"
-            await task
+    monkeypatch.setattr(DrainingServer, "__init__", remember)
+    return made
+
+
+async def test_draining_lets_an_open_socket_finish_and_refuses_new_ones(servers: list[DrainingServer]):
+    async with serving(App("shop", [echo])) as (address, task), httpx.AsyncClient() as client:
+        async with websockets.connect(f"ws://{address}/ws/echo") as socket:
+            servers[0].handle_exit(15, None)
+            assert (await client.get(f"http://{address}/health/ready")).json()["status"] == "draining"
+            with pytest.raises(websockets.InvalidStatus):
+                await websockets.connect(f"ws://{address}/ws/echo")
+            await socket.send("still here")
+            assert await socket.recv() == "still here"
+        await task
+    assert task.done()
+
+
+async def test_a_draining_process_waits_for_the_socket_that_it_expects(servers: list[DrainingServer]):
+    awaited = {b"call=1"}
+    app = App("shop", [echo], busy=lambda: bool(awaited), expects=lambda scope: bytes(scope["query_string"]) in awaited)
+    async with serving(app) as (address, task), httpx.AsyncClient() as client:
+        servers[0].handle_exit(15, None)
+        assert (await client.get(f"http://{address}/health/ready")).json()["status"] == "draining"
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(f"ws://{address}/ws/echo?call=2")
+        async with websockets.connect(f"ws://{address}/ws/echo?call=1") as socket:
+            awaited.clear()
+            await socket.send("in time")
+            assert await socket.recv() == "in time"
+        await task
     assert task.done()
 
 

@@ -1,0 +1,110 @@
+"""Independent SIP peers on this machine: sipp with its scenarios, and the C baresip as a phone."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from libs.kit.embedded_process import free_port
+
+SCENARIOS = Path(__file__).parent / "sipp"
+needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed (Debian: sip-tester)")
+needs_baresip = pytest.mark.skipif(
+    shutil.which("baresip") is None, reason="baresip is not installed (Debian: baresip-core)"
+)
+_PREFIXES = ("/usr/lib", "/usr/local/lib")
+MODULES = next((path for each in _PREFIXES if (path := Path(each) / "baresip/modules").is_dir()), None)
+
+
+@asynccontextmanager
+async def sipp(name: str, transport: str = "udp", *options: str) -> AsyncIterator[str]:
+    """sipp with one of its scenarios; yields the trunk's address. It must have seen exactly what its scenario says."""
+    port = free_port()
+    how = {"udp": "u1", "tcp": "t1"}[transport]
+    running = await asyncio.create_subprocess_exec(
+        *("sipp", "-sf", str(SCENARIOS / f"{name}.xml"), "-m", "1", "-i", "127.0.0.1", "-p", str(port), "-t", how),
+        *("-timeout", "40", "-timeout_error", "-nostdin", "-mi", "127.0.0.1", "-mp", str(port + 2), *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        await _taken(port, transport)
+        yield f"sip:127.0.0.1:{port};transport={transport}"
+        shown, _ = await asyncio.wait_for(running.communicate(), 45)
+        assert running.returncode == 0, shown.decode()[-4000:]
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+
+
+class Phone:
+    """The C baresip, which answers by itself and says what its sound file holds."""
+
+    def __init__(self, port: int, control: int) -> None:
+        self.port = port
+        self._control = control
+
+    @property
+    def address(self) -> str:
+        """The trunk's, as its calls see it."""
+        return f"sip:127.0.0.1:{self.port};transport=udp"
+
+    async def press(self, digits: str) -> None:
+        """Key by key, as RFC 4733 events; the next when one is over."""
+        for digit in digits:
+            await self._do("sndcode", digit)
+
+    async def call(self, number: str, port: int) -> None:
+        """Call a number at a port of this machine."""
+        await self._do("dial", f"sip:{number}@127.0.0.1:{port}")
+
+    async def hang_up(self) -> None:
+        """End its call."""
+        await self._do("hangup", "")
+
+    async def _do(self, command: str, parameters: str) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._control)
+        text = json.dumps({"command": command, "params": parameters}).encode()
+        writer.write(b"%d:%s," % (len(text), text))
+        await writer.drain()
+        await asyncio.wait_for(reader.readuntil(b","), 10)
+        writer.close()
+
+
+@asynccontextmanager
+async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
+    """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`."""
+    port = free_port()
+    while (control := free_port()) in (port, port + 1):  # the next one is its SIP over TLS
+        pass
+    (folder / "config").write_text(
+        f"sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\naudio_source aufile,{sound}\n"
+        "module g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
+        f"ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports 17000-18998\n"
+    )
+    (folder / "accounts").write_text(
+        f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1\n"
+    )
+    (folder / "contacts").write_text("")
+    running = await asyncio.create_subprocess_exec(
+        *("baresip", "-f", str(folder)), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await _taken(control, "tcp")
+        await _taken(port, "udp")
+        yield Phone(port, control)
+    finally:
+        running.terminate()
+        await running.wait()
+
+
+async def _taken(port: int, transport: str) -> None:
+    """Until somebody listens there, as the kernel says: whoever asks on the wire disturbs the scenario."""
+    async with asyncio.timeout(20):
+        while f":{port:04X} " not in await asyncio.to_thread(Path(f"/proc/net/{transport}").read_text):  # noqa: ASYNC110 - another process listens
+            await asyncio.sleep(0.05)

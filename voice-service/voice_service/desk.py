@@ -1,0 +1,154 @@
+"""Takes what the telephony provider tells, and holds the conversations that it brings."""
+
+import asyncio
+import contextlib
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+import structlog
+from starlette.websockets import WebSocket
+
+from libs.channels import exotel_media
+from libs.channels.exotel import Status
+from libs.config.bundle import Bundle
+from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.clock import Clock
+from libs.kit.problems import Problem
+from libs.kit.store import Store
+from voice_service import decide, pipeline
+from voice_service.calls import Call, Calls
+from voice_service.costs import costs
+from voice_service.decide import Used
+from voice_service.facts import Facts, known
+from voice_service.guides import Guides
+from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
+from voice_service.leases import Held, Worker
+from voice_service.providers.shared import Shared
+from voice_service.settings import ChannelOff, Door, Settings
+
+log = structlog.get_logger(__name__)
+
+_BY_CALL = "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND call = $2"
+_BY_REF = (
+    "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND provider_ref = $2"
+)
+_TOLD = """UPDATE voice.call SET told = $3::jsonb, told_at = now() WHERE tenant = $1 AND call = $2 AND state <> 'over'
+AND (held_by IS NOT NULL OR elsewhere AND state = 'answered') RETURNING true"""
+GOING_AWAY = 1001
+
+
+class Desk:
+    """Takes what the telephony provider tells, and holds the conversations that it brings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        bundles: "Bundles[Bundle]",
+        clock: Clock,
+        calls: Calls,
+        facts: Facts,
+        worker: Worker,
+        shared: Shared,
+        guides: Guides,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._bundles = bundles
+        self._clock = clock
+        self._calls = calls
+        self._facts = facts
+        self._worker = worker
+        self._shared = shared
+        self._guides = guides
+
+    async def door(self, tenant: str) -> Door:
+        """A tenant's providers. Raises Problem 404 where the channel is off."""
+        try:
+            return self._settings.door(await self._bundles.current(tenant))
+        except (ChannelOff, NothingPublished) as error:
+            raise Problem(404, "There are no calls here", str(error)) from error
+
+    async def told(self, tenant: str, status: Status) -> None:
+        """What the provider says of a call is a fact, once; of a call that somebody holds, here or elsewhere, the holder tells the end."""
+        row = await self._row(tenant, status.call, status.ref)
+        if row is None:
+            log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
+            return
+        if decide.over(status):
+            self._worker.leaves(row["call"])
+            self._shared.quiet(row["call"])
+            end = msgspec.json.encode(decide.told_end(status)).decode()
+            if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
+                return
+        await self._facts.tell(known(tenant, row), *decide.told(row["conversation"], status))
+
+    async def talks(self, tenant: str, socket: WebSocket, started: exotel_media.Started, door: Door) -> None:
+        """Hold the conversation of a call of ours.
+
+        A stranger's stream is closed, and so is another one of a call that somebody holds or held: Exotel resumes nothing,
+        so that a second stream is none of its. Without a line for it the stream is told to try again.
+        """
+        row = await self._row(tenant, started.call, started.ref)
+        if row is None:
+            await socket.close(UNKNOWN_CALL)
+            return
+        id_: UUID = row["call"]
+        stream = f"conversation-{row['conversation']}"
+        intent = (await self._store.read_stream(tenant, stream, row["version"] - 1))[0]
+        bundle = await self._bundles.current(tenant)
+        if not self._worker.has_line_for(id_):
+            log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls.tracker)  # type: ignore[arg-type] # by its row
+        if not await self._worker.holds(id_, self._held(tenant, call, socket)):
+            log.warning("a further stream of a call", call=str(id_))
+            await socket.close(UNKNOWN_CALL)
+            return
+        self._calls.live[id_] = call
+        call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
+        writing = asyncio.create_task(call.write())
+        call.answered()
+        try:
+            await pipeline.talk(
+                socket,
+                started.stream,
+                call,
+                door,
+                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._shared,
+                self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
+            )
+        except Exception:
+            log.exception("a call broke", call=str(id_))
+        finally:
+            call.over()
+            await asyncio.shield(writing)
+            self._calls.live.pop(id_, None)
+            self._guides.leave(id_)
+            self._worker.frees(id_)
+
+    def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
+        def used() -> Used:
+            return Used(
+                seconds=call.seconds,
+                turns=call.turns,
+                costs=costs(call, self._clock.now()),
+                latency_ms=call.tracker.percentiles(),
+            )
+
+        async def hang_up() -> None:
+            with contextlib.suppress(RuntimeError, OSError):
+                await socket.close(GOING_AWAY)
+
+        return Held(tenant=tenant, used=used, hang_up=hang_up)
+
+    async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
+        try:
+            found = await self._store.pool.fetchrow(_BY_CALL, tenant, UUID(call)) if call else None
+        except ValueError:
+            found = None
+        return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)

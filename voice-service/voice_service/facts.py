@@ -1,0 +1,56 @@
+"""How the facts of a call come into the log: each once, by its name in the call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from events.base import Cause, Draft, Event
+from libs.kit import ids
+from libs.kit.clock import Clock
+from libs.kit.store import Store
+from voice_service import decide
+
+SOURCE = "voice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A call as the log knows it."""
+
+    tenant: str
+    call: UUID
+    conversation: str
+    contact: str | None
+    correlation: UUID
+
+
+def known(tenant: str, row: Mapping[str, Any]) -> Known:
+    """A call by its row in voice.call."""
+    return Known(
+        tenant=tenant,
+        call=row["call"],
+        conversation=row["conversation"],
+        contact=row["contact"],
+        correlation=row["correlation"],
+    )
+
+
+class Facts:
+    """Appends what happens in calls, each thing once: its name in the call is its cause's id."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def tell(self, known: Known, name: str, event: Event) -> None:
+        """Append a fact; the same name again changes nothing."""
+        cause = Cause(
+            id=ids.cause_id(known.tenant, SOURCE, f"{known.call} {name}"),
+            correlation_id=known.correlation,
+            occurred_at=self.clock.now(),
+            source=SOURCE,
+        )
+        key = f"contact-{known.contact}" if known.contact else None
+        draft = Draft(decide.stream(known.call), event, key, known.contact)
+        await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
