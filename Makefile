@@ -13,7 +13,7 @@ ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test test-voice check format bench bench-voice chaos lock lock-voice new-event schemas prove-guards install clean
+.PHONY: help demo up test test-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ schemas: $(INSTALLED) ## Generate JSON Schema, AsyncAPI and missing samples from
 prove-guards: $(INSTALLED) ## Break each guard and each channel's handling of faults on purpose, and see it noticed
 	@$(BIN)/python -m tools.prove_guards
 	@$(BIN)/python -m pytest -m mutants
+
+chaos-voice: $(VOICE_INSTALLED) ## Restart and kill voice workers under fifty calls, then count what was cut, lost or doubled (about 15 minutes)
+	@cd voice-service && PYTHONPATH=tests .venv/bin/python -m load $(ARGS)
 
 lock: ## Write requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
 	@uv=$$(command -v uv || echo $(BIN)/uv); \

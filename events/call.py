@@ -6,7 +6,7 @@ That a call is wanted is the conversation's intent, and written by orchestrator.
 from datetime import datetime
 from typing import Literal
 
-from events.base import Category, Event, Intent
+from events.base import Category, Event, Intent, Value
 from events.values import Cost, PersonalData, PersonalText, PolicyDecision
 
 EndReason = Literal[
@@ -19,6 +19,17 @@ EndReason = Literal[
     "silence",
     "transferred",
     "max_duration",
+    "budget",
+]
+"""`budget`: it had cost what one call may (`voice.costs.per_call`)."""
+DeletionReason = Literal["retention", "refused", "erased"]
+"""`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `retention`: it was kept long enough."""
+Mood = Literal["positive", "neutral", "negative", "angry"]
+
+
+Component = Literal["stt", "llm", "tts"]
+SwitchReason = Literal[
+    "rate_limited", "quota", "unauthorised", "refused", "server_error", "connection_lost", "silent", "nothing_left"
 ]
 
 
@@ -26,7 +37,8 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     """The contact is to be called and talked with. `call` is this intent's own id.
 
     `opening` is said first; `instructions` are the flow's step; `intents` those that the process knows, with their
-    descriptions; `tools` what Claude may ask for besides (`send_on_channel` needs `channels`).
+    descriptions; `tools` the flow's own, with theirs (`send_on_channel` needs `channels`). `identifies`: it begins with
+    the question who it is, and holds nothing of the matter; that comes with `conversation.call_guided` once it is known.
     """
 
     call: str
@@ -42,6 +54,9 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     step: str | None = None
     max_seconds: int = 600
     gates: list[str] = []
+    purpose: Literal["approach", "answer"] = "approach"
+    identifies: bool = False
+    tools: dict[str, str] = {}
 
 
 class Dialled(Event, tag="call.dialled.v1"):
@@ -105,13 +120,28 @@ class TurnTaken(Event, tag="call.turn_taken.v1"):
 
 
 class ToolCalled(Event, tag="call.tool_called.v1"):
-    """Claude asked for something during the call; `call` numbers it within the call, `turn` is the contact's before it."""
+    """Claude asked for something during the call, the `number`th time; `said` is what the contact said before it, in `turn`."""
 
     conversation: str
     turn: int
     number: int
     tool: str
     inputs: PersonalData = {}
+    said: PersonalText = ""
+
+
+class ProviderSwitched(Event, tag="call.provider_switched.v1"):
+    """A provider failed in mid-call and another one went on; the contact heard no gap longer than its deadline.
+
+    Providers are named with their model (`deepgram flux-general-multi`). `silent` took too long to say anything;
+    `nothing_left`: all had failed, a prepared sentence was played, and the first was asked again.
+    """
+
+    conversation: str
+    component: Component
+    from_provider: str
+    to_provider: str
+    reason: SwitchReason
 
 
 class DigitsPressed(Event, tag="call.digits_pressed.v1"):
@@ -119,8 +149,44 @@ class DigitsPressed(Event, tag="call.digits_pressed.v1"):
     digits: PersonalText
 
 
+class Degraded(Event, tag="call.degraded.v1"):
+    """Answers came too late for a while: from now on this call has the faster model, fewer words and longer endpointing.
+
+    One answer in ten of the newest ones, of all calls of its process, took `p90_ms` or more.
+    """
+
+    conversation: str
+    at: datetime
+    p90_ms: int
+
+
+class Recovered(Event, tag="call.recovered.v1"):
+    """Answers are quick again, and the call goes on as usual; without `p90_ms` nothing says any more that they are slow."""
+
+    conversation: str
+    at: datetime
+    p90_ms: int | None = None
+
+
+class Consumed(Value):
+    """What a call took of a provider, in `unit`s, and what that came to where the prices know it.
+
+    `category` is the model, for tokens with their kind (`claude-haiku-5-5:cache_read`).
+    """
+
+    component: str
+    provider: str
+    unit: Literal["pulse", "second", "character", "token_in", "token_out"]
+    quantity: int
+    category: str | None = None
+    cost: Cost | None = None
+
+
 class Ended(Event, tag="call.ended.v1"):
-    """It is over. `seconds` of conversation; `costs` by component (`telephony`, `stt`, `tts`, `llm`)."""
+    """It is over. `seconds` of conversation; `costs` by component (`telephony`, `stt`, `tts`, `llm`), of what was `consumed`.
+
+    `latency_ms` has percentiles by stage, `waits` the buckets behind them (libs/domain/latency.py), which add up.
+    """
 
     conversation: str
     reason: EndReason
@@ -128,11 +194,52 @@ class Ended(Event, tag="call.ended.v1"):
     turns: int = 0
     costs: dict[str, Cost] = {}
     latency_ms: dict[str, dict[str, int]] = {}
+    waits: dict[str, dict[int, int]] = {}
+    consumed: list[Consumed] = []
+
+
+class RecordingStored(Event, tag="call.recording_stored.v1"):
+    """Both sides were recorded, after `announced` was said; kept, sealed, until `delete_at`.
+
+    `complete`: to the call's end; else its process died, and this is what was kept of it.
+    """
+
+    conversation: str
+    seconds: int
+    size: int
+    announced: str
+    delete_at: datetime
+    complete: bool = True
+
+
+class RecordingDeleted(Event, tag="call.recording_deleted.v1"):
+    """Nothing is left of the recording; `refused` in mid-call, nothing of it was ever stored."""
+
+    conversation: str
+    at: datetime
+    reason: DeletionReason
 
 
 class Summarised(Event, tag="call.summarised.v1"):
+    """What came of the call, in 80 words at most, as Claude saw it.
+
+    `facts`: `promise` (what was promised), `amount`, `currency`, `date` (ISO), `next_step`; what was not said is left out.
+    """
+
     conversation: str
     summary: PersonalText
+    facts: PersonalData = {}
+    mood: Mood | None = None
+    language: str | None = None
+    model: str | None = None
+    cost: Cost | None = None
+
+
+class SummaryFailed(Event, tag="call.summary_failed.v1"):
+    """There is no summary, and none will come: Claude did not write one that can be used."""
+
+    conversation: str
+    reason: str
 
 
 CALL = Category(
@@ -146,8 +253,14 @@ CALL = Category(
         Answered,
         TurnTaken,
         ToolCalled,
+        ProviderSwitched,
         DigitsPressed,
+        Degraded,
+        Recovered,
         Ended,
+        RecordingStored,
+        RecordingDeleted,
         Summarised,
+        SummaryFailed,
     ),
 )

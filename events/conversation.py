@@ -23,6 +23,7 @@ from events.dialogue import (
     SlotRefused,
 )
 from events.person import LineLeftOut, PersonHeard
+from events.phone import CallAsked, CallBegun, CallGuided, CallOver, Talked
 from events.values import (
     Attachment,
     Cost,
@@ -386,6 +387,11 @@ CONVERSATION = Category(
         TurnRequested,
         MessageRequested,
         CallRequested,
+        CallBegun,
+        Talked,
+        CallAsked,
+        CallGuided,
+        CallOver,
         ToolRequested,
         WritebackRequested,
         SenderUnknown,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from libs.config.findings import Findings, suggest
 from libs.config.model import CHANNELS, MessageTemplate
 from libs.config.parsed import Parsed, Placed
-from libs.config.providers import FREE_TEXT
+from libs.config.providers import CALLING_NUMBER, FREE_TEXT
 from libs.config.references import References
 from libs.config.tree import Node
 from libs.domain.flow import Collect, Flow, Generate, Say
@@ -45,7 +45,7 @@ def policy_templates(policy: Policy | None) -> dict[str, set[str]]:
 
 
 def _right_person(parsed: Parsed, policy: Policy, node: Node, refer: References, found: Findings) -> None:
-    for key in ("question", "subject", "sorry"):
+    for key in ("question", "spoken", "subject", "sorry"):
         _only_the_contact(node.keys.get(key), found)
     _templates(parsed, policy.right_person.templates, node.at("templates"), refer, found)
     if policy.right_person.report is not None:
@@ -61,7 +61,7 @@ def _right_person(parsed: Parsed, policy: Policy, node: Node, refer: References,
         if person.text != "confirm":
             continue
         for channel in parsed.settings.value.channels:
-            if channel not in (*FREE_TEXT, "voice") and channel not in policy.right_person.templates:
+            if channel not in FREE_TEXT and channel not in policy.right_person.templates:
                 found.warn(
                     place.at("text"),
                     f"{channel} takes registered texts only, and none asks there who it is: ladders skip it",
@@ -164,7 +164,7 @@ def _named(parsed: Parsed, channel: str, name: str) -> Iterator[MessageTemplate]
 def _calling_number(parsed: Parsed, policy: Policy, node: Node, found: Findings) -> None:
     """The number that calls is of the series that its purposes ask for, as far as the bundle writes it out."""
     voice = parsed.settings.value.channels.get("voice")
-    number = voice.credentials.get("caller_id") if voice else None
+    number = voice.credentials.get(CALLING_NUMBER) if voice else None
     if not number or "${" in number:
         return
     for process in sorted(policy.purposes):
@@ -173,5 +173,5 @@ def _calling_number(parsed: Parsed, policy: Policy, node: Node, found: Findings)
             found.error(
                 node.at("number_series"),
                 f"{process} is {policy.category(process)} and is called from {number}, not from {series}…",
-                "have a number of that series, and set channels.voice.credentials.caller_id",
+                "have a number of that series, and set channels.voice.credentials.telephony_phone_number",
             )

@@ -25,6 +25,7 @@ def parse_right_person(node: Node | None, found: Findings) -> RightPerson:
         text=_mode(fields, "text", TEXT),
         question=fields.text("question") or usual.question,
         subject=fields.text("subject") or usual.subject,
+        spoken=fields.text("spoken") or usual.spoken,
         sorry=fields.text("sorry") or usual.sorry,
         templates=fields.text_map("templates"),
         max_asks=fields.whole("max_asks", minimum=1) or usual.max_asks,

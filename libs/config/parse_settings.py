@@ -21,6 +21,7 @@ from libs.config.model import (
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
 from libs.config.parse_turns import parse_turns
+from libs.config.parse_voice import COMPONENTS, check_profiles
 from libs.config.providers import PROVIDERS
 from libs.config.tree import Node
 
@@ -238,6 +239,8 @@ def _recipient(channel: str, node: Node, found: Findings) -> str | None:
 def _voice(node: Node, found: Findings) -> None:
     fields = Fields(node, found, "voice")
     for key in VOICE:
-        fields.child(key)
+        part = fields.child(key)
+        if part is not None and key in COMPONENTS:
+            check_profiles(key, part, found)
     parse_turns(fields, found)
     fields.finish()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment"]
+PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment", "exchange"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,11 @@ class Provider:
     options: tuple[str, ...] = ()
     unit: PriceUnit = "message"
 
+
+CALLING_NUMBER = "telephony_phone_number"
+"""The credential of the channel voice that names our number."""
+SANDBOX_CALLER = "1600047189"
+"""Our number where the sandbox carries calls: of the series that TRAI reserves for service calls."""
 
 _SMS = ("sender_id", "entity_id", "max_segments", "links", "free_text_to")
 _AWS = (*_SMS, "region", "max_price", "topic_arns")
@@ -50,11 +55,24 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
         )
     },
     "chat": {"websocket": Provider(credentials=("token_secret",), options=("allowed_origins",))},
+    "voice": {
+        "exotel": Provider(
+            credentials=(
+                "telephony_account_sid",
+                "telephony_auth_token",
+                CALLING_NUMBER,
+                "stt_api_key",
+                "tts_api_key",
+            ),
+            further=("telephony_api_key", "webhook_secret", "elevenlabs_api_key"),
+            unit="minute",
+        )
+    },
 }
 """By channel and provider. A channel that is not here is not built yet."""
 
 BUILT_CHANNELS = frozenset(PROVIDERS)
-FREE_TEXT = frozenset({"email", "chat"})
+FREE_TEXT = frozenset({"email", "chat", "voice"})
 """The channels that take any words at any time; the others need a registered text for some of what is said."""
 WINDOWED = frozenset({"whatsapp"})
 """Of the others those that take any words for a time after the contact wrote; the rest take registered texts only."""

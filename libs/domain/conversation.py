@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from events.base import Event
-from events.call import CallRequested
 from events.conversation import (
     AttachmentsRead,
     ChannelSwitched,
@@ -37,9 +36,10 @@ from events.conversation import (
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
 from events.person import PersonHeard
-from libs.domain import course, lines
+from libs.domain import course, lines, phone
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
+from libs.domain.phone import Phone
 
 Status = Literal["new", "open", "with_operator", "closed"]
 LOST = ("failed", "withheld")
@@ -51,7 +51,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
     `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
     wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
-    `tokens` and `micros` (by currency) are what turns with Claude have cost.
+    `tokens` and `micros` (by currency) are what turns with Claude have cost. `phone` is the call that rings or goes on.
     """
 
     contact_id: str = ""
@@ -63,6 +63,7 @@ class Conversation(msgspec.Struct, frozen=True):
     matters: Mapping[str, Matter] = msgspec.field(default_factory=dict)
     focus: str | None = None
     turn: Turn | None = None
+    phone: Phone | None = None
     quiet: bool = False
     idle: int = 0
     silenced: bool = False
@@ -87,12 +88,14 @@ class Conversation(msgspec.Struct, frozen=True):
     @property
     def unread(self) -> Lines:
         """What the contact said and nobody has answered."""
-        return tuple(line for line in self.lines if line.unread)
+        return tuple(line for line in self.lines if line.role == "contact" and not line.answered)
 
     def about(self, line: Line) -> str | None:
         """The matter that a line is about. Where it does not tell, and what was guessed is settled: the one in focus now."""
+        if line.certain:
+            return line.about
         known = self.matters.get(line.about or "")
-        return line.about if line.certain or (known is not None and known.settled is None) else self.in_focus
+        return line.about if known is not None and known.settled is None else self.in_focus
 
     def heard_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter (None: about none)."""
@@ -100,16 +103,18 @@ class Conversation(msgspec.Struct, frozen=True):
 
     def unread_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter and nobody has answered."""
-        return tuple(line for line in self.heard_about(matter) if line.unread)
+        return tuple(line for line in self.unread if self.about(line) == matter)
 
     def last_heard(self, matter: str | None) -> int:
         """The version of the contact's newest message about a matter, 0 when there is none."""
-        return max((line.version for line in self.heard_about(matter)), default=0)
+        heard = (line for line in reversed(self.lines) if line.role == "contact" and self.about(line) == matter)
+        return next((line.version for line in heard), 0)
 
     def was_read(self, line: Line, turn: Turn) -> bool:
         """Whether a turn has read a line: what the contact had said about its matter when it was asked for."""
-        meant = turn.matter in (line.about, self.about(line))
-        return line.role == "contact" and line.version <= turn.upto and meant
+        if line.role != "contact" or line.version > turn.upto:
+            return False
+        return turn.matter in (line.about, self.about(line))
 
     def withdrew(self, sent: Sent) -> bool:
         """Whether we ourselves have closed a gate before a message since we asked for it."""
@@ -177,8 +182,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
             return _matter(now, event.matter, bundle=event.to_bundle)
         case MatterSettled():
             return _with_progress(_matter(now, event.matter, settled=event.how))
-        case CallRequested():
-            return _awaiting(now, event.call)
+        case _ if isinstance(event, phone.FACTS):
+            return phone.in_call(now, event)
         case ToolRequested():
             asked = replace(now, calls=_and(now.calls, event.call, event))
             return _awaiting(_matter(asked, event.matter, asked=True), event.call)
@@ -326,8 +331,9 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
     operator = event.purpose == "operator"
 
     def answers(line: Line) -> bool:
-        meant = operator or event.matter in (line.about, state.about(line))
-        return line.role == "contact" and line.version <= event.answers and meant
+        if line.role != "contact" or line.version > event.answers:
+            return False
+        return operator or event.matter in (line.about, state.about(line))
 
     sent = lines.sent(event, state.version)
     recent = dict(list(state.messages.items())[-(HISTORY - 1) :])
@@ -361,6 +367,7 @@ def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
     """What the contact wrote is read once more now that we know who it is; what somebody else wrote is not read again."""
     turn = state.turn
     state = replace(_settled(state, event.turn), language=event.language or state.language)
+    state = replace(state, phone=phone.evolve(state.phone, event, state.version))
     if turn is None or turn.id != event.turn or event.verdict == "confirmed":
         return state
 
@@ -384,7 +391,7 @@ def _understood(state: Conversation, event: Understood) -> Conversation:
         )
         state = replace(
             state,
-            lines=lines.changed(known, lambda line: line.version in guessed, about=about),
+            lines=lines.changed(known, lambda line: line.version in guessed, about=about) if guessed else known,
             idle=state.idle + 1,
             focus=matter.id if matter is not None and matter.settled is None else state.focus,
         )

@@ -50,6 +50,8 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The line as it is read to Claude: what came without words stands in square brackets."""
+        if not self.subject and not self.files and self.text.strip():
+            return self.text
         parts = [f"[subject: {self.subject}]"] if self.subject and not self.quotes else []
         parts += [self.text] if self.text.strip() else []
         parts += [described(each) for each in self.files if not (each.voice and self.text.strip())]

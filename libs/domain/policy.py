@@ -111,6 +111,8 @@ def _check(policy: Policy, approach: Approach, said: Said) -> PolicyCheck:
 
 def _source(policy: Policy, approach: Approach, rule: str) -> Source | None:
     """Where a rule comes from: the newest effective entry of `rules` that `applies` to it, or names it in its id."""
+    if not policy.rules:
+        return None
     today = approach.at.date().isoformat()
     found = [one for one in policy.rules if one.effective <= today and _applies(one, rule, approach)]
     return max(found, key=lambda one: one.effective, default=None)

@@ -87,8 +87,9 @@ def judged(policy: Policy, approach: Approach) -> Iterator[Said]:
     """Every rule's word on an approach, in order."""
     for judge in _BINDING_ALWAYS:
         yield judge(policy, approach)
+    answers = approach.answers
     for rule, judge in _BINDING_WHAT_WE_BEGIN:
-        if approach.answers:
+        if answers:
             yield Said(rule, "exempt", "an answer within 24 hours of the contact's message")
         else:
             yield judge(policy, approach)

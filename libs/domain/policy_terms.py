@@ -20,8 +20,8 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
 class RightPerson(msgspec.Struct, frozen=True, kw_only=True):
     """Who may hear a matter in a call and in writing, and how it is found out.
 
-    The question and what is said to the wrong person may name the contact and nothing else. `report` names the ERP's
-    endpoint that hears of a wrong person, with a payload of the contact's and the matter's names.
+    The question (in a call the `spoken` one) and what is said to the wrong person may name the contact and nothing else.
+    `report` names the ERP's endpoint that hears of a wrong person, with a payload of the contact's and the matter's names.
     """
 
     voice: Confirms | None = None
@@ -30,6 +30,7 @@ class RightPerson(msgspec.Struct, frozen=True, kw_only=True):
         "Namaste, this is an automated assistant. Am I writing to {{contact_name}}? Please answer yes or no."
     )
     subject: str = "A question for {{contact_name}}"
+    spoken: str = "Namaste, this is an automated assistant. Am I speaking with {{contact_name}}?"
     sorry: str = "Sorry to have troubled you. We will correct our records and not write to you about this again."
     templates: dict[str, str] = {}
     max_asks: int = 2

@@ -75,8 +75,18 @@ def is_start(text: str) -> bool:
 def normalised(text: str) -> str:
     """Case, punctuation, emoji, joiners and repeated blanks gone; letters and their marks stay."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = (_kept(character) for character in folded)
-    return " ".join("".join(kept).split())
+    return " ".join(folded.translate(_KEPT).split())
+
+
+class _Kept(dict[int, str]):
+    """What is kept of each character, found once."""
+
+    def __missing__(self, character: int) -> str:
+        self[character] = kept = _kept(chr(character))
+        return kept
+
+
+_KEPT = _Kept()
 
 
 def _kept(character: str) -> str:

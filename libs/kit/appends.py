@@ -181,6 +181,9 @@ BATCH = (
     " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text::text[], $12::text::uuid[], $13::bytea,"
     " $14::text::int[], $15, $16, $17, $18, $19::text::uuid[])"
 )
+PARAMETERS = 19
+"""Of BATCH."""
+
 CALL = f"SELECT head, pos, version, duplicate FROM {BATCH}"  # noqa: S608 - a constant
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from events.base import Event, Recorded
-from libs.kit.effect_sql import Ledger, statement
+from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.world import PrivateRows, Row
 
 
@@ -22,6 +22,7 @@ def open_row(
 ) -> Row:
     """Make an intent work for this ledger, in the reactor's transaction; the effect's id is the intent's event id.
 
+    It wakes the ledger's worker of this process; those of others look every half second.
     `order_key` (scoped by tenant) lets only its oldest unfinished effect be claimed; one whose outcome is unknown does not
     hold up the next. `not_before` is machine time.
     """
@@ -39,7 +40,7 @@ def open_row(
         not_before,
         where.recorded_at,
     )
-    return Row(statement("effect_open", ledger), args)
+    return Row(statement("effect_open", ledger), args, channel(ledger))
 
 
 def resolve_row(ledger: Ledger, effect: UUID, outcome: str) -> Row:

@@ -33,5 +33,5 @@ def statement(name: str, ledger: Ledger) -> str:
 
 
 def channel(ledger: Ledger) -> str:
-    """The name that Postgres notifies when a ledger has something new; the payload `gate` tells of a gate."""
+    """The name by which a ledger's workers are told: of new work in their own process, of a gate by Postgres (`gate`)."""
     return f"effects_{ledger}"

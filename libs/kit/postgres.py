@@ -7,6 +7,7 @@ import asyncpg
 
 COMMAND_TIMEOUT_S = 10.0
 ACQUIRE_TIMEOUT_S = 5.0
+STATEMENTS = 300  # prepared on a connection and kept there: more than any service has
 
 SETTINGS = {
     "lock_timeout": "2s",
@@ -68,7 +69,12 @@ async def connect(
 ) -> asyncpg.Connection:
     """One connection, for advisory locks and listening. `role` is the group role whose rights it is to have."""
     return await asyncpg.connect(
-        url, server_settings=_settings(role, name, settings), command_timeout=COMMAND_TIMEOUT_S, timeout=10
+        url,
+        server_settings=_settings(role, name, settings),
+        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=10,
+        statement_cache_size=STATEMENTS,
+        max_cached_statement_lifetime=0,
     )
 
 
@@ -104,6 +110,8 @@ async def pool(
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=10,
         reset=_reset,
+        statement_cache_size=STATEMENTS,
+        max_cached_statement_lifetime=0,
     )
 
 

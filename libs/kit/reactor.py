@@ -19,12 +19,13 @@ from libs.kit.failures import TRANSIENT, Poison, describe
 from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
+from libs.kit.memo import Memo
 from libs.kit.quarantine import Sick, Target, Ward
 from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEADING, POSITION, STOPPED
 from libs.kit.readable import Reader, Unreadable
 from libs.kit.store import Fenced, Store, StreamMoved, Unavailable
 from libs.kit.unit import Unit
-from libs.kit.world import Decision, Handler, Memo, PrivateRows, World
+from libs.kit.world import Decision, Handler, PrivateRows, World
 
 log = structlog.get_logger(__name__)
 
@@ -279,11 +280,11 @@ class Reactor:
                         cause = self._cause(fact, decision, now, traceparent)
                         overlay.add(fact.tenant, decision.drafts, cause, decision.reached)
             at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
-            await rows.flush()
             if waiting:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
-            await unit.commit(self.consumer, self._watermark, upto, overlay.appends(self.consumer))
+            appends = overlay.appends(self.consumer)
+            await unit.commit(self.consumer, self._watermark, upto, appends, rows.take())
             rows.keep()
         except StreamMoved:
             overlay.forget()

@@ -1,6 +1,6 @@
 """One transaction: private rows, then facts and the watermark."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,12 @@ import asyncpg
 from events.base import Event, Recorded
 from libs.kit import postgres
 from libs.kit.appends import CALL, Append, Appended, StreamMoved, asking_postgres, send
+from libs.kit.one_statement import Row, together
 
 if TYPE_CHECKING:
     from libs.kit.store import Store
+
+_Outcomes = list[Appended | StreamMoved]
 
 
 class Unit:
@@ -24,6 +27,7 @@ class Unit:
         self._store = store
         self._transaction = connection.transaction()
         self._begun = False
+        self._wakes: set[str] = set()
 
     @property
     def lost(self) -> bool:
@@ -37,6 +41,22 @@ class Unit:
             with asking_postgres():
                 await self._transaction.start()
 
+    async def write(self, rows: Sequence[Row]) -> None:
+        """Write rows in their order; neighbours with the same statement go in one round trip."""
+        if not rows:
+            return
+        await self.begin()
+        start = 0
+        for end in range(1, len(rows) + 1):
+            if end < len(rows) and rows[end].sql == rows[start].sql:
+                continue
+            if end - start == 1:
+                await self.connection.execute(rows[start].sql, *rows[start].args)
+            else:
+                await self.connection.executemany(rows[start].sql, [row.args for row in rows[start:end]])
+            start = end
+        self._wakes |= {row.wakes for row in rows if row.wakes}
+
     async def rollback(self) -> None:
         """Undo what was done so far."""
         await self._transaction.rollback()
@@ -48,28 +68,49 @@ class Unit:
         return await self._store.read_stream(tenant, stream, after_version, upto_pos, connection=self.connection)
 
     async def commit(
-        self, consumer: str | None = None, from_pos: int = 0, upto_pos: int = 0, appends: Sequence[Append] = ()
+        self,
+        consumer: str | None = None,
+        from_pos: int = 0,
+        upto_pos: int = 0,
+        appends: Sequence[Append] = (),
+        rows: Sequence[Row] = (),
     ) -> list[Appended]:
-        """Write all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
+        """Write the rows, all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
 
         Several appends to one stream follow each other. Without a consumer there is no watermark and no fence.
         Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
         """
         with asking_postgres():
             requests = await self._store.sealed(appends)
-            outcomes: list[Appended | StreamMoved] = []
+            outcomes: _Outcomes = []
             if requests or consumer is not None:
+                append = partial(
+                    send,
+                    shard=self.shard,
+                    requests=requests,
+                    whole=True,
+                    consumer=consumer,
+                    from_pos=from_pos,
+                    upto_pos=upto_pos,
+                )
                 with self._store.present_keys(requests):
-                    outcomes = await send(
-                        partial(self.connection.fetchrow, CALL),
-                        self.shard,
-                        requests,
-                        whole=True,
-                        consumer=consumer,
-                        from_pos=from_pos,
-                        upto_pos=upto_pos,
-                    )
+                    outcomes = await self._append(append, rows)
+            else:
+                await self.write(rows)
             if self._begun:
                 await self._transaction.commit()
         self.committed = True
+        for channel in self._wakes:
+            self._store.listener.tell(channel, "")
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
+
+    async def _append(self, append: Callable[..., Awaitable[_Outcomes]], rows: Sequence[Row]) -> _Outcomes:
+        """The rows and the facts in one statement, or where that could make a difference one after the other."""
+        one = together(rows)
+        if one is None:
+            await self.write(rows)
+            return await append(partial(self.connection.fetchrow, CALL))
+        text, args = one
+        outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
+        self._wakes |= {row.wakes for row in rows if row.wakes}
+        return outcomes

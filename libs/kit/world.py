@@ -1,63 +1,21 @@
 """What a handler is given and what it gives back: the fact's world in, a decision out."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
 from events.base import Draft, Recorded
 from libs.kit.folds import Fold, Overlay, Reached
+from libs.kit.memo import Answers, Memo
+from libs.kit.one_statement import Row, may_see, only_reads
 from libs.kit.unit import Unit
 
+__all__ = ["Decision", "Handler", "PrivateRows", "Row", "World"]
+
 S = TypeVar("S")
-
-
-RECALLED = 50_000
-
-
-class Row(NamedTuple):
-    """A statement for a private row of the service; runs in the transaction of the facts that were decided with it.
-
-    `alters`: what is no longer true of it that `PrivateRows.recall` was told.
-    """
-
-    sql: str
-    args: tuple[Any, ...] = ()
-    alters: Hashable = None
-
-
-class Memo:
-    """What private rows have answered, by what that is about; for as long as their one writer leads."""
-
-    def __init__(self, size: int = RECALLED) -> None:
-        self._size = size
-        self._answers: OrderedDict[Hashable, Answers] = OrderedDict()
-
-    def get(self, about: Hashable) -> "Answers":
-        """What is known about something."""
-        found = self._answers.get(about)
-        if found is None:
-            return {}
-        self._answers.move_to_end(about)
-        return found
-
-    def put(self, about: Hashable, answers: "Answers") -> None:
-        """Know something; what was used longest ago makes room."""
-        self._answers[about] = {**self._answers.get(about, {}), **answers}
-        self._answers.move_to_end(about)
-        while len(self._answers) > self._size:
-            self._answers.popitem(last=False)
-
-    def drop(self, about: Hashable) -> None:
-        """Know nothing about it any more."""
-        self._answers.pop(about, None)
-
-
-Answers = dict[tuple[str, tuple[Any, ...]], list[asyncpg.Record]]
-"""Rows by the query that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +44,18 @@ class PrivateRows:
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows of a query."""
-        await self._begin()
+        await self._see(sql)
         rows: list[asyncpg.Record] = await self._connection.fetch(sql, *args)
         return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
         """The first row of a query."""
-        await self._begin()
+        await self._see(sql)
         return await self._connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first value of the first row of a query."""
-        await self._begin()
+        await self._see(sql)
         return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> str:
@@ -130,25 +88,23 @@ class PrivateRows:
         for about, answers in self._told.items():
             self._memo.put(about, answers)
 
+    def take(self) -> list[Row]:
+        """What waits to be written; it is the caller's from now on, to be committed with the facts."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        await self._unit.write(self.take())
+
     async def _begin(self) -> None:
         await self._unit.begin()
         await self.flush()
 
-    async def flush(self) -> None:
-        """Write what waits; neighbours with the same statement go in one round trip."""
-        if not self._waiting:
-            return
-        await self._unit.begin()
-        waiting, self._waiting = self._waiting, []
-        start = 0
-        for end in range(1, len(waiting) + 1):
-            if end < len(waiting) and waiting[end].sql == waiting[start].sql:
-                continue
-            if end - start == 1:
-                await self._connection.execute(waiting[start].sql, *waiting[start].args)
-            else:
-                await self._connection.executemany(waiting[start].sql, [row.args for row in waiting[start:end]])
-            start = end
+    async def _see(self, sql: str) -> None:
+        """What only reads needs no transaction, as long as it asks for nothing that waits to be written."""
+        if not only_reads(sql) or (self._waiting and may_see(sql, self._waiting)):
+            await self._begin()
 
 
 class World:

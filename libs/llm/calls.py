@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from libs.llm.turn import COMMON_FACTS, FactWanted
+
 REPORT_INTENT = "report_intent"
 SEND_ON_CHANNEL = "send_on_channel"
 SCHEDULE_CALLBACK = "schedule_callback"
@@ -33,6 +35,12 @@ What you never do
 - Never promise a discount, waiver or payment plan, and confirm no payment, unless <step> says so.
 """
 
+GO_ON = (
+    "(the line broke off: go on exactly after your last word, as if nothing had happened; say nothing of it again, and call "
+    "the tools that this answer needs)"
+)
+"""What an answer that broke off in the middle is gone on with, after what was said of it."""
+
 _json = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
@@ -45,9 +53,14 @@ def system(instructions: str, context: Mapping[str, Any], now: datetime, max_wor
     )
 
 
-def tools(intents: Mapping[str, str], channels: Sequence[str]) -> list[dict[str, Any]]:
-    """The tools of a call as JSON Schema, in an order that does not change: `name`, `description`, `properties`, `required`."""
-    found = []
+def tools(
+    intents: Mapping[str, str], channels: Sequence[str], endpoints: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """The tools of a call as JSON Schema, in an order that does not change: `name`, `description`, `properties`, `required`.
+
+    `endpoints` are the flow's own, each with its description.
+    """
+    found = [_tool(name, what, []) for name, what in (endpoints or {}).items()]
     if intents:
         meanings = "\n".join(f"{name}: {meaning}" for name, meaning in intents.items())
         found.append(
@@ -57,7 +70,11 @@ def tools(intents: Mapping[str, str], channels: Sequence[str]) -> list[dict[str,
                 ["intent"],
                 intent={"type": "string", "enum": list(intents), "description": meanings},
                 words={"type": "string", "description": "the contact's own words"},
-                extracted_info={"type": "object", "description": "dates as YYYY-MM-DD and amounts as numbers, by name"},
+                extracted_info={
+                    "type": "object",
+                    "description": "what they said of these, and nothing that they did not say",
+                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS},
+                },
             )
         )
     if channels:
@@ -78,6 +95,12 @@ def tools(intents: Mapping[str, str], channels: Sequence[str]) -> list[dict[str,
         _tool(TRANSFER, "Hand the contact over to a person.", ["reason"], reason=reason),
         _tool(END_CALL, "Hang up, after goodbye.", ["reason"], reason=reason),
     ]
+
+
+def _fact(fact: FactWanted) -> dict[str, Any]:
+    kinds = {"date": {"format": "date"}, "datetime": {"format": "date-time"}}
+    kind = "number" if fact.kind in ("amount", "number") else "string"
+    return {"type": [kind, "null"], "description": fact.description, **kinds.get(fact.kind, {})}
 
 
 def _tool(name: str, description: str, required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,10 @@ from events.followup import Scheduled
 from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.config.model import LLM_API_KEY
+from libs.config.providers import CALLING_NUMBER, SANDBOX_CALLER
 from libs.config.secrets import resolve
 from libs.domain.conversation import Conversation
+from libs.domain.phone import VOICE
 from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
 from libs.kit import effect_rows, gates, ids, timers
@@ -77,13 +79,24 @@ class Doors:
     """The channels as the bundle and the environment leave them."""
 
     settings: Settings
+    _known: dict[str, Mapping[str, Door]] = field(default_factory=dict)
 
     def __call__(self, bundle: Bundle) -> Mapping[str, Door]:
+        if bundle.hash not in self._known:
+            self._known.clear()
+            self._known[bundle.hash] = self._doors(bundle)
+        return self._known[bundle.hash]
+
+    def _doors(self, bundle: Bundle) -> Mapping[str, Door]:
         doors: dict[str, Door] = {}
         for channel, chosen in bundle.settings.channels.items():
             mode = bundle.channel_mode(channel, self.settings.environment)
             bound = mode == "live" and self.settings.profile == "development"
-            sender = resolve(chosen.credentials.get("caller_id"), self.settings.environment)
+            sender = resolve(chosen.credentials.get(CALLING_NUMBER), self.settings.environment)
+            if channel in self.settings.off:
+                mode = "off"
+            elif channel == VOICE and mode == "sandbox":
+                sender = SANDBOX_CALLER
             doors[channel] = Door(mode, chosen.test_recipients if bound else (), sender)
         return doors
 

@@ -17,6 +17,7 @@ from libs.domain import policy
 from libs.domain.conversation import LOST
 from libs.domain.hours import Hours, minutes
 from libs.domain.matter import Matter
+from libs.domain.phone import VOICE
 from libs.domain.right_person import Standing, standing
 from services.orchestrator.story import Story
 
@@ -60,8 +61,11 @@ def find_way(
     templates: dict[str, str],
     only: str | None = None,
     identify: bool = True,
+    calls: bool = False,
 ) -> tuple[Way | NoWay, list[Skipped]]:
     """The first channel on which we may speak now, with what was passed over; else why there is none.
+
+    On the phone we speak where the caller `calls`: a line by itself is no reason to ring somebody up.
 
     Where nobody has confirmed who they are that is the question who it is; a channel is passed over instead without `identify`.
     """
@@ -69,6 +73,9 @@ def find_way(
     decisions: list[PolicyDecision] = []
     waits: list[datetime] = []
     for channel in _ladder(story, matter, purpose, only):
+        if channel == VOICE and not calls:
+            skipped += [Skipped(channel=channel, reason="what is said there needs a call")] if only else []
+            continue
         address = story.address(channel, answering=purpose == "answer")
         asks = standing_at(story, matter, channel, address or "") == "unconfirmed"
         bundle = story.known.current if asks else story.bundle(matter)
@@ -181,7 +188,13 @@ def _not_before(
 
 
 def standing_at(story: Story, matter: Matter | None, channel: str, address: str) -> Standing:
-    """Who is known to be at an address, as far as a matter asks; what belongs to no matter asks what any of them does."""
+    """Who is known to be at an address, as far as a matter asks; what belongs to no matter asks what any of them does.
+
+    Who answers a phone is asked in each call, and known until it is over.
+    """
+    phone = story.conversation.phone
+    if channel == VOICE and phone is not None and phone.confirmed and phone.to == address:
+        return "confirmed"
     asking = [matter] if matter is not None else list(story.conversation.matters.values())
     found: list[Standing] = [
         standing(

@@ -35,7 +35,8 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
     if asked.identifies:
         unread = [line for line in unread if line.source in asked.said]
         shown = unread
-    before = [line for line in shown if line not in unread and line not in others]
+    told = {line.version for line in (*unread, *others)}
+    before = [line for line in shown if line.version not in told]
     return TurnRequest(
         wants=asked.wants if unread or asked.wants == "draft" else "draft",
         now=now,

@@ -23,6 +23,7 @@ from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import (
+    calling,
     collecting,
     focus,
     hearing,
@@ -94,6 +95,9 @@ def after_tool(
     if matter is None or not story.conversation.open or newest != [call]:
         return
     flow, step = process.here(story, matter.id)
+    if asked.step is None:  # it was asked in a call
+        process.fire(story, matter.id, Fired("outcome", asked.result_key, result if ok else None))
+        return
     if flow is not None and isinstance(step, Plan) and step.id == asked.step:
         _plan_on(story, matter.id, flow, step, Fired("outcome", asked.result_key, result if ok else None))
         return
@@ -261,6 +265,8 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
         case "check":
             if timer.state in (None, matter.state):
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
+        case "deferred" if timer.name == calling.CALLBACK:
+            calling.call_back(story, matter, timer)
         case "deferred" | "pending":
             if timer.step == matter.step and not matter.asked:
                 if timer.name == together.GATHER:

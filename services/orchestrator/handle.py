@@ -7,6 +7,7 @@ from events import (
     address,
     backend,
     business,
+    call,
     contact,
     followup,
     inbound,
@@ -20,7 +21,7 @@ from events.base import Draft, Event, Recorded
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
-from services.orchestrator import decide, erasing, hearing, index, opening, outcomes, person, turns
+from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
@@ -73,6 +74,12 @@ class Orchestrator:
             message.Failed: self.on_message,
             message.Bounced: self.on_message,
             message.Priced: self.on_priced,
+            call.Answered: self.on_call,
+            call.TurnTaken: self.on_call,
+            call.ToolCalled: self.on_call,
+            call.Ended: self.on_call,
+            call.Rejected: self.on_call,
+            call.Withheld: self.on_call,
             timer.Fired: self.on_timer_fired,
             **self._operators.handlers(),
         }
@@ -288,6 +295,17 @@ class Orchestrator:
     async def on_priced(self, fact: Recorded[message.Priced], world: World) -> Decision | None:
         """The provider's own price replaces what was reckoned."""
         return self._telling.decision(world, [], await self._gather.spent(world, fact.subject_id, fact.event.cost))
+
+    async def on_call(self, fact: Recorded[Any], world: World) -> Decision | None:
+        """What happens in a call, or comes of it."""
+        spent = [
+            row
+            for component, cost in on_call.costs(fact.event).items()
+            for row in await self._gather.spent(world, f"{fact.subject_id}/{component}", cost)
+        ]
+        return await self._telling.tell(
+            world, fact.event.conversation, lambda story: on_call.hear(story, fact.subject_id, fact.event), spent
+        )
 
     async def on_timer_fired(self, fact: Recorded[timer.Fired], world: World) -> Decision | None:
         """Business time has come."""

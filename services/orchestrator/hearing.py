@@ -66,7 +66,7 @@ def hear(story: Story, message: Heard, stream: str, follows: str | None, *, send
     )
     if (said.channel, said.sender) in story.reach.failed:
         story.tell_reach(AddressWorks(contact_id=story.contact.id, channel=said.channel, address=said.sender))
-    if _obeyed(story, said.channel, [said.text, said.choice or "", *_alone(said)]):
+    if obeyed(story, said.channel, [said.text, said.choice or "", *_alone(said)]):
         return
     if message.fetched is not None or message.failed is not None:
         read_files(story, message, stream)
@@ -90,7 +90,7 @@ def read_files(story: Story, message: Heard, stream: str) -> None:
             failed=message.failed,
         )
     )
-    if _obeyed(story, line.channel, [transcript or ""]):
+    if obeyed(story, line.channel, [transcript or ""]):
         return
     _read(story, at_once=True)
 
@@ -115,7 +115,7 @@ def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
         story.close_gate(story.gate_of(event.channel), evidence, lasting=True)
 
 
-def _obeyed(story: Story, channel: str, words: list[str]) -> bool:
+def obeyed(story: Story, channel: str, words: list[str]) -> bool:
     """Whether nothing more is to be read: the contact said stop, or had said it and does not say start."""
     policy = story.known.current.policy
     stops = stop_words(policy.stop_words, channel=channel)

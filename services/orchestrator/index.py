@@ -8,11 +8,13 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.base import Draft, Event
+from events.call import CallRequested
 from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from events.phone import CallOver
 from libs.domain.rules import Holder
 from libs.kit.world import Row
 
@@ -212,7 +214,7 @@ def know_address(tenant: str, channel: str, digest: str, contact: str, standing:
         "CASE WHEN known.contact = excluded.contact THEN known.standing END, excluded.standing)"
         " WHERE excluded.standing >= known.standing OR known.contact = excluded.contact",
         (tenant, channel, digest, contact, STANDINGS.index(standing)),
-        _address(tenant, channel, digest),
+        alters=_address(tenant, channel, digest),
     )
 
 
@@ -234,7 +236,7 @@ def claim_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
         "INSERT INTO orchestrator.claimed_address (tenant, channel, digest, contact) VALUES ($1, $2, $3, $4)"
         " ON CONFLICT DO NOTHING",
         (tenant, channel, digest, contact),
-        _address(tenant, channel, digest),
+        alters=_address(tenant, channel, digest),
     )
 
 
@@ -243,7 +245,7 @@ def give_up_address(tenant: str, channel: str, digest: str, contact: str) -> Row
     return Row(
         "DELETE FROM orchestrator.claimed_address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
-        _address(tenant, channel, digest),
+        alters=_address(tenant, channel, digest),
     )
 
 
@@ -252,7 +254,7 @@ def forget_address(tenant: str, channel: str, digest: str, contact: str) -> Row:
     return Row(
         "DELETE FROM orchestrator.address WHERE tenant = $1 AND channel = $2 AND digest = $3 AND contact = $4",
         (tenant, channel, digest, contact),
-        _address(tenant, channel, digest),
+        alters=_address(tenant, channel, digest),
     )
 
 
@@ -282,10 +284,18 @@ def sender_is_known(tenant: str, channel: str, digest: str) -> Row:
     )
 
 
+_INDEXED = (
+    FollowupOpened, Joined, Resolved, Exhausted, Cancelled, Opened, Closed, ProcessBound, Migrated, MatterSettled,
+    MessageRequested, OutcomeHeard,
+)  # fmt: skip
+
+
 def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
     """What one of our own facts changes in the index."""
-    stream_id = draft.stream.partition("-")[2]
     event: Event = draft.event
+    if not isinstance(event, _INDEXED):
+        return
+    stream_id = draft.stream.partition("-")[2]
     match event:
         case FollowupOpened():
             yield from _opened(tenant, stream_id, event, now)
@@ -309,14 +319,14 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
                 " VALUES ($1, $2, $3, $3) ON CONFLICT (tenant, contact)"
                 " DO UPDATE SET conversation = excluded.conversation, last = excluded.last",
                 (tenant, event.contact_id, stream_id),
-                _contact(tenant, event.contact_id),
+                alters=_contact(tenant, event.contact_id),
             )
         case Closed():
             yield Row(
                 "UPDATE orchestrator.contact_conversation SET conversation = NULL"
                 " WHERE tenant = $1 AND contact = $2 AND conversation = $3",
                 (tenant, draft.subject, stream_id),
-                _contact(tenant, draft.subject or ""),
+                alters=_contact(tenant, draft.subject or ""),
             )
         case ProcessBound(process_type=str(process_type), entity_id=str(entity_id)):
             yield Row(
@@ -336,13 +346,23 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
                 (tenant, draft.subject, event.message, now),
-                _approaches(tenant, draft.subject or ""),
+                alters=_approaches(tenant, draft.subject or ""),
+            )
+        case CallRequested(purpose="approach"):
+            yield Row(
+                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
+                (tenant, draft.subject, event.call, now),
+            )
+        case CallOver(outcome="failed" | "withheld"):
+            yield Row(
+                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
+                (tenant, draft.subject, event.call),
             )
         case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
             yield Row(
                 "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
                 (tenant, draft.subject, event.intent),
-                _approaches(tenant, draft.subject or ""),
+                alters=_approaches(tenant, draft.subject or ""),
             )
         case _:
             return

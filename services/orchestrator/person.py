@@ -113,7 +113,7 @@ def heard(story: Story, asked: Turn, done: turn.Completed) -> Literal["confirmed
         _apologise(story, about, channel)
         story.tell(heard)
         story.tell_reach(PersonDenied(**where, evidence=evidence))
-        _end(story, about, channel)
+        end(story, about, channel)
     else:
         story.tell(heard)
         _ask_again(story, about, channel)
@@ -187,8 +187,8 @@ def _apologise(story: Story, about: str | None, channel: str) -> None:
     speech.say(story, matter, way, body, purpose="answer", answers=0, identifies=True)
 
 
-def _end(story: Story, about: str | None, channel: str) -> None:
-    """The matter is over here: the ERP is told, and a person looks for who is meant."""
+def end(story: Story, about: str | None, channel: str) -> None:
+    """Somebody else is there: the matter is over here, the ERP is told, and a person looks for who is meant."""
     matter = story.conversation.matters.get(about or "")
     reason = f"somebody else answered on {channel}: the contact's address is wrong"
     if matter is None or matter.settled is not None or story.reach.confirmed:

@@ -29,6 +29,7 @@ from libs.domain.flow import (
     ToolCall,
     Wait,
 )
+from libs.domain.phone import VOICE
 from libs.domain.slots import Ask
 from libs.domain.statemap import (
     Action,
@@ -44,7 +45,7 @@ from libs.domain.statemap import (
     UpdateBackend,
 )
 from libs.domain.templates import TemplateFailed, render, render_payload
-from services.orchestrator import approach, asking, focus, person, planning, safely, speech, together
+from services.orchestrator import approach, asking, calling, focus, person, planning, safely, speech, together
 from services.orchestrator.actions import create, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
@@ -134,9 +135,15 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
     if story.conversation.status == "with_operator" or story.conversation.silenced or matter in story.held:
         return False
     purpose = approach.purpose_of(story, now)
-    way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates)
+    if calling.has_floor(story):
+        return calling.in_the_call(story, now, step)
+    calls = story.conversation.phone is None
+    way, skipped = approach.find_way(story, now, purpose=purpose, templates=step.templates, calls=calls)
     if isinstance(way, approach.NoWay):
         speech.defer(story, now, way)
+        return False
+    if way.channel == VOICE:
+        calling.dial(story, now, way, step, purpose=purpose, skipped=skipped)
         return False
     if way.identifies:
         person.ask(story, now, way, purpose=purpose, skipped=skipped)
@@ -353,7 +360,8 @@ def _perform(story: Story, matter: str, action: Action, *, aside: bool) -> None:
             due_at = story.now + timedelta(minutes=action.delay_minutes)
             story.set_timer("check", due_at, matter=matter, name=action.name, state=story.matter(matter).state)
         case SendMessage():
-            speech.send(story, matter, text=action.text, template=action.template, channel=action.channel)
+            if not calling.say_aside(story, matter, action.text, action.template, action.channel):
+                speech.send(story, matter, text=action.text, template=action.template, channel=action.channel)
         case StartFlow():
             flow, step = here(story, matter)
             interrupts = aside and isinstance(step, Collect) and flow is not None and flow.id != action.flow

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 class Settings:
     """`environment` holds the secrets that the bundle names; `sandbox_url` is Claude's emulator where there is no key.
 
-    `test_recipients` bind live channels in the development profile only.
+    `test_recipients` bind live channels in the development profile only. The channels that are `off` nobody serves here.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     sandbox_url: str | None = None
     profile: str = "development"
     shard: int = 0
+    off: frozenset[str] = frozenset()
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -138,7 +138,7 @@ def say(
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
     mates = list(merged)
     for each in [matter, *mates] if matter and purpose == "approach" and step else []:
-        _attempt(story, each.id if each else "", way, skipped)
+        attempt(story, each.id if each else "", way, skipped)
     if purpose == "approach":
         story.approaches.append(story.now)
     place = threads.place(story, matter, way.channel)
@@ -163,7 +163,8 @@ def say(
     )
 
 
-def _attempt(story: Story, matter: str, way: Way, skipped: Iterable[Skipped]) -> None:
+def attempt(story: Story, matter: str, way: Way, skipped: Iterable[Skipped]) -> None:
+    """An approach for an open matter counts, whatever comes of it."""
     followup = story.followups.get(matter)
     if followup is not None and not followup.settled:
         number = followup.attempts + 1

@@ -25,7 +25,7 @@ def spend(tenant: str, what: str, cost: Cost | None, policy: Policy, now: dateti
     """The rows by which a cost counts, where the policy limits its currency. A later price of the same thing replaces it."""
     if cost is None or cost.currency not in policy.money_per_day:
         return []
-    return [Row(SPEND, (tenant, what, _day(policy, now), cost.currency, cost.micros), _spent(tenant))]
+    return [Row(SPEND, (tenant, what, _day(policy, now), cost.currency, cost.micros), alters=_spent(tenant))]
 
 
 async def spent_today(rows: Rows, tenant: str, policy: Policy, now: datetime) -> Mapping[str, int]:

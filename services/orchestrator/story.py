@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.domain.matter import Matter
 from libs.domain.names import Names
-from libs.domain.scope import names_of, own_zone, zone_of
+from libs.domain.scope import names_of, own_zone
 
 FactId = Callable[[str, int], UUID]
 """The id of the n-th fact that the fact in hand writes into a stream."""
@@ -63,7 +64,8 @@ class Story:
     """Tells facts one by one and keeps the state that they lead to, so that the next decision sees them.
 
     `steps` counts by matter how many steps this decision has run. The matters that are `held` do not speak yet, those
-    that have `gathered` wait for no other one any more.
+    that have `gathered` wait for no other one any more. While a call has the floor, `spoken` are the bundle's own words
+    for it, and `answered` what came of what was asked for in it, by its number; it `speaks` where the contact waits for that.
     """
 
     def __init__(self, known: Known) -> None:
@@ -76,6 +78,9 @@ class Story:
         self.steps: Counter[str] = Counter()
         self.held: set[str] = set()
         self.gathered: set[str] = set()
+        self.spoken: list[str] = []
+        self.answered: dict[int, dict[str, Any]] = {}
+        self.speaks = False
         self._counts: dict[str, int] = {}
 
     @property
@@ -89,12 +94,16 @@ class Story:
     @property
     def zone(self) -> str:
         """The contact's time zone (IANA): as the ERP tells it, by the phone number, else the policy's."""
-        return zone_of(self.contact, self.known.current.policy.timezone)
+        return self._own_zone or self.known.current.policy.timezone
 
     @property
     def zone_known(self) -> bool:
         """Whether it is the contact's own, and not the policy's."""
-        return own_zone(self.contact) is not None
+        return self._own_zone is not None
+
+    @cached_property
+    def _own_zone(self) -> str | None:
+        return own_zone(self.contact)
 
     @property
     def stream(self) -> str:

@@ -6,7 +6,7 @@ from events import conversation, followup
 from events.base import Draft
 from libs.kit.folds import Reached
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import index, process
+from services.orchestrator import calling, index, process
 from services.orchestrator.gather import CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.story import Story
 
@@ -45,6 +45,7 @@ class Telling:
         beside = {draft.stream for draft in more}
         for story in stories:
             process.close_if_done(story)
+            calling.guide(story)
             told += story.drafts
             config = story.known.current.hash
             if story.stream not in beside:

@@ -13,6 +13,7 @@ from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import (
     asking,
+    calling,
     collecting,
     focus,
     meaning,
@@ -181,6 +182,8 @@ def understand(story: Story, *, after: Turn | None = None) -> None:
     now = story.conversation
     if now.status != "open" or now.turn is not None or now.silenced or (after is not None and now.quiet):
         return
+    if calling.has_floor(story):
+        return  # what is written meanwhile is told to the call
     for line in now.unread:
         about = now.about(line)
         seen = after is not None and (line.understood or now.was_read(line, after))
@@ -229,15 +232,16 @@ def _move(story: Story, meant: Meaning) -> bool:
     story.held |= meant.too.keys()
     for mate, intents in meant.too.items():
         for intent in intents:
-            _give(story, mate, intent)
-    moved = [_give(story, matter, intent) for intent, matter in meant.intents if matter is not None]
+            give(story, mate, intent)
+    moved = [give(story, matter, intent) for intent, matter in meant.intents if matter is not None]
     story.held -= meant.too.keys()
     for mate in meant.too:
         speak_alone(story, mate)
     return any(moved)
 
 
-def _give(story: Story, matter: str, intent: str) -> bool:
+def give(story: Story, matter: str, intent: str) -> bool:
+    """Give an intent to a matter: its process may move, and the flow that was answered goes on."""
     before = story.matter(matter)
     moved = process.fire(story, matter, Fired("intent", intent))
     if moved is None:

@@ -18,7 +18,7 @@ from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.types import ControllerRouterHandler, Receive, Send
 
-from services.sandbox import claude_obey
+from services.sandbox import claude_go_on, claude_obey
 from services.sandbox.claude_cache import PromptCache
 from services.sandbox.claude_check import Rejected, checked
 from services.sandbox.claude_faults import Fault, Pace
@@ -146,7 +146,8 @@ def _answered(state: AnthropicSandbox, headers: Mapping[str, str], raw: bytes) -
         body = checked(headers, raw)
     except Rejected as refused:
         return _failed(refused.status, refused.kind, refused.message, request_id, known)
-    fault = state.faults.take(lambda waiting: waiting.fits(body["model"]))
+    last = msgspec.json.encode(body["messages"][-1]).decode() if len(state.faults) else ""
+    fault = state.faults.take(lambda waiting: waiting.fits(body["model"], last))
     if fault is not None and fault.kind in _FAILURES:
         code, kind, message = _FAILURES[fault.kind]
         wait = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
@@ -172,10 +173,11 @@ def _answered(state: AnthropicSandbox, headers: Mapping[str, str], raw: bytes) -
 
 def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes, fault: Fault | None) -> Answer:
     """What the emulated Claude answers: from the request alone, so that the same request gets the same answer."""
-    mind = Mind(read_request(body, state.now()))
+    asked, said = claude_go_on.broken_off(body)
+    mind = Mind(read_request(asked, state.now()))
     seed = hashlib.sha256(raw).hexdigest()
     choice = body.get("tool_choice") or {"type": "auto"}
-    chosen = [] if _answers_results(body, choice) else mind.tool_calls(choice)
+    chosen = [] if _answers_results(asked, choice) else mind.tool_calls(choice)
     kind = fault.kind if fault else None
     if kind == "only_first_tool":
         chosen = chosen[:1]
@@ -192,7 +194,7 @@ def _thought(state: AnthropicSandbox, key: str, body: dict[str, Any], raw: bytes
         content = ([{"type": "text", "text": words}] if words else []) + content
     elif not content:
         content, stop_reason = [{"type": "text", "text": mind.reply.text}], "end_turn"
-    content = misbehaved(kind, content, body["max_tokens"])
+    content = misbehaved(kind, claude_go_on.left(content, said), body["max_tokens"])
     if kind == "no_tool":
         stop_reason = "end_turn"
     if kind == "leading_thinking":

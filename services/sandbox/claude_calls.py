@@ -18,6 +18,7 @@ REPORT = "report_intent"
 SEND = "send_on_channel"
 CALL_BACK = "schedule_callback"
 TRANSFER = "transfer"
+CONFIRMS = "confirms_person"
 OWN = frozenset({REPORT, SEND, CALL_BACK, TRANSFER, END_CALL})
 """What a call has besides the flow's tools."""
 SPEAKS_FIRST = frozenset({REPORT, END_CALL})

@@ -28,7 +28,7 @@ FaultKind = Literal[
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One fault for each of the next `times` requests (of `model`, where one is named).
+    """One fault for each of the next `times` requests (of `model`, where one is named; whose last message has `when`).
 
     `retry_after` (seconds) goes with overloaded and rate_limit; `delay_ms` is the pause of slow_first_token, during
     which pings flow. mid_stream_error is an overloaded_error event after a part of the answer; connection_reset cuts
@@ -41,12 +41,13 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: FaultKind
     times: int = 1
     model: str | None = None
+    when: str | None = None
     retry_after: float | None = None
     delay_ms: int = 1_000
 
-    def fits(self, model: str) -> bool:
-        """Whether a request of this model has it."""
-        return self.model in (None, model)
+    def fits(self, model: str, last: str = "") -> bool:
+        """Whether a request of this model with this last message, as JSON, has it."""
+        return self.model in (None, model) and (self.when is None or self.when in last)
 
 
 class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -101,7 +101,7 @@ class Mind:
                 return None if self.prompt.spoken else reply
             sent = any(call.name == claude_calls.SEND for call in self.prompt.called)
             return f"{after} {claude_calls.question(reply)}".strip() if sent else after
-        if not names <= claude_calls.SPEAKS_FIRST:
+        if not names <= claude_calls.SPEAKS_FIRST or self._confirms(chosen):
             return None
         told = {said.notion.name for message in self.messages for said in message.notions}
         if claude_calls.END_CALL in names:
@@ -109,6 +109,11 @@ class Mind:
             return f"{reply} {claude_calls.goodbye(column)}" if answered else claude_calls.goodbye(column)
         understood = told or any(message.dates or message.values for message in self.messages)
         return reply if understood or not self.messages else claude_calls.again(column)
+
+    def _confirms(self, chosen: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether it reports that somebody is who was asked for: what to say to them comes with the result."""
+        reports = [self.fill(tool) for tool in chosen if tool["name"] == claude_calls.REPORT]
+        return any(report.get("intent") == claude_calls.CONFIRMS for report in reports)
 
     def tool_calls(self, choice: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The tools to call, in order: the forced one; else those that the task names; else the one that fits best."""

@@ -29,6 +29,12 @@ from voice_service.settings import SANDBOX_SECRET, Settings
 pytest_plugins = ["libs.testkit.servers"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--calls", type=int, default=0, help="of the fault run: so many calls, with every fault in turn")
+    parser.addoption("--at-once", type=int, default=12, help="of the fault run: so many calls at a time")
+    parser.addoption("--only", default="", help="of the fault run: only faults whose name contains this")
+
+
 @pytest.fixture(scope="session")
 def configured_postgres_url() -> str | None:
     return os.environ.get("CONVERSE_TEST_DATABASE_URL") or None  # noqa: TID251 - where the servers are

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ async def sipp(name: str, transport: str = "udp", *options: str) -> AsyncIterato
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        await _taken(port, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+        await _taken(port, transport)
         yield f"sip:127.0.0.1:{port};transport={transport}"
         shown, _ = await asyncio.wait_for(running.communicate(), 45)
         assert running.returncode == 0, shown.decode()[-4000:]
@@ -86,7 +85,7 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
     (folder / "config").write_text(
         f"sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\naudio_source aufile,{sound}\n"
         "module g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
-        f"ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports 22000-23998\n"
+        f"ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports 17000-18998\n"
     )
     (folder / "accounts").write_text(
         f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1\n"
@@ -96,21 +95,16 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
         *("baresip", "-f", str(folder)), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        await _taken(control, socket.SOCK_STREAM)
-        await _taken(port, socket.SOCK_DGRAM)
+        await _taken(control, "tcp")
+        await _taken(port, "udp")
         yield Phone(port, control)
     finally:
         running.terminate()
         await running.wait()
 
 
-async def _taken(port: int, kind: socket.SocketKind) -> None:
-    """Until somebody has the port: a first INVITE that is lost comes again changed, which no scenario expects."""
+async def _taken(port: int, transport: str) -> None:
+    """Until somebody listens there, as the kernel says: whoever asks on the wire disturbs the scenario."""
     async with asyncio.timeout(20):
-        while True:
-            with socket.socket(socket.AF_INET, kind) as probe:
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    return
+        while f":{port:04X} " not in await asyncio.to_thread(Path(f"/proc/net/{transport}").read_text):  # noqa: ASYNC110 - another process listens
             await asyncio.sleep(0.05)

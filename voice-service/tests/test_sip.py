@@ -46,7 +46,7 @@ def stack_port() -> int:
 
 @pytest.fixture
 async def trunk(clock: Clock, stack_port: int) -> AsyncIterator[SipTrunk]:
-    found = SipTrunk(Stack(interface="127.0.0.1", listen=f"127.0.0.1:{stack_port}", rtp_ports=(20000, 21998)), clock)
+    found = SipTrunk(Stack(interface="127.0.0.1", listen=f"127.0.0.1:{stack_port}", rtp_ports=(15000, 16998)), clock)
     await found.start()
     yield found
     await found.close()

@@ -24,7 +24,13 @@ READY_S = 60.0
 
 def sandbox_urls(sandbox: str) -> dict[str, str]:
     """Where a sandbox's emulators are, by provider."""
-    paths = {"telephony": "exotel", "stt": "deepgram", "tts": "cartesia", "llm": "anthropic"}
+    paths = {
+        "telephony": "exotel",
+        "stt": "deepgram",
+        "tts": "cartesia",
+        "tts_elevenlabs": "elevenlabs",
+        "llm": "anthropic",
+    }
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}
 
 

@@ -34,17 +34,19 @@ BUNDLE = {
 }
 
 
-def bundle() -> Bundle:
-    loaded = compile_bundle(BUNDLE, {}, "development")
+def bundle(settings: str = "") -> Bundle:
+    """The bundle, with more in its settings."""
+    given = {**BUNDLE, "settings.yaml": BUNDLE["settings.yaml"] + settings}
+    loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock) -> None:
-    """The bundle is in force."""
-    cause_id = ids.cause_id(TENANT, "test", "bundle")
+async def published(store: Store, clock: Clock, settings: str = "") -> None:
+    """The bundle is in force, with more in its settings."""
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(), cause)
+    await publish(store, TENANT, bundle(settings), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:

@@ -17,14 +17,19 @@ from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from voice_service.account import Account
-from voice_service.calls import Calls, Facts
+from voice_service.brain import Brain
+from voice_service.calls import Calls
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
+from voice_service.elsewhere import Elsewhere
+from voice_service.facts import Facts
+from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
+from voice_service.providers.shared import Shared
 from voice_service.settings import Settings
 
 NAME = "voice"
@@ -54,8 +59,11 @@ async def build(
     calls = Calls()
     facts = Facts(store, clock)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker)
-    dialler = Dialler(settings, bundles, clock, client, worker)
+    shared = Shared(settings.folder)
+    guides = Guides(store, settings.shard)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
+    elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
+    dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -88,17 +96,20 @@ async def build(
 
     async def close() -> None:
         await worker.end()
-        await desk.close()
+        await shared.close()
         await client.aclose()
 
     return App(
         name=NAME,
-        routes=routes(desk.door, desk.told, desk.talks, calls, Auth(store.tenants, profile=settings.profile), clock),
+        routes=routes(
+            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
+        ),
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
+            Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
         ],

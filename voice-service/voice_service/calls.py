@@ -15,6 +15,7 @@ from libs.config.bundle import Bundle
 from libs.kit import telemetry
 from voice_service.costs import costs
 from voice_service.facts import Facts, Known
+from voice_service.guides import Guide
 from voice_service.latency import Tracker, Turn
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Call:
         self.stt_bytes = 0
         self.reason: EndReason | None = None
         self.hung_up = False
+        self.guide: Guide | None = None
         self.began = time.monotonic()
         self._everybody = everybody
         self._facts = facts
@@ -119,8 +121,8 @@ class Call:
         self.tell(f"turn {done.turn} {self.turns}", fact)
         self.exchange = Exchange(turn=done.turn)
 
-    def asked(self, tool: str, inputs: Mapping[str, Any]) -> None:
-        """Claude called a tool."""
+    def asked(self, tool: str, inputs: Mapping[str, Any]) -> int:
+        """Claude called a tool; how many that were, which is its number."""
         self.tools += 1
         fact = ToolCalled(
             conversation=self.known.conversation,
@@ -128,8 +130,10 @@ class Call:
             number=self.tools,
             tool=tool,
             inputs=dict(inputs),
+            said=self.exchange.contact,
         )
         self.tell(f"tool {self.tools}", fact)
+        return self.tools
 
     def pressed(self, digit: str) -> None:
         self.digits += 1

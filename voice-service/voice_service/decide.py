@@ -12,7 +12,7 @@ from events.values import Cost
 from libs.channels.exotel import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
-from libs.domain.policy import calendar_of
+from libs.domain.policy import within_hours
 
 FRESH = timedelta(minutes=2)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -54,8 +54,9 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     decision = event.allowed_by
     if now - decision.at <= FRESH:
         return None
-    calendar = calendar_of(bundle.policy, channel="voice", purpose=decision.purpose, zone=bundle.policy.timezone)
-    return None if calendar.is_open(now) else "the hours in which it was allowed are over"
+    policy = bundle.policy
+    is_open = within_hours(policy, channel="voice", purpose=decision.purpose, at=now, zone=policy.timezone)
+    return None if is_open else "the hours in which it was allowed are over"
 
 
 def dialled(intent: Recorded[CallRequested], ref: str) -> Draft:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import msgspec
 import structlog
-from anthropic import AsyncAnthropic
 from starlette.websockets import WebSocket
 
 from libs.channels import exotel_media
@@ -23,8 +22,10 @@ from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, known
+from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -33,8 +34,8 @@ _BY_CALL = "SELECT call, conversation, version, contact, correlation FROM voice.
 _BY_REF = (
     "SELECT call, conversation, version, contact, correlation FROM voice.call WHERE tenant = $1 AND provider_ref = $2"
 )
-_TOLD = """UPDATE voice.call SET told = $3::jsonb
-WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NOT NULL RETURNING true"""
+_TOLD = """UPDATE voice.call SET told = $3::jsonb, told_at = now() WHERE tenant = $1 AND call = $2 AND state <> 'over'
+AND (held_by IS NOT NULL OR elsewhere AND state = 'answered') RETURNING true"""
 GOING_AWAY = 1001
 
 
@@ -50,6 +51,8 @@ class Desk:
         calls: Calls,
         facts: Facts,
         worker: Worker,
+        shared: Shared,
+        guides: Guides,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -58,7 +61,8 @@ class Desk:
         self._calls = calls
         self._facts = facts
         self._worker = worker
-        self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
+        self._shared = shared
+        self._guides = guides
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -68,13 +72,14 @@ class Desk:
             raise Problem(404, "There are no calls here", str(error)) from error
 
     async def told(self, tenant: str, status: Status) -> None:
-        """What the provider says of a call is a fact, once; of a call that somebody holds, the holder tells the end."""
+        """What the provider says of a call is a fact, once; of a call that somebody holds, here or elsewhere, the holder tells the end."""
         row = await self._row(tenant, status.call, status.ref)
         if row is None:
             log.warning("a status of a call that nobody asked for", ref=status.ref, state=status.state)
             return
         if decide.over(status):
             self._worker.leaves(row["call"])
+            self._shared.quiet(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return
@@ -104,6 +109,7 @@ class Desk:
             await socket.close(UNKNOWN_CALL)
             return
         self._calls.live[id_] = call
+        call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
@@ -112,8 +118,8 @@ class Desk:
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle),
-                self._client(door),
+                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._shared,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -122,12 +128,8 @@ class Desk:
             call.over()
             await asyncio.shield(writing)
             self._calls.live.pop(id_, None)
+            self._guides.leave(id_)
             self._worker.frees(id_)
-
-    async def close(self) -> None:
-        """Close the connections to Claude."""
-        for client in self._claude.values():
-            await client.close()
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
         def used() -> Used:
@@ -143,13 +145,6 @@ class Desk:
                 await socket.close(GOING_AWAY)
 
         return Held(tenant=tenant, used=used, hang_up=hang_up)
-
-    def _client(self, door: Door) -> AsyncAnthropic:
-        """One for each account: its pool of connections is shared by the calls."""
-        key = (door.urls["llm"], door.keys["llm"])
-        if key not in self._claude:
-            self._claude[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=1)
-        return self._claude[key]
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:

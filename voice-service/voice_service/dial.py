@@ -19,6 +19,7 @@ from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from voice_service import decide
 from voice_service.leases import MEDIA, Worker
+from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
 
 FULL_AGAIN = timedelta(seconds=5)
@@ -36,12 +37,14 @@ class Dialler:
         clock: Clock,
         client: httpx.AsyncClient,
         worker: Worker,
+        shared: Shared,
     ) -> None:
         self._settings = settings
         self._bundles = bundles
         self._clock = clock
         self._client = client
         self._worker = worker
+        self._shared = shared
 
     def kind(self, *, timeout: timedelta, wait: timedelta = EVIDENCE) -> Kind:
         """The protocol: Exotel has no idempotency keys, so an unknown outcome waits for evidence."""
@@ -66,22 +69,30 @@ class Dialler:
             return Withheld(str(off))
         if reason := decide.veto(intent, door, bundle, self._clock.now()):
             return Withheld(reason)
-        if not self._worker.room():
+        voice = self._settings.voice(bundle, door, intent.event.language or "hi")
+        elsewhere = voice.media_url
+        if elsewhere is None and not self._worker.room():
             return Retry("every line is busy", FULL_AGAIN, trouble=False)
         request = exotel.write(
             account_sid=door.account_sid,
             call=str(intent.id),
             to=intent.event.to,
             caller_id=door.caller_id,
-            stream_url=f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker.name}/{claim.tenant}/{door.secret}",
+            stream_url=elsewhere
+            or f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker.name}/{claim.tenant}/{door.secret}",
             callback=f"{door.origin}/api/v1/voice/status/{claim.tenant}/{door.secret}",
             max_seconds=intent.event.max_seconds,
         )
         if isinstance(request, ToldRefused):
             return Refused([decide.rejected(intent, request)])
-        await self._worker.awaits(claim.tenant, intent.id)
+        if elsewhere is None:
+            await self._worker.awaits(claim.tenant, intent.id)
+        else:
+            await self._worker.gives_away(claim.tenant, intent.id)
         dialling = False
         try:
+            if elsewhere is None:
+                self._shared.ringing(intent.id, voice.chains, intent.event.opening)
             claim.begin_call()
             dialling = True
             told = await self._post(door, request)
@@ -89,6 +100,7 @@ class Dialler:
         finally:
             if not dialling:
                 self._worker.frees(intent.id)
+                self._shared.quiet(intent.id)
         match told:
             case Accepted(ref):
                 return Done([decide.dialled(intent, ref)])

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 from litestar import Request, Response, asgi, get, post
-from litestar.params import FromPath
+from litestar.enums import ScopeType
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -20,6 +21,7 @@ from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from voice_service.calls import Calls
+from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.latency import hints
 from voice_service.settings import Door
 
@@ -33,7 +35,7 @@ Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, auth: Auth, clock: Clock
+    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, elsewhere: Elsewhere, auth: Auth, clock: Clock
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -60,7 +62,7 @@ def routes(
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
         """The media stream of an answered call. `worker` is for the ingress, which sends it to the process that dialled."""
-        if scope["type"] != "websocket":
+        if scope["type"] != ScopeType.WEBSOCKET:
             raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
         parameters = scope["path_params"]
         tenant = str(parameters["tenant"])
@@ -73,6 +75,18 @@ def routes(
                 await socket.close(UNKNOWN_CALL)
                 return
             await talks(tenant, socket, started, door)
+
+    @post("/api/v1/voice/transcript", status_code=200)
+    async def transcript(data: JSONBody[Transcript], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """What was said in a call whose media run elsewhere; the answer is what to say next."""
+        caller = await auth.caller(request, "context:write")
+        return await elsewhere.transcript(caller.tenant, data)
+
+    @post("/api/v1/voice/call-ended", status_code=200)
+    async def call_ended(data: JSONBody[CallEnded], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """A call whose media ran elsewhere is over."""
+        caller = await auth.caller(request, "context:write")
+        return await elsewhere.ended(caller.tenant, data)
 
     @get("/api/v1/voice/calls")
     async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -99,7 +113,7 @@ def routes(
             "hints": hints(latency),
         }
 
-    return [status, status_of_default, media, active]
+    return [status, status_of_default, media, transcript, call_ended, active]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

@@ -31,6 +31,7 @@ _USED = """UPDATE voice.call c SET used = u.used FROM unnest($2::text[], $3::uui
 WHERE c.tenant = u.tenant AND c.call = u.call AND c.held_by = $1"""
 _END = "DELETE FROM voice.worker WHERE id = $1"
 _AWAITS = "UPDATE voice.call SET dialled_by = $3 WHERE tenant = $1 AND call = $2"
+_GIVES_AWAY = "UPDATE voice.call SET elsewhere = true WHERE tenant = $1 AND call = $2"
 _HOLDS = """UPDATE voice.call SET held_by = $3, held_at = now()
 WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT elsewhere RETURNING true"""
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
@@ -95,6 +96,10 @@ class Worker:
         self._awaited[call] = tenant
         _LINES.set(self.taken)
         await self._store.pool.execute(_AWAITS, tenant, call, self.id)
+
+    async def gives_away(self, tenant: str, call: UUID) -> None:
+        """Another runtime takes the media of a call that is about to be dialled: it needs no line."""
+        await self._store.pool.execute(_GIVES_AWAY, tenant, call)
 
     def frees(self, call: UUID) -> None:
         """The line is free again."""

@@ -1,11 +1,13 @@
 """Ends the calls of processes that are gone: whoever notices tells it, and it is told once."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
 import msgspec
 import structlog
 
+from events.call import Ended
 from libs.kit.failures import passes
 from libs.kit.store import Store
 from voice_service import decide
@@ -16,6 +18,8 @@ from voice_service.leases import Worker
 log = structlog.get_logger(__name__)
 
 EVERY_S = 3.0
+PATIENCE = timedelta(minutes=1)
+"""How long another media runtime may take to tell the end that the provider has told."""
 
 _ORPHANS = """SELECT c.tenant, c.call, c.conversation, c.contact, c.correlation, c.used, c.told,
     extract(epoch FROM coalesce(w.seen_at, c.held_at) - c.held_at)::int AS seconds
@@ -23,6 +27,9 @@ FROM voice.call c LEFT JOIN voice.worker w ON w.id = c.held_by
 WHERE c.state <> 'over' AND c.held_by IS NOT NULL AND c.held_by <> $1
     AND (w.id IS NULL OR w.seen_at < now() - $2::interval)
 LIMIT 100"""
+_UNTOLD = """SELECT c.tenant, c.call, c.conversation, c.contact, c.correlation, c.told,
+    (SELECT count(*) FROM voice.exchange e WHERE e.tenant = c.tenant AND e.call = c.call AND e.turn > 0)::int AS turns
+FROM voice.call c WHERE c.state <> 'over' AND c.elsewhere AND c.told_at < now() - $1::interval LIMIT 100"""
 _DEAD = """DELETE FROM voice.worker w WHERE w.seen_at < now() - interval '1 hour'
 AND NOT EXISTS (SELECT FROM voice.call c WHERE c.state <> 'over' AND c.held_by = w.id)"""
 
@@ -49,13 +56,18 @@ class Orphans:
             await asyncio.sleep(self._every_s)
 
     async def look(self) -> int:
-        """End what has no holder any more; how many calls that were."""
+        """End what has no holder any more, or one elsewhere that says nothing; how many calls that were."""
         pool = self._store.pool
         await pool.execute(_DEAD)
         rows = await pool.fetch(_ORPHANS, self._worker.id, self._worker.lease)
         for row in rows:
             await self._end(row)
-        return len(rows)
+        untold = await pool.fetch(_UNTOLD, PATIENCE)
+        for row in untold:
+            told = msgspec.json.decode(row["told"], type=ToldEnd)
+            end = Ended(conversation=row["conversation"], reason=told.reason, seconds=told.seconds, turns=row["turns"])
+            await self._facts.tell(known(row["tenant"], row), "ended", end)
+        return len(rows) + len(untold)
 
     async def _end(self, row: asyncpg.Record) -> None:
         used = msgspec.json.decode(row["used"], type=Used) if row["used"] else Used(seconds=max(0, row["seconds"]))

@@ -1,9 +1,8 @@
-"""The pipeline of one call: Deepgram Flux, the turn-taking engine, Claude, Cartesia, and the telephony's media between."""
+"""The pipeline of one call: ears, the turn-taking engine, the mind, the mouth, and the telephony's media between."""
 
 import asyncio
 from typing import Any
 
-from anthropic import AsyncAnthropic
 from pipecat.frames.frames import EndFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -16,16 +15,19 @@ from starlette.websockets import WebSocket
 from libs.channels.exotel_media import RATE
 from libs.domain.floor import manners
 from libs.llm import calls as prompts
-from voice_service import providers, tools
+from voice_service import tools
 from voice_service.calls import Call
 from voice_service.media import CHUNK_10MS, ExotelMedia
+from voice_service.providers.ears import Ears
+from voice_service.providers.mind import Mind
+from voice_service.providers.mouth import Mouth
+from voice_service.providers.shared import Shared
+from voice_service.providers.switches import Switches
 from voice_service.settings import Door, Voice
 from voice_service.turns import Listened, Planned, Spoken, TurnTaking
 
 
-async def talk(
-    socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, claude: AsyncAnthropic, now: Any
-) -> None:
+async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, shared: Shared, now: Any) -> None:
     """Hold the conversation until somebody hangs up; `call` knows afterwards how it ended."""
     asked = call.intent.event
     transport = FastAPIWebsocketTransport(
@@ -39,11 +41,13 @@ async def talk(
         ),
     )
     opening: list[Any] = [{"role": "user", "content": "(the call has been answered)"}]
-    context = LLMContext(opening, tools=tools.schemas(call))
+    context = LLMContext(opening, tools=tools.schemas(asked))
     system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
-    stt = providers.ears(door, voice)
-    llm = providers.mind(door, claude, voice.model or call.bundle.settings.llm.model, system)
-    tts = providers.mouth(door, voice, asked.language or "hi")
+    sounds = shared.answered(call.known.call, voice.chains)
+    switches = Switches(call.known.conversation, shared.breakers, call.tell)
+    stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
+    llm = Mind(voice.chains.minds, shared.claude(door.urls["llm"], door.keys["llm"]), system, switches)
+    tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
     turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
@@ -70,7 +74,7 @@ async def talk(
     async def hang_up() -> None:
         await worker.queue_frame(EndFrame())
 
-    tools.register(llm, call, hang_up)
+    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
     async def gone(_transport: Any, _socket: Any) -> None:

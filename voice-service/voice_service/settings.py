@@ -3,10 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from libs.config.bundle import Bundle
+from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
+from libs.config.voice_models import named
+from voice_service.providers.profiles import Chains, chains
 
 VOICE = "voice"
 LIVE = {
@@ -14,11 +18,15 @@ LIVE = {
     "stt": "wss://api.deepgram.com",
     "tts": "wss://api.cartesia.ai",
     "llm": "https://api.anthropic.com",
+    "tts_elevenlabs": "wss://api.elevenlabs.io",
 }
 """The providers' own addresses."""
+SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-SANDBOX_CALLER = "08047491899"
 CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
+
+
+MOST_WORDS = 80
 
 
 class ChannelOff(Exception):
@@ -27,7 +35,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`; sockets have `ws…` there.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     """
@@ -52,12 +60,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """`voice` of the settings: which voice speaks, by which models; how patiently is libs.domain.floor.manners."""
+    """`voice` of the settings: who hears, thinks and speaks, by which models; how patiently is libs.domain.floor.manners.
 
-    stt_model: str = "flux-general-multi"
-    tts_model: str = "sonic-3.5"
-    voice_id: str = "a0e99841-438c-4a64-b679-ae501e7d6091"
-    model: str | None = None
+    `media_url` is the WebSocket of another runtime that takes the media of our calls (`…/voice/transcript` tells us the words).
+    """
+
+    chains: Chains
+    media_url: str | None = None
     max_response_words: int = 80
 
 
@@ -76,6 +85,8 @@ class Settings:
     profile: str = "production"
     calls: int = 25
     dials_per_second: float = 2.0
+    folder: Path | None = None
+    """Where prepared lines are kept over a restart; nowhere without it."""
     shard: int = 0
 
     def door(self, bundle: Bundle) -> Door:
@@ -103,12 +114,13 @@ class Settings:
         sid = given.get("telephony_account_sid", "sandbox")
         listed = channel.test_recipients
         return Door(
-            urls={name: _socket(url) if name in ("stt", "tts") else url for name, url in urls.items()},
+            urls={name: _socket(url) if name in SOCKETS else url for name, url in urls.items()},
             keys={
                 "telephony": given.get("telephony_auth_token", "sandbox"),
                 "stt": given.get("stt_api_key", "sandbox"),
                 "tts": given.get("tts_api_key", "sandbox"),
                 "llm": llm_key or "sandbox",
+                **self._second_voice(given, live=live),
             },
             account_sid=sid,
             api_key=given.get("telephony_api_key", sid),
@@ -119,23 +131,28 @@ class Settings:
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
+    def _second_voice(self, given: Mapping[str, str], *, live: bool) -> dict[str, str]:
+        """The key of the provider that takes over from the voice; none where it was not given."""
+        if live:
+            return {"tts_elevenlabs": given["elevenlabs_api_key"]} if "elevenlabs_api_key" in given else {}
+        return {"tts_elevenlabs": "sandbox"} if "tts_elevenlabs" in self.sandbox_urls else {}
+
     @staticmethod
-    def voice(bundle: Bundle) -> Voice:
+    def voice(bundle: Bundle, door: Door, language: str = "hi") -> Voice:
         """How the tenant's agent speaks."""
-        told = bundle.settings.voice
-        tts, llm, stt = _part(told, "tts"), _part(told, "llm"), _part(told, "stt")
-        plain = Voice()
+        told, llm = bundle.settings.voice, bundle.settings.llm
+        first = next(iter(named(told.get("llm"))), None)
         return Voice(
-            stt_model=stt.get("model", plain.stt_model),
-            tts_model=tts.get("model", plain.tts_model),
-            voice_id=tts.get("voice_id", plain.voice_id),
-            model=llm.get("model"),
-            max_response_words=int(llm.get("max_response_words", plain.max_response_words)),
+            chains=chains(
+                told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
+            ),
+            media_url=_part(told, "telephony").get("media_url"),
+            max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
@@ -145,6 +162,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
+        folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
     )
 
 

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import parse_qsl
 
 import structlog
@@ -84,7 +84,7 @@ class Trunk:
             raise BadTrunk(f"{address!r} is no trunk: it should be sip:host[:port][;transport=udp|tcp|tls]")
         if transport not in ("udp", "tcp", "tls") or (scheme == "sips" and transport != "tls"):
             raise BadTrunk(f"a trunk speaks over udp, tcp or tls (sips: only tls), not {transport!r}")
-        return cls(host=host, transport=transport, domain=domain, user=user, password=password)
+        return cls(host=host, transport=cast(Transport, transport), domain=domain, user=user, password=password)
 
     def account(self, caller_id: str) -> Account:
         """Our identity for calls that show `caller_id`; never registers. Over TLS the media are encrypted, too (SDES)."""
@@ -158,6 +158,8 @@ class SipTrunk:
         self, trunk: Trunk, *, call: str, to: str, caller_id: str, told: Told, talks: Talks, ring_seconds: float = 30
     ) -> Outcome:
         """Send an INVITE to `to` (E.164). What becomes of it is `told`; once it is answered, `talks` holds the conversation."""
+        early: list[StackEvent] = []
+        self._runtime.subscribe(early.append)
         try:
             agent = await self._agent(trunk, caller_id)
             placed = await agent.dial(f"sip:{to}@{trunk.host};transport={trunk.transport}", headers={OUR_CALL: call})
@@ -169,7 +171,12 @@ class SipTrunk:
             return Unknown("the SIP stack has not said whether the INVITE went out")
         except (BaresipError, ValueError) as error:
             return Refused("sip", f"no INVITE was sent: {error}", "account")
-        self._spawn(self._follow(placed, ringing(placed), call, told, talks, ring_seconds))
+        finally:
+            self._runtime.unsubscribe(early.append)
+        rings = ringing(placed)
+        for event in early:  # an answer may be quicker than the call's own listener: the library loses it
+            placed._on_stack_event(event)
+        self._spawn(self._follow(placed, rings, call, told, talks, ring_seconds))
         return Accepted(call)
 
     async def listen(self, trunk: Trunk, number: str, arrives: Callable[[Call], Awaitable[None]]) -> None:

@@ -1,40 +1,89 @@
-"""What Claude may ask for during a call, and what it hears of it."""
+"""What Claude may ask for during a call, what it hears of it, and what it is told to go on with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.anthropic.llm import AnthropicLLMService
 from pipecat.services.llm_service import FunctionCallParams
 
+from events.call import CallRequested
+from events.phone import CallGuided
 from libs.llm import calls as prompts
 from voice_service.calls import Call
 
-FURTHER_WORDS = frozenset({prompts.SEND_ON_CHANNEL, prompts.SCHEDULE_CALLBACK, prompts.TRANSFER})
-"""Tools whose result Claude speaks about; the others come with words of their own."""
+OWN_WORDS = frozenset({prompts.REPORT_INTENT, prompts.END_CALL})
+"""Tools that come with words of their own; of what came of the others Claude speaks afterwards."""
 NOT_DONE_YET = "It is on record and not done yet: say that it will be seen to, never that it is done."
-"""What Claude hears of every tool: a call tells facts, and whoever acts on them does so after it."""
+"""What Claude hears where nobody could say in time what came of it."""
+PATIENCE_S = 1.5
+"""How long the contact may wait for that: a held breath, not a silence."""
 
 
-def schemas(call: Call) -> ToolsSchema:
+def schemas(told: CallRequested | CallGuided) -> ToolsSchema:
     """The tools of a call, as Claude is told them."""
-    asked = call.intent.event
-    return ToolsSchema(standard_tools=[FunctionSchema(**each) for each in prompts.tools(asked.intents, asked.channels)])
+    tools = prompts.tools(told.intents, told.channels, told.tools)
+    return ToolsSchema(standard_tools=[FunctionSchema(**each) for each in tools])
 
 
-def register(llm: AnthropicLLMService, call: Call, hang_up: Callable[[], Awaitable[None]]) -> None:
-    """Each call of a tool is a fact; `hang_up` ends the call once the last words are spoken."""
+class Steering:
+    """Keeps Claude's prompt and tools as the orchestrator's newest word has them, and brings it the results."""
 
-    async def tool(params: FunctionCallParams) -> None:
-        call.asked(params.function_name, params.arguments)
-        further = params.function_name in FURTHER_WORDS
-        await params.result_callback(
-            {"status": "noted", "note": NOT_DONE_YET}, properties=FunctionCallResultProperties(run_llm=further)
-        )
-        if params.function_name == prompts.END_CALL:
-            call.reason = "completed"
-            await hang_up()
+    def __init__(
+        self, llm: AnthropicLLMService, context: LLMContext, call: Call, now: datetime, words: int | Callable[[], int]
+    ) -> None:
+        self._llm = llm
+        self._context = context
+        self._call = call
+        self._now = now
+        self._words = words
+        self._open = 0
+        self._speaks = False
 
-    for schema in schemas(call).standard_tools:
-        llm.register_function(schema.name, tool)
+    def register(self, hang_up: Callable[[], Awaitable[None]]) -> None:
+        """Each call of a tool is a fact, and its result is what came of it; `hang_up` ends the call after the last words."""
+
+        async def tool(params: FunctionCallParams) -> None:
+            name = params.function_name
+            self._open += 1
+            result: Mapping[str, Any] | None = None
+            try:
+                number = self._call.asked(name, params.arguments)
+                if name != prompts.END_CALL and self._call.guide is not None:
+                    result = await self._call.guide.answer(number, PATIENCE_S)
+            finally:
+                self._open -= 1
+            await params.result_callback(
+                dict(result) if result else {"status": "noted", "note": NOT_DONE_YET},
+                properties=FunctionCallResultProperties(run_llm=self._runs(name)),
+            )
+            if name == prompts.END_CALL:
+                self._call.reason = "completed"
+                await hang_up()
+
+        self._llm.register_function(None, tool)
+        if self._call.guide is not None:
+            self._call.guide.told = self.follow
+
+    async def follow(self, told: CallGuided) -> None:
+        """From the next turn on the call is about this."""
+        words = self._words if isinstance(self._words, int) else self._words()
+        system = prompts.system(told.instructions, told.context, self._now, words)
+        # Not by Pipecat's frame for it, which would wait behind speech.
+        await self._llm._update_settings(AnthropicLLMService.Settings(system_instruction=system))
+        self._context.set_tools(schemas(told))
+
+    def _runs(self, name: str) -> bool:
+        """Whether Claude speaks now: once for all tools of an answer, where it has said nothing yet or they want words."""
+        newest = self._call.guide.newest if self._call.guide is not None else None
+        silent = not self._call.exchange.planned.strip()
+        asks = name not in OWN_WORDS or (name == prompts.REPORT_INTENT and newest is not None and newest.speaks)
+        self._speaks = self._speaks or asks or (silent and name != prompts.END_CALL)
+        if self._open:
+            return False
+        speaks, self._speaks = self._speaks, False
+        return speaks

@@ -67,7 +67,7 @@ class Cartesia:
 
     def reset(self) -> None:
         """As at the start; open sockets stay."""
-        self.wires.faults.clear()
+        self.wires.clear()
         self.synthesis.reset()
         self.spoken.clear()
 
@@ -112,11 +112,13 @@ class Cartesia:
             if (gone := contexts.pop(id, None)) is not None:
                 gone.cancel()
             return
+        context = contexts.get(id)
+        if wire.awaited:
+            wire.mention((context.spoken.text if context else "") + str(told.get("transcript", "")))
         try:
             if (status := wire.failure()) is not None:
                 raise Refused(status)
             checked(told)
-            context = contexts.get(id)
             if context is None:
                 context = contexts[id] = Context(self, wire, told)
                 context.task.add_done_callback(lambda _: contexts.pop(id, None))

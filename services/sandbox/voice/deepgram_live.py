@@ -79,7 +79,7 @@ class DeepgramLive:
 
     def reset(self) -> None:
         """As at the start; open sockets stay."""
-        self.wires.faults.clear()
+        self.wires.clear()
         self.requests.clear()
         self.pace = self._initial
 
@@ -171,7 +171,7 @@ def controls(live: DeepgramLive) -> Router:
             if fault.refuse is not None and fault.refuse not in _ERRORS:
                 raise ValidationException(f"refuse: one of {', '.join(map(str, _ERRORS))}")
             live.wires.add(fault)
-        return {"waiting": len(live.wires.faults), "open": len(live.wires.open)}
+        return live.wires.shown()
 
     return Router("/_sandbox/deepgram/live", route_handlers=[requests, teach, pace, faults], include_in_schema=False)
 

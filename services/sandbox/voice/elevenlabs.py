@@ -43,7 +43,7 @@ class ElevenLabs:
 
     def reset(self) -> None:
         """As at the start; open sockets stay."""
-        self.wires.faults.clear()
+        self.wires.clear()
         self.synthesis.reset()
         self.spoken.clear()
 
@@ -98,6 +98,9 @@ class Session:
         except msgspec.DecodeError:
             _fail(self.wire, "invalid_json", "the message is no JSON")
             return
+        if self.wire.awaited and (text := told.get("text")):
+            known = self.contexts.get(told.get("context_id") or "default")
+            self.wire.mention((known.spoken.text if known else "") + text)
         if (status := self.wire.failure()) is not None:
             _fail(self.wire, *_ERRORS.get(status, _ERRORS[500]))
             return

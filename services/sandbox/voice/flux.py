@@ -63,6 +63,8 @@ class Flux:
 
     def _decide(self) -> None:
         hearing = self._hearing
+        if self._wire.awaited:
+            self._wire.mention(self._transcript())
         if self._failed():
             return
         if hearing.quiet:

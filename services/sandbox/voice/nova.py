@@ -49,6 +49,8 @@ class Nova:
         self._sha.update(pcm)
         for block in self._hearing.slices(pcm):
             self._hearing.take(block)
+            if self._wire.awaited:
+                self._wire.mention(" ".join(word.text for word in self._hearing.words))
             if self._wire.failure() is not None:
                 self._wire.close(1011, "NET-0000")
                 return

@@ -35,6 +35,6 @@ def controls(name: str, provider: Synthesiser) -> Router:
     def faults(data: JSONBody[VoiceFault | list[VoiceFault]]) -> dict[str, int]:
         for fault in data if isinstance(data, list) else [data]:
             provider.wires.add(fault)
-        return {"waiting": len(provider.wires.faults), "open": len(provider.wires.open)}
+        return provider.wires.shown()
 
     return Router(f"/_sandbox/{name}", route_handlers=[spoken, pace, faults], include_in_schema=False)

@@ -5,6 +5,7 @@ What is said goes into a queue, so that those who speak need not wait; a fault t
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
@@ -18,9 +19,11 @@ AnySocket = WebSocket[Any, Any, Any]
 
 
 class VoiceFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong with the next `times` sockets, or (`open`) at once with all that are open.
+    """What goes wrong with the next `times` sockets, or (`open`) at once with all that are open, or (`when`) with the one
+    on which these words, a regular expression, are being spoken or heard.
 
-    `refuse`: this HTTP status in place of the handshake, with `retry_after` seconds. Otherwise, `after_ms` after it opened:
+    `refuse`: this HTTP status in place of the handshake, with `retry_after` seconds; with `when` the socket drops, and so many
+    handshakes (`refusals`) after it are refused. Otherwise, `after_ms` after it opened or the words were there:
     `drops` (no close frame: 1006), `closes` with this code and `reason`, `mute` (hears, and says nothing any more), `slow_ms`
     (everything it says comes that much later), or `fails`, the provider's own error with this status: Deepgram's and
     ElevenLabs' end the socket, Cartesia's the next context.
@@ -30,7 +33,9 @@ class VoiceFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     on: Literal["v1", "v2"] | None = None
     """Only Deepgram's nova, or only Flux."""
     open: bool = False
+    when: str | None = None
     refuse: int | None = None
+    refusals: int = 1
     retry_after: float | None = None
     after_ms: float = 0
     drops: bool = False
@@ -44,8 +49,9 @@ class VoiceFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Wire:
     """One open socket."""
 
-    def __init__(self, socket: AnySocket, kind: str) -> None:
+    def __init__(self, socket: AnySocket, kind: str, wires: "Wires") -> None:
         self.kind = kind
+        self._wires = wires
         self.fault: VoiceFault | None = None
         """The fault that holds at the moment."""
         self.mute = False
@@ -74,10 +80,28 @@ class Wire:
         self.fault = fault
         self.mute = self.mute or fault.mute
         self._slow = fault.slow_ms / 1000
-        if fault.drops:
+        if fault.refuse is not None:
+            self._wires.faults.add(msgspec.structs.replace(fault, when=None, on=None, times=fault.refusals))
+            self.drop()
+        elif fault.drops:
             self.drop()
         elif fault.closes is not None:
             self.close(fault.closes, fault.reason)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether words may bring a fault."""
+        return bool(self._wires.awaiting)
+
+    def mention(self, text: str) -> None:
+        """These words are being spoken or heard here."""
+        fault = self._wires.awaiting.take(lambda waiting: self._wires.fits(waiting, self.kind, text))
+        if fault is not None:
+            self._wires.struck += 1
+            if fault.after_ms > 0:
+                self._loop.call_later(fault.after_ms / 1000, self.befall, fault)
+            else:
+                self.befall(fault)
 
     def failure(self) -> int | None:
         """The status of an error that is due, once."""
@@ -135,11 +159,17 @@ class Wires:
 
     def __init__(self) -> None:
         self.faults: Faults[VoiceFault] = Faults()
+        self.awaiting: Faults[VoiceFault] = Faults()
+        """Those that wait for words."""
+        self.struck = 0
         self.open: set[Wire] = set()
         self.opened = 0
 
     def add(self, fault: VoiceFault) -> None:
         """Let it befall sockets that are open, or those to come."""
+        if fault.when is not None:
+            self.awaiting.add(fault)
+            return
         if not fault.open:
             self.faults.add(fault)
             return
@@ -148,7 +178,23 @@ class Wires:
 
     def take(self, kind: str) -> VoiceFault | None:
         """The fault of a socket or request that arrives now."""
-        return self.faults.take(lambda waiting: waiting.on in (None, kind))
+        fault = self.faults.take(lambda waiting: waiting.on in (None, kind))
+        self.struck += fault is not None
+        return fault
+
+    def fits(self, fault: VoiceFault, kind: str, text: str) -> bool:
+        """Whether these words bring this fault to a socket of this kind."""
+        return fault.on in (None, kind) and re.search(fault.when or "", text, re.IGNORECASE) is not None
+
+    def shown(self) -> dict[str, int]:
+        """How many faults wait, how many have struck, and how many sockets are open."""
+        waiting = len(self.faults) + len(self.awaiting)
+        return {"waiting": waiting, "struck": self.struck, "open": len(self.open)}
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self.faults.clear()
+        self.awaiting.clear()
 
     @contextlib.asynccontextmanager
     async def opening(
@@ -156,7 +202,7 @@ class Wires:
     ) -> AsyncIterator[Wire]:
         """The socket, accepted, as long as it is open."""
         await socket.accept(headers=dict(headers or {}))
-        wire = Wire(socket, kind)
+        wire = Wire(socket, kind, self)
         self.open.add(wire)
         self.opened += 1
         timer = None

@@ -188,6 +188,8 @@ def test_production_refuses_what_would_silently_be_the_sandbox():
         "channels.email.credentials.password",
         "channels.chat.credentials.token_secret",
         *(f"channels.sms.credentials.{key}" for key in ("account_sid", "api_key", "api_token", "webhook_secret")),
+        *(f"channels.voice.credentials.telephony_{key}" for key in ("account_sid", "auth_token", "phone_number")),
+        *(f"channels.voice.credentials.{key}" for key in ("stt_api_key", "tts_api_key")),
     ]
     off, _ = changed("settings.yaml", "enabled: true", "enabled: false")
     assert not any("whatsapp" in each.path for each in check(off, profile="production").errors)

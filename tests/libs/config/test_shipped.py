@@ -11,10 +11,10 @@ from libs.domain.statemap import ScheduleCheck, StartFlow, UpdateBackend
 from tests.libs.config.shipped import CREDENTIALS, FOLDER, TEXTS, check
 
 
-def test_it_has_no_error_and_warns_only_of_channels_that_are_not_built():
+def test_it_has_no_finding():
     loaded = load_bundle(FOLDER, {}, "development")
     assert loaded.bundle is not None
-    assert {each.message for each in loaded.findings} == {"the channel voice is not built yet"}
+    assert loaded.findings == ()
 
 
 def test_with_all_credentials_and_an_erp_it_is_fit_for_production():
@@ -34,7 +34,7 @@ def test_without_credentials_all_of_it_is_the_sandbox():
     assert bundle is not None
     assert bundle.channel_mode("whatsapp", {}) == "sandbox"
     assert bundle.channel_mode("whatsapp", {**CREDENTIALS, "WHATSAPP_APP_SECRET": ""}) == "sandbox"
-    assert bundle.channel_mode("voice", CREDENTIALS) == "off"
+    assert bundle.channel_mode("voice", CREDENTIALS) == "live"
     assert bundle.backend_mode({}) == bundle.llm_mode({}) == "sandbox"
 
 

@@ -308,7 +308,7 @@ async def test_private_rows_are_recalled_until_a_row_alters_what_they_say(house)
         saw.append((len(recalled), await world.db.fetchval("SELECT count(*) FROM public.seen")))
         again = fact.event.number == 1
         return Decision(
-            rows=[Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), "seen" if again else None)]
+            rows=[Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), alters="seen" if again else None)]
         )
 
     reactor = house.reactor(await house.bus("service"), {Asked: look})
@@ -323,7 +323,7 @@ async def test_what_was_recalled_in_a_batch_that_failed_is_asked_again(house):
     saw: list[int] = []
 
     async def look(fact, world):
-        world.db.add([Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), "seen")])
+        world.db.add([Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), alters="seen")])
         saw.append(len(await world.db.recall("seen", "SELECT id FROM public.seen")))
         if len(saw) == 1:
             raise ValueError("once")

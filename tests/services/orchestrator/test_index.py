@@ -13,9 +13,10 @@ from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from events.values import Body, CancelOn, PolicyDecision
 from libs.domain.rules import why_not
+from libs.kit.memo import Memo
 from libs.kit.store import Store
 from libs.kit.unit import Unit
-from libs.kit.world import Memo, PrivateRows, Row
+from libs.kit.world import PrivateRows, Row
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, TENANT
 from libs.testkit.servers import MASTER
 from services.orchestrator import index

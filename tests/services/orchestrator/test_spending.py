@@ -7,8 +7,9 @@ import pytest
 
 from events.values import Cost
 from libs.domain.policy import Policy
+from libs.kit.memo import Memo
 from libs.kit.store import Store
-from libs.kit.world import Memo, PrivateRows
+from libs.kit.world import PrivateRows
 from libs.testkit.nouns import NOON, TENANT
 from libs.testkit.servers import MASTER
 from services.orchestrator import spending

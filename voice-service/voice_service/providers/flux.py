@@ -1,0 +1,69 @@
+"""Deepgram Flux, `/v2/listen`: it tells when a turn begins, is probably over, goes on, and is over.
+
+Source: developers.deepgram.com, November 2026. There is no KeepAlive.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from voice_service.providers.hearing import Began, Ended, Heard, Hearing, Probably, Resumed
+from voice_service.providers.line import Line
+from voice_service.providers.profiles import LANGUAGES, SttProfile
+from voice_service.providers.sockets import Address, Refused, Warm
+
+EAGER = 0.5
+_CLOSE = '{"type":"CloseStream"}'
+
+
+def address(ears: SttProfile, rate: int) -> Address:
+    """Where it listens, for this profile."""
+    query: list[tuple[str, Any]] = [("model", ears.model), ("encoding", "linear16"), ("sample_rate", rate)]
+    query += [("eager_eot_threshold", EAGER)] if ears.eager else []
+    query += [("keyterm", term) for term in ears.keywords]
+    query += [("language_hint", hint) for hint in LANGUAGES] if ears.model == "flux-general-multi" else []
+    return Address(f"{ears.url}/v2/listen?{urlencode(query)}", (("Authorization", f"Token {ears.key}"),))
+
+
+class FluxLine(Line):
+    """One call's ears."""
+
+    patience_s = 0.9
+    """It says something every quarter of a second while somebody speaks; this much without a word is silence."""
+
+    def __init__(
+        self,
+        ears: SttProfile,
+        rate: int,
+        warm: Warm,
+        happened: Callable[[Line, Hearing], Awaitable[None]],
+        failed: Callable[[Line, str], Awaitable[None]],
+    ) -> None:
+        super().__init__(address(ears, rate), warm, failed)
+        self.provider = ears.provider
+        self._happened = happened
+
+    async def heard(self, message: dict[str, Any]) -> None:
+        """TurnInfo as what has happened; an Error is fatal."""
+        match message:
+            case {"type": "TurnInfo", "event": str(event)}:
+                text = message.get("transcript", "")
+                match event:
+                    case "StartOfTurn":
+                        await self._happened(self, Began(text))
+                    case "Update":
+                        await self._happened(self, Heard(text))
+                    case "EagerEndOfTurn":
+                        await self._happened(self, Probably(text))
+                    case "TurnResumed":
+                        await self._happened(self, Resumed())
+                    case "EndOfTurn":
+                        await self._happened(self, Ended(text))
+            case {"type": "Error"}:
+                raise Refused("server_error", str(message.get("code")))
+
+    async def close(self) -> None:
+        """Say goodbye, so that nothing more is billed."""
+        if self.open and not self._ended:
+            await self.send(_CLOSE)
+        await super().close()
