@@ -32,6 +32,8 @@ from services.cli.system import publish
 PYTHON = ROOT / "voice-service" / ".venv" / "bin" / "python"
 INDIAN_WAITS = {"base": INDIAN.endpointing.base_ms, "question": INDIAN.endpointing.question_ms}
 """How long the shipped preset waits after the last word."""
+PROVIDERS = ("TELEPHONY", "STT", "TTS", "TTS_ELEVENLABS", "LLM")
+"""ElevenLabs stands ready to take over, and is never asked to."""
 NO_WAITS = {"base": 0, "question": 0}
 
 BUNDLE = {
@@ -71,7 +73,7 @@ class Service:
             "CONVERSE_PORT": str(port),
             "CONVERSE_VOICE_ORIGIN": f"http://127.0.0.1:{port}",
             "CONVERSE_VOICE_CALLS": "100",
-            **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in ("TELEPHONY", "STT", "TTS", "LLM")},
+            **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in PROVIDERS},
         }
         async with agent([PYTHON, "-m", "voice_service"], port, environment) as pid:
             yield pid
