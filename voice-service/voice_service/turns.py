@@ -173,7 +173,7 @@ class Planned(FrameProcessor):
     """Behind Claude: what is going to be said, and what it took."""
 
     def __init__(self, call: Call) -> None:
-        super().__init__(enable_direct_mode=True)
+        super().__init__()
         self._call = call
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -209,7 +209,7 @@ class Spoken(FrameProcessor):
     """Behind the voice: when its first sound comes."""
 
     def __init__(self, call: Call) -> None:
-        super().__init__(enable_direct_mode=True)
+        super().__init__()
         self._call = call
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -225,7 +225,7 @@ class Listened(FrameProcessor):
     """Behind the transport: the words that were really played, as they were."""
 
     def __init__(self, call: Call, turns: TurnTaking) -> None:
-        super().__init__(enable_direct_mode=True)
+        super().__init__()
         self._call = call
         self._turns = turns
 
