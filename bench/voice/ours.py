@@ -73,6 +73,7 @@ class Service:
             "CONVERSE_PORT": str(port),
             "CONVERSE_VOICE_ORIGIN": f"http://127.0.0.1:{port}",
             "CONVERSE_VOICE_CALLS": "100",
+            "CONVERSE_DATA": str(self._folder / "data"),
             **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in PROVIDERS},
         }
         async with agent([PYTHON, "-m", "voice_service"], port, environment) as pid:
