@@ -84,6 +84,11 @@ class Service:
         for _ in range(calls):
             await self._ask()
 
+    async def recorded(self) -> int:
+        """How many recordings are kept."""
+        kept: int = await self._store.pool.fetchval("SELECT count(*) FROM voice.recording WHERE state = 'kept'")
+        return kept
+
     async def _ask(self) -> None:
         self._asked += 1
         now, contact = self._clock.now(), f"c_{self._asked}"
