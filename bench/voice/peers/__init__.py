@@ -62,7 +62,7 @@ class Peer:
             print(f"  … installing {self.name} beside us", file=sys.stderr, flush=True)
             subprocess.run([sys.executable, "-m", "venv", home], check=True)
             # The lock has all of them; pip's own search would ask for pins of extras, too.
-            how = ["--quiet", "--no-deps", "--require-hashes", "-r", lock]
+            how = ["--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
             subprocess.run([python, "-m", "pip", "install", *how], check=True)
             installed.write_text(lock.read_text())
         return python
