@@ -5,7 +5,7 @@ import base64
 import json
 from typing import Any
 
-from bench.voice import script
+from bench.voice import asgi, script
 from bench.voice.asgi import Receive, Send
 from bench.voice.script import Pace
 
@@ -87,3 +87,12 @@ class Mouth:
     async def _say(self, kind: str, context: str, *, done: bool = False, **more: Any) -> None:
         message = {"type": kind, "context_id": context, "done": done, **more}
         await self._send({"type": "websocket.send", "text": json.dumps(message)})
+
+
+async def whole(body: bytes, send: Send, pace: Pace) -> None:
+    """`/tts/bytes`: a line that is to be ready before it is needed."""
+    told = json.loads(body)
+    await asyncio.sleep(pace.tts / 1000)
+    ms = len(told["transcript"]) * LETTER_MS // PIECE_MS * PIECE_MS
+    pcm = script.reply(script.named(told["transcript"]), ms, told["output_format"]["sample_rate"])
+    await asgi.respond(send, 200, pcm, b"audio/raw")

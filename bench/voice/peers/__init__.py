@@ -62,18 +62,8 @@ class Peer:
             print(f"  … installing {self.name} beside us", file=sys.stderr, flush=True)
             subprocess.run([sys.executable, "-m", "venv", home], check=True)
             # The lock has all of them; pip's own search would ask for pins of extras, too.
-            install: list[str | Path] = [
-                python,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--require-hashes",
-                "-r",
-                lock,
-            ]
-            subprocess.run(install, check=True)
+            how = ["--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
+            subprocess.run([python, "-m", "pip", "install", *how], check=True)
             installed.write_text(lock.read_text())
         return python
 
