@@ -14,7 +14,9 @@ async def test_calls_at_the_same_time_spread_over_pools_and_come_back_to_them():
         assert [clients.count(each) for each in dict.fromkeys(clients)] == [AT_ONCE, AT_ONCE, 1]
         with pools.take() as last:
             assert last is clients[-1]
-    assert {(each.max_retries, each.timeout, str(each.base_url)) for each in clients} == {(0, 3.0, "http://127.0.0.1:9")}
+    assert {(each.max_retries, each.timeout, str(each.base_url)) for each in clients} == {
+        (0, 3.0, "http://127.0.0.1:9")
+    }
     with pools.take() as first:
         assert first is clients[0]
     await pools.close()
