@@ -41,8 +41,7 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
     workers = list(await asyncio.gather(*(house.start(f"w{n}") for n in range(3))))
     draining: list[WorkerProcess] = []
     most = int(max(2, longest / EXCHANGE_S))
-    every = max(8.0, seconds / 10)
-    next_restart, restarts, turn = began + every, 0, cycle(range(3))
+    restarting = asyncio.create_task(_restart(stage, workers, draining, seconds))
     crowd, busiest, said = 0, 0, 0.0
     asked: list[Asked] = []
     while (now := time.monotonic()) - began < seconds:
@@ -50,13 +49,6 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
         while len(stage.open_calls()) < calls and now - began < seconds - longest / 2:
             lines = [LINES[n % len(LINES)] for n in range(stage.chance.randint(max(1, most // 3), most))]
             asked.append(await stage.call(lines))
-        if now > next_restart and now - began < seconds * RESTARTS_UNTIL:
-            n = next(turn)
-            fresh = await house.start(f"w{n}")
-            workers[n].signal(signal.SIGTERM)
-            draining.append(workers[n])
-            workers[n], restarts = fresh, restarts + 1
-            next_restart = time.monotonic() + every
         for worker in house.workers:
             if worker.running:
                 worker.measure()
@@ -71,6 +63,7 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
             alive = ", ".join(f"{w.name} {w.memory[-1][1]:.0f} MB" for w in house.workers if w.running and w.memory)
             stage.tell(f"{now - began:.0f} s: {talking} talk, {len(stage.ended)} of {len(asked)} have ended; {alive}")
         await asyncio.sleep(SPELL_S)
+    await restarting
     stage.tell("the last calls end by themselves")
     await stage.all_ended(asked, seconds=longest + 120)
     for worker in draining:
@@ -81,13 +74,26 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
     verdict.figures |= {
         "calls at once, at most": crowd,
         "calls in all": len(asked),
-        "restarts of workers": restarts,
+        "restarts of workers": len(draining),
         "calls in one worker, at most": f"{busiest} of {house.calls} lines",
     }
     if busiest > house.calls:
         verdict.violations.append(f"a worker had {busiest} calls, {house.calls} at most")
     await judge(stage, asked, verdict)
     _memory(house.workers, verdict)
+
+
+async def _restart(stage: Stage, workers: list[WorkerProcess], draining: list[WorkerProcess], seconds: float) -> None:
+    """One worker after the other: the new one is there before the old one is told to end."""
+    until, every = time.monotonic() + seconds * RESTARTS_UNTIL, max(8.0, seconds / 10)
+    for n in cycle(range(len(workers))):
+        await asyncio.sleep(every)
+        if time.monotonic() > until:
+            return
+        fresh = await stage.house.start(workers[n].name)
+        workers[n].signal(signal.SIGTERM)
+        draining.append(workers[n])
+        workers[n] = fresh
 
 
 async def judge(stage: Stage, calls: Sequence[Asked], verdict: Verdict) -> None:
