@@ -19,6 +19,8 @@ EXCHANGE_S = 10.0
 SPELL_S = 2.0
 RESTARTS_UNTIL = 0.6
 """After this part of the first act nobody is restarted: long enough to see whether memory stays flat."""
+ENOUGH = 0.9
+"""So much of the crowd that was asked for must have talked at once, or nothing was shown."""
 WARM_S = 45.0
 FLAT_MB = 15.0
 """How much more memory a warm worker may take in the last third of its life than in the second."""
@@ -37,8 +39,9 @@ class Verdict:
 
 async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, verdict: Verdict) -> None:
     """So many calls at once for so long, each up to `longest` seconds, while the workers are restarted one after the other."""
-    house, began = stage.house, time.monotonic()
+    house = stage.house
     workers = list(await asyncio.gather(*(house.start(f"w{n}") for n in range(3))))
+    began = time.monotonic()
     draining: list[WorkerProcess] = []
     most = int(max(2, longest / EXCHANGE_S))
     restarting = asyncio.create_task(_restart(stage, workers, draining, seconds))
@@ -77,6 +80,8 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
         "restarts of workers": len(draining),
         "calls in one worker, at most": f"{busiest} of {house.calls} lines",
     }
+    if crowd < calls * ENOUGH or not draining:
+        verdict.violations.append(f"{crowd} calls at once and {len(draining)} restarts prove nothing for {calls} calls")
     if busiest > house.calls:
         verdict.violations.append(f"a worker had {busiest} calls, {house.calls} at most")
     await judge(stage, asked, verdict)
