@@ -117,7 +117,6 @@ async def build(
             calls,
             elsewhere,
             Flow(store, clock, worker),
-            worker.others,
             Auth(store.tenants, profile=settings.profile),
             clock,
         ),

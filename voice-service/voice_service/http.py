@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import msgspec
 import structlog
@@ -23,7 +22,6 @@ from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from voice_service.calls import Calls
-from voice_service.decide import Used
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.flow import Flow
 from voice_service.latency import hints
@@ -37,7 +35,6 @@ START_S = 10.0
 """How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
-Others = Callable[[str], Awaitable[list[tuple[UUID, str | None, Used]]]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
@@ -48,7 +45,6 @@ def routes(
     calls: Calls,
     elsewhere: Elsewhere,
     flow: Flow,
-    others: Others,
     auth: Auth,
     clock: Clock,
 ) -> list[ControllerRouterHandler]:
@@ -120,7 +116,7 @@ def routes(
 
     @get("/api/v1/voice/calls")
     async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of all processes, and how long the contacts of this one wait."""
+        """The calls of this process, and how long the contacts wait."""
         caller = await auth.caller(request, "read")
         latency = calls.tracker.percentiles()
         shown = [
@@ -134,17 +130,6 @@ def routes(
             }
             for call in calls.live.values()
             if call.known.tenant == caller.tenant
-        ]
-        shown += [
-            {
-                "call_id": str(call),
-                "contact_id": contact,
-                "status": "in-progress",
-                "duration_s": used.seconds,
-                "turns": used.turns,
-                "latency": used.latency_ms,
-            }
-            for call, contact, used in await others(caller.tenant)
         ]
         named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
         return {
