@@ -17,7 +17,7 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service import decide, pipeline
+from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.costs import costs
 from voice_service.decide import Used
@@ -118,7 +118,7 @@ class Desk:
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._settings.voice(bundle, door, lines.spoken_language(call.intent.event)),
                 self._shared,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )

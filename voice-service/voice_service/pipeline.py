@@ -13,6 +13,7 @@ from pipecat.workers.runner import WorkerRunner
 from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
+from libs.domain.call_lines import language_of
 from libs.domain.floor import manners
 from libs.llm import calls as prompts
 from voice_service import tools
@@ -23,8 +24,9 @@ from voice_service.providers.mind import Mind
 from voice_service.providers.mouth import Mouth
 from voice_service.providers.shared import Shared
 from voice_service.providers.switches import Switches
+from voice_service.saying import Listened, Planned, Speech, Spoken
 from voice_service.settings import Door, Voice
-from voice_service.turns import Listened, Planned, Spoken, TurnTaking
+from voice_service.turns import TurnTaking
 
 
 async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, shared: Shared, now: Any) -> None:
@@ -48,7 +50,9 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
     stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
     llm = Mind(voice.chains.minds, shared.claude(door.urls["llm"], door.keys["llm"]), system, switches)
     tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
-    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
+    speech = Speech(call, language_of(asked.language), voice.max_response_words, sounds)
+    planned = Planned(call, speech)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(
@@ -57,11 +61,11 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
                 stt,
                 turns,
                 llm,
-                Planned(call),
+                planned,
                 tts,
                 Spoken(call),
                 transport.output(),
-                Listened(call, turns),
+                Listened(speech),
                 assistant,
             ]
         ),
