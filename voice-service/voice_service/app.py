@@ -67,8 +67,8 @@ async def build(
     auth = Auth(store.tenants, profile=settings.profile)
     calls = Calls()
     facts = Facts(store, clock)
-    shared = Shared(settings.folder)
     worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
+    shared = Shared(settings.folder)
     guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
     siblings = Siblings(
