@@ -102,13 +102,11 @@ class Conversation(msgspec.Struct, frozen=True):
         return tuple(line for line in self.lines if line.role == "contact" and self.about(line) == matter)
 
     def unread_about(self, matter: str | None) -> Lines:
-        """What the contact said about a matter and nobody has answered."""
         return tuple(line for line in self.unread if self.about(line) == matter)
 
     def last_heard(self, matter: str | None) -> int:
         """The version of the contact's newest message about a matter, 0 when there is none."""
-        heard = (line for line in reversed(self.lines) if line.role == "contact" and self.about(line) == matter)
-        return next((line.version for line in heard), 0)
+        return max((line.version for line in self.heard_about(matter)), default=0)
 
     def was_read(self, line: Line, turn: Turn) -> bool:
         """Whether a turn has read a line: what the contact had said about its matter when it was asked for."""

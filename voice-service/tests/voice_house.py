@@ -26,13 +26,8 @@ WHERE c.state <> 'over' AND w.name = $1"""
 
 def sandbox_urls(sandbox: str) -> dict[str, str]:
     """Where a sandbox's emulators are, by provider."""
-    paths = {
-        "telephony": "exotel",
-        "stt": "deepgram",
-        "tts": "cartesia",
-        "tts_elevenlabs": "elevenlabs",
-        "llm": "anthropic",
-    }
+    paths = {"telephony": "exotel", "stt": "deepgram", "tts": "cartesia", "llm": "anthropic"}
+    paths["tts_elevenlabs"] = "elevenlabs"
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}
 
 
@@ -131,8 +126,7 @@ class House:
         """The calls that go on in all processes, as one of them says."""
         answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
         answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["calls"]
-        return found
+        return [each for each in answer.json()["calls"] if each["worker"] == worker.name]
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:

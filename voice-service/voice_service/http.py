@@ -1,4 +1,4 @@
-"""What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
+"""What is asked of the voice service over HTTP: status callbacks and the media WebSocket."""
 
 import asyncio
 import contextlib
@@ -6,11 +6,10 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import msgspec
 import structlog
-from litestar import Request, Response, asgi, get, post, route
+from litestar import Request, Response, asgi, post, route
 from litestar.enums import ScopeType
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
@@ -22,11 +21,8 @@ from libs.channels.sms_items import Malformed
 from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from voice_service.calls import Calls
-from voice_service.decide import Used
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.flow import Flow
-from voice_service.latency import hints
 from voice_service.settings import Door
 
 log = structlog.get_logger(__name__)
@@ -37,20 +33,11 @@ START_S = 10.0
 """How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
-Others = Callable[[str], Awaitable[list[tuple[UUID, str | None, Used]]]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf,
-    told: Told,
-    talks: Talks,
-    calls: Calls,
-    elsewhere: Elsewhere,
-    flow: Flow,
-    others: Others,
-    auth: Auth,
-    clock: Clock,
+    door_of: DoorOf, told: Told, talks: Talks, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -118,43 +105,7 @@ def routes(
         caller = await auth.caller(request, "context:write")
         return await elsewhere.ended(caller.tenant, data)
 
-    @get("/api/v1/voice/calls")
-    async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of all processes, and how long the contacts of this one wait."""
-        caller = await auth.caller(request, "read")
-        latency = calls.tracker.percentiles()
-        shown = [
-            {
-                "call_id": str(call.known.call),
-                "contact_id": call.known.contact,
-                "status": "in-progress",
-                "duration_s": call.seconds,
-                "turns": call.turns,
-                "latency": call.tracker.percentiles(),
-            }
-            for call in calls.live.values()
-            if call.known.tenant == caller.tenant
-        ]
-        shown += [
-            {
-                "call_id": str(call),
-                "contact_id": contact,
-                "status": "in-progress",
-                "duration_s": used.seconds,
-                "turns": used.turns,
-                "latency": used.latency_ms,
-            }
-            for call, contact, used in await others(caller.tenant)
-        ]
-        named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
-        return {
-            "active_calls": len(shown),
-            "calls": shown,
-            "latency": {named.get(name, name): value for name, value in latency.items()},
-            "hints": hints(latency),
-        }
-
-    return [status, status_of_default, reached, media, transcript, call_ended, active]
+    return [status, status_of_default, reached, media, transcript, call_ended]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

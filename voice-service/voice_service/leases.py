@@ -39,12 +39,6 @@ WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT 
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
 JOIN voice.call c USING (tenant, call) WHERE c.state = 'over' OR c.held_by IS NOT NULL"""
 
-_OTHERS = """SELECT c.call, c.contact, c.used, extract(epoch FROM now() - coalesce(c.held_at, c.asked_at))::int AS seconds,
-    (SELECT count(*) FROM voice.exchange e WHERE e.tenant = c.tenant AND e.call = c.call AND e.turn > 0)::int AS turns
-FROM voice.call c LEFT JOIN voice.worker w ON w.id = c.held_by
-WHERE c.tenant = $1 AND c.state <> 'over' AND c.held_by IS DISTINCT FROM $2
-    AND (w.seen_at > now() - $3::interval OR c.elsewhere AND c.state = 'answered')
-ORDER BY c.asked_at"""
 
 _LINES = telemetry.gauge("voice_lines", "Calls that this process holds or awaits.")
 
@@ -146,20 +140,6 @@ class Worker:
                 self._held.pop(call, None)
             _LINES.set(self.taken)
         return taken
-
-    async def others(self, tenant: str) -> list[tuple[UUID, str | None, Used]]:
-        """The calls that go on in sibling processes, and elsewhere: id, contact, what they have come to as last told."""
-        rows = await self._store.pool.fetch(_OTHERS, tenant, self.id, self.lease)
-        return [
-            (
-                row["call"],
-                row["contact"],
-                msgspec.json.decode(row["used"], type=Used)
-                if row["used"]
-                else Used(seconds=row["seconds"], turns=row["turns"]),
-            )
-            for row in rows
-        ]
 
     def busy(self) -> bool:
         """Whether anything keeps a draining process alive."""
