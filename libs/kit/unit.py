@@ -10,6 +10,7 @@ from events.base import Event, Recorded
 from libs.kit import postgres
 from libs.kit.appends import CALL, Append, Appended, StreamMoved, asking_postgres, send
 from libs.kit.one_statement import Row, together
+from libs.kit.wakes import Work
 
 if TYPE_CHECKING:
     from libs.kit.store import Store
@@ -27,7 +28,7 @@ class Unit:
         self._store = store
         self._transaction = connection.transaction()
         self._begun = False
-        self._wakes: set[str] = set()
+        self._works: set[Work] = set()
 
     @property
     def lost(self) -> bool:
@@ -55,7 +56,7 @@ class Unit:
             else:
                 await self.connection.executemany(rows[start].sql, [row.args for row in rows[start:end]])
             start = end
-        self._wakes |= {row.wakes for row in rows if row.wakes}
+        self._works |= {row.wakes for row in rows if row.wakes}
 
     async def rollback(self) -> None:
         """Undo what was done so far."""
@@ -100,8 +101,7 @@ class Unit:
             if self._begun:
                 await self._transaction.commit()
         self.committed = True
-        for channel in self._wakes:
-            self._store.listener.tell(channel, "")
+        self._store.wakes.tell(self._works)
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
     async def _append(self, append: Callable[..., Awaitable[_Outcomes]], rows: Sequence[Row]) -> _Outcomes:
@@ -112,5 +112,5 @@ class Unit:
             return await append(partial(self.connection.fetchrow, CALL))
         text, args = one
         outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
-        self._wakes |= {row.wakes for row in rows if row.wakes}
+        self._works |= {row.wakes for row in rows if row.wakes}
         return outcomes
