@@ -159,7 +159,12 @@ async def test_whoever_waits_for_a_row_does_not_hold_the_counter(log: Store):
 
 async def test_work_is_offered_here_once_it_is_committed(log: Store):
     offered: list[str] = []
-    log.wakes.on("effects_gateways", lambda kind: offered.append(kind) is None)
+
+    def offer(kind: str) -> bool:
+        offered.append(kind)
+        return True
+
+    log.wakes.on("effects_gateways", offer)
     with pytest.raises(Fenced):
         await commit(log, [OPENED], [], begin=5, end=6)
     assert offered == []
