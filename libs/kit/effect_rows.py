@@ -22,7 +22,7 @@ def open_row(
 ) -> Row:
     """Make an intent work for this ledger, in the reactor's transaction; the effect's id is the intent's event id.
 
-    It wakes the ledger's worker of this process; those of others look every half second.
+    It wakes the ledger's worker of this process, or where that cannot take it up, those of others.
     `order_key` (scoped by tenant) lets only its oldest unfinished effect be claimed; one whose outcome is unknown does not
     hold up the next. `not_before` is machine time.
     """
@@ -40,7 +40,7 @@ def open_row(
         not_before,
         where.recorded_at,
     )
-    return Row(statement("effect_open", ledger), args, channel(ledger))
+    return Row(statement("effect_open", ledger), args, (channel(ledger), kind))
 
 
 def resolve_row(ledger: Ledger, effect: UUID, outcome: str) -> Row:

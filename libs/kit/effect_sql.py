@@ -33,5 +33,5 @@ def statement(name: str, ledger: Ledger) -> str:
 
 
 def channel(ledger: Ledger) -> str:
-    """The name by which a ledger's workers are told: of new work in their own process, of a gate by Postgres (`gate`)."""
+    """The name by which a ledger's workers are told: of new work, and of a gate (`gate`)."""
     return f"effects_{ledger}"

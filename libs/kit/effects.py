@@ -92,6 +92,7 @@ class EffectLedger:
         """Work until cancelled; then finish what is claimed, and end."""
         next_sweep = 0.0
         undo = self._store.listener.on(channel(self.ledger), self._notified)
+        undo_offers = self._store.wakes.on(channel(self.ledger), self._offered)
         try:
             while True:
                 self._wake.clear()
@@ -109,6 +110,7 @@ class EffectLedger:
                     await asyncio.sleep(POLL_S)
         finally:
             undo()
+            undo_offers()
             await self.idle()
 
     async def claim_and_start(self) -> int:
@@ -148,6 +150,13 @@ class EffectLedger:
             self._sweep_now = True
         self._notices += 1
         self._wake.set()
+
+    def _offered(self, kind: str) -> bool:
+        if kind not in self._kinds or len(self._running) >= self._slots:
+            return False
+        self._notices += 1
+        self._wake.set()
+        return True
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if len(self._running) == self._slots:

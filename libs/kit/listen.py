@@ -81,7 +81,7 @@ class Listener:
             for channel in [name for name in self._callbacks if name not in heard]:
                 await connection.add_listener(channel, self._notified)
                 heard.add(channel)
-                self.tell(channel, None)
+                self._tell(channel, None)
             self._ready.set()
             self._interrupted = False
             try:
@@ -92,9 +92,8 @@ class Listener:
                 await connection.execute("SELECT 1", timeout=PING_S)
 
     def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
-        self.tell(channel, payload)
+        self._tell(channel, payload)
 
-    def tell(self, channel: str, payload: str | None) -> None:
-        """Call back those of this process who listen to a channel, as if it had been notified."""
+    def _tell(self, channel: str, payload: str | None) -> None:
         for callback in tuple(self._callbacks.get(channel, ())):
             callback(payload)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from libs.kit.appends import BATCH, CALL, PARAMETERS
 from libs.kit.effect_sql import Ledger, statement
+from libs.kit.wakes import Work
 
 MANY = 12  # parts of one statement; in larger batches a round trip less counts little, and hardly two are of the same parts
 
@@ -19,14 +20,13 @@ MANY = 12  # parts of one statement; in larger batches a round trip less counts 
 class Row(NamedTuple):
     """A statement for a private row of the service; runs in the transaction of the facts that were decided with it.
 
-    `wakes`: the channel whose listeners in this process are told once it is committed. `alters`: about what
-    `PrivateRows.recall` was told something that is true no longer. A statement that calls a function names in a comment the
-    tables which that writes.
+    `wakes`: the work that is offered once it is committed. `alters`: about what `PrivateRows.recall` was told something that is
+    true no longer. A statement that calls a function names in a comment the tables which that writes.
     """
 
     sql: str
     args: tuple[Any, ...] = ()
-    wakes: str = ""
+    wakes: Work | None = None
     alters: Hashable = None
 
 

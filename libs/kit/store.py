@@ -33,6 +33,7 @@ from libs.kit.lane import PATIENCE_S, Lane, Lines
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
 from libs.kit.unit import Unit
+from libs.kit.wakes import Wakes
 
 __all__ = [
     "ANY",
@@ -88,6 +89,7 @@ class Store:
         self.keyring = keyring
         self.tenants = tenants
         self.listener = listener
+        self.wakes = Wakes(pool)
         self._patience_s = patience_s
         self._lines = Lines(writers, keep=max(1, writers.get_max_size() // 2))
         self._lanes: dict[int, Lane] = {}
@@ -142,6 +144,7 @@ class Store:
         for lane in self._lanes.values():
             await lane.close()
         await self._lines.close()
+        await self.wakes.close()
 
     async def append(
         self,

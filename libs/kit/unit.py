@@ -11,7 +11,8 @@ from libs.kit import postgres
 from libs.kit.appends import Append, Appended, Request, StreamMoved, asking_postgres, send
 from libs.kit.effect_sql import channel
 from libs.kit.one_statement import Row, together
-from libs.kit.own_work import Placed, gate_rows, openings, work_of
+from libs.kit.own_work import Opening, Placed, gate_rows, openings, work_of
+from libs.kit.wakes import Work
 
 if TYPE_CHECKING:
     from libs.kit.store import Store
@@ -29,7 +30,7 @@ class Unit:
         self._store = store
         self._transaction = connection.transaction()
         self._begun = False
-        self._wakes: set[str] = set()
+        self._works: set[Work] = set()
 
     @property
     def lost(self) -> bool:
@@ -57,7 +58,7 @@ class Unit:
             else:
                 await self.connection.executemany(rows[start].sql, [row.args for row in rows[start:end]])
             start = end
-        self._wakes |= {row.wakes for row in rows if row.wakes}
+        self._works |= {row.wakes for row in rows if row.wakes}
 
     async def rollback(self) -> None:
         """Undo what was done so far."""
@@ -104,8 +105,7 @@ class Unit:
             if self._begun:
                 await self._transaction.commit()
         self.committed = True
-        for woken in self._wakes:
-            self._store.listener.tell(woken, "")
+        self._store.wakes.tell(self._works)
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
     async def _append(
@@ -130,9 +130,9 @@ class Unit:
         text, args = one
         if opens is not None:
             args = [*args, work_of(opened, requests)]
-            self._wakes.add(channel(opens))
+            self._works |= {(channel(opens), each.work.kind) for each in opened if isinstance(each.work, Opening)}
         outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
-        self._wakes |= {row.wakes for row in rows if row.wakes}
+        self._works |= {row.wakes for row in rows if row.wakes}
         if len(opened) < len(own):
             await self.write(gate_rows(own, requests, [each for each in outcomes if isinstance(each, Appended)]))
         return outcomes

@@ -1,7 +1,7 @@
 """Rows and facts as one statement: what may go together, and that it is what the statements one by one would have been."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from libs.kit.effect_sql import statement
 from libs.kit.one_statement import MANY, Row, may_see, only_reads, together
 from libs.kit.store import Append, Fenced, Store, StreamMoved
 from libs.testkit.nouns import NOON, TENANT
+from libs.testkit.servers import StoreOf
 from services.orchestrator import index
 from tests.libs.kit.ledger import PARCEL, cause, contiguous, moved
 
@@ -19,7 +20,7 @@ EFFECT = UUID("0197a3c4-0000-7000-8000-000000000001")
 OPENED = Row(
     statement("effect_open", "gateways"),
     (EFFECT, TENANT, "whatsapp.send", "whatsapp", "o", "conversation-1", 1, 1, [], None, NOON),
-    "effects_gateways",
+    ("effects_gateways", "whatsapp.send"),
 )
 RESOLVED = Row(statement("effect_resolve", "gateways"), (EFFECT, "resolved"))
 PUT = "INSERT INTO orchestrator.waiting (tenant, contact, followup) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
@@ -95,7 +96,7 @@ def test_a_query_of_another_table_sees_nothing_of_what_waits():
 
 
 @pytest.fixture
-async def log(store_of: Callable[..., Awaitable[Store]]) -> Store:
+async def log(store_of: StoreOf) -> Store:
     return await store_of(PARCEL)
 
 
@@ -156,15 +157,33 @@ async def test_whoever_waits_for_a_row_does_not_hold_the_counter(log: Store):
     assert await log.head(0) == 2
 
 
-async def test_the_worker_of_this_process_is_woken_once_the_work_is_committed(log: Store):
-    heard: list[str | None] = []
-    log.listener.on("effects_gateways", heard.append)
+async def test_work_is_offered_here_once_it_is_committed(log: Store):
+    offered: list[str] = []
+
+    def offer(kind: str) -> bool:
+        offered.append(kind)
+        return True
+
+    log.wakes.on("effects_gateways", offer)
     with pytest.raises(Fenced):
         await commit(log, [OPENED], [], begin=5, end=6)
-    assert "" not in heard
+    assert offered == []
     await commit(log, [OPENED], [])
     await commit(log, [OPENED, RESOLVED], [], begin=1, end=2)
-    assert heard.count("") == 2
+    assert offered == ["whatsapp.send"] * 2
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_other_processes_are_notified_of_what_nobody_here_takes(log: Store, store_of: StoreOf, taken: bool):
+    elsewhere: asyncio.Queue[str | None] = asyncio.Queue()
+    other = await store_of(PARCEL)
+    other.listener.on("effects_gateways", elsewhere.put_nowait)
+    assert await elsewhere.get() is None  # it listens
+    log.wakes.on("effects_gateways", lambda kind: taken)
+    await commit(log, [OPENED], [])
+    await log.wakes.close()
+    await log.pool.execute("SELECT pg_notify('effects_gateways', 'after')")
+    assert await elsewhere.get() == ("after" if taken else "")
 
 
 @asynccontextmanager
