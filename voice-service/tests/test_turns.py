@@ -91,6 +91,16 @@ async def test_pressed_keys_are_a_turn(voice: Voice):
     assert [each.digits for each in await voice.told(intent, DigitsPressed)] == ["5", "2", "4", "#"]
 
 
+async def test_digits_with_pauses_between_them_are_one_turn(voice: Voice):
+    digits = [{"wait": 0.0 if n == 0 else 0.6, "say": digit} for n, digit in enumerate(["five", "two", "four"])]
+    await answers(voice, {"on": "heard", "when": "amount", "do": digits}, HANGS_UP)
+    intent = await voice.call(opening="Namaste Priya ji, kitna amount denge?")
+    await voice.until(intent, Ended, seconds=60)
+    _, dictated = await voice.told(intent, TurnTaken)
+    assert (dictated.contact, dictated.situation) == ("five two four", "number_dictation")
+    assert dictated.agent
+
+
 async def test_a_mailbox_is_hung_up_on(voice: Voice):
     await answers(voice, fate="voicemail")
     intent = await voice.call(opening="Namaste.")
