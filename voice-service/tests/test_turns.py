@@ -3,27 +3,14 @@
 import re
 from typing import Any
 
-from voice_world import BUNDLE, Voice
+from voice_world import Voice, published
 
-from events.base import Cause
 from events.call import DigitsPressed, Ended, TurnTaken
-from libs.config.compile import compile_bundle
 from libs.domain.call_lines import TEXTS
-from libs.kit import ids
-from libs.kit.bundles import publish
-from libs.testkit.nouns import PRIYA_PHONE, TENANT
+from libs.testkit.nouns import PRIYA_PHONE
 
 OPENING = "Namaste Priya ji, aapke invoice INV-2026-0042 ka ₹52,400 baaki hai. Aap kab tak kar denge?"
 HANGS_UP = {"on": "heard", "do": [{"wait": 0.2, "hang_up": True}]}
-
-
-async def says(voice: Voice, settings: str) -> None:
-    """From now on the tenant's settings say this of `voice`."""
-    loaded = compile_bundle(BUNDLE | {"settings.yaml": BUNDLE["settings.yaml"] + settings}, {}, "development")
-    assert loaded.bundle is not None, loaded.findings
-    cause_id = ids.cause_id(TENANT, "test", settings)
-    cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=voice.clock.now(), source="cli")
-    await publish(voice.store, TENANT, loaded.bundle, cause)
 
 
 async def answers(voice: Voice, *acts: dict[str, Any], **phone: Any) -> None:
@@ -70,7 +57,11 @@ async def test_an_answer_that_was_thought_of_early_costs_one_request_and_waits_f
 
 
 async def test_who_says_nothing_is_asked_three_times_and_hears_goodbye(voice: Voice):
-    await says(voice, "voice: {silence: {gentle_prompt_s: 1, check_in_s: 4, final_check_s: 7, goodbye_s: 12}}\n")
+    await published(
+        voice.store,
+        voice.clock,
+        "voice: {silence: {gentle_prompt_s: 1, check_in_s: 4, final_check_s: 7, goodbye_s: 12}}\n",
+    )
     await answers(voice)
     intent = await voice.call(opening="Namaste.")
     [ended] = await voice.until(intent, Ended, seconds=60)
@@ -91,6 +82,16 @@ async def test_pressed_keys_are_a_turn(voice: Voice):
     assert [each.digits for each in await voice.told(intent, DigitsPressed)] == ["5", "2", "4", "#"]
 
 
+async def test_digits_with_pauses_between_them_are_one_turn(voice: Voice):
+    digits = [{"wait": 0.0 if n == 0 else 0.6, "say": digit} for n, digit in enumerate(["five", "two", "four"])]
+    await answers(voice, {"on": "heard", "when": "amount", "do": digits}, HANGS_UP)
+    intent = await voice.call(opening="Namaste Priya ji, kitna amount denge?")
+    await voice.until(intent, Ended, seconds=60)
+    _, dictated = await voice.told(intent, TurnTaken)
+    assert (dictated.contact, dictated.situation) == ("five two four", "number_dictation")
+    assert dictated.agent
+
+
 async def test_a_mailbox_is_hung_up_on(voice: Voice):
     await answers(voice, fate="voicemail")
     intent = await voice.call(opening="Namaste.")
@@ -100,7 +101,9 @@ async def test_a_mailbox_is_hung_up_on(voice: Voice):
 
 
 async def test_a_mailbox_is_left_a_message_after_its_tone(voice: Voice):
-    await says(voice, 'voice: {voicemail: {policy: leave_message, message: "Please call us back."}}\n')
+    await published(
+        voice.store, voice.clock, 'voice: {voicemail: {policy: leave_message, message: "Please call us back."}}\n'
+    )
     await answers(voice, fate="voicemail")
     intent = await voice.call(opening="Namaste.")
     [ended] = await voice.until(intent, Ended, seconds=60)

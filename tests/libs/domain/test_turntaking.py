@@ -61,9 +61,17 @@ SCENES = {
         [Heard(1000, "kal kar denge")], [(4000, TurnClosed(1, "kal kar denge", "base"))], until=5000
     ),
     "one number word is dictation where a number was asked for": Scene(
-        [*asks(ends=500, text="Kitna amount?", expects="number"), said(1000, "nine"), EndOfTurn(1050)],
-        [(2500, TurnClosed(1, "nine", "number_dictation"))],
+        [*asks(ends=500, text="Kitna amount?", expects="number"), said(1000, "only nine"), EndOfTurn(1050)],
+        [(2500, TurnClosed(1, "only nine", "number_dictation"))],
         until=3000,
+    ),
+    "digits that come one by one are one number": Scene(
+        [
+            said(1000, "five"), EndOfTurn(1260), said(1900, "two"), EndOfTurn(2160),
+            said(2800, "four"), EndOfTurn(3060), said(3700, "zero zero"), EndOfTurn(3960),
+        ],
+        [(5200, TurnClosed(1, "five two four zero zero", "number_dictation", read_back=True))],
+        until=6000,
     ),
     "digits with pauses are one number, read back when it is whole": Scene(
         [
