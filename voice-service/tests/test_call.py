@@ -29,6 +29,8 @@ async def test_priya_promises_to_pay_and_hears_goodbye(voice: Voice):
     assert tools == [(1, "report_intent"), (2, "end_call")]
     assert ended.costs["telephony"].micros == 800_000, "one pulse of a minute"
     assert {"stt", "tts"} <= set(ended.costs)
+    assert {each.component for each in ended.consumed} == {"telephony", "stt", "tts", "llm"}
+    assert sum(ended.waits["total"].values()) == 2, "each answer in its bucket"
     assert len(await voice.told(intent, Dialled)) == len(await voice.told(intent, Answered)) == 1
     [placed] = await voice.placed()
     call = await voice.control("GET", f"/exotel/calls/{placed['sid']}")
@@ -102,4 +104,11 @@ async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: s
     )
     assert (wrong.status_code, right.status_code) == (401, 200)
     calls = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()
-    assert calls == {"active_calls": 0, "calls": [], "latency": {}, "hints": []}
+    assert calls == {
+        "active_calls": 0,
+        "calls": [],
+        "latency": {},
+        "hints": [],
+        "degraded": False,
+        "rupees_per_minute": {},
+    }

@@ -5,6 +5,7 @@ from typing import Any
 
 from events.call import CallRequested
 from libs.domain.call_lines import Language, Line, language_of, line
+from libs.domain.recording import recording_of
 from libs.domain.spoken import speakable
 
 READY: tuple[Line, ...] = (
@@ -25,7 +26,9 @@ def opening(asked: CallRequested) -> str:
 
 def ready(asked: CallRequested, voice: Mapping[str, Any]) -> tuple[str, ...]:
     """The sounds that a call may need at once, beside its opening."""
-    return tuple(said(name, language_of(asked.language), voice) for name in READY)
+    language, terms = language_of(asked.language), recording_of(voice)
+    announced = (speakable(terms.announcement(asked.language), language),) if terms.enabled else ()
+    return announced + tuple(said(name, language, voice) for name in READY)
 
 
 def spoken_language(asked: CallRequested) -> str:

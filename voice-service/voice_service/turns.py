@@ -97,6 +97,8 @@ class TurnTaking(FrameProcessor):
                 await self.push_frame(frame, direction)
                 self._ticking = self.create_task(self._tick(), "turn-taking")
                 self._call.on_key = self._key
+                if self._call.recorder is not None:
+                    await self.push_frame(OwnLine(self._call.recorder.announcement, kind="opening"))
                 await self.push_frame(OwnLine(self._opening, kind="opening"))
             case EndFrame() | CancelFrame():
                 await self._stop()
@@ -164,7 +166,7 @@ class TurnTaking(FrameProcessor):
     async def _tick(self) -> None:
         """Tell the engine that time has passed whenever it wants to know."""
         while True:
-            due = wake_at(self._floor, self._manners)
+            due = wake_at(self._floor, self._call.pace.manners(self._manners))
             self._changed.clear()
             wait = None if due is None else max(0, due - self._call.now_ms()) / 1000
             try:
@@ -176,7 +178,7 @@ class TurnTaking(FrameProcessor):
     async def _happens(self, happened: Happening) -> None:
         if self._over or self._answerer.machine:
             return
-        self._floor, actions = step(self._floor, happened, self._manners)
+        self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
         self._last_word = self._floor.last_word_at or self._last_word
         self._changed.set()
         for action in actions:
@@ -280,6 +282,11 @@ class TurnTaking(FrameProcessor):
         if (message := self._answerer.message(self._speech.language)) is not None:
             await self._say(message)
         await self._hang_up("voicemail")
+
+    async def close(self, line: str, reason: Any) -> None:
+        """Say a last line, and hang up."""
+        await self._say(line)
+        await self._hang_up(reason)
 
     async def _hang_up(self, reason: Any) -> None:
         """When all that is being said has been heard."""

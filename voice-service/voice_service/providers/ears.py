@@ -288,7 +288,7 @@ class Ears(FrameProcessor):
 
 def address(profile: SttProfile, rate: int) -> Address:
     """Where a profile's recogniser listens."""
-    return (flux if profile.flux else nova).address(profile, rate)
+    return flux.address(profile, rate) if profile.flux else nova.address(profile, rate)
 
 
 def _first(chain: Sequence[SttProfile], switches: Switches) -> SttProfile:
