@@ -22,8 +22,9 @@ EndReason = Literal[
     "budget",
 ]
 """`budget`: it had cost what one call may (`voice.costs.per_call`)."""
-DeletionReason = Literal["retention", "refused", "erased"]
-"""`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `retention`: it was kept long enough."""
+DeletionReason = Literal["retention", "refused", "erased", "lost"]
+"""`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `lost`: nothing was
+kept before its process died. `retention`: it was kept long enough."""
 Mood = Literal["positive", "neutral", "negative", "angry"]
 
 
@@ -210,7 +211,7 @@ class Ended(Event, tag="call.ended.v1"):
     turns: int = 0
     costs: dict[str, Cost] = {}
     latency_ms: dict[str, dict[str, int]] = {}
-    waits: dict[str, dict[int, int]] = {}
+    waits: dict[str, dict[str, int]] = {}
     consumed: list[Consumed] = []
 
 

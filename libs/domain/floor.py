@@ -192,6 +192,13 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkAgain:
+    """What took the answer to this turn back was no word: think of it again."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnClosed:
     """The contact has finished; answer `text`, and the keys that they pressed.
 
@@ -226,4 +233,4 @@ class BreakSilence:
     level: Prompt
 
 
-Action = StopSpeaking | Resume | Speculate | Withdraw | TurnClosed | Nod | HoldOn | BreakSilence
+Action = StopSpeaking | Resume | Speculate | Withdraw | ThinkAgain | TurnClosed | Nod | HoldOn | BreakSilence

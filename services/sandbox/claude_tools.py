@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots
+from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots, claude_summary
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
 from services.sandbox.claude_slots import Answered, Offered
@@ -150,6 +150,8 @@ class Mind:
 
     def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         """An input that fits the tool's schema."""
+        if tool["name"] == claude_summary.TOOL:
+            return claude_summary.written(self.prompt)
         if self.plans and tool["name"] == claude_plan.FINISH:
             return claude_plan.finished(claude_plan.done_in(self.prompt.done or ""))
         value = self._value("", tool.get("input_schema") or {"type": "object"}, {})

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 from voice_world import Voice
@@ -126,13 +125,6 @@ class House:
         """The calls that a process holds."""
         rows = await self.voice.store.pool.fetch(_HELD, worker.name)
         return {str(row["call"]) for row in rows}
-
-    async def active(self, worker: WorkerProcess) -> list[dict[str, Any]]:
-        """The calls that go on in all processes, as one of them says."""
-        answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
-        answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["calls"]
-        return found
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:

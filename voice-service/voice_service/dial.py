@@ -17,7 +17,7 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
-from voice_service import decide
+from voice_service import decide, lines
 from voice_service.leases import MEDIA, Worker
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
@@ -69,7 +69,7 @@ class Dialler:
             return Withheld(str(off))
         if reason := decide.veto(intent, door, bundle, self._clock.now()):
             return Withheld(reason)
-        voice = self._settings.voice(bundle, door, intent.event.language or "hi")
+        voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
         elsewhere = voice.media_url
         if elsewhere is None and not self._worker.room():
             return Retry("every line is busy", FULL_AGAIN, trouble=False)
@@ -93,7 +93,8 @@ class Dialler:
         dialling = False
         try:
             if elsewhere is None:
-                self._shared.ringing(intent.id, voice.chains, intent.event.opening)
+                ready = lines.ready(intent.event, bundle.settings.voice)
+                self._shared.ringing(intent.id, voice.chains, lines.opening(intent.event), ready)
             claim.begin_call()
             dialling = True
             told = await self._post(door, request)

@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from events.base import Recorded
-from events.call import Answered, CallRequested, Ended, EndReason, Summarised, ToolCalled, TurnTaken
-from events.values import Cost
+from events.call import Answered, CallRequested, Consumed, Ended, EndReason, Summarised, ToolCalled, TurnTaken
+from libs.config import call_costs
 from libs.config.bundle import Bundle
 from libs.kit import ids
 from libs.kit.bundles import Bundles
@@ -25,7 +25,6 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from libs.llm.calls import END_CALL
 from voice_service.brain import Answer, Brain, Called, Said, Spoke
-from voice_service.costs import costs
 from voice_service.facts import Facts, Known, known
 from voice_service.guidance import Guidance
 
@@ -73,17 +72,6 @@ class CallEnded(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     recording_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a call took of whom we pay, as `costs` wants it."""
-
-    bundle: Bundle
-    seconds: int
-    tokens: dict[tuple[str, str], int]
-    stt_bytes: int = 0
-    characters: int = 0
-
-
 class Elsewhere:
     """Our brain for calls whose sound is heard and made elsewhere."""
 
@@ -119,17 +107,19 @@ class Elsewhere:
         rows = await self._store.pool.fetch(_EXCHANGES, tenant, told.call_id)
         said = [await self._opened(call, row["sealed"]) for row in rows]
         seconds = max(0, round(told.duration_s))
+        consumed = self._consumed(call, seconds, rows)
         end = Ended(
             conversation=call.known.conversation,
             reason=told.reason,
             seconds=seconds,
             turns=sum(1 for each in said if each.contact),
-            costs=self._costs(call, seconds, rows),
+            costs=call_costs.by_component(consumed, call.bundle, self._clock.now().date()),
+            consumed=consumed,
         )
-        await self._facts.tell(call.known, "ended", end)
-        if told.summary:
+        if told.summary:  # before the end: afterwards we would write one ourselves
             summary = Summarised(conversation=call.known.conversation, summary=told.summary)
             await self._facts.tell(call.known, "summary", summary)
+        await self._facts.tell(call.known, "ended", end)
         return {"call_id": str(told.call_id), "status": "ended"}
 
     # answering
@@ -234,15 +224,16 @@ class Elsewhere:
             await self._facts.tell(call.known, f"turn {row['turn']}", fact)
             await self._store.pool.execute(_TOLD, call.known.tenant, call.known.call, row["turn"])
 
-    def _costs(self, call: "_Call", seconds: int, rows: Sequence[asyncpg.Record]) -> dict[str, Cost]:
+    def _consumed(self, call: "_Call", seconds: int, rows: Sequence[asyncpg.Record]) -> list[Consumed]:
         tokens: dict[tuple[str, str], int] = {}
         for row in rows:
             for unit, model, count in msgspec.json.decode(row["tokens"]):
                 tokens[unit, model] = tokens.get((unit, model), 0) + count
-        spent = Spent(bundle=call.bundle, seconds=seconds, tokens=tokens)
-        found = costs(spent, self._clock.now())  # type: ignore[arg-type] # what it reads of a call
+        usage = call_costs.Usage(seconds=seconds, tokens=tokens)
+        pulse_s = call_costs.terms_of(call.bundle.settings.voice).pulse_s
         ours = ("llm", "telephony") if call.dialled else ("llm",)
-        return {component: cost for component, cost in found.items() if component in ours and cost.micros}
+        taken = call_costs.consumed(usage, call.bundle, self._clock.now().date(), pulse_s)
+        return [each for each in taken if each.component in ours]
 
     # the call
 

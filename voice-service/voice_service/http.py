@@ -1,4 +1,4 @@
-"""What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
+"""What is asked of the voice service over HTTP: status callbacks and the media WebSocket."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar import Request, Response, asgi, get, post, route
+from litestar import Request, Response, asgi, post, route
 from litestar.enums import ScopeType
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
@@ -21,10 +21,8 @@ from libs.channels.sms_items import Malformed
 from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from voice_service.calls import Calls
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
 from voice_service.flow import Flow
-from voice_service.latency import hints
 from voice_service.settings import Door
 
 log = structlog.get_logger(__name__)
@@ -42,7 +40,6 @@ def routes(
     door_of: DoorOf,
     told: Told,
     talks: Talks,
-    calls: Calls,
     elsewhere: Elsewhere,
     flow: Flow,
     auth: Auth,
@@ -114,32 +111,7 @@ def routes(
         caller = await auth.caller(request, "context:write")
         return await elsewhere.ended(caller.tenant, data)
 
-    @get("/api/v1/voice/calls")
-    async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of this process, and how long the contacts wait."""
-        caller = await auth.caller(request, "read")
-        latency = calls.tracker.percentiles()
-        shown = [
-            {
-                "call_id": str(call.known.call),
-                "contact_id": call.known.contact,
-                "status": "in-progress",
-                "duration_s": call.seconds,
-                "turns": call.turns,
-                "latency": call.tracker.percentiles(),
-            }
-            for call in calls.live.values()
-            if call.known.tenant == caller.tenant
-        ]
-        named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
-        return {
-            "active_calls": len(shown),
-            "calls": shown,
-            "latency": {named.get(name, name): value for name, value in latency.items()},
-            "hints": hints(latency),
-        }
-
-    return [status, status_of_default, reached, media, transcript, call_ended, active]
+    return [status, status_of_default, reached, media, transcript, call_ended]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER
@@ -35,7 +34,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.
@@ -90,6 +89,8 @@ class Settings:
     folder: Path | None = None
     """Where prepared lines are kept over a restart; nowhere without it."""
     shard: int = 0
+    objects_url: str | None = field(default=None, repr=False)
+    """Where recordings lie when the bundle says `local` (libs/kit/objects.py); None: nothing is recorded then."""
 
     def door(self, bundle: Bundle) -> Door:
         """The tenant's providers. Raises ChannelOff."""
@@ -149,13 +150,13 @@ class Settings:
             chains=chains(
                 told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
             ),
-            media_url=_part(told, "telephony").get("media_url"),
+            media_url=(told.get("telephony") or {}).get("media_url"),
             max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
@@ -166,12 +167,15 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
+        objects_url=objects_url(environment),
     )
 
 
-def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = told.get(name)
-    return dict(part) if isinstance(part, Mapping) else {}
+def objects_url(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that files are kept; None where it says nothing."""
+    folder = environment.get("CONVERSE_DATA")
+    at_home = (Path(folder).expanduser().resolve() / "objects").as_uri() if folder else None
+    return environment.get("CONVERSE_OBJECTS_URL") or at_home
 
 
 def _socket(url: str) -> str:

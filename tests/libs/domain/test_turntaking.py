@@ -26,6 +26,7 @@ from libs.domain.floor import (
     Resume,
     Speculate,
     StopSpeaking,
+    ThinkAgain,
     Tick,
     TurnClosed,
     TurnResumed,
@@ -228,6 +229,21 @@ SCENES = {
             (1900, StopSpeaking(1, "", "stale")),
         ],
         until=1950,
+    ),
+    "a hmm while we think changes nothing": Scene(
+        [said(1000, "kal kar denge"), EndOfTurn(1100), Heard(1500, "hmm"), said(1700, "haan ji"), EndOfTurn(1800)],
+        [(1300, TurnClosed(1, "kal kar denge", "base"))],
+        until=2000,
+    ),
+    "noise while we think takes the answer back for no longer than it is noise": Scene(
+        [said(1000, "kal"), EndOfTurn(1100), Heard(1500, "the"), said(1800, ""), EndOfTurn(1900)],
+        [
+            (1300, TurnClosed(1, "kal", "base")),
+            (1500, Withdraw(1)),
+            (1800, ThinkAgain(1)),
+            (3600, HoldOn(1)),
+        ],
+        until=4000,
     ),
     # --- waiting for us
     "nobody waits over two seconds without hearing something": Scene(

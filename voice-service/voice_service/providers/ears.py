@@ -188,26 +188,28 @@ class Ears(FrameProcessor):
 
     async def _tell(self, told: Hearing) -> None:
         match told:
-            case Began(text):
+            case Began(text, since):
                 if not self._turn:
                     self._turn = True
                     await self.push_frame(ProposedUserStartedSpeakingFrame())
                 if text:
-                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601()))
-            case Heard(text):
+                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
+            case Heard(text, since):
                 self._turn = self._turn or bool(text)
                 if text:
-                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601()))
-            case Probably(text):
+                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
+            case Probably(text, since):
                 self._turn = self._eager = True
-                await self.push_frame(EagerTranscriptionFrame(text, "", time_now_iso8601()))
+                await self.push_frame(EagerTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
             case Resumed():
                 await self._withdraw()
-            case Ended(text):
+            case Ended(text, since):
                 self._turn = self._eager = False
                 self._forget()
                 self._switches.breakers.succeeded(self._profile.provider)
-                await self.push_frame(TranscriptionFrame(text, "", time_now_iso8601(), finalized=True))
+                await self.push_frame(
+                    TranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since), finalized=True)
+                )
                 await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
     async def _withdraw(self) -> None:
@@ -287,3 +289,8 @@ def address(profile: SttProfile, rate: int) -> Address:
 
 def _first(chain: Sequence[SttProfile], switches: Switches) -> SttProfile:
     return next((each for each in chain if switches.breakers.allows(each.provider)), chain[0])
+
+
+def _timed(since_word_ms: int | None) -> dict[str, int] | None:
+    """What the engine wants to know of a transcript beside its words."""
+    return None if since_word_ms is None else {"since_word_ms": since_word_ms}
