@@ -13,13 +13,16 @@ ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test test-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
+.PHONY: help demo demo-voice up test test-voice faults-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Run the whole loop once, from an overdue invoice to a settled follow-up (no account needed)
 	@$(BIN)/converse demo $(ARGS)
+
+demo-voice: $(VOICE_INSTALLED) ## Call the customer of the overdue invoice: Hinglish, WhatsApp during the call, the promise recorded (no account needed)
+	@$(BIN)/converse demo --channel voice $(ARGS)
 
 up: $(INSTALLED) ## Run everything on port 8000 and keep its data
 	@exec $(BIN)/converse up $(ARGS)
@@ -35,6 +38,9 @@ test-voice: $(VOICE_INSTALLED) ## Check the voice service's types and run its te
 		--python-executable .venv/bin/python -p voice_service
 	@$(call heading,pytest (voice))
 	@cd voice-service && .venv/bin/python -m pytest -q $(VOICE_ARGS)
+
+faults-voice: $(VOICE_INSTALLED) ## Make 500 calls in which each provider is killed, slowed, muted and rate-limited; ARGS='--calls 25' for fewer
+	@cd voice-service && .venv/bin/python -m faults $(ARGS)
 
 check: $(INSTALLED) ## Check format, lint, types and import contracts
 	@$(call heading,ruff format)

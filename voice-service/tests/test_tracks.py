@@ -71,6 +71,13 @@ def test_silence_stands_for_what_the_line_lost_and_jitter_does_not_move_anything
     assert contact == [3, 3, 3, 3, 0, 0, 0, 0, 0, 4]
 
 
+def test_blocks_that_come_late_and_all_at_once_are_where_they_belong():
+    tracks = Tracks()
+    for now in (100, 200, 800, 801, 802, 803, 804, 805, 900, 1000):
+        tracks.heard(now, sound(3, BLOCK_MS))
+    assert [contact for contact, _ in levels(tracks.rest(1000))] == [3] * 10
+
+
 def test_taken_piece_by_piece_it_is_the_same_and_little_is_left():
     whole, pieces = Tracks(), Tracks()
     taken: list[bytes] = []

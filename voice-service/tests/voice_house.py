@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 from voice_world import Voice
@@ -25,13 +26,8 @@ WHERE c.state <> 'over' AND w.name = $1"""
 
 def sandbox_urls(sandbox: str) -> dict[str, str]:
     """Where a sandbox's emulators are, by provider."""
-    paths = {
-        "telephony": "exotel",
-        "stt": "deepgram",
-        "tts": "cartesia",
-        "tts_elevenlabs": "elevenlabs",
-        "llm": "anthropic",
-    }
+    paths = {"telephony": "exotel", "stt": "deepgram", "tts": "cartesia", "llm": "anthropic"}
+    paths["tts_elevenlabs"] = "elevenlabs"
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}
 
 
@@ -125,6 +121,12 @@ class House:
         """The calls that a process holds."""
         rows = await self.voice.store.pool.fetch(_HELD, worker.name)
         return {str(row["call"]) for row in rows}
+
+    async def active(self, worker: WorkerProcess) -> list[dict[str, Any]]:
+        """The calls that go on in all processes, as one of them says."""
+        answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
+        answer.raise_for_status()
+        return [each for each in answer.json()["calls"] if each["worker"] == worker.name]
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:

@@ -33,13 +33,18 @@ class Answerer:
         if heard.text.strip():
             self._first = heard.at if self._first is None else self._first
             self._last = heard.at
-        if self.machine is not None:
-            return False
+        known = self.machine
         text = " ".join([*self._parts, heard.text])
         if heard.final:
             self._parts.append(heard.text)
-        self.machine = voicemail.machine(text, speaking_ms=heard.at - (self._first or heard.at))
-        return self.machine is not None
+        found = voicemail.machine(text, speaking_ms=heard.at - (self._first or heard.at))
+        self.machine = found or known
+        return known is None and found is not None
+
+    @property
+    def leaves_message(self) -> bool:
+        """Whether the tenant wants to leave one: then the greeting is heard to its end, which says whether anybody records."""
+        return self._policy.leave_message
 
     def message(self, language: Language) -> str | None:
         """What to leave; None where nobody would hear it, or nothing is to be left."""

@@ -14,6 +14,7 @@ from libs.config.bundle import Bundle
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.llm import calls as prompts
+from voice_service import lines
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
 from voice_service.tools import NOT_DONE_YET, OWN_WORDS
@@ -83,7 +84,7 @@ class Brain:
         except ChannelOff as off:
             raise Problem(404, "There are no calls here", str(off)) from off
         claude = self._shared.claude(door.urls["llm"], door.keys["llm"])
-        voice = self._settings.voice(bundle, door, asked.language or "hi")
+        voice = self._settings.voice(bundle, door, lines.spoken_language(asked))
         models = [each.model for each in voice.chains.minds]
         now = self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone))
         messages = _history(asked.opening, before, text)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,8 @@ class Call:
         self.stt_bytes = 0
         self.reason: EndReason | None = None
         self.hung_up = False
+        self.on_key: Callable[[str], None] | None = None
+        """Who wants to know at once of a key that was pressed."""
         self.guide: Guide | None = None
         self.began = time.monotonic()
         self._calls = calls
@@ -169,6 +171,8 @@ class Call:
     def pressed(self, digit: str) -> None:
         self.digits += 1
         self.tell(f"digit {self.digits}", DigitsPressed(conversation=self.known.conversation, digits=digit))
+        if self.on_key is not None:
+            self.on_key(digit)
 
     def over(self) -> None:
         """Tell the last exchange and the end; `write` returns when both are in the log."""

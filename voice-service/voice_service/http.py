@@ -37,13 +37,7 @@ Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf,
-    told: Told,
-    talks: Talks,
-    elsewhere: Elsewhere,
-    flow: Flow,
-    auth: Auth,
-    clock: Clock,
+    door_of: DoorOf, told: Told, talks: Talks, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 

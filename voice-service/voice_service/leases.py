@@ -39,6 +39,7 @@ WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT 
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
 JOIN voice.call c USING (tenant, call) WHERE c.state = 'over' OR c.held_by IS NOT NULL"""
 
+
 _LINES = telemetry.gauge("voice_lines", "Calls that this process holds or awaits.")
 
 

@@ -1,11 +1,9 @@
 """Exotel's media stream as Pipecat's transport wants it: frames in, frames out, through the pure codec."""
 
-from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import (
     AudioRawFrame,
     Frame,
     InputAudioRawFrame,
-    InputDTMFFrame,
     InterruptionFrame,
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
@@ -56,7 +54,6 @@ class ExotelMedia(FrameSerializer):
                 return InputAudioRawFrame(audio=pcm, num_channels=1, sample_rate=exotel_media.RATE)
             case exotel_media.Pressed(digit):
                 self._call.pressed(digit)
-                return InputDTMFFrame(KeypadEntry(digit))
             case exotel_media.Stopped(hung_up):
                 self._call.hung_up = hung_up
         return None

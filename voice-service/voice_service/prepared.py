@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
-from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient
+from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient, omit
 
 from libs.channels.exotel_media import RATE
 from voice_service.providers.profiles import CARTESIA, TtsProfile
@@ -107,17 +107,15 @@ class Prepared:
         return clip
 
     async def _made(self, voice: TtsProfile, text: str) -> Clip | None:
-        asked: dict[str, Any] = {
-            "model_id": voice.model,
-            "transcript": text,
-            "voice": {"mode": "id", "id": voice.voice_id},
-            "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
-            "language": voice.language,
-        }
-        if voice.speed is not None:
-            asked["generation_config"] = {"speed": voice.speed}
         try:
-            answer = await self._client(voice).tts.generate(**asked)
+            answer = await self._client(voice).tts.generate(
+                model_id=voice.model,
+                transcript=text,
+                voice=voice.voice_id,
+                output_format=cast(Any, {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE}),
+                language=voice.language,
+                generation_config=omit if voice.speed is None else {"speed": voice.speed},
+            )
             pcm = await answer.read()
         except CartesiaError as error:
             log.warning("a line could not be prepared", reason=type(error).__name__)

@@ -9,7 +9,7 @@ from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 from libs.config.voice_models import named
-from voice_service.providers.profiles import Chains, chains
+from voice_service.providers.profiles import FALLBACK_MODEL, Chains, chains
 
 VOICE = "voice"
 LIVE = {
@@ -26,6 +26,8 @@ CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone
 
 
 MOST_WORDS = 80
+FEW_WORDS = 50
+"""Of an answer, as the specification has it; few where it is to be quick."""
 
 
 class ChannelOff(Exception):
@@ -34,7 +36,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.
@@ -146,12 +148,14 @@ class Settings:
         """How the tenant's agent speaks."""
         told, llm = bundle.settings.voice, bundle.settings.llm
         first = next(iter(named(told.get("llm"))), None)
+        quality = told.get("quality_preset")
+        quick, strong = llm.model, llm.fallback_model or FALLBACK_MODEL
+        model, other = (strong, quick) if quality == "high_quality" else (quick, strong)
+        words = FEW_WORDS if quality == "low_latency" else MOST_WORDS
         return Voice(
-            chains=chains(
-                told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
-            ),
+            chains=chains(told, door.urls, door.keys, model=model, fallback_model=other, language=language),
             media_url=(told.get("telephony") or {}).get("media_url"),
-            max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
+            max_response_words=int((first.values if first else {}).get("max_response_words", words)),
         )
 
 

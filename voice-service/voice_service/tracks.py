@@ -26,6 +26,10 @@ class _Track:
     def silence(self, upto: int) -> None:
         self.sound += bytes(max(0, upto - self.end) * SAMPLE)
 
+    def remove(self, at: int, count: int) -> None:
+        begin = (at - self.base) * SAMPLE
+        del self.sound[begin : begin + count * SAMPLE]
+
     def cut(self, at: int) -> None:
         del self.sound[max(0, at - self.base) * SAMPLE :]
 
@@ -44,13 +48,24 @@ class Tracks:
     def __init__(self) -> None:
         self._contact = _Track()
         self._agent = _Track()
+        self._gap = (0, 0)
+        """Where silence was last put in for the contact, and how many samples of it are left."""
 
     def heard(self, now_ms: int, pcm: bytes) -> None:
-        """A block of the contact's sound has come: its last sample is from now."""
+        """A block of the contact's sound has come: its last sample is from now.
+
+        Blocks that were late and come all at once show that nothing was lost: the silence that stood for them goes again.
+        """
         track, began = self._contact, _at(now_ms) - len(pcm) // SAMPLE
         if began - track.end > _at(GAP_MS) or not track.end:
+            at = track.end
             track.silence(began)
+            self._gap = (at, track.end - at)
         track.sound += pcm
+        at, silent = self._gap
+        if (vain := min(silent, track.end - _at(now_ms))) > 0 and at >= track.base:
+            track.remove(at, vain)
+            self._gap = (at, silent - vain)
 
     def spoke(self, now_ms: int, pcm: bytes) -> None:
         """A block of ours was sent: it is played after those before it, from now on at the earliest."""

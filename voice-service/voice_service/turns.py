@@ -12,7 +12,6 @@ from pipecat.frames.frames import (
     EndFrame,
     EndWorkerFrame,
     Frame,
-    InputDTMFFrame,
     InterimTranscriptionFrame,
     LLMContextFrame,
     OutputAudioRawFrame,
@@ -63,6 +62,10 @@ CHUNK = CHUNK_10MS * 2 * RATE // 100
 """Bytes that the transport sends at once: sound that ends within one would wait for the next speech."""
 
 
+OPENING_S = 5.0
+"""The floor is ours from the answer on: a hello before our first sound is no turn. Without a sound for so long it is lost."""
+
+
 class TurnTaking(FrameProcessor):
     """Stands between the ears and Claude. It alone decides when a turn is over and when we fall silent."""
 
@@ -86,6 +89,7 @@ class TurnTaking(FrameProcessor):
         self._changed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._mute: asyncio.TimerHandle | None = None
         self._last_word: int | None = None
         self._end_of_speech: int | None = None
 
@@ -97,9 +101,12 @@ class TurnTaking(FrameProcessor):
             case StartFrame():
                 await self.push_frame(frame, direction)
                 self._ticking = self.create_task(self._tick(), "turn-taking")
+                self._call.on_key = self._key
                 if self._call.recorder is not None:
                     await self.push_frame(OwnLine(self._call.recorder.announcement, kind="opening"))
                 await self.push_frame(OwnLine(self._opening, kind="opening"))
+                await self._happens(AgentBegan(now, self._opening, opening=True))
+                self._mute = asyncio.get_running_loop().call_later(OPENING_S, self._is_mute)
             case EndFrame() | CancelFrame():
                 await self._stop()
                 await self.push_frame(frame, direction)
@@ -116,9 +123,8 @@ class TurnTaking(FrameProcessor):
                     await self._happens(EndOfTurn(now))
             case ProposedUserStartedSpeakingFrame():
                 pass
-            case InputDTMFFrame():
-                await self._takes_floor(Pressed(now, frame.button.value))
             case BotStartedSpeakingFrame():
+                self._sounds()
                 await self._happens(self._began(now))
             case BotStoppedSpeakingFrame():
                 if self._floor.agent is not None:
@@ -141,6 +147,18 @@ class TurnTaking(FrameProcessor):
         await self._takes_floor(heard)
         if isinstance(frame, EagerTranscriptionFrame):
             await self._happens(EndOfTurn(now, eager=True))
+
+    def _is_mute(self) -> None:
+        """Not even the opening is heard: the silence is noticed, and broken."""
+        self.create_task(self._happens(AgentEnded(self._call.now_ms())), "mute")
+
+    def _sounds(self) -> None:
+        if self._mute is not None:
+            self._mute.cancel()
+            self._mute = None
+
+    def _key(self, digit: str) -> None:
+        self.create_task(self._takes_floor(Pressed(self._call.now_ms(), digit)), "key")
 
     async def _takes_floor(self, happened: Heard | Pressed) -> None:
         """The contact may interrupt: what was planned and heard by now decides what is cut off."""
@@ -270,16 +288,16 @@ class TurnTaking(FrameProcessor):
         """Nobody is there: leave a message where there is a mailbox and the tenant wants it, and hang up."""
         self._call.reason = "voicemail"
         await self._interrupt()
-        message = self._answerer.message(self._speech.language)
-        if message is None:
-            await self._hang_up("voicemail")
+        if self._answerer.leaves_message:
+            self._leaving = self.create_task(self._leave(), "voicemail")
         else:
-            self._leaving = self.create_task(self._leave(message), "voicemail")
+            await self._hang_up("voicemail")
 
-    async def _leave(self, message: str) -> None:
+    async def _leave(self) -> None:
         while (wait := self._answerer.greeting_over_in(self._call.now_ms())) > 0:  # noqa: ASYNC110 - by the clock
             await asyncio.sleep(wait / 1000)
-        await self._say(message)
+        if (message := self._answerer.message(self._speech.language)) is not None:
+            await self._say(message)
         await self._hang_up("voicemail")
 
     async def close(self, line: str, reason: Any) -> None:
@@ -294,6 +312,7 @@ class TurnTaking(FrameProcessor):
         await self.push_frame(EndWorkerFrame())
 
     async def _stop(self) -> None:
+        self._sounds()
         for name in ("_ticking", "_leaving"):
             task: asyncio.Task[None] | None = getattr(self, name)
             setattr(self, name, None)

@@ -1,0 +1,113 @@
+"""How the agent takes turns and speaks on a real line: each call as long as people talk. The rules are tests/libs/domain's."""
+
+import re
+from typing import Any
+
+from voice_world import BUNDLE, Voice
+
+from events.base import Cause
+from events.call import DigitsPressed, Ended, TurnTaken
+from libs.config.compile import compile_bundle
+from libs.domain.call_lines import TEXTS
+from libs.kit import ids
+from libs.kit.bundles import publish
+from libs.testkit.nouns import PRIYA_PHONE, TENANT
+
+OPENING = "Namaste Priya ji, aapke invoice INV-2026-0042 ka ₹52,400 baaki hai. Aap kab tak kar denge?"
+HANGS_UP = {"on": "heard", "do": [{"wait": 0.2, "hang_up": True}]}
+
+
+async def says(voice: Voice, settings: str) -> None:
+    """From now on the tenant's settings say this of `voice`."""
+    loaded = compile_bundle(BUNDLE | {"settings.yaml": BUNDLE["settings.yaml"] + settings}, {}, "development")
+    assert loaded.bundle is not None, loaded.findings
+    cause_id = ids.cause_id(TENANT, "test", settings)
+    cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=voice.clock.now(), source="cli")
+    await publish(voice.store, TENANT, loaded.bundle, cause)
+
+
+async def answers(voice: Voice, *acts: dict[str, Any], **phone: Any) -> None:
+    """Priya takes calls like this."""
+    body = {"rings_seconds": 0.3, "deaf": True, "acts": list(acts), **phone}
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", body)
+
+
+async def line(voice: Voice) -> dict[str, Any]:
+    """The one call, as it was heard on the line."""
+    [placed] = await voice.placed()
+    found: dict[str, Any] = await voice.control("GET", f"/exotel/calls/{placed['sid']}")
+    return found
+
+
+async def test_a_hello_and_a_hmm_do_not_interrupt_and_amounts_are_said_in_words(voice: Voice):
+    hello = {"on": "answered", "do": [{"wait": 0.3, "say": "Hello?"}]}
+    hmm = {"on": "speaking", "after_seconds": 2.0, "do": [{"say": "hmm"}]}
+    await answers(voice, hello, hmm, HANGS_UP, rings_seconds=1.5)
+    intent = await voice.call(opening=OPENING)
+    await voice.until(intent, Ended, seconds=60)
+    [opening] = await voice.told(intent, TurnTaken)
+    assert (opening.contact, opening.agent, opening.interrupted) == ("", OPENING, False)
+    moments = (await line(voice))["moments"]
+    assert not any(each["what"].startswith("clear") for each in moments)
+    first = next(each["at"] for each in moments if each["who"] == "agent")
+    assert first < 1.5, "the first word is no four seconds away"
+    spoken = " ".join(each["text"] for each in await voice.control("GET", "/cartesia/spoken"))
+    assert "baavan hazaar chaar sau rupaye" in spoken
+    assert not re.search(r"[\d₹]", spoken)
+
+
+async def test_an_answer_that_was_thought_of_early_costs_one_request_and_waits_for_the_end_of_the_turn(voice: Voice):
+    asks = {"on": "heard", "when": "kar denge", "do": [{"say": "Aap kaun bol rahe hain?"}]}
+    await answers(voice, asks, HANGS_UP)
+    intent = await voice.call(opening=OPENING, intents={}, channels=[])
+    await voice.until(intent, Ended, seconds=60)
+    _, answer = await voice.told(intent, TurnTaken)
+    assert answer.contact == "Aap kaun bol rahe hain?"
+    assert answer.agent
+    assert (await voice.control("GET", "/anthropic"))["requests"] == 1
+    assert answer.latency_ms["llm"] < 100, "Claude had begun before the turn was over"
+    assert answer.latency_ms["stt"] + answer.latency_ms["decision"] >= 250, "and was not heard before"
+
+
+async def test_who_says_nothing_is_asked_three_times_and_hears_goodbye(voice: Voice):
+    await says(voice, "voice: {silence: {gentle_prompt_s: 1, check_in_s: 4, final_check_s: 7, goodbye_s: 12}}\n")
+    await answers(voice)
+    intent = await voice.call(opening="Namaste.")
+    [ended] = await voice.until(intent, Ended, seconds=60)
+    assert ended.reason == "silence"
+    [told] = await voice.told(intent, TurnTaken)
+    levels = ("gentle_prompt", "check_in", "final_check", "goodbye")
+    assert told.agent == " ".join(["Namaste.", *(TEXTS["hi-Latn"][level] for level in levels)])
+
+
+async def test_pressed_keys_are_a_turn(voice: Voice):
+    presses = {"on": "heard", "when": "dabaiye", "do": [{"press": "5"}, {"wait": 0.3, "press": "24#"}]}
+    await answers(voice, presses, HANGS_UP)
+    intent = await voice.call(opening="Namaste Priya ji, apna PIN dabaiye.")
+    await voice.until(intent, Ended, seconds=60)
+    _, keys = await voice.told(intent, TurnTaken)
+    assert keys.contact == "(pressed 524)"
+    assert keys.agent, "Claude has answered"
+    assert [each.digits for each in await voice.told(intent, DigitsPressed)] == ["5", "2", "4", "#"]
+
+
+async def test_a_mailbox_is_hung_up_on(voice: Voice):
+    await answers(voice, fate="voicemail")
+    intent = await voice.call(opening="Namaste.")
+    [ended] = await voice.until(intent, Ended, seconds=60)
+    assert (ended.reason, ended.turns) == ("voicemail", 0)
+    assert ended.seconds <= 10
+
+
+async def test_a_mailbox_is_left_a_message_after_its_tone(voice: Voice):
+    await says(voice, 'voice: {voicemail: {policy: leave_message, message: "Please call us back."}}\n')
+    await answers(voice, fate="voicemail")
+    intent = await voice.call(opening="Namaste.")
+    [ended] = await voice.until(intent, Ended, seconds=60)
+    assert ended.reason == "voicemail"
+    moments = (await line(voice))["moments"]
+    [beep] = [each["end"] for each in moments if each["what"] == "beep"]
+    spoken = [each["at"] for each in moments if each["who"] == "agent"]
+    assert spoken[-1] >= beep
+    [told] = await voice.told(intent, TurnTaken)
+    assert told.agent.endswith("Please call us back.")
