@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -111,7 +112,7 @@ class Prepared:
                 model_id=voice.model,
                 transcript=text,
                 voice=voice.voice_id,
-                output_format={"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
+                output_format=cast(Any, {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE}),
                 language=voice.language,
                 generation_config=omit if voice.speed is None else {"speed": voice.speed},
             )
