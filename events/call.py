@@ -104,6 +104,22 @@ class Answered(Event, tag="call.answered.v1"):
     provider_ref: str | None = None
 
 
+class CameIn(Event, tag="call.came_in.v1"):
+    """Somebody called us, and nobody talked with them yet. `digest` is their number's in the index of addresses.
+
+    `back` is the newest call of ours to that number and `conversation` that call's, where there is one.
+    """
+
+    caller: PersonalText
+    digest: str
+    provider: str
+    provider_ref: str
+    at: datetime
+    dialled: str | None = None
+    back: str | None = None
+    conversation: str | None = None
+
+
 class TurnTaken(Event, tag="call.turn_taken.v1"):
     """One exchange: what the contact said (empty: we spoke first) and what they heard of our answer.
 
@@ -252,6 +268,7 @@ CALL = Category(
         OutcomeUnknown,
         Ringing,
         Answered,
+        CameIn,
         TurnTaken,
         ToolCalled,
         ProviderSwitched,

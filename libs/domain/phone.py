@@ -193,7 +193,9 @@ def _over(now: "Conversation", event: CallOver) -> "Conversation":
     sent = now.messages.get(event.call)
     messages = now.messages
     if sent is not None:
-        messages = {**messages, event.call: replace(sent, heard=event.outcome)}
+        # Whoever did not become a talk has left us without an answer, whatever was said first.
+        since = sent.version if event.outcome == "talked" else now.version
+        messages = {**messages, event.call: replace(sent, heard=event.outcome, version=since)}
     spent = event.costs.get("llm")
     micros = now.micros
     if spent is not None:

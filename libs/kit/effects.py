@@ -24,6 +24,7 @@ from libs.kit.codec import Row
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.failures import describe, passes
+from libs.kit.settling import Ending, Settling
 from libs.kit.store import ANY, Append, Store
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ class EffectLedger:
         self._slots = slots
         self._room = room
         self._chance = chance
+        self._settling = Settling(store, ledger)
         self._wake = asyncio.Event()
         self._sweep_now = True
         self._running: set[asyncio.Task[None]] = set()
@@ -266,10 +268,12 @@ class EffectLedger:
 
     async def _close(self, claim: Claim, label: str, drafts: Sequence[Draft], *, answered: bool = False) -> None:
         before = self._notices
-        told = await self._tell(claim, label, drafts, "effect_settle", claim.id, claim.token, label, answered)
-        if told is None:
+        more = await self._settling.settle(Ending(claim, label, self._appends(claim, label, drafts), answered))
+        if more is None:
             log.warning("the claim was no longer ours: its outcome is not told", outcome=label)
-        elif told["more"] or self._notices != before:
+            return
+        _OUTCOMES.labels(self.ledger, claim.kind, label).inc()
+        if more or self._notices != before:
             # What was opened meanwhile may have been looked for while this one still stood before it.
             self._wake.set()
 

@@ -89,7 +89,7 @@ def tools(
                 extracted_info={
                     "type": "object",
                     "description": "what they said of these, and nothing that they did not say",
-                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS},
+                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS if fact.kind != "text"},
                 },
             )
         )

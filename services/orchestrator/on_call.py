@@ -15,7 +15,7 @@ from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from services.orchestrator import call_tools, hearing, process, turns
+from services.orchestrator import call_tools, focus, hearing, process, turns
 from services.orchestrator.outcomes import ACCOUNT_PATIENCE, GATEWAY_PATIENCE
 from services.orchestrator.story import Story
 
@@ -116,11 +116,11 @@ def _over(
 
 
 def _goes_on(story: Story, phone: Phone, matter: Matter) -> None:
-    """They were spoken with: a matter without a process goes on in its flow, any other waits for what it was promised."""
+    """They were spoken with: a matter without a process goes on in its flow; where the talk brought nothing we wait, and ask again."""
     followup = story.followups.get(matter.id)
     if matter.process_type is None and matter.step == phone.step:
         process.go_on(story, matter.id)
-    elif followup is not None and matter.asked:
+    elif followup is not None and matter.asked and focus.listens(story, matter.id, "outcome", "no_reply"):
         due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
         name, mark = str(followup.attempts), story.conversation.last_heard(matter.id)
         story.set_timer("no_reply", due_at, matter=matter.id, name=name, mark=mark)

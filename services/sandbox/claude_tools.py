@@ -65,6 +65,11 @@ class Mind:
             read(t.text, self.prompt.now.replace(tzinfo=None)) for t in self.prompt.history if t.role == "contact"
         ]
         hint = self.prompt.language if self.prompt.language in ("en", "hi", "hi-Latn") else None
+        if self.on_the_phone and not hint:  # "Hello?" is of no language: we go on in the one in which we began
+            ours = [t.text for t in self.prompt.history if t.role == "agent"]
+            said = [*before, *self.messages]
+            if all({each.notion.name for each in message.notions} <= {"greeting"} for message in said):
+                return language([read(text, self.prompt.now.replace(tzinfo=None)) for text in ours], "en")
         return language(self.messages, hint or language(before, self.prompt.language or "en"))
 
     @cached_property
@@ -82,8 +87,9 @@ class Mind:
 
     @cached_property
     def reply(self) -> Reply:
-        """The next message to the contact."""
-        return compose(self.prompt, self.messages, self.language, self.slots, self.answers)
+        """The next message to the contact; who has just said that they are the one hears first what it is about."""
+        messages = [] if claude_calls.confirmed(self.prompt.called) else self.messages
+        return compose(self.prompt, messages, self.language, self.slots, self.answers)
 
     @property
     def on_the_phone(self) -> bool:

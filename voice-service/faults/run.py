@@ -85,7 +85,7 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
     day, month = date
     promise = f"Haan ji, {day} {month} tak kar denge."
     acts = [
-        {"on": "heard", "when": "kab tak", "do": [{"say": promise}]},
+        {"on": "heard", "do": [{"say": promise}]},
         {"on": "heard", "when": rf"\b{month} {YEAR}", "do": [{"say": BYE}]},
         {"on": "silence", "after_seconds": 7, "do": [{"say": BYE}]},
     ]
@@ -113,11 +113,13 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
         times = said.count(_plain(each))
         if times != 1:
             (found.doubled if times else found.lost).append(f"{each} told {times} times: {said}")
-    answers = len(re.findall(rf"\b{_spoken(day)} {month} {YEAR}", " ".join(call["heard"][1:])))
-    if not answers and "" in call["heard"]:  # cut off in mid-word, which the emulated ear takes for no speech at all
-        answers = " ".join(turn.agent for turn in turns).count(f"{day} {month} 2026")
-    if answers != 1:
-        (found.doubled if answers else found.lost).append(f"the date heard {answers} times: {call['heard']}")
+    told = " ".join(turn.agent for turn in turns)
+    heard = (rf"\b{_spoken(day)} {month} {YEAR}", " ".join(call["heard"]))
+    for who, (date_told, words) in (("the contact", heard), ("the log", (rf"\b{day} {month} 2026", told))):
+        if (times := len(re.findall(date_told, words))) > 1:
+            found.doubled.append(f"{who} heard the date {times} times: {words}")
+    if f"{day} {month} 2026" not in told:
+        found.lost.append(f"the date was not answered: {told}")
 
 
 def silences(moments: Sequence[dict[str, Any]]) -> list[float]:

@@ -25,6 +25,7 @@ from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
 from voice_service.facts import Facts
+from voice_service.flow import Flow
 from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
@@ -67,8 +68,16 @@ async def build(
     auth = Auth(store.tenants, profile=settings.profile)
     calls = Calls()
     facts = Facts(store, clock)
-    worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
+    worker = Worker(
+        store,
+        name=settings.worker,
+        origin=settings.origin,
+        lines=settings.calls,
+        given_up=shared.quiet,
+        beat=beat,
+        lease=lease,
+    )
     guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
     siblings = Siblings(
@@ -120,7 +129,7 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, elsewhere, auth, clock),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, Flow(store, clock, worker), auth, clock),
             *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[

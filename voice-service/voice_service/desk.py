@@ -80,7 +80,6 @@ class Desk:
             return
         if decide.over(status):
             self._worker.leaves(row["call"])
-            self._shared.quiet(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return

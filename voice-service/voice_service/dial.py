@@ -82,11 +82,12 @@ class Dialler:
             or f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker.name}/{claim.tenant}/{door.secret}",
             callback=f"{door.origin}/api/v1/voice/status/{claim.tenant}/{door.secret}",
             max_seconds=intent.event.max_seconds,
+            flow=None if elsewhere else door.flow,
         )
         if isinstance(request, ToldRefused):
             return Refused([decide.rejected(intent, request)])
         if elsewhere is None:
-            await self._worker.awaits(claim.tenant, intent.id)
+            await self._worker.awaits(claim.tenant, intent.id, intent.event.to)
         else:
             await self._worker.gives_away(claim.tenant, intent.id)
         dialling = False
@@ -100,8 +101,7 @@ class Dialler:
             dialling = not isinstance(told, ToldRefused | ToldRetry)
         finally:
             if not dialling:
-                self._worker.frees(intent.id)
-                self._shared.quiet(intent.id)
+                self._worker.leaves(intent.id)
         match told:
             case Accepted(ref):
                 return Done([decide.dialled(intent, ref)])

@@ -4,7 +4,7 @@ Everything is idempotent by call and turn. What was said is kept sealed until th
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -23,8 +23,10 @@ from libs.kit.clock import Clock
 from libs.kit.crypto import DataKey
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service.brain import Answer, Brain, Said, Spoke
+from libs.llm.calls import END_CALL
+from voice_service.brain import Answer, Brain, Called, Said, Spoke
 from voice_service.facts import Facts, Known, known
+from voice_service.guidance import Guidance
 
 ASKS = timedelta(seconds=20)
 """How long one process may ask Claude before another does."""
@@ -94,7 +96,7 @@ class Elsewhere:
         if before is None and call.over:
             raise Problem(409, "The call is over", "its end was told before this turn")
         said = await self._answer(call, told)
-        await self._tell_tools(call, told.turn, said)
+        await self._tell_tools(call, told.turn, said.tools, said.contact)
         await self._flush(call, before=told.turn)
         return _reply(told.turn, said)
 
@@ -158,7 +160,16 @@ class Elsewhere:
         if told.turn == 0 and not told.text:
             return Answer(say=call.intent.event.opening)
         spoke = [Spoke(each.contact, each.say if each.heard is None else each.heard, each.tools) for each in before]
-        return await self._brain.answer(call.bundle, call.intent, spoke, told.text)
+        guidance = Guidance(self._store, call.known, call.intent)
+
+        async def came_of(tools: Sequence[Called], before: int) -> tuple[Sequence[Mapping[str, Any] | None], bool]:
+            numbers = await self._tell_tools(call, told.turn, tools, told.text, before)
+            awaited = [n for n, (tool, _) in zip(numbers, tools, strict=True) if tool != END_CALL]
+            return await guidance.answers(numbers, awaited)
+
+        return await self._brain.answer(
+            call.bundle, call.intent.event, spoke, told.text, newest=guidance.newest, came_of=came_of
+        )
 
     async def _spoken(self, call: "_Call", told: Transcript) -> None:
         """The contact has heard our words, as far as `text` goes: the exchange is over."""
@@ -177,13 +188,22 @@ class Elsewhere:
 
     # telling
 
-    async def _tell_tools(self, call: "_Call", turn: int, said: Said) -> None:
-        for n, (tool, inputs) in enumerate(said.tools, 1):
-            number = turn * 100 + n  # of this call, whoever asks when
+    async def _tell_tools(
+        self, call: "_Call", turn: int, tools: Sequence[Called], contact: str, before: int = 0
+    ) -> list[int]:
+        """Tell what Claude asked for, each once; `before` are those of this turn that were told already. Their numbers."""
+        numbers = [turn * 100 + before + n for n in range(1, len(tools) + 1)]  # of this call, whoever asks when
+        for number, (tool, inputs) in zip(numbers, tools, strict=True):
             fact = ToolCalled(
-                conversation=call.known.conversation, turn=turn, number=number, tool=tool, inputs=dict(inputs)
+                conversation=call.known.conversation,
+                turn=turn,
+                number=number,
+                tool=tool,
+                inputs=dict(inputs),
+                said=contact,
             )
             await self._facts.tell(call.known, f"tool {number}", fact)
+        return numbers
 
     async def _flush(self, call: "_Call", *, before: int | None) -> None:
         """Tell the exchanges that are over, in order: those before a turn, or all."""

@@ -77,9 +77,7 @@ async def talk(
                 assistant,
             ]
         ),
-        params=PipelineParams(
-            audio_in_sample_rate=RATE, audio_out_sample_rate=RATE, enable_metrics=True, enable_usage_metrics=True
-        ),
+        params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE, enable_usage_metrics=True),
         enable_rtvi=False,
         enable_turn_tracking=False,
         idle_timeout_secs=None,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient
+from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient, omit
 
 from libs.channels.exotel_media import RATE
 from voice_service.providers.profiles import CARTESIA, TtsProfile
@@ -110,10 +110,10 @@ class Prepared:
             answer = await self._client(voice).tts.generate(
                 model_id=voice.model,
                 transcript=text,
-                voice={"mode": "id", "id": voice.voice_id},
+                voice=voice.voice_id,
                 output_format={"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
-                language=voice.language,  # type: ignore[arg-type] # any of its languages
-                **({} if voice.speed is None else {"generation_config": {"speed": voice.speed}}),
+                language=voice.language,
+                generation_config=omit if voice.speed is None else {"speed": voice.speed},
             )
             pcm = await answer.read()
         except CartesiaError as error:

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from events.call import RecordingDeleted, RecordingStored
+from events.call import DeletionReason, RecordingDeleted, RecordingStored
 from libs.domain.recording import Recording, recording_of
 from libs.kit import telemetry
 from libs.kit.clock import Clock
@@ -194,7 +194,8 @@ class Recordings:
         tenant, call = row["tenant"], row["call"]
         await self._store.pool.execute(_SHRED, tenant, call)
         await self._objects(row["place"]).forget(tenant, key_of(call))
-        now, reason = self._clock.now(), row["reason"] or "retention"
+        now = self._clock.now()
+        reason: DeletionReason = row["reason"] or "retention"
         fact = RecordingDeleted(conversation=row["conversation"], at=now, reason=reason)
         await self._facts.tell(known(tenant, row), "recording deleted", fact)
         await self._store.pool.execute(_DELETED, tenant, call, now)

@@ -114,7 +114,7 @@ class Planned(FrameProcessor):
     """Behind Claude: words become speakable, and it is noted what is going to be said and what it took."""
 
     def __init__(self, call: Call, speech: Speech) -> None:
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._call = call
         self._speech = speech
 
@@ -164,7 +164,7 @@ class Spoken(FrameProcessor):
     """Behind the voice: when its first sound comes."""
 
     def __init__(self, call: Call) -> None:
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._call = call
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -180,7 +180,7 @@ class Listened(FrameProcessor):
     """Behind the transport: the words that were really played; Claude remembers them as it wrote them."""
 
     def __init__(self, speech: Speech) -> None:
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._speech = speech
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

@@ -39,6 +39,7 @@ class Door:
     """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
+    `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.
     """
 
     urls: Mapping[str, str]
@@ -49,6 +50,7 @@ class Door:
     secret: str = field(repr=False)
     origin: str
     media: str
+    flow: str | None = None
     test_recipients: tuple[str, ...] | None = None
 
     def may_call(self, number: str) -> bool:
@@ -131,6 +133,7 @@ class Settings:
             secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             origin=origin.rstrip("/"),
             media=(self.origin or origin).rstrip("/"),
+            flow=given.get("telephony_flow_id"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 

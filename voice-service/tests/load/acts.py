@@ -170,7 +170,7 @@ async def killed(stage: Stage, *, calls: int, verdict: Verdict) -> None:
     stage.tell(f"{calls} calls, then a worker is killed; callbacks come late, thrice and backwards")
     await stage.answered(asked, seconds=60 + calls)
     running = [worker for worker in house.workers if worker.running]
-    held = {worker.name: {each["call_id"] for each in await house.active(worker)} for worker in running}
+    held = {worker.name: await house.holds(worker) for worker in running}
     victim = max(running, key=lambda worker: len(held[worker.name]))
     victim.signal(signal.SIGKILL)
     died_at, dying = time.monotonic(), held[victim.name]
