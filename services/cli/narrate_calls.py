@@ -57,6 +57,8 @@ TELLERS: dict[type[Any], Teller] = {
     call.ToolCalled: _tool,
     call.Ended: _ended,
     call.Summarised: lambda event: quoted(event.summary),
+    call.CameIn: lambda event: f"over {event.provider} as {event.provider_ref}",
+    phone.RangUs: lambda event: "they are called",
     phone.Talked: lambda event: f"turn {event.turn} is part of the conversation",
     phone.CallAsked: lambda event: f"{event.tool}, number {event.number}",
     phone.CallGuided: _guided,

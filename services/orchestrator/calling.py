@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from events.call import CallRequested
-from events.conversation import TimerSet
 from events.phone import CallGuided
 from events.values import Skipped
 from libs.domain import dialogue
@@ -140,8 +139,8 @@ def guide(story: Story) -> None:
     )
 
 
-def call_back(story: Story, matter: Matter, timer: TimerSet) -> None:
-    """They asked to be called again at this time: it answers them, as far as the policy lets it."""
+def return_call(story: Story, matter: Matter) -> None:
+    """They asked to be called, or called us: a call answers them, as far as the policy lets it."""
     if story.conversation.phone is not None:
         return
     _, step = _here(story, matter)
@@ -152,7 +151,7 @@ def call_back(story: Story, matter: Matter, timer: TimerSet) -> None:
     if isinstance(way, Way):
         dial(story, matter, way, words, purpose="answer", skipped=skipped)
     elif way.until is not None:
-        story.set_timer("deferred", way.until, matter=matter.id, step=timer.step, name=CALLBACK, channel=VOICE)
+        story.set_timer("deferred", way.until, matter=matter.id, step=matter.step, name=CALLBACK, channel=VOICE)
     else:
         speech.defer(story, matter, NoWay(None, way.decisions, way.skipped))
 

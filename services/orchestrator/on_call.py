@@ -7,15 +7,16 @@ from typing import Literal
 from events import call
 from events.base import Event
 from events.call import EndReason
+from events.conversation import Escalated
 from events.followup import AttemptUnanswered
-from events.phone import CallBegun, CallOutcome, CallOver, Talked
+from events.phone import CallBegun, CallOutcome, CallOver, RangUs, Talked
 from events.reach import AddressFailed
 from events.values import Cost
 from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from services.orchestrator import call_tools, focus, hearing, process, turns
+from services.orchestrator import call_tools, calling, focus, hearing, process, turns
 from services.orchestrator.outcomes import ACCOUNT_PATIENCE, GATEWAY_PATIENCE
 from services.orchestrator.story import Story
 
@@ -43,6 +44,17 @@ def hear(story: Story, call_id: str, event: Event) -> None:
             _over(story, phone, "withheld", event.reason)
         case _:
             return
+
+
+def rang(story: Story, call_id: str, event: call.CameIn, follows: str | None) -> None:
+    """The contact called us: they are called about what is spoken of, unless we are on the phone with them already."""
+    story.open(follows)
+    story.tell(RangUs(call=call_id, at=event.at, sender=event.caller))
+    matter = next(iter(focus.in_focus(story)), None)
+    if story.conversation.status != "open" or matter is None:
+        story.tell(Escalated(reason="the contact called us, and no matter is open with them"))
+    elif not story.known.consent.stopped:
+        calling.return_call(story, matter)
 
 
 def costs(event: Event) -> Mapping[str, Cost]:

@@ -87,13 +87,12 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
     acts = [
         {"on": "heard", "do": [{"say": promise}]},
         {"on": "heard", "when": rf"\b{month} {YEAR}", "do": [{"say": BYE}]},
-        {"on": "silence", "after_seconds": 7, "do": [{"say": BYE}]},
+        {"on": "silence", "after_seconds": 4, "do": [{"say": BYE}]},
     ]
     phone = {"rings_seconds": 0.5, "acts": acts, "deaf": True, "patience_seconds": PATIENCE_S}
     await world.control("PUT", f"/phones/{number}", phone)
-    heard = kind.where in ("llm", "stt")  # the contact says the date in figures, our voice in words
-    said = f"ji, {day} {month} tak" if kind.where == "llm" else rf"\b{day} {month}\b"
-    when = said if heard else rf"\b{_spoken(day)} {month}\b"
+    in_words = f"{_spoken(day)} {month}"  # as our voice says it; the contact says figures
+    when = {"llm": f"ji, {day} {month} tak", "stt": rf"\b{day} {month}\b"}.get(kind.where, rf"\b{in_words}\b")
     for path in PATHS[kind.where]:
         await world.control("POST", path, {**kind.fault, "when": when})
     intent = await world.call(to=number, opening=OPENING, channels=[])
@@ -114,9 +113,11 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
         if times != 1:
             (found.doubled if times else found.lost).append(f"{each} told {times} times: {said}")
     told = " ".join(turn.agent for turn in turns)
-    heard = (rf"\b{_spoken(day)} {month} {YEAR}", " ".join(call["heard"]))
-    for who, (date_told, words) in (("the contact", heard), ("the log", (rf"\b{day} {month} 2026", told))):
-        if (times := len(re.findall(date_told, words))) > 1:
+    for who, words, named in (
+        ("the contact", " ".join(call["heard"]), f"{in_words} {YEAR}"),
+        ("the log", told, f"{day} {month} 2026"),
+    ):
+        if (times := len(re.findall(rf"\b{named}", words))) > 1:
             found.doubled.append(f"{who} heard the date {times} times: {words}")
     if f"{day} {month} 2026" not in told:
         found.lost.append(f"the date was not answered: {told}")

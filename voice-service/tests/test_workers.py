@@ -69,8 +69,11 @@ async def test_calls_that_die_with_their_process_are_ended_by_a_sibling_once(hou
     victim = await holder(house, calls[0].id)
     dying = await house.holds(victim)
     for worker in house.workers:
-        shown = {each["call_id"] for each in await house.active(worker)}
-        assert shown == {str(call.id) for call in calls}, "each process knows of all calls"
+
+        async def knows_all_calls(worker: WorkerProcess = worker) -> bool:
+            return {each["call_id"] for each in await house.active(worker)} == {str(call.id) for call in calls}
+
+        await until(knows_all_calls)
 
     async def used() -> bool:
         found: int = await house.voice.store.pool.fetchval(

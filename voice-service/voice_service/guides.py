@@ -107,7 +107,7 @@ class Guides:
 
     async def _read(self) -> None:
         guides = list(self._guides.values())
-        if not guides:
+        if not guides:  # the last call ended meanwhile
             return
         places = [(guide.tenant, guide.stream, guide.version) for guide in guides]
         tenants, streams, versions = (list(column) for column in zip(*places, strict=True))

@@ -36,7 +36,7 @@ class ChannelOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…`.
+    """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
     `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.

@@ -36,6 +36,8 @@ UNHEARD_S = 1.2
 STALL_S = 0.5
 """Without a word after what was received has been played."""
 BREATH_S = 0.2
+IDLE_S = 60.0
+"""A socket that closes after so long while nothing is being said has not failed: providers close idle ones."""
 ROUNDS = 3
 """How often all voices are asked before a speech is given up."""
 AGAIN_S = 0.3
@@ -72,6 +74,7 @@ class Mouth(TTSService):
         self._rounds = 0
         self._handed = 0
         self._whole = False
+        self._opened_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
 
@@ -231,6 +234,7 @@ class Mouth(TTSService):
         self._watch()
 
     def _open(self) -> None:
+        self._opened_at = time.monotonic()
         self._switches.breakers.asked(self._profile.provider)
         kind = CartesiaLine if self._profile.vendor == CARTESIA else ElevenLabsLine
         self._line = kind(self._profile, self._rate, self._warm, self._happened, self._failed)
@@ -240,8 +244,11 @@ class Mouth(TTSService):
         """Another voice goes on; where none is left a prepared sentence is heard, and the first is asked again."""
         if line is not self._line or self._over:
             return
-        failed = self._profile
         self._line = None
+        if why == "connection_lost" and not self._speeches and time.monotonic() - self._opened_at > IDLE_S:
+            self._open()
+            return
+        failed = self._profile
         self._switches.breakers.failed(failed.provider)
         self._tried.add(failed.provider)
         left = [each for each in self._chain if each.provider not in self._tried]
