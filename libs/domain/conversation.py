@@ -94,8 +94,7 @@ class Conversation(msgspec.Struct, frozen=True):
         """The matter that a line is about. Where it does not tell, and what was guessed is settled: the one in focus now."""
         if line.certain:
             return line.about
-        known = self.matters.get(line.about or "")
-        return line.about if known is not None and known.settled is None else self.in_focus
+        return line.about if any(matter.id == line.about for matter in self.live) else self.in_focus
 
     def heard_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter (None: about none)."""
