@@ -88,13 +88,18 @@ async def test_a_gate_that_is_refused_stays_as_it_is(log: Store):
 
 
 async def test_the_worker_of_this_process_is_woken_once_the_work_is_committed(log: Store):
-    heard: list[str | None] = []
-    log.listener.on("effects_orchestrator", heard.append)
+    offered: list[str] = []
+
+    def takes(kind: str) -> bool:
+        offered.append(kind)
+        return True
+
+    log.wakes.on("effects_orchestrator", takes)
     with pytest.raises(Fenced):
         await commit(log, [parcel(1, 1)], [Placed(WORK, 0, 0)], begin=5, end=6)
-    assert "" not in heard
+    assert offered == []
     await commit(log, [parcel(1, 1)], [Placed(WORK, 0, 0)])
-    assert heard.count("") == 1
+    assert offered == [WORK.kind]
 
 
 def test_a_service_has_one_ledger():
