@@ -37,7 +37,7 @@ test-voice: $(VOICE_INSTALLED) ## Check the voice service's types and run its te
 	@cd voice-service && MYPYPATH=.:.. ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/voice \
 		--python-executable .venv/bin/python -p voice_service
 	@$(call heading,pytest (voice))
-	@cd voice-service && .venv/bin/python -m pytest -q $(VOICE_ARGS)
+	@cd voice-service && .venv/bin/python -m pytest -q -n 3 --dist loadgroup $(VOICE_ARGS)
 
 faults-voice: $(VOICE_INSTALLED) ## Make 500 calls in which each provider is killed, slowed, muted and rate-limited; ARGS='--calls 25' for fewer
 	@cd voice-service && .venv/bin/python -m faults $(ARGS)

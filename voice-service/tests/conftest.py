@@ -35,6 +35,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only", default="", help="of the fault run: only faults whose name contains this")
 
 
+CROWDS = frozenset({"test_workers", "test_faults", "test_demo"})
+"""Modules with many calls at once, whose voices would stammer beside each other: one after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests share a process, and so do the crowds."""
+    for item in items:
+        module = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else module))
+
+
 @pytest.fixture(scope="session")
 def configured_postgres_url() -> str | None:
     return os.environ.get("CONVERSE_TEST_DATABASE_URL") or None  # noqa: TID251 - where the servers are

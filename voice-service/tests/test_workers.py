@@ -71,7 +71,7 @@ async def test_calls_that_die_with_their_process_are_ended_by_a_sibling_once(hou
     for worker in house.workers:
 
         async def knows_all_calls(worker: WorkerProcess = worker) -> bool:
-            return {each["call_id"] for each in await house.active(worker)} == {str(call.id) for call in calls}
+            return {each["call_id"] for each in await house.known(worker)} == {str(call.id) for call in calls}
 
         await until(knows_all_calls)
 

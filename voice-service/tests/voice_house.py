@@ -123,10 +123,15 @@ class House:
         return {str(row["call"]) for row in rows}
 
     async def active(self, worker: WorkerProcess) -> list[dict[str, Any]]:
+        """The calls that go on in a process."""
+        return [each for each in await self.known(worker) if each["worker"] == worker.name]
+
+    async def known(self, worker: WorkerProcess) -> list[dict[str, Any]]:
         """The calls that go on in all processes, as one of them says."""
         answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
         answer.raise_for_status()
-        return [each for each in answer.json()["calls"] if each["worker"] == worker.name]
+        calls: list[dict[str, Any]] = answer.json()["calls"]
+        return calls
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:
