@@ -13,13 +13,16 @@ ARGS ?=
 
 heading = printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help demo up test test-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
+.PHONY: help demo demo-voice up test test-voice faults-voice check format bench bench-voice chaos chaos-voice lock lock-voice new-event schemas prove-guards install clean
 
 help: ## Print this index
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Run the whole loop once, from an overdue invoice to a settled follow-up (no account needed)
 	@$(BIN)/converse demo $(ARGS)
+
+demo-voice: $(VOICE_INSTALLED) ## Call the customer of the overdue invoice: Hinglish, WhatsApp during the call, the promise recorded (no account needed)
+	@$(BIN)/converse demo --channel voice $(ARGS)
 
 up: $(INSTALLED) ## Run everything on port 8000 and keep its data
 	@exec $(BIN)/converse up $(ARGS)
@@ -29,9 +32,15 @@ test: check ## Run all that CI runs: the checks, then every test; ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
 	@$(if $(ARGS),,$(MAKE) test-voice)
 
-test-voice: $(VOICE_INSTALLED) ## Run the voice service's tests in its own environment; VOICE_ARGS='-k name' for some
+test-voice: $(VOICE_INSTALLED) ## Check the voice service's types and run its tests in its own environment; VOICE_ARGS='-k name' for some
+	@$(call heading,mypy (voice))
+	@cd voice-service && MYPYPATH=.:.. ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/voice \
+		--python-executable .venv/bin/python -p voice_service
 	@$(call heading,pytest (voice))
 	@cd voice-service && .venv/bin/python -m pytest -q $(VOICE_ARGS)
+
+faults-voice: $(VOICE_INSTALLED) ## Make 500 calls in which each provider is killed, slowed, muted and rate-limited; ARGS='--calls 25' for fewer
+	@cd voice-service && .venv/bin/python -m faults $(ARGS)
 
 check: $(INSTALLED) ## Check format, lint, types and import contracts
 	@$(call heading,ruff format)
@@ -42,6 +51,7 @@ check: $(INSTALLED) ## Check format, lint, types and import contracts
 	@$(BIN)/mypy
 	@$(call heading,lint-imports)
 	@out=$$($(BIN)/lint-imports 2>&1) && grep "^Contracts:" <<<"$$out" || { printf '%s\n' "$$out"; exit 1; }
+	@cd voice-service && out=$$(PYTHONPATH=.. ../$(BIN)/lint-imports 2>&1) && grep "^Contracts:" <<<"$$out" || { printf '%s\n' "$$out"; exit 1; }
 
 format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true

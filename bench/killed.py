@@ -33,7 +33,8 @@ import uvloop
 
 from bench import messages
 from bench.deployed import bench_store
-from bench.dialogue import MODEL, REPLY, WORDS, Dialogue, compiled, phone_of
+from bench.dialogue import REPLY, WORDS, Dialogue, phone_of
+from bench.dialogue_bundle import MODEL, compiled
 from bench.ingest import port_of, process
 from bench.langgraph.environment import LANGGRAPH, langgraph
 from bench.outside import DISPLAY_NUMBER, PHONE_ID, Connection

@@ -22,8 +22,9 @@ EndReason = Literal[
     "budget",
 ]
 """`budget`: it had cost what one call may (`voice.costs.per_call`)."""
-DeletionReason = Literal["retention", "refused", "erased"]
-"""`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `retention`: it was kept long enough."""
+DeletionReason = Literal["retention", "refused", "erased", "lost"]
+"""`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `lost`: nothing was
+kept before its process died. `retention`: it was kept long enough."""
 Mood = Literal["positive", "neutral", "negative", "angry"]
 
 
@@ -101,6 +102,22 @@ class Answered(Event, tag="call.answered.v1"):
     conversation: str
     at: datetime
     provider_ref: str | None = None
+
+
+class CameIn(Event, tag="call.came_in.v1"):
+    """Somebody called us, and nobody talked with them yet. `digest` is their number's in the index of addresses.
+
+    `back` is the newest call of ours to that number and `conversation` that call's, where there is one.
+    """
+
+    caller: PersonalText
+    digest: str
+    provider: str
+    provider_ref: str
+    at: datetime
+    dialled: str | None = None
+    back: str | None = None
+    conversation: str | None = None
 
 
 class TurnTaken(Event, tag="call.turn_taken.v1"):
@@ -194,7 +211,7 @@ class Ended(Event, tag="call.ended.v1"):
     turns: int = 0
     costs: dict[str, Cost] = {}
     latency_ms: dict[str, dict[str, int]] = {}
-    waits: dict[str, dict[int, int]] = {}
+    waits: dict[str, dict[str, int]] = {}
     consumed: list[Consumed] = []
 
 
@@ -251,6 +268,7 @@ CALL = Category(
         OutcomeUnknown,
         Ringing,
         Answered,
+        CameIn,
         TurnTaken,
         ToolCalled,
         ProviderSwitched,

@@ -23,7 +23,7 @@ from events.dialogue import (
     SlotRefused,
 )
 from events.person import LineLeftOut, PersonHeard
-from events.phone import CallAsked, CallBegun, CallGuided, CallOver, Talked
+from events.phone import ON_THE_PHONE
 from events.values import (
     Attachment,
     Cost,
@@ -387,11 +387,7 @@ CONVERSATION = Category(
         TurnRequested,
         MessageRequested,
         CallRequested,
-        CallBegun,
-        Talked,
-        CallAsked,
-        CallGuided,
-        CallOver,
+        *ON_THE_PHONE,
         ToolRequested,
         WritebackRequested,
         SenderUnknown,

@@ -20,6 +20,14 @@ class CallBegun(Event, tag="conversation.call_begun.v1"):
     call: str
 
 
+class RangUs(Event, tag="conversation.rang_us.v1"):
+    """The contact called us, and nobody talked with them: it is answered by calling them."""
+
+    call: str
+    at: datetime
+    sender: PersonalText
+
+
 class Talked(Event, tag="conversation.talked.v1"):
     """One exchange of a call: what the contact said (empty: we spoke first), and what they heard of our answer."""
 
@@ -68,3 +76,7 @@ class CallOver(Event, tag="conversation.call_over.v1"):
     reason: str
     seconds: int = 0
     costs: dict[str, Cost] = {}
+
+
+ON_THE_PHONE = (CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
+"""The facts of a conversation about its calls."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from events.base import Recorded
+from events.call import CallRequested
 from events.conversation import (
     ChannelSwitched,
     Closed,
@@ -17,6 +18,7 @@ from events.conversation import (
     TakenOver,
     Understood,
 )
+from events.phone import CallBegun, CallOver
 from projections.base import Held, Projection, Row, Wanted, changed
 
 NOT_SENT = ("failed", "withheld")
@@ -67,6 +69,14 @@ def _after(row: Conversation, event: Any, now: datetime) -> Conversation:
             return changed(
                 row, status=_unless_held(row, "waiting"), active_channel=event.channel, last_message=event.message
             )
+        case CallRequested():
+            return changed(row, status=_unless_held(row, "waiting"), active_channel="voice", last_message=event.call)
+        case CallBegun():
+            return changed(row, status=_unless_held(row, "open"), active_channel="voice")
+        case CallOver(outcome="talked"):
+            return changed(row, status=_unless_held(row, "waiting"))
+        case CallOver():
+            return changed(row, status=_unless_held(row, "open"), last_message=None)
         case OutcomeHeard() if event.intent == row.last_message and event.outcome in NOT_SENT:
             return changed(row, status=_unless_held(row, "open"), last_message=None)
         case Understood():
@@ -119,6 +129,9 @@ CONVERSATIONS = Projection(
         Opened,
         ContactSaid,
         MessageRequested,
+        CallRequested,
+        CallBegun,
+        CallOver,
         OutcomeHeard,
         Understood,
         ChannelSwitched,

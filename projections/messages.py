@@ -9,6 +9,7 @@ import msgspec
 from events import message
 from events.base import Recorded
 from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, MessageRequested
+from events.phone import Talked
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
 RANKS = {"requested": 0, "unknown": 1, "accepted": 2, "withheld": 3, "failed": 3, "delivered": 4, "read": 5}
@@ -50,6 +51,8 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
             yield _heard(fact, event)
         case MessageRequested():
             yield _said(fact, event)
+        case Talked():
+            yield from _talked(fact, event)
         case AutomaticHeard():
             yield _noted(fact, event)
         case AttachmentsRead():
@@ -134,6 +137,26 @@ def _inbound(fact: Recorded[Any], event: ContactSaid | AutomaticHeard, about: di
     )
 
 
+def _talked(fact: Recorded[Any], event: Talked) -> Iterator[Message]:
+    """What was said on the phone and what was heard of our answer, each a message; what nobody said is none."""
+    about = {"call": event.call, "turn": event.turn, "matter": event.matter, "interrupted": event.interrupted or None}
+    for direction, content in (("inbound", event.contact), ("outbound", event.agent)):
+        if content.strip():
+            yield Message(
+                tenant=fact.tenant,
+                id=f"call-{event.call}/{event.turn}/{fact.envelope.version}/{direction}",
+                conversation_id=fact.subject_id,
+                direction=direction,
+                channel="voice",
+                content=content,
+                timestamp=event.at,
+                status="delivered",
+                cost=None,
+                metadata=_known(about),
+                pos=fact.pos,
+            )
+
+
 def _with_files(row: Message, event: AttachmentsRead) -> Message:
     """Files are listed as they were kept; what was said in a voice note is the message's content."""
     about = {
@@ -188,6 +211,7 @@ MESSAGES = Projection(
         AttachmentsRead,
         AutomaticHeard,
         MessageRequested,
+        Talked,
         message.Accepted,
         message.OutcomeUnknown,
         message.Withheld,

@@ -42,7 +42,7 @@ def _line(guard: str, path: str, text: str, *, seen: str | None = None) -> Mutat
 
 def _import(contract: str, path: str, imported: str) -> Mutation:
     """An import that the contract forbids; import-linter names the importing module."""
-    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    module = path.removesuffix(".py").removesuffix("/__init__").removeprefix("voice-service/").replace("/", ".")
     return _line(f"contract {contract}", path, f"import {imported}", seen=module)
 
 
@@ -81,6 +81,12 @@ CONTRACTS = (
     _import("inside", "services/rules/handle.py", "services.rules.app"),
     _import("inside", "services/ingest/http.py", "services.ingest.app"),
     _import("inside", "services/rules/app.py", "services.rules.__main__"),
+    _import("voice-below", "voice-service/voice_service/breach.py", "services.gateways"),
+    _import("voice-below", "voice-service/voice_service/breach.py", "libs.llm.claude"),
+    _import("voice-above", "services/orchestrator/breach.py", "voice_service.calls"),
+    _import("voice-decide", "voice-service/voice_service/decide.py", "libs.kit.clock"),
+    _import("voice-inside", "voice-service/voice_service/handle.py", "voice_service.app"),
+    _import("voice-inside", "voice-service/voice_service/decide.py", "voice_service.http"),
 )
 
 BANS = (
@@ -111,7 +117,9 @@ SCHEMA = "proto-schemas/json/timer.fired.v1.schema.json"
 
 ARCHITECTURE = (
     _line("banned-apis", "services/rules/breach.py", "import redis"),
+    _line("banned-apis", "voice-service/voice_service/breach.py", "import time\nNOW = time.time()"),
     _line("import-contracts", "events/breach.py", "import libs.domain", seen="events.breach"),
+    _line("import-contracts", "voice-service/voice_service/breach.py", "import services.rules", seen="voice_service.breach"),
     Mutation("packages-resolve-here", "delete libs/__init__.py", "libs/__init__.py", _drop, "libs/__init__.py"),
     _line("purity", "libs/domain/breach.py", "from datetime import datetime as clock\nNOW = clock.now()"),
     _line("purity", "libs/domain/breach.py", "from dataclasses import field\nfrom uuid import uuid4\nID = field(default_factory=uuid4)"),
@@ -120,6 +128,7 @@ ARCHITECTURE = (
     _line("purity", "libs/config/load.py", "from os import environ"),
     _line("purity", "services/orchestrator/decide.py", "TEXT = open('rules.yaml').read()"),
     _line("purity", "services/orchestrator/decide.py", "import logging"),
+    _line("purity", "voice-service/voice_service/decide.py", "from datetime import datetime as clock\nNOW = clock.now()"),
     _line("purity", "services/rules/decide.py", "async def decide() -> None:\n    pass"),
     _line("service-files", "services/rules/helpers.py", '"""A name that no other service has."""'),
     Mutation("service-files", "delete services/rules/README.md", "services/rules/README.md", _drop, "services/rules/README.md"),

@@ -11,16 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.guards import GUARDS
+from tools.guards.contracts import FOLDERS, lint_imports
 from tools.guards.tree import files
 from tools.mutations import MUTATIONS, Mutation
 
 
 def unproved(root: Path) -> list[str]:
     """Guards, contracts and bans of the tree that no mutation breaks."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    project, *others = (
+        tomllib.loads((root / folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"] for folder in FOLDERS
+    )
     wanted = [
         *GUARDS,
-        *(f"contract {contract['id']}" for contract in project["importlinter"]["contracts"]),
+        *(
+            f"contract {contract['id']}"
+            for each in (project, *others)
+            for contract in each["importlinter"]["contracts"]
+        ),
         *(f"ban {api}" for api in project["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]),
     ]
     proved = {mutation.guard for mutation in MUTATIONS}
@@ -63,27 +70,13 @@ def broken(copy: Path, mutation: Mutation) -> Iterator[None]:
 def verdict(copy: Path, guard: str, path: str) -> tuple[int, str]:
     """A guard's exit code and words over the copy; bans are asked of one file, contracts one by one."""
     kind, _, name = guard.partition(" ")
-    command = {
-        "contract": [
-            str(Path(sys.executable).with_name("lint-imports")),
-            "--no-cache",
-            "--no-logo",
-            "--contract",
-            name,
-        ],
-        "ban": [
-            sys.executable,
-            "-m",
-            "ruff",
-            "check",
-            "--no-cache",
-            "--select",
-            "TID251",
-            "--output-format",
-            "concise",
-            path,
-        ],
-    }.get(kind, [sys.executable, "-m", "tools.guards", guard])
+    if kind == "contract":
+        answer = lint_imports(copy, "voice-service" if name.startswith("voice-") else ".", "--contract", name)
+        return answer.returncode, answer.stdout + answer.stderr
+    command = [sys.executable, "-m", "tools.guards", guard]
+    if kind == "ban":
+        only = ["--no-cache", "--select", "TID251", "--output-format", "concise"]
+        command = [sys.executable, "-m", "ruff", "check", *only, path]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
     answer = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     return answer.returncode, answer.stdout + answer.stderr

@@ -100,7 +100,7 @@ def wired(message: AnyMessage) -> dict[str, Any]:
     return {"role": "assistant", "content": message.content}
 
 
-async def measure(apps: list[Any], asked: dict[str, Any]) -> list[float]:
+async def measure(apps: list[Any], asked: dict[str, Any]) -> dict[str, Any]:
     """All conversations take each turn together; the next begins when all are answered."""
     began_at = time.time_ns()
     gc.collect()
@@ -112,12 +112,12 @@ async def measure(apps: list[Any], asked: dict[str, Any]) -> list[float]:
         app = apps[number % len(apps)]
         await app.ainvoke({"messages": [HumanMessage(asked["words"])]}, thread, durability="sync")
 
-    rounds = []
+    rounds, cpu = [], time.process_time()
     for _ in range(int(asked["turns"])):
         began = time.perf_counter()
         await asyncio.gather(*map(turn, range(asked["conversations"])))
         rounds.append(time.perf_counter() - began)
-    return rounds
+    return {"rounds": rounds, "cpu": time.process_time() - cpu}
 
 
 async def main(asked: dict[str, Any]) -> None:

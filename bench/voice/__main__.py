@@ -5,8 +5,10 @@
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import uvloop
 
@@ -52,18 +54,27 @@ async def _ours(load: Load, calls: Sequence[int], seconds: float, seen: Show) ->
     rows = [(table.OURS, "{}", PRESET, each) for each in calls]
     if RECORDING.exists():
         rows.append((table.RECORDS, RECORDS, PRESET, most))
+    else:
+        print("  recording is not built here: its row is left out", file=sys.stderr, flush=True)
     rows += [(table.FLUX, "{}", FLUX, most), (table.HASTY, HASTY, NO_PRESET, most)]
     async with ours.service() as service:
         for who, voice, pace, each in rows:
             async with service.up(load, voice) as pid:
-                seen(await measured(who, load, pid, service.ring, each, pace, seconds))
+                result = await measured(who, load, pid, service.ring, each, pace, seconds)
+            if who == table.RECORDS and (kept := await service.recorded()) < each:
+                result = replace(result, broke=[*result.broke, f"only {kept} recordings of {each} calls are kept"])
+            seen(result)
 
 
 async def _peer(peer: peers.Peer, load: Load, calls: Sequence[int], seconds: float, seen: Show) -> None:
     """The numbers of calls in turn, until it has missed a third of the turns."""
     for each in calls:
-        async with peer.up(load) as (pid, ring):
-            result = await measured(peer.name, load, pid, ring, each, peers.PACE, seconds)
+        try:
+            async with peer.up(load) as (pid, ring):
+                result = await measured(peer.name, load, pid, ring, each, peers.PACE, seconds)
+        except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+            print(f"  {peer.name} is not measured: {error}", file=sys.stderr, flush=True)
+            return
         seen(result)
         if result.talking < each or result.missed * 3 > result.turns:
             break

@@ -29,8 +29,8 @@ async def part(send: Send, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def respond(send: Send, status: int, body: bytes) -> None:
-    """A whole answer, in JSON."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def respond(send: Send, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+    """A whole answer."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await part(send, body, more=False)

@@ -5,7 +5,7 @@ import base64
 import json
 from typing import Any
 
-from bench.voice import script
+from bench.voice import asgi, script
 from bench.voice.asgi import Receive, Send
 from bench.voice.script import Pace
 
@@ -46,12 +46,11 @@ class Mouth:
                 task.cancel()
 
     async def _speak(self, context: str, queue: "asyncio.Queue[dict[str, Any]]") -> None:
-        text, said_ms, rate, first, over = "", 0.0, 8000, True, False
-        due = 0.0
+        text, said_ms, due, first, over = "", 0.0, 0.0, True, False
         loop = asyncio.get_running_loop()
         while not over:
             told = await queue.get()
-            rate = told["output_format"]["sample_rate"]
+            form = told["output_format"]
             new = told.get("transcript", "")
             over = not told.get("continue", False)
             if new.strip():
@@ -66,7 +65,9 @@ class Mouth:
                 await self._timestamps(context, new, len(text) * LETTER_MS / 1000)
                 text += new
             while said_ms < len(text) * LETTER_MS:
-                piece = base64.b64encode(script.reply(script.named(text), PIECE_MS, rate)).decode()
+                pcm = script.reply(script.named(text), PIECE_MS, form["sample_rate"])
+                sound = script.mu_law(pcm) if form["encoding"] == "pcm_mulaw" else pcm
+                piece = base64.b64encode(sound).decode()
                 await self._say("chunk", context, data=piece, status_code=206, step_time=1.0)
                 said_ms += PIECE_MS
                 due = max(due + PIECE_MS / FASTER / 1000, loop.time() - 0.1)
@@ -86,3 +87,12 @@ class Mouth:
     async def _say(self, kind: str, context: str, *, done: bool = False, **more: Any) -> None:
         message = {"type": kind, "context_id": context, "done": done, **more}
         await self._send({"type": "websocket.send", "text": json.dumps(message)})
+
+
+async def whole(body: bytes, send: Send, pace: Pace) -> None:
+    """`/tts/bytes`: a line that is to be ready before it is needed."""
+    told = json.loads(body)
+    await asyncio.sleep(pace.tts / 1000)
+    ms = len(told["transcript"]) * LETTER_MS // PIECE_MS * PIECE_MS
+    pcm = script.reply(script.named(told["transcript"]), ms, told["output_format"]["sample_rate"])
+    await asgi.respond(send, 200, pcm, b"audio/raw")

@@ -32,6 +32,8 @@ from services.cli.system import publish
 PYTHON = ROOT / "voice-service" / ".venv" / "bin" / "python"
 INDIAN_WAITS = {"base": INDIAN.endpointing.base_ms, "question": INDIAN.endpointing.question_ms}
 """How long the shipped preset waits after the last word."""
+PROVIDERS = ("TELEPHONY", "STT", "TTS", "TTS_ELEVENLABS", "LLM")
+"""ElevenLabs stands ready to take over, and is never asked to."""
 NO_WAITS = {"base": 0, "question": 0}
 
 BUNDLE = {
@@ -53,6 +55,8 @@ class Service:
         self._clock = Clock()
         self._folder = folder
         self._asked = 0
+        self.port = 0
+        """Where it listens now."""
 
     @asynccontextmanager
     async def up(self, load: Load, voice: str = "{}") -> AsyncIterator[int]:
@@ -61,7 +65,7 @@ class Service:
         loaded = compile_bundle({"settings.yaml": settings, **BUNDLE}, {}, "development")
         assert loaded.bundle is not None, loaded.findings
         await publish(self._store, self._clock, loaded.bundle)
-        port = free_port()
+        port = self.port = free_port()
         providers = f"http://127.0.0.1:{load.port}"
         environment = {
             **self._environment,
@@ -69,7 +73,8 @@ class Service:
             "CONVERSE_PORT": str(port),
             "CONVERSE_VOICE_ORIGIN": f"http://127.0.0.1:{port}",
             "CONVERSE_VOICE_CALLS": "100",
-            **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in ("TELEPHONY", "STT", "TTS", "LLM")},
+            "CONVERSE_DATA": str(self._folder / "data"),
+            **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in PROVIDERS},
         }
         async with agent([PYTHON, "-m", "voice_service"], port, environment) as pid:
             yield pid
@@ -78,6 +83,11 @@ class Service:
         """The orchestrator asks for so many calls, each to somebody else."""
         for _ in range(calls):
             await self._ask()
+
+    async def recorded(self) -> int:
+        """How many recordings are kept."""
+        kept: int = await self._store.pool.fetchval("SELECT count(*) FROM voice.recording WHERE state = 'kept'")
+        return kept
 
     async def _ask(self) -> None:
         self._asked += 1

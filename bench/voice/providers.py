@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from bench.voice import asgi
+from bench.voice import asgi, mouth
 from bench.voice.asgi import Receive, Scope, Send
 from bench.voice.ears import Ears
 from bench.voice.mind import Mind
@@ -38,6 +38,8 @@ class Providers:
                 await self.mind.messages(await asgi.body(receive), send)
             case "http", "completions":
                 await self.mind.completions(await asgi.body(receive), send)
+            case "http", "bytes":
+                await mouth.whole(await asgi.body(receive), send, self.mind.pace)
             case "http", "connect.json":
                 await self._connect(await asgi.body(receive), send)
             case "http", sid if "/Calls/" in scope["path"]:

@@ -114,6 +114,17 @@ def reply(index: int | None, ms: int, rate: int) -> bytes:
     return (wave * (rate * ms // 1000 // period)).tobytes()
 
 
+@cache
+def mu_law(pcm: bytes) -> bytes:
+    """PCM s16le as G.711 has it in North America, which bolna asks for."""
+    found = bytearray()
+    for value in array("h", pcm):
+        loud = min(abs(value), 32635) + 132
+        exponent = loud.bit_length() - 8
+        found.append(~((value < 0) << 7 | exponent << 4 | (loud >> exponent + 3) & 15) & 0xFF)
+    return bytes(found)
+
+
 def _resonance(source: list[float], hertz: float, width: float) -> list[float]:
     decay = math.exp(-math.pi * width / RATE)
     back, further = 2 * decay * math.cos(2 * math.pi * hertz / RATE), -decay * decay

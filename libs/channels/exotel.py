@@ -53,6 +53,16 @@ class Status:
     recording: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A flow has come to the applet that wants our stream's URL. `caller` is E.164 where somebody called us."""
+
+    ref: str
+    call: str | None
+    caller: str | None
+    dialled: str | None
+
+
 class _Call(msgspec.Struct):
     Sid: str
     Status: str | None = None
@@ -91,8 +101,12 @@ def write(
     callback: str,
     ring_seconds: int = 30,
     max_seconds: int = 600,
+    flow: str | None = None,
 ) -> Request | Refused:
-    """The call that rings `to` (E.164) and opens our media stream when it is answered; `call` comes back as CustomField."""
+    """The call that rings `to` (E.164) and opens our media stream when it is answered; `call` comes back as CustomField.
+
+    `flow` is the id of a flow of the account's, for accounts without Connect Voice AI: its Voicebot applet asks us for the URL.
+    """
     url = f"{stream_url}?{urlencode({'call': call})}"
     if len(url) >= LONGEST_STREAM_URL or len(call) > LONGEST_CUSTOM_FIELD:
         return Refused(
@@ -101,8 +115,7 @@ def write(
     form = {
         "From": to,
         "CallerId": caller_id,
-        "StreamUrl": url,
-        "StreamType": "bidirectional",
+        **_leads_to(account_sid, url, flow),
         "TimeOut": str(ring_seconds),
         "TimeLimit": str(max_seconds),
         "CustomField": call,
@@ -113,6 +126,12 @@ def write(
         "StatusCallbackContentType": "application/json",
     }
     return Request(f"/v1/Accounts/{quote(account_sid, safe='')}/Calls/connect.json", form)
+
+
+def _leads_to(account_sid: str, url: str, flow: str | None) -> dict[str, str]:
+    if flow is None:
+        return {"StreamUrl": url, "StreamType": "bidirectional"}
+    return {"Url": f"http://my.exotel.com/{quote(account_sid, safe='')}/exoml/start_voice/{quote(flow, safe='')}"}
 
 
 def details_path(account_sid: str, ref: str) -> str:
@@ -175,6 +194,21 @@ def read_callback(given: Mapping[str, Any], received_at: datetime) -> Status | N
         seconds=_seconds(given.get("ConversationDuration")),
         machine=_machine(given),
         recording=str(given.get("RecordingUrl") or "") or None,
+    )
+
+
+def read_flow(given: Mapping[str, str]) -> Reached:
+    """What the applet asks with (query or form). Raises Malformed without a CallSid."""
+    ref = given.get("CallSid", "").strip()
+    if not ref:
+        raise Malformed("CallSid", "is missing")
+    theirs = given.get("Direction", "").strip().lower() in ("incoming", "inbound")
+    caller = given.get("CallFrom") or given.get("From") or ""
+    return Reached(
+        ref=ref,
+        call=given.get("CustomField") or None,
+        caller=(e164(caller) or None) if theirs else None,
+        dialled=given.get("CallTo") or given.get("To") or None,
     )
 
 

@@ -1,6 +1,4 @@
-"""The part of `voice` in settings.yaml that says what is around a call: budgets of time and money, recording, handing over."""
-
-import re
+"""The part of `voice` in settings.yaml that says what is around a call: budgets of time and money, recording."""
 
 from libs.config.fields import Fields, as_text
 from libs.config.findings import Findings
@@ -10,15 +8,12 @@ from libs.config.tree import Node
 from libs.domain.latency import STAGES, Budget
 from libs.domain.recording import STORAGES
 
-PERSON = re.compile(r"^\+\d{8,15}$")
-
 
 def parse_around(voice: Fields, found: Findings) -> None:
     """Finds what is unknown or cannot be in these keys; what they say is read where calls are held."""
     _latency(voice.child("latency"), found)
     _costs(voice.child("costs"), found)
     _recording(voice.child("recording"), found)
-    _transfer(voice.child("transfer"), found)
 
 
 def _latency(node: Node | None, found: Findings) -> None:
@@ -53,11 +48,9 @@ def _costs(node: Node | None, found: Findings) -> None:
     fields.whole("pulse_seconds", minimum=1)
     for key in ("per_minute", "per_call"):
         money(fields, key)
-        for currency in node.at(key).keys:
+        for currency, amount in fields.children(key).items():
             if not CURRENCY.match(currency):
-                found.error(
-                    node.at(key, currency), f"{currency!r} is no currency", "write an ISO 4217 code such as INR"
-                )
+                found.error(amount, f"{currency!r} is no currency", "write an ISO 4217 code such as INR")
     fields.finish()
 
 
@@ -80,14 +73,4 @@ def _recording(node: Node | None, found: Findings) -> None:
         text = as_text(each, found)
         if text is not None and not text.strip():
             found.error(each, f"the announcement in {language} says nothing", "say that the call is recorded")
-    fields.finish()
-
-
-def _transfer(node: Node | None, found: Findings) -> None:
-    if node is None:
-        return
-    fields = Fields(node, found, "voice.transfer")
-    number = fields.text("number", required=True, like='"+918012345678"')
-    if number and not PERSON.match(number):
-        found.error(node.at("number"), f"{number!r} is no number that can be dialled", 'write "+918012345678" (E.164)')
     fields.finish()

@@ -18,6 +18,7 @@ from libs.config.model import (
     LlmSettings,
     Settings,
 )
+from libs.config.parse_around import parse_around
 from libs.config.parse_plan import money
 from libs.config.parse_policy import known_channel
 from libs.config.parse_turns import parse_turns
@@ -34,7 +35,7 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = {
     "api_key": ("key", "header"),
 }
 TOP = ("webhook_base_url", "database", "nats", "debug", "backend", "llm", "channels", "voice")
-VOICE = ("stt", "tts", "llm", "recording", "telephony")
+VOICE = ("stt", "tts", "llm", "telephony")
 PHONE = re.compile(r"^\+?\d{1,15}\*?$|^\+\*$")
 ADDRESS = re.compile(r"^[^\s@*]+(@[^\s@*]*)?\*?$")
 
@@ -243,4 +244,5 @@ def _voice(node: Node, found: Findings) -> None:
         if part is not None and key in COMPONENTS:
             check_profiles(key, part, found)
     parse_turns(fields, found)
+    parse_around(fields, found)
     fields.finish()

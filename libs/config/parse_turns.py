@@ -7,7 +7,7 @@ from libs.config.findings import Findings, suggest
 from libs.config.tree import Node
 from libs.domain.call_lines import LANGUAGES, LINES
 from libs.domain.endpointing import Endpointing
-from libs.domain.floor import PRESETS, Silence
+from libs.domain.floor import PRESETS, Silence, preset_of
 
 TURNS = ("preset", "quality_preset", "endpointing", "silence", "fillers", "digits", "voicemail", "lines")
 """The keys of `voice` that are read here."""
@@ -20,8 +20,7 @@ LONGEST_GREETING_S = 60
 
 def parse_turns(voice: Fields, found: Findings) -> None:
     """Finds what is unknown or cannot be in these keys; what they say is read where calls are held."""
-    preset = voice.choice("preset", tuple(PRESETS)) or "indian_english"
-    voice.choice("quality_preset", QUALITY)
+    preset = preset_of(voice.choice("preset", tuple(PRESETS)), voice.choice("quality_preset", QUALITY))
     _milliseconds(voice, "endpointing", tuple(field.name for field in fields_of(Endpointing)), found)
     _milliseconds(voice, "digits", ("timeout_ms",), found)
     _silence(voice, preset, found)

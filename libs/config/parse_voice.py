@@ -49,7 +49,7 @@ def _profile(component: str, node: Node, profiles: set[str], found: Findings) ->
         likes = sorted({each.like for each in MODELS[provider]})
         found.error(node.at("model"), f"{provider} has no model {model!r}", suggest(model or "", likes))
     for key in SETTINGS[component]:
-        if not fields.has(key) or key in ("provider", "model"):
+        if fields.child(key) is None or key in ("provider", "model"):
             continue
         _value(key, fields, found)
         if family is not None and key in family.lacks:

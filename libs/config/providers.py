@@ -64,7 +64,7 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
                 "stt_api_key",
                 "tts_api_key",
             ),
-            further=("telephony_api_key", "webhook_secret", "elevenlabs_api_key"),
+            further=("telephony_api_key", "telephony_flow_id", "webhook_secret", "elevenlabs_api_key"),
             unit="minute",
         )
     },

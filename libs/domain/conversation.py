@@ -94,21 +94,18 @@ class Conversation(msgspec.Struct, frozen=True):
         """The matter that a line is about. Where it does not tell, and what was guessed is settled: the one in focus now."""
         if line.certain:
             return line.about
-        known = self.matters.get(line.about or "")
-        return line.about if known is not None and known.settled is None else self.in_focus
+        return line.about if any(matter.id == line.about for matter in self.live) else self.in_focus
 
     def heard_about(self, matter: str | None) -> Lines:
         """What the contact said about a matter (None: about none)."""
         return tuple(line for line in self.lines if line.role == "contact" and self.about(line) == matter)
 
     def unread_about(self, matter: str | None) -> Lines:
-        """What the contact said about a matter and nobody has answered."""
         return tuple(line for line in self.unread if self.about(line) == matter)
 
     def last_heard(self, matter: str | None) -> int:
         """The version of the contact's newest message about a matter, 0 when there is none."""
-        heard = (line for line in reversed(self.lines) if line.role == "contact" and self.about(line) == matter)
-        return next((line.version for line in heard), 0)
+        return max((line.version for line in self.heard_about(matter)), default=0)
 
     def was_read(self, line: Line, turn: Turn) -> bool:
         """Whether a turn has read a line: what the contact had said about its matter when it was asked for."""
@@ -204,19 +201,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
         case AttachmentsRead():
             return replace(now, lines=lines.read(now.lines, event))
         case TurnRequested():
-            turn = Turn(
-                event.turn,
-                event.upto,
-                event.wants,
-                event.matter,
-                event.step,
-                identifies=event.identifies,
-                said=frozenset(event.said),
-                hides=frozenset(event.hides),
-                merged=tuple(event.merged),
-            )
             waiting = _all(now, [event.matter, *event.merged] if event.step else (), asked=True)
-            return replace(_awaiting(waiting, event.turn), turn=turn, quiet=False)
+            return replace(_awaiting(waiting, event.turn), turn=lines.thinking(event), quiet=False)
         case Understood():
             return _understood(now, event)
         case PersonHeard():
@@ -366,8 +352,8 @@ def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:
 def _person_heard(state: Conversation, event: PersonHeard) -> Conversation:
     """What the contact wrote is read once more now that we know who it is; what somebody else wrote is not read again."""
     turn = state.turn
-    state = replace(_settled(state, event.turn), language=event.language or state.language)
-    state = replace(state, phone=phone.evolve(state.phone, event, state.version))
+    on_phone, language = phone.evolve(state.phone, event, state.version), event.language or state.language
+    state = replace(_settled(state, event.turn), language=language, phone=on_phone)
     if turn is None or turn.id != event.turn or event.verdict == "confirmed":
         return state
 

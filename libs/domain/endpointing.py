@@ -141,13 +141,13 @@ def expects(said: str) -> Expects:
 
 
 def dictates(said: Sequence[str], *, asked_for_number: bool = False) -> bool:
-    """Whether the last words are digits or number words: two or more in a row, or one where a number was asked for."""
+    """Whether the last words are digits or number words: two or more in a row, one that is all, or one where a number was asked for."""
     run = 0
     for word in reversed(said):
         if word not in _NUMBERS and not _TAIL_OF_DIGITS.match(word):
             break
         run += 1
-    return run >= 2 or (run == 1 and (asked_for_number or bool(_TAIL_OF_DIGITS.match(said[-1]))))
+    return run >= 2 or (run == 1 and (asked_for_number or len(said) == 1 or bool(_TAIL_OF_DIGITS.match(said[-1]))))
 
 
 def names_amount_or_date(text: str) -> bool:

@@ -64,9 +64,14 @@ PRESETS = {"indian_english": INDIAN, "default": DEFAULT}
 """By their names in `voice.preset` of the settings."""
 
 
+def preset_of(preset: str | None, quality: str | None) -> str:
+    """The preset that settings mean: the one that they name; else who wants it quick is quick, and all others Indian."""
+    return preset or ("default" if quality == "low_latency" else "indian_english")
+
+
 def manners(told: Mapping[str, Any]) -> Manners:
     """How an agent takes turns, by `voice` of the settings: a preset, and what it says otherwise."""
-    preset = PRESETS[told.get("preset") or "indian_english"]
+    preset = PRESETS[preset_of(told.get("preset"), told.get("quality_preset"))]
     fillers = told.get("fillers")
     digits = told.get("digits") or {}
     return replace(
@@ -192,6 +197,13 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkAgain:
+    """What took the answer to this turn back was no word: think of it again."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnClosed:
     """The contact has finished; answer `text`, and the keys that they pressed.
 
@@ -226,4 +238,4 @@ class BreakSilence:
     level: Prompt
 
 
-Action = StopSpeaking | Resume | Speculate | Withdraw | TurnClosed | Nod | HoldOn | BreakSilence
+Action = StopSpeaking | Resume | Speculate | Withdraw | ThinkAgain | TurnClosed | Nod | HoldOn | BreakSilence

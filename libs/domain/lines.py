@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from events.conversation import AttachmentsRead, ContactSaid, MessageRequested
+from events.conversation import AttachmentsRead, ContactSaid, MessageRequested, TurnRequested
 from events.values import Attachment
 
 Role = Literal["contact", "agent", "operator"]
@@ -146,6 +146,21 @@ def sent(asked: MessageRequested, version: int) -> Sent:
         gates=tuple(asked.gates),
         identifies=asked.identifies,
         merged=tuple(asked.merged),
+    )
+
+
+def thinking(event: TurnRequested) -> Turn:
+    """Claude thinks from now on."""
+    return Turn(
+        event.turn,
+        event.upto,
+        event.wants,
+        event.matter,
+        event.step,
+        identifies=event.identifies,
+        said=frozenset(event.said),
+        hides=frozenset(event.hides),
+        merged=tuple(event.merged),
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from events.base import Event
 from events.call import CallRequested
 from events.person import PersonHeard
-from events.phone import CallAsked, CallBegun, CallGuided, CallOver, Talked
+from events.phone import CallAsked, CallBegun, CallGuided, CallOver, RangUs, Talked
 from libs.domain import lines
 from libs.domain.lines import HISTORY, Line, Sent
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from libs.domain.conversation import Conversation
 
 VOICE = "voice"
-FACTS = (CallRequested, CallBegun, Talked, CallAsked, CallGuided, CallOver)
+FACTS = (CallRequested, CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
 
 
 class Guidance(msgspec.Struct, frozen=True):
@@ -126,6 +126,9 @@ def in_call(now: "Conversation", event: Event) -> "Conversation":
     match event:
         case CallRequested():
             return _rings(now, event)
+        case RangUs():
+            heard_at, senders = {**now.heard_at, VOICE: event.at}, {**now.senders, VOICE: event.sender}
+            return replace(now, heard_at=heard_at, senders=senders)
         case Talked():
             return _talked(now, event)
         case CallGuided():
@@ -193,7 +196,9 @@ def _over(now: "Conversation", event: CallOver) -> "Conversation":
     sent = now.messages.get(event.call)
     messages = now.messages
     if sent is not None:
-        messages = {**messages, event.call: replace(sent, heard=event.outcome)}
+        # Whoever did not become a talk has left us without an answer, whatever was said first.
+        since = sent.version if event.outcome == "talked" else now.version
+        messages = {**messages, event.call: replace(sent, heard=event.outcome, version=since)}
     spent = event.costs.get("llm")
     micros = now.micros
     if spent is not None:

@@ -140,6 +140,19 @@ class Utterance:
         """It has been played to its end."""
         self._heard = sum(letters(piece.said) for piece in self.pieces)
 
+    def cut(self) -> None:
+        """Nothing more of it will be heard: of what was said half, the half stays."""
+        left, kept = self._heard, list[Piece]()
+        for piece in self.pieces:
+            size = letters(piece.said)
+            if size > left:
+                part = _prefix(piece.said, left) if left else ""
+                kept += [Piece(part, part)] if part else []
+                break
+            kept, left = [*kept, piece], left - size
+        self.pieces = kept
+        self.hear_all()
+
     @property
     def written(self) -> str:
         """All of it, as it was written."""
@@ -149,10 +162,7 @@ class Utterance:
     def heard(self) -> str:
         """What was heard: as it was written, and of an amount that was cut off the words that were heard of it."""
         whole, rest, cut = self._cut()
-        if cut is None or not rest:
-            return whole.strip()
-        part = _prefix(cut.said, rest)
-        return (whole + (_prefix(cut.written, rest) if cut.written == cut.said else part)).strip()
+        return (whole + _prefix(cut.said, rest)).strip() if cut is not None and rest else whole.strip()
 
     @property
     def understood(self) -> str:

@@ -218,7 +218,7 @@ _TO = {"en": "to", "hi-Latn": "se", "hi": "से"}
 _WRITTEN_OUT = {
     "rs": "rupees", "rs.": "rupees", "inr": "rupees", "pvt.": "private", "ltd.": "limited", "m/s": "Messrs", "m/s.": "Messrs",
     "a/c": "account", "no.": "number", "e.g.": "for example", "i.e.": "that is", "etc.": "and so on", "approx.": "about",
-    "w/o": "without", "&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "₹": "rupees",
+    "w/o": "without", "&": "and", "+": "plus", "=": "equals", "@": " at ", "%": "percent", "₹": "rupees",
 }  # fmt: skip
 _YEARS = range(1990, 2100)
 

@@ -26,6 +26,7 @@ from libs.domain.floor import (
     Resume,
     Speculate,
     StopSpeaking,
+    ThinkAgain,
     Tick,
     TurnClosed,
     TurnResumed,
@@ -61,6 +62,8 @@ class Floor:
     digits: str = ""
     digit_at: int | None = None
     thinking_since: int | None = None
+    withdrawn: bool = False
+    """Whether the answer to the last turn was withdrawn for words that may turn out to be none."""
     held_on: int = 0
     """How often we have asked for patience while we thought."""
     agent: AgentBegan | None = None
@@ -178,7 +181,9 @@ def _resumes_at(floor: Floor, manners: Manners) -> int | None:
 
 def _nods_at(floor: Floor, manners: Manners) -> int | None:
     first, last = floor.first_word_at, floor.last_word_at
-    if first is None or last is None or floor.candidate_at is not None or last - first < manners.nod_after_ms:
+    if first is None or last is None or last - first < manners.nod_after_ms:
+        return None
+    if floor.candidate_at is not None or floor.speculated is not None:
         return None
     if floor.nodded_at is not None and (floor.nodded_at >= last or last - floor.nodded_at < manners.nod_every_ms):
         return None
@@ -219,7 +224,8 @@ def _due(now: _Step, at: int) -> None:
 
 def _heard(now: _Step, heard: Heard) -> None:
     floor = now.floor
-    if floor.agent is not None and is_backchannel(heard.text, _passed_over(floor.agent, now.manners)):
+    listening = floor.agent is not None or (floor.thinking_since is not None and not floor.begun)
+    if listening and is_backchannel(heard.text, _passed_over(floor.agent, now.manners)):
         if words(heard.text):
             now.set(murmur=heard)
         return
@@ -241,6 +247,9 @@ def _heard(now: _Step, heard: Heard) -> None:
             quiet_since=heard.at,
             cut=None if cut is None else replace(cut, empty_since=heard.at),
         )
+        if now.floor.withdrawn and not now.floor.begun:
+            now.act(ThinkAgain(now.floor.turn - 1))
+            now.set(withdrawn=False, thinking_since=heard.at, cut=None)
         return
     _takes_floor(now)
     first, last = now.floor.first_word_at, now.floor.last_word_at or 0
@@ -261,12 +270,13 @@ def _takes_floor(now: _Step) -> None:
     """The contact goes on: what we were about to answer is void."""
     if now.floor.thinking_since is not None:
         now.act(Withdraw(now.floor.turn - 1))
+        now.set(withdrawn=True)
     now.set(thinking_since=None, held_on=0, prompted=0, quiet_since=None)
 
 
-def _passed_over(agent: AgentBegan, manners: Manners) -> tuple[tuple[str, ...], ...]:
-    """What does not interrupt these words of ours."""
-    return (*manners.backchannels, *manners.greetings) if agent.opening else manners.backchannels
+def _passed_over(agent: AgentBegan | None, manners: Manners) -> tuple[tuple[str, ...], ...]:
+    """What does not interrupt these words of ours, or our thinking."""
+    return (*manners.backchannels, *manners.greetings) if agent is not None and agent.opening else manners.backchannels
 
 
 def _barge_in(now: _Step, agent: AgentBegan) -> None:
@@ -274,7 +284,8 @@ def _barge_in(now: _Step, agent: AgentBegan) -> None:
     spoken = now.floor.spoken
     rest = agent.text[len(spoken) :].strip() if agent.text.startswith(spoken) else agent.text
     now.act(StopSpeaking(agent.turn, spoken))
-    now.set(agent=None, cut=Cut(turn=agent.turn, rest=rest, expects=agent.expects), murmur=None, spoken="")
+    cut = Cut(turn=agent.turn, rest="" if agent.filler else rest, expects=agent.expects)
+    now.set(agent=None, cut=cut, murmur=None, spoken="")
 
 
 def _end_of_turn(now: _Step, told: EndOfTurn) -> None:
@@ -340,7 +351,9 @@ def _close(now: _Step, at: int) -> None:
         digits="",
         digit_at=None,
         thinking_since=at,
+        withdrawn=False,
         held_on=0,
+        murmur=None,
         cut=None,
         nodded_at=None,
         expects="nothing",
@@ -368,7 +381,7 @@ def _agent_began(now: _Step, began: AgentBegan) -> None:
     now.set(agent=began, spoken="", murmur=None)
     if began.filler:
         return
-    now.set(expects=began.expects, thinking_since=None, held_on=0)
+    now.set(expects=began.expects, thinking_since=None, withdrawn=False, held_on=0)
     if not began.prompt:
         now.set(quiet_since=None, prompted=0)
 

@@ -1,13 +1,15 @@
 """States folded from streams: kept between batches, seen with what the batch in hand has already decided, forgotten with the lead."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from events.base import Category, Cause, Draft, Event, Recorded, family_of
 from libs.kit.appends import ANY, Append
 from libs.kit.codec import Stored
+from libs.kit.own_work import OwnWork, Placed
 
 S = TypeVar("S")
 
@@ -120,6 +122,7 @@ class Overlay:
         self._folded: dict[Place, dict[Fold[Any], Folded[Any]]] = {}
         self._pending: dict[Place, _Pending] = {}
         self._appends: list[tuple[Place, int, Sequence[Draft], Cause, int]] = []
+        self.own: list[Placed] = []
 
     async def fold(self, fold: Fold[S], stream: str, fact: Recorded[Any]) -> S:
         """The state of `stream`: of a family of one's own the newest, of another the one at the position of `fact`."""
@@ -155,8 +158,15 @@ class Overlay:
     def _known(self, fold: Fold[S], place: Place) -> Folded[S] | None:
         return self._folded.get(place, {}).get(fold) or self._cache.get(place, fold)
 
-    def add(self, tenant: str, drafts: Sequence[Draft], cause: Cause, reached: Sequence[Reached] = ()) -> None:
-        """Take up what a handler decided, in its order, and the states that this has `reached`."""
+    def add(
+        self,
+        tenant: str,
+        drafts: Sequence[Draft],
+        cause: Cause,
+        reached: Sequence[Reached] = (),
+        own: Mapping[int, OwnWork] = MappingProxyType({}),
+    ) -> None:
+        """Take up what a handler decided, in its order, the states that this has `reached`, and what drafts mean for us."""
         counts: dict[str, int] = {}
         start = 0
         for end in range(1, len(drafts) + 1):
@@ -164,6 +174,7 @@ class Overlay:
             if end < len(drafts) and drafts[end].stream == stream:
                 continue
             run = drafts[start:end]
+            self.own += [Placed(own[n], len(self._appends), n - start) for n in range(start, end) if n in own]
             place = (tenant, stream)
             pending = self._pending.setdefault(place, _Pending())
             first = counts.get(stream, 0)

@@ -57,13 +57,18 @@ class Objects:
             shown = urlunsplit((parts.scheme, parts.hostname or "", parts.path, "", ""))
             raise ValueError(f"{shown!r} is no store of objects: file:///folder or s3://bucket/prefix is") from error
 
+    @staticmethod
+    def name_of(tenant: str, key: str, part: str) -> str:
+        """The name that a part of a key's objects has."""
+        return f"{tenant}/{ids.digest(key)}/{part}"
+
     async def put(self, tenant: str, key: str, part: str, content: bytes) -> str:
         """Store `content`, sealed with the data key `key` (a stream's name); returns the object's name.
 
         The key must seal a fact that is stored already, else a crash of Postgres may lose it. `part` tells the objects of
         one key apart (`0`, `1`). Raises ObjectErased where the key was destroyed, ObjectsAway.
         """
-        name = f"{tenant}/{ids.digest(key)}/{part}"
+        name = self.name_of(tenant, key, part)
         data_key = (await self._keyring.ensure(tenant, [key]))[tenant, key]
         if data_key is None:
             raise ObjectErased(f"the key of the object {name} was destroyed")

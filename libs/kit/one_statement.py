@@ -10,7 +10,8 @@ from collections.abc import Hashable, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from libs.kit.appends import BATCH, PARAMETERS
+from libs.kit.appends import BATCH, CALL, PARAMETERS
+from libs.kit.effect_sql import Ledger, statement
 from libs.kit.wakes import Work
 
 MANY = 12  # parts of one statement; in larger batches a round trip less counts little, and hardly two are of the same parts
@@ -94,21 +95,22 @@ def may_see(sql: str, rows: Sequence[Row]) -> bool:
     return not names or any(not (other := _part(row.sql).names) or names & other for row in rows)
 
 
-def together(rows: Sequence[Row]) -> tuple[str, list[Any]] | None:
+def together(rows: Sequence[Row], opens: Ledger | None = None) -> tuple[str, list[Any]] | None:
     """These rows and the call of `appends.CALL` as one statement; None where their order could be seen.
 
     Its own arguments, which are returned, come after the call's. Two rows of one table go together only by the same
     statement, if that reads nothing, and where it changes what is there already, if they are certain to mean different rows.
+    Where it also `opens` effects of a ledger, own_work.work_of is its last argument, beyond those returned.
     """
-    if not 0 < len(rows) <= MANY or not _differ(rows):
+    if len(rows) > MANY or not _differ(rows):
         return None
     rows = sorted(rows, key=lambda row: row.sql)  # one text, and one plan, whatever their order
-    text = _joined(tuple(row.sql for row in rows))
+    text = _joined(tuple(row.sql for row in rows), opens)
     return None if text is None else (text, [value for row in rows for value in row.args])
 
 
 def _differ(rows: Sequence[Row]) -> bool:
-    if len(rows) == 1:
+    if len(rows) < 2:
         return True
     met = set()
     seen: set[str] = set()
@@ -126,7 +128,7 @@ def _differ(rows: Sequence[Row]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _joined(statements: tuple[str, ...]) -> str | None:
+def _joined(statements: tuple[str, ...], opens: Ledger | None) -> str | None:
     writers: dict[str, str] = {}
     parts: list[str] = []
     offset = PARAMETERS
@@ -139,10 +141,21 @@ def _joined(statements: tuple[str, ...]) -> str | None:
         text = _PARAMETER.sub(lambda found, by=offset: f"${int(found[1]) + by}", part.text)  # type: ignore[misc]
         parts.append(f"row_{len(parts)} AS MATERIALIZED (\n{text}\n)")
         offset += part.parameters
-    written = " + ".join(f"(SELECT count(*) FROM row_{number})" for number in range(len(parts)))  # noqa: S608 - numbers
+    batch = _batch(len(parts))
+    if opens is not None:
+        rows = "".join(f"{part},\n" for part in parts)
+        text = statement("effect_open_own", opens).replace("{batch}", batch).replace("{work}", f"${offset + 1}")
+        return text.replace("{rows}", rows)
+    return f"WITH {', '.join(parts)}\n{batch}" if parts else batch
+
+
+def _batch(parts: int) -> str:
+    """The append, after so many rows."""
+    if not parts:
+        return CALL
+    written = " + ".join(f"(SELECT count(*) FROM row_{number})" for number in range(parts))  # noqa: S608 - numbers
     batch = BATCH.replace("$1::smallint", "CASE WHEN written.rows >= 0 THEN $1::smallint END", 1)
     return (
-        f"WITH {', '.join(parts)}\n"
-        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"
+        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"  # noqa: S608
         f" CROSS JOIN LATERAL {batch} batch"
     )

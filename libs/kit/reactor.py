@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import datetime
 from typing import Any, NoReturn
 
 import asyncpg
 import structlog
 
-from events.base import Cause, Event, Recorded, UnknownFact
+from events.base import Event, Recorded, UnknownFact
 from libs.kit import quarantine, telemetry
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
@@ -277,14 +276,14 @@ class Reactor:
                 if decision is not None:
                     rows.add(decision.rows)
                     if decision.drafts:
-                        cause = self._cause(fact, decision, now, traceparent)
-                        overlay.add(fact.tenant, decision.drafts, cause, decision.reached)
+                        cause = decision.cause(fact, now, self._source, traceparent)
+                        overlay.add(fact.tenant, decision.drafts, cause, decision.reached, decision.own)
             at, handled = len(facts) // 2, True  # what fails from here on may be anyone's
             if waiting:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
             appends = overlay.appends(self.consumer)
-            await unit.commit(self.consumer, self._watermark, upto, appends, rows.take())
+            await unit.commit(self.consumer, self._watermark, upto, appends, rows.take(), overlay.own)
             rows.keep()
         except StreamMoved:
             overlay.forget()
@@ -313,16 +312,6 @@ class Reactor:
             return await handler(fact, world), None
         with telemetry.span(f"{self.consumer} {fact.envelope.type}", parent):
             return await handler(fact, world), telemetry.traceparent() or parent
-
-    def _cause(self, fact: Recorded[Any], decision: Decision, now: datetime, traceparent: str | None) -> Cause:
-        return Cause(
-            id=fact.id,
-            correlation_id=fact.envelope.correlation_id,
-            occurred_at=now,
-            source=self._source,
-            config=decision.config or fact.envelope.config,
-            traceparent=traceparent,
-        )
 
     async def _quarantine(self, fact: Recorded[Any], error: Exception, attempts: int, upto: int) -> None:
         """Give the fact up for now; later facts for its target wait behind it."""

@@ -8,8 +8,10 @@ import asyncpg
 
 from events.base import Event, Recorded
 from libs.kit import postgres
-from libs.kit.appends import CALL, Append, Appended, StreamMoved, asking_postgres, send
+from libs.kit.appends import Append, Appended, Request, StreamMoved, asking_postgres, send
+from libs.kit.effect_sql import channel
 from libs.kit.one_statement import Row, together
+from libs.kit.own_work import Opening, Placed, gate_rows, openings, work_of
 from libs.kit.wakes import Work
 
 if TYPE_CHECKING:
@@ -75,10 +77,12 @@ class Unit:
         upto_pos: int = 0,
         appends: Sequence[Append] = (),
         rows: Sequence[Row] = (),
+        own: Sequence[Placed] = (),
     ) -> list[Appended]:
         """Write the rows, all facts, move the consumer's watermark from `from_pos` to `upto_pos`, and commit; or nothing of it.
 
-        Several appends to one stream follow each other. Without a consumer there is no watermark and no fence.
+        Several appends to one stream follow each other. Without a consumer there is no watermark and no fence. `own` is what
+        some of the facts mean for the service's own ledger.
         Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
         """
         with asking_postgres():
@@ -95,7 +99,7 @@ class Unit:
                     upto_pos=upto_pos,
                 )
                 with self._store.present_keys(requests):
-                    outcomes = await self._append(append, rows)
+                    outcomes = await self._append(append, rows, own, requests)
             else:
                 await self.write(rows)
             if self._begun:
@@ -104,13 +108,31 @@ class Unit:
         self._store.wakes.tell(self._works)
         return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
-    async def _append(self, append: Callable[..., Awaitable[_Outcomes]], rows: Sequence[Row]) -> _Outcomes:
-        """The rows and the facts in one statement, or where that could make a difference one after the other."""
-        one = together(rows)
+    async def _append(
+        self,
+        append: Callable[..., Awaitable[_Outcomes]],
+        rows: Sequence[Row],
+        own: Sequence[Placed],
+        requests: Sequence[Request],
+    ) -> _Outcomes:
+        """The rows and the facts in one statement, or where that could make a difference one after the other.
+
+        Effects of one's own are opened in it, too. The few gates that move are rows after it: they need its answer.
+        """
+        opens, opened = openings(own)
+        if len(opened) < len(own):
+            await self.begin()
+        one = together(rows, opens)
         if one is None:
             await self.write(rows)
-            return await append(partial(self.connection.fetchrow, CALL))
+            rows, one = (), together((), opens)
+            assert one is not None
         text, args = one
+        if opens is not None:
+            args = [*args, work_of(opened, requests)]
+            self._works |= {(channel(opens), each.work.kind) for each in opened if isinstance(each.work, Opening)}
         outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
         self._works |= {row.wakes for row in rows if row.wakes}
+        if len(opened) < len(own):
+            await self.write(gate_rows(own, requests, [each for each in outcomes if isinstance(each, Appended)]))
         return outcomes

@@ -1,16 +1,17 @@
 """What a handler is given and what it gives back: the fact's world in, a decision out."""
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
 
-from events.base import Draft, Recorded
+from events.base import Cause, Draft, Recorded
 from libs.kit.folds import Fold, Overlay, Reached
 from libs.kit.memo import Answers, Memo
 from libs.kit.one_statement import Row, may_see, only_reads
+from libs.kit.own_work import OwnWork
 from libs.kit.unit import Unit
 
 __all__ = ["Decision", "Handler", "PrivateRows", "Row", "World"]
@@ -23,13 +24,26 @@ class Decision:
     """What a handler agrees to: facts to append and private rows to write, both or neither.
 
     `config` is the bundle that decided, where it is not the one of the fact in hand. `reached` are states of streams after
-    all the drafts, where the decision has folded them from what the world gave.
+    all the drafts, where the decision has folded them from what the world gave. `own` tells by a draft's number what it means
+    for this service's own ledger.
     """
 
     drafts: Sequence[Draft] = ()
     rows: Sequence[Row] = ()
     config: str | None = None
     reached: Sequence[Reached] = ()
+    own: Mapping[int, OwnWork] = field(default_factory=dict)
+
+    def cause(self, fact: Recorded[Any], now: datetime, source: str, traceparent: str | None) -> Cause:
+        """What the drafts tell of why they are there: `fact` was heard."""
+        return Cause(
+            id=fact.id,
+            correlation_id=fact.envelope.correlation_id,
+            occurred_at=now,
+            source=source,
+            config=self.config or fact.envelope.config,
+            traceparent=traceparent,
+        )
 
 
 class PrivateRows:

@@ -22,6 +22,9 @@ How you speak
 - No markup, lists, symbols or abbreviations. Amounts in Indian numbering in words ("two lakh fifty-two thousand four \
 hundred rupees"), dates day first ("twentieth of February").
 - An amount or date that the contact names is repeated once for confirmation.
+- "(pressed 1)" is a key that the contact has pressed on their phone.
+- At meal times (one to three in the afternoon, after eight in the evening) or early and late, say once that you are sorry to \
+disturb, and be brief.
 - If you are asked whether you are a person, say that you are an automated assistant.
 
 How you act
@@ -41,6 +44,12 @@ GO_ON = (
 )
 """What an answer that broke off in the middle is gone on with, after what was said of it."""
 
+READ_BACK = (
+    "(the line's own note: say this amount or date back once, in words, and ask whether it is right; do not call end_call "
+    "before they have said so)"
+)
+"""What goes with a turn in which the contact has named an amount or a date."""
+
 _json = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
@@ -51,6 +60,13 @@ def system(instructions: str, context: Mapping[str, Any], now: datetime, max_wor
         f"{RULES}\n<business_context>{facts}</business_context>\n<now>{now.isoformat()}</now>\n"
         f"<step>{instructions.strip()} At most {max_words} words an answer.</step>"
     )
+
+
+def said(text: str, *, read_back: bool) -> dict[str, Any]:
+    """What the contact said, as a message to Claude."""
+    if not read_back:
+        return {"role": "user", "content": text}
+    return {"role": "user", "content": [{"type": "text", "text": text}, {"type": "text", "text": READ_BACK}]}
 
 
 def tools(
@@ -73,7 +89,7 @@ def tools(
                 extracted_info={
                     "type": "object",
                     "description": "what they said of these, and nothing that they did not say",
-                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS},
+                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS if fact.kind != "text"},
                 },
             )
         )

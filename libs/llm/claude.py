@@ -16,6 +16,7 @@ from libs.llm.attempts import attempts, following
 from libs.llm.failures import BadOutput, Misconfigured, Overloaded, TimedOut, TurnFailed, Unsafe
 from libs.llm.guard import shown, unsafe
 from libs.llm.planning import chosen, plan_body
+from libs.llm.pools import Pools
 from libs.llm.prompts import REPORT_UNDERSTANDING, WRITE_REPLY, asked_tools, continued, request_body
 from libs.llm.turn import ModelCall, TurnRequest, TurnResult, Understanding
 from libs.llm.understanding import understood, written
@@ -52,11 +53,13 @@ class Claude:
         self.max_tokens = max_tokens
         self.deadline_seconds = deadline_seconds
         self.first_token_seconds = first_token_seconds
-        self._client = anthropic.AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            timeout=anthropic.Timeout(deadline_seconds, connect=min(_CONNECT_SECONDS, deadline_seconds)),
+        self._pools = Pools(
+            anthropic.AsyncAnthropic(
+                api_key=api_key,
+                base_url=base_url,
+                max_retries=0,
+                timeout=anthropic.Timeout(deadline_seconds, connect=min(_CONNECT_SECONDS, deadline_seconds)),
+            )
         )
 
     async def __aenter__(self) -> Self:
@@ -69,7 +72,7 @@ class Claude:
 
     async def close(self) -> None:
         """Closes the pooled connections."""
-        await self._client.close()
+        await self._pools.close()
 
     async def turn(
         self, request: TurnRequest, *, model: str | None = None, on_reply: OnReply | None = None
@@ -156,21 +159,23 @@ class Claude:
 
     async def _call(self, body: dict[str, Any], deadline: float, on_reply: OnReply | None) -> Answer:
         said = Answer(model=body["model"])
-        told = None
+        told, begun = None, False
         try:
-            async with (
-                _mapped(said, self.first_token_seconds, deadline) as limits,
-                await self._client.messages.create(**body, stream=True) as stream,
-            ):
-                said.request_id = stream.response.headers.get("request-id")
-                said.emulated = EMULATOR_HEADER in stream.response.headers
-                async for event in stream:
-                    said.take(event)
-                    if on_reply is not None and (reply := said.text_of(WRITE_REPLY, "text")) not in (None, told):
-                        told = reply
-                        on_reply(reply or "")
-                    if said.first_token is not None:
-                        limits.reschedule(_on_loop_clock(deadline))
+            with self._pools.take() as client:
+                async with (
+                    _mapped(said, self.first_token_seconds, deadline) as limits,
+                    await client.messages.create(**body, stream=True) as stream,
+                ):
+                    said.request_id = stream.response.headers.get("request-id")
+                    said.emulated = EMULATOR_HEADER in stream.response.headers
+                    async for event in stream:
+                        said.take(event)
+                        if on_reply is not None and (reply := said.text_of(WRITE_REPLY, "text")) not in (None, told):
+                            told = reply
+                            on_reply(reply or "")
+                        if said.first_token is not None and not begun:
+                            begun = True
+                            limits.reschedule(_on_loop_clock(deadline))
             said.check()
         except TurnFailed as failure:
             said.request_id = failure.request_id = failure.request_id or said.request_id

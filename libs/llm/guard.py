@@ -71,6 +71,7 @@ _PERSONA = re.compile(
     r"real person|police officer|lawyer|advocate|judge)|now (?:a |an |the )?\w+|the (?:ceo|owner|bank|police)|dan\b|from the (?:police|court|rbi))"
     r"|\b(?:main|mai) (?:ab|insaan|ek insaan|robot nahi|police)\b|मैं (?:अब|इंसान|एक इंसान|पुलिस)"
 )
+_DIGITS = re.compile(r"[\d|]+")
 _SENTENCE = re.compile(r"(?<=[.!?।])\s+|\n+")
 
 
@@ -185,7 +186,7 @@ def _letters(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return "".join(c for c in text if c.isdigit() or c == "|")
+    return "".join(_DIGITS.findall(text))
 
 
 @lru_cache(maxsize=64)

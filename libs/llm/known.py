@@ -86,8 +86,20 @@ def known(request: TurnRequest, understanding: Understanding | None = None) -> K
 
 def folded(text: str) -> str:
     """Small letters, ASCII digits, one kind of space."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in plain)).strip()
+    plain = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().translate(_DIGITS)
+    return " ".join(plain.split())
+
+
+class _Digits(dict[int, str]):
+    """The ASCII digit of each digit, found once; any other character as it is."""
+
+    def __missing__(self, character: int) -> str:
+        kept = chr(character)
+        self[character] = kept = str(unicodedata.digit(kept)) if kept.isdigit() else kept
+        return kept
+
+
+_DIGITS = _Digits()
 
 
 def numbers_in(text: str) -> set[Decimal]:

@@ -83,6 +83,8 @@ def demo_command(
     """Show the main job, from an ERP event to a settled follow-up."""
     log.configure("console", level="error")
     settings = up.with_port(from_environment(), port, any_port=True)
+    if channel == "voice":
+        patience = max(patience, demo.CALL_PATIENCE_S)
     _run(lambda settings, console: demo.run(settings, console, patience, channel), settings)
 
 

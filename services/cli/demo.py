@@ -14,14 +14,17 @@ from events import conversation
 from events.base import Recorded
 from libs.kit import http
 from libs.kit.serve import serve
-from services.cli import trace
+from services.cli import demo_voice, trace, voice
 from services.cli.narrate import line
 from services.cli.settings import TENANT, Settings
 from services.cli.stories import IST, START, Step, Story, Wanted, story_of
+from services.cli.stories_voice import by_phone
 from services.cli.system import System, surroundings, system
 
 PATIENCE_S = 20.0
 """How long each step may take until it is called missing."""
+CALL_PATIENCE_S = 60.0
+"""The same on the phone, where people speak and listen in real time."""
 
 
 class NotSeen(Exception):
@@ -83,7 +86,11 @@ class Narrator:
 
 async def run(settings: Settings, console: Console, patience: float = PATIENCE_S, channel: Wanted = "whatsapp") -> int:
     """Run the demo on a channel; 0 only when every step was seen, each within `patience` seconds."""
-    story = story_of(channel)
+    calls = channel == "voice"
+    if calls and not voice.installed():
+        console.print("[bold red]voice-service is not installed:[/] `make demo-voice` installs it, and runs this demo")
+        return 1
+    story = by_phone() if calls else story_of(channel)
     settings = replace(settings, data=settings.data / "demo")
     if settings.data.exists():
         shutil.rmtree(settings.data)
@@ -94,7 +101,7 @@ async def run(settings: Settings, console: Console, patience: float = PATIENCE_S
     console.print(f"  {story.title}.")
     async with (
         surroundings(settings, lambda what: console.print(f"  … {what}", style="dim")) as where,
-        system(settings, where, start_at=START) as running,
+        system(settings, where, start_at=START, calls=calls) as running,
     ):
         return await _tell_all(settings, running, console, patience, story)
 
@@ -112,7 +119,7 @@ async def _tell_all(settings: Settings, running: System, console: Console, patie
     try:
         async with http.client() as client:
             await _told(running, console, narrator, client, story)
-            await _ending(running, console, narrator, client, story)
+            await _ending(settings, running, console, narrator, client, story)
     except NotSeen as missing:
         console.print(f"\n[bold red]✘ not seen: {missing}")
         return 1
@@ -160,7 +167,7 @@ async def _outside(running: System, client: httpx.AsyncClient, told: Sequence[tu
 
 
 async def _ending(
-    running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient, story: Story
+    settings: Settings, running: System, console: Console, narrator: Narrator, client: httpx.AsyncClient, story: Story
 ) -> None:
     writes = (await client.get(f"{running.origin}/_sandbox/erp/writes")).json()
     told = [each for each in writes if each["path"].endswith("/outcome")]
@@ -168,6 +175,8 @@ async def _ending(
         raise NotSeen(f"the ERP was told once (it was told {len(told)} times)")
     console.print(Text.assemble(("  ✔ ", "bold green"), ("the ERP was told once", "bold")))
     conversation_id = narrator.conversation or ""
+    if story.by_phone:
+        await demo_voice.show(running, console, client, conversation_id, settings.data)
     if story.wanders_over:
         _one_conversation(console, await trace.facts_of(running.store, TENANT, conversation_id), story)
     console.rule("[bold]the conversation as a causal trace")

@@ -23,6 +23,8 @@ from events import (
 )
 from events.base import Event, Recorded
 from events.values import PolicyCheck, PolicyDecision
+from services.cli import narrate_calls
+from services.cli.narrate_calls import quoted
 
 Teller = Callable[[Any], str]
 
@@ -31,12 +33,6 @@ def line(fact: Recorded[Any]) -> str:
     """What a fact says, in one line."""
     teller = TELLERS.get(type(fact.event))
     return teller(fact.event) if teller else ""
-
-
-def quoted(text: str, at_most: int = 140) -> str:
-    """A text on one line, in quotes."""
-    flat = " ".join(text.split())
-    return f"“{flat if len(flat) <= at_most else flat[: at_most - 1] + '…'}”"
 
 
 def _evaluated(event: rules.Evaluated) -> str:
@@ -217,5 +213,6 @@ TELLERS: dict[type[Event], Teller] = {
     backend.FollowupDiscovered: lambda event: f"{event.erp_id}: {quoted(event.reason)}",
     backend.CallCompleted: lambda event: f"{event.endpoint}: HTTP {event.status}",
     backend.CallFailed: lambda event: f"{event.endpoint}: {event.reason}",
+    **narrate_calls.TELLERS,
 }
 """How each fact is told; a fact without a teller is told by its name alone."""

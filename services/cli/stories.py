@@ -15,7 +15,7 @@ PAYDAY = datetime(2026, 2, 20, 10, 0, tzinfo=IST)
 A_DAY_EARLY = PAYDAY - timedelta(days=1)
 
 Sees = Callable[[Any], bool]
-Wanted = Literal["whatsapp", "email", "chat", "sms", "all"]
+Wanted = Literal["whatsapp", "email", "chat", "sms", "voice", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Story:
     later: datetime = PAYDAY
     later_title: str = "20 February, the day of the promise: the invoice is paid, and the check is due"
     wanders_over: tuple[Channel, ...] = ()
+    by_phone: bool = False
 
     @property
     def event(self) -> Mapping[str, Any]:
@@ -92,19 +93,19 @@ NAMES: Mapping[Channel, str] = {
 def _on(channel: Channel) -> Story:
     name = NAMES[channel]
     arrives = {
-        "whatsapp": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
-        "chat": (Step("it was delivered", _is(message.Delivered)), Step("it was read", _is(message.Read))),
-        "sms": (Step("it was delivered", _is(message.Delivered)),),
-        "email": (Step("it was delivered", _is(message.Delivered)),),
+        "whatsapp": (Step("it was delivered", is_a(message.Delivered)), Step("it was read", is_a(message.Read))),
+        "chat": (Step("it was delivered", is_a(message.Delivered)), Step("it was read", is_a(message.Read))),
+        "sms": (Step("it was delivered", is_a(message.Delivered)),),
+        "email": (Step("it was delivered", is_a(message.Delivered)),),
     }[channel]
     confirmed = {
-        "whatsapp": (Step("the confirmation was read", _is(message.Read)),),
-        "chat": (Step("the confirmation was read", _is(message.Read)),),
-        "sms": (Step("the confirmation was delivered", _is(message.Delivered)),),
-        "email": (Step("the confirmation was delivered", _is(message.Delivered)),),
+        "whatsapp": (Step("the confirmation was read", is_a(message.Read)),),
+        "chat": (Step("the confirmation was read", is_a(message.Read)),),
+        "sms": (Step("the confirmation was delivered", is_a(message.Delivered)),),
+        "email": (Step("the confirmation was delivered", is_a(message.Delivered)),),
     }[channel]
     registered = channel in ("whatsapp", "sms")
-    written = () if registered else (Step("Claude (emulated) writes it", _is(turn.Completed)),)
+    written = () if registered else (Step("Claude (emulated) writes it", is_a(turn.Completed)),)
     consent = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
     contact = {
         "id": "c_123",
@@ -124,22 +125,22 @@ def _on(channel: Channel) -> Story:
         more={"preferred_channel": channel} if channel in ("chat", "sms") else {},
         prepared=tuple(prepared),
         morning=(
-            *_opening(channel),
+            *opening(channel),
             *written,
             Step(
                 f"a template goes out by {name}" if registered else f"a message goes out by {name}",
-                _asks_for("approach", channel),
+                asks_for("approach", channel),
             ),
-            Step("the provider took it", _is(message.Accepted, channel=channel)),
-            Step("the process moved: pending → reminded", _moves("pending", "reminded")),
+            Step("the provider took it", is_a(message.Accepted, channel=channel)),
+            Step("the process moved: pending → reminded", moves("pending", "reminded")),
             *arrives,
-            Step("Priya answers", _is(inbound.Received, channel=channel)),
+            Step("Priya answers", is_a(inbound.Received, channel=channel)),
             *_promised(),
-            Step("the promise is confirmed to Priya", _asks_for("answer", channel)),
+            Step("the promise is confirmed to Priya", asks_for("answer", channel)),
             *confirmed,
         ),
         before=_in_the_chat() if channel == "chat" else (),
-        afterwards=(*_checked(), *_settled("Priya", channel)),
+        afterwards=(*checked(), *settled("Priya", channel)),
     )
     if channel == "chat":  # where only somebody who is there can be spoken to, she says herself that she has paid
         return replace(
@@ -154,9 +155,9 @@ def _on(channel: Channel) -> Story:
 
 def _in_the_chat() -> tuple[Step, ...]:
     return (
-        Step("Priya is in the chat", _is(inbound.Received, channel="chat")),
-        Step("Claude (emulated) greets her back", _is(turn.Completed)),
-        Step("she has read it", _is(message.Read, channel="chat")),
+        Step("Priya is in the chat", is_a(inbound.Received, channel="chat")),
+        Step("Claude (emulated) greets her back", is_a(turn.Completed)),
+        Step("she has read it", is_a(message.Read, channel="chat")),
     )
 
 
@@ -172,43 +173,43 @@ def _wandering() -> Story:
         later_title="19 February, a day early: the invoice is paid, and Vikram says so by himself",
         payday=(("POST", "contacts/c_131/say", say),),
         morning=(
-            *_opening("email"),
-            Step("a mail goes out", _asks_for("approach", "email")),
-            Step("the mail server took it", _is(message.Accepted, channel="email")),
-            Step("the process moved: pending → reminded", _moves("pending", "reminded")),
-            Step("Vikram answers on WhatsApp", _is(inbound.Received, channel="whatsapp")),
-            Step("he is answered on WhatsApp", _asks_for("answer", "whatsapp")),
-            Step("Vikram goes on in the chat", _is(inbound.Received, channel="chat")),
+            *opening("email"),
+            Step("a mail goes out", asks_for("approach", "email")),
+            Step("the mail server took it", is_a(message.Accepted, channel="email")),
+            Step("the process moved: pending → reminded", moves("pending", "reminded")),
+            Step("Vikram answers on WhatsApp", is_a(inbound.Received, channel="whatsapp")),
+            Step("he is answered on WhatsApp", asks_for("answer", "whatsapp")),
+            Step("Vikram goes on in the chat", is_a(inbound.Received, channel="chat")),
             *_promised(),
-            Step("the promise is confirmed in the chat", _asks_for("answer", "chat")),
-            Step("he has read it there", _is(message.Read, channel="chat")),
+            Step("the promise is confirmed in the chat", asks_for("answer", "chat")),
+            Step("he has read it there", is_a(message.Read, channel="chat")),
         ),
         afterwards=_says_paid("Vikram", "sms"),
     )
 
 
-def _opening(channel: Channel) -> tuple[Step, ...]:
+def opening(channel: Channel) -> tuple[Step, ...]:
     return (
-        Step("the event is stored", _is(business.EventReceived, event_name="invoice_overdue")),
+        Step("the event is stored", is_a(business.EventReceived, event_name="invoice_overdue")),
         Step("a rule matched, and why", lambda event: isinstance(event, rules.Evaluated) and bool(event.matched)),
-        Step("a follow-up is open", _is(followup.Opened)),
-        Step("the contact policy allowed the approach", _is(followup.AttemptStarted, channel=channel)),
+        Step("a follow-up is open", is_a(followup.Opened)),
+        Step("the contact policy allowed the approach", is_a(followup.AttemptStarted, channel=channel)),
     )
 
 
 def _promised() -> tuple[Step, ...]:
     return (
         Step("Claude (emulated) understood a promise and its date", _promises),
-        Step("the process moved: reminded → promised", _moves("reminded", "promised")),
-        Step("a check is scheduled", _is(conversation.TimerSet, purpose="check")),
-        Step("the ERP took the promise", _confirms("record_promise")),
+        Step("the process moved: reminded → promised", moves("reminded", "promised")),
+        Step("a check is scheduled", is_a(conversation.TimerSet, purpose="check")),
+        Step("the ERP took the promise", confirms("record_promise")),
     )
 
 
-def _checked() -> tuple[Step, ...]:
+def checked() -> tuple[Step, ...]:
     return (
-        Step("the check is due", _is(timer.Fired)),
-        Step("the process moved: promised → confirmed", _moves("promised", "confirmed")),
+        Step("the check is due", is_a(timer.Fired)),
+        Step("the process moved: promised → confirmed", moves("promised", "confirmed")),
     )
 
 
@@ -217,37 +218,37 @@ def _says_paid(who: str, channel: Channel) -> tuple[Step, ...]:
     return (
         Step(
             f"{who} writes by {NAMES[channel]}" if channel == "sms" else f"{who} writes",
-            _is(inbound.Received, channel=channel),
+            is_a(inbound.Received, channel=channel),
         ),
         Step("Claude (emulated) understood that it is paid", _says("already_paid")),
-        Step("the ERP is asked, and says paid", _is(backend.CallCompleted, endpoint="check_payment")),
-        Step("the process moved: acknowledged → confirmed", _moves("acknowledged", "confirmed")),
-        *_settled(who, channel, purpose="answer"),
+        Step("the ERP is asked, and says paid", is_a(backend.CallCompleted, endpoint="check_payment")),
+        Step("the process moved: acknowledged → confirmed", moves("acknowledged", "confirmed")),
+        *settled(who, channel, purpose="answer"),
     )
 
 
-def _settled(who: str, channel: Channel, *, purpose: str = "approach") -> tuple[Step, ...]:
+def settled(who: str, channel: Channel, *, purpose: str = "approach") -> tuple[Step, ...]:
     return (
-        Step("the follow-up is resolved", _is(followup.Resolved)),
-        Step("the ERP was told, and confirmed", _confirms("record_outcome")),
-        Step(f"{who} is thanked", _asks_for(purpose, channel)),
-        Step("the conversation is closed", _is(conversation.Closed, reason="resolved")),
+        Step("the follow-up is resolved", is_a(followup.Resolved)),
+        Step("the ERP was told, and confirmed", confirms("record_outcome")),
+        Step(f"{who} is thanked", asks_for(purpose, channel)),
+        Step("the conversation is closed", is_a(conversation.Closed, reason="resolved")),
     )
 
 
-def _is(kind: type[Any], /, **about: Any) -> Sees:
+def is_a(kind: type[Any], /, **about: Any) -> Sees:
     def sees(event: Any) -> bool:
         return isinstance(event, kind) and all(getattr(event, name) == value for name, value in about.items())
 
     return sees
 
 
-def _moves(before: str, after: str) -> Sees:
-    return _is(conversation.ProcessMoved, from_state=before, to_state=after)
+def moves(before: str, after: str) -> Sees:
+    return is_a(conversation.ProcessMoved, from_state=before, to_state=after)
 
 
-def _asks_for(purpose: str, channel: Channel) -> Sees:
-    return _is(conversation.MessageRequested, purpose=purpose, channel=channel)
+def asks_for(purpose: str, channel: Channel) -> Sees:
+    return is_a(conversation.MessageRequested, purpose=purpose, channel=channel)
 
 
 def _says(intent: str) -> Sees:
@@ -260,5 +261,5 @@ def _promises(event: Any) -> bool:
     return event.extracted_info.get("payment_date") == "2026-02-20"
 
 
-def _confirms(endpoint: str) -> Sees:
-    return _is(backend.CallCompleted, kind="write", endpoint=endpoint)
+def confirms(endpoint: str) -> Sees:
+    return is_a(backend.CallCompleted, kind="write", endpoint=endpoint)

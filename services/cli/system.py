@@ -20,6 +20,7 @@ from libs.kit.serve import App
 from libs.kit.store import Store
 from services.backend_sync import app as backend_sync
 from services.backend_sync.settings import Settings as BackendSettings
+from services.cli import voice, voice_door
 from services.cli.settings import TENANT, Settings
 from services.console import app as console
 from services.console.settings import Settings as ConsoleSettings
@@ -102,8 +103,10 @@ async def surroundings(settings: Settings, progress: Progress) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def system(settings: Settings, where: Surroundings, *, start_at: datetime | None = None) -> AsyncIterator[System]:
-    """Every service, wired. `start_at` moves the business clock first."""
+async def system(
+    settings: Settings, where: Surroundings, *, start_at: datetime | None = None, calls: bool = False
+) -> AsyncIterator[System]:
+    """Every service, wired. `start_at` moves the business clock first; `calls` starts voice-service beside, if it can."""
     bundle = checked_bundle(settings)
     origin = f"http://127.0.0.1:{settings.port}"
     async with AsyncExitStack() as stack:
@@ -113,7 +116,15 @@ async def system(settings: Settings, where: Surroundings, *, start_at: datetime 
         if start_at is not None:
             await clock.set(start_at)
         await publish(own, clock, bundle)
-        apps = await _apps(settings, where, wiring, clock, bundle, origin)
+        spoken = None
+        if calls and voice.wanted(settings, bundle):
+            emulators = sandbox.base_urls(origin)
+            spoken = await stack.enter_async_context(voice.service(settings, where, emulators))
+        off = frozenset() if spoken is not None else frozenset({voice.CHANNEL})
+        apps = await _apps(settings, where, wiring, clock, bundle, origin, off)
+        if spoken is not None:
+            await spoken.ready()
+            apps.append(voice_door.door(spoken.host, spoken.port))
         yield System(apps, own, clock, bundle, origin)
 
 
@@ -155,7 +166,13 @@ class _Wiring:
 
 
 async def _apps(
-    settings: Settings, where: Surroundings, wiring: _Wiring, clock: Clock, bundle: Bundle, origin: str
+    settings: Settings,
+    where: Surroundings,
+    wiring: _Wiring,
+    clock: Clock,
+    bundle: Bundle,
+    origin: str,
+    off: frozenset[str],
 ) -> list[App]:
     environment = settings.environment
     emulators = sandbox.base_urls(origin)
@@ -167,7 +184,9 @@ async def _apps(
         ),
         await rules.build(RulesSettings(), **await wiring.kit("rules")),
         await orchestrator.build(
-            OrchestratorSettings(environment=environment, sandbox_url=emulators["llm"], profile=settings.profile),
+            OrchestratorSettings(
+                environment=environment, sandbox_url=emulators["llm"], profile=settings.profile, off=off
+            ),
             **await wiring.kit("orchestrator"),
         ),
         await gateways.build(

@@ -16,6 +16,7 @@ from rich.console import Console
 from libs.kit.embedded_process import free_port
 from libs.kit.garbage import collected_seldom
 from libs.kit.serve import serve
+from services.cli import voice
 from services.cli.settings import Settings
 from services.cli.system import Surroundings, checked_bundle, surroundings, system
 
@@ -45,10 +46,12 @@ async def run(settings: Settings, console: Console) -> int:
         return 1
     async with surroundings(settings, lambda what: console.print(f"  … {what}", style="dim")) as where:
         with announced(settings, where):
-            async with system(settings, where) as running, collected_seldom():
+            async with system(settings, where, calls=True) as running, collected_seldom():
 
                 def ready(port: int) -> None:
                     console.print(f"[bold green]ConverseAgent is up[/] at {running.origin}  (Ctrl-C ends it)")
+                    if not voice.installed():
+                        console.print("  calls are off: `make demo-voice` installs voice-service", style="dim")
                     console.print(f"  {running.origin}/api/docs   the API\n  {running.origin}/health     its health")
 
                 await serve(running.apps, settings.host, settings.port, on_ready=ready)

@@ -1,4 +1,4 @@
-"""The orchestrator's table of contents: one reactor that decides, one that hands turns to Claude, timers."""
+"""The orchestrator's table of contents: one reactor that decides, the worker that asks Claude, timers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from events.base import Recorded
-from events.conversation import GateClosed, GateOpened, TimerSet, TurnRequested
+from events.conversation import TimerSet, TurnRequested
 from events.followup import Scheduled
 from libs.channels import chat
 from libs.config.bundle import Bundle
@@ -21,19 +21,18 @@ from libs.domain.conversation import Conversation
 from libs.domain.phone import VOICE
 from libs.domain.policy import next_allowed_minute
 from libs.domain.zones import contact_zone
-from libs.kit import effect_rows, gates, ids, timers
+from libs.kit import ids, timers
 from libs.kit.auth import DEFAULT_TENANT
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome
-from libs.kit.effect_sql import Ledger
 from libs.kit.effects import EffectLedger
 from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
-from libs.kit.world import Decision, Row, World
+from libs.kit.world import Row
 from libs.llm.claude import Claude, OnReply
 from libs.llm.failures import TurnFailed
 from services.orchestrator import claude
@@ -42,11 +41,10 @@ from services.orchestrator.gather import CONVERSATIONS, Gatherer
 from services.orchestrator.handle import CONSUMER, Orchestrator
 from services.orchestrator.settings import Settings
 from services.orchestrator.story import Door
+from services.orchestrator.turning import KIND, LEDGER
 
 log = structlog.get_logger(__name__)
 
-LEDGER: Ledger = "orchestrator"
-ACCOUNT = "anthropic"
 SANDBOX_KEY = "sandbox"
 ANTHROPIC = "https://api.anthropic.com"
 TURN_TIMEOUT = timedelta(seconds=30)
@@ -190,25 +188,6 @@ class TurnWorker:
         return self._clients[known]
 
 
-async def on_turn_requested(fact: Recorded[TurnRequested], world: World) -> Decision:
-    """A turn is work for the ledger; one conversation has one turn at a time."""
-    return Decision(
-        rows=[
-            effect_rows.open_row(
-                LEDGER, fact, kind="llm.turn", account=ACCOUNT, order_key=fact.stream, gates=fact.event.gates
-            )
-        ]
-    )
-
-
-async def on_gate_closed(fact: Recorded[GateClosed], world: World) -> Decision:
-    return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
-
-
-async def on_gate_opened(fact: Recorded[GateOpened], world: World) -> Decision:
-    return Decision(rows=[gates.open_row(LEDGER, fact, fact.event.scope)])
-
-
 async def build(
     settings: Settings,
     *,
@@ -232,22 +211,13 @@ async def build(
         own_families=OWN_FAMILIES,
         target=target_of,
     )
-    turns = Reactor(
-        "orchestrator-llm",
-        settings.shard,
-        {TurnRequested: on_turn_requested, GateClosed: on_gate_closed, GateOpened: on_gate_opened},
-        store=store,
-        bus=bus,
-        clock=clock,
-        source=CONSUMER,
-    )
     worker = TurnWorker(
         settings, store=store, bus=bus, clock=clock, bundles=bundles, newest=decides.newest, client=client
     )
     ledger = EffectLedger(
         LEDGER,
         {
-            "llm.turn": Kind(
+            KIND: Kind(
                 perform=worker.perform,
                 withheld=claude.withheld,
                 dead=claude.failed,
@@ -261,13 +231,12 @@ async def build(
     )
 
     async def ready() -> dict[str, str]:
-        return {**decides.health(), **turns.health()}
+        return decides.health()
 
     return App(
         name=CONSUMER,
         loops=[
             Loop("orchestrator", decides.run),
-            Loop("orchestrator-llm", turns.run),
             Loop("llm worker", ledger.run),
             Loop("timers", timers.DueLoop(store, clock).run),
         ],

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from events.call import CallRequested
-from events.conversation import TimerSet
 from events.phone import CallGuided
 from events.values import Skipped
 from libs.domain import dialogue
@@ -32,15 +31,17 @@ ANOTHER = timedelta(seconds=15)
 GREETING = "Namaste {{contact_name}} ji, this is an automated assistant. Do you have a minute?"
 """What is said first to somebody who may hear the matter; the rest is Claude's."""
 IDENTIFY = (
-    "Find out whether you speak with {{contact_name}}, and nothing else: you do not know yet what it is about. When they "
-    f"say so, call report_intent with {CONFIRMS} before you say anything; what to talk about comes with its result. When it "
-    f"is somebody else, call report_intent with {WRONG_PERSON}."
+    "Ask whether you speak with {{contact_name}}. Nothing else may be said: what the call is about is not known to you yet. "
+    f"Once they say so, report_intent with {CONFIRMS} comes before any word of yours; what to talk about comes with its "
+    f"result. Where it is somebody else, report_intent with {WRONG_PERSON}."
 )
-LOOKED_UP = "Their matter is being looked up. Say so in a few words, and ask nothing."
-ALL_SAID = "All is said about this matter. Answer what they ask, thank them, say goodbye and call end_call."
-STOPPED = "They want to hear nothing more from us. Say that this is noted, say goodbye and call end_call."
-STRANGER = "It was somebody else. Say sorry for the trouble, say goodbye and call end_call."
-COLLEAGUE = "A colleague goes on with this. Say that they will get in touch, say goodbye and call end_call."
+LOOKED_UP = "Their matter is being looked up at this moment: they hear so in a few words, and are asked nothing."
+ALL_SAID = (
+    "Nothing more is to be said about this matter: what they ask is answered, then come thanks, goodbye and end_call."
+)
+STOPPED = "They want to hear nothing more from us: they hear that it is noted, then come goodbye and end_call."
+STRANGER = "It was somebody else: they hear a word of regret for the trouble, then come goodbye and end_call."
+COLLEAGUE = "A colleague goes on with this: they hear that somebody will get in touch, then come goodbye and end_call."
 
 
 def dial(
@@ -138,8 +139,8 @@ def guide(story: Story) -> None:
     )
 
 
-def call_back(story: Story, matter: Matter, timer: TimerSet) -> None:
-    """They asked to be called again at this time: it answers them, as far as the policy lets it."""
+def return_call(story: Story, matter: Matter) -> None:
+    """They asked to be called, or called us: a call answers them, as far as the policy lets it."""
     if story.conversation.phone is not None:
         return
     _, step = _here(story, matter)
@@ -150,7 +151,7 @@ def call_back(story: Story, matter: Matter, timer: TimerSet) -> None:
     if isinstance(way, Way):
         dial(story, matter, way, words, purpose="answer", skipped=skipped)
     elif way.until is not None:
-        story.set_timer("deferred", way.until, matter=matter.id, step=timer.step, name=CALLBACK, channel=VOICE)
+        story.set_timer("deferred", way.until, matter=matter.id, step=matter.step, name=CALLBACK, channel=VOICE)
     else:
         speech.defer(story, matter, NoWay(None, way.decisions, way.skipped))
 

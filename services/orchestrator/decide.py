@@ -266,7 +266,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
             if timer.state in (None, matter.state):
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" if timer.name == calling.CALLBACK:
-            calling.call_back(story, matter, timer)
+            calling.return_call(story, matter)
         case "deferred" | "pending":
             if timer.step == matter.step and not matter.asked:
                 if timer.name == together.GATHER:

@@ -74,6 +74,7 @@ class Orchestrator:
             message.Failed: self.on_message,
             message.Bounced: self.on_message,
             message.Priced: self.on_priced,
+            call.CameIn: self.on_came_in,
             call.Answered: self.on_call,
             call.TurnTaken: self.on_call,
             call.ToolCalled: self.on_call,
@@ -295,6 +296,16 @@ class Orchestrator:
     async def on_priced(self, fact: Recorded[message.Priced], world: World) -> Decision | None:
         """The provider's own price replaces what was reckoned."""
         return self._telling.decision(world, [], await self._gather.spent(world, fact.subject_id, fact.event.cost))
+
+    async def on_came_in(self, fact: Recorded[call.CameIn], world: World) -> Decision | None:
+        """Somebody called us: who is known by the number is called."""
+        event = fact.event
+        contact_id = await self._senders.by_address(world, "voice", [event.digest])
+        if contact_id is None or await erasing.is_erased(world, contact_id):
+            return None
+        story, follows = await self._gather.story_of_contact(world, contact_id, [])
+        on_call.rang(story, fact.subject_id, event, follows)
+        return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
 
     async def on_call(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What happens in a call, or comes of it."""

@@ -7,15 +7,16 @@ from typing import Literal
 from events import call
 from events.base import Event
 from events.call import EndReason
+from events.conversation import Escalated
 from events.followup import AttemptUnanswered
-from events.phone import CallBegun, CallOutcome, CallOver, Talked
+from events.phone import CallBegun, CallOutcome, CallOver, RangUs, Talked
 from events.reach import AddressFailed
 from events.values import Cost
 from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from services.orchestrator import call_tools, hearing, process, turns
+from services.orchestrator import call_tools, calling, focus, hearing, process, turns
 from services.orchestrator.outcomes import ACCOUNT_PATIENCE, GATEWAY_PATIENCE
 from services.orchestrator.story import Story
 
@@ -43,6 +44,17 @@ def hear(story: Story, call_id: str, event: Event) -> None:
             _over(story, phone, "withheld", event.reason)
         case _:
             return
+
+
+def rang(story: Story, call_id: str, event: call.CameIn, follows: str | None) -> None:
+    """The contact called us: they are called about what is spoken of, unless we are on the phone with them already."""
+    story.open(follows)
+    story.tell(RangUs(call=call_id, at=event.at, sender=event.caller))
+    matter = next(iter(focus.in_focus(story)), None)
+    if story.conversation.status != "open" or matter is None:
+        story.tell(Escalated(reason="the contact called us, and no matter is open with them"))
+    elif not story.known.consent.stopped:
+        calling.return_call(story, matter)
 
 
 def costs(event: Event) -> Mapping[str, Cost]:
@@ -116,11 +128,11 @@ def _over(
 
 
 def _goes_on(story: Story, phone: Phone, matter: Matter) -> None:
-    """They were spoken with: a matter without a process goes on in its flow, any other waits for what it was promised."""
+    """They were spoken with: a matter without a process goes on in its flow; where the talk brought nothing we wait, and ask again."""
     followup = story.followups.get(matter.id)
     if matter.process_type is None and matter.step == phone.step:
         process.go_on(story, matter.id)
-    elif followup is not None and matter.asked:
+    elif followup is not None and matter.asked and focus.listens(story, matter.id, "outcome", "no_reply"):
         due_at = story.now + timedelta(minutes=story.known.current.policy.no_reply_minutes)
         name, mark = str(followup.attempts), story.conversation.last_heard(matter.id)
         story.set_timer("no_reply", due_at, matter=matter.id, name=name, mark=mark)

@@ -6,7 +6,7 @@ from events import conversation, followup
 from events.base import Draft
 from libs.kit.folds import Reached
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import calling, index, process
+from services.orchestrator import calling, index, process, turning
 from services.orchestrator.gather import CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.story import Story
 
@@ -61,9 +61,10 @@ class Telling:
         reached: Sequence[Reached] = (),
     ) -> Decision | None:
         """The facts with the rows that go with them; None when there is neither."""
-        own = list(rows)
+        rows = list(rows)
         for draft in drafts:
-            own.extend(index.rows_of(world.tenant, draft, world.now()))
+            rows.extend(index.rows_of(world.tenant, draft, world.now()))
             if isinstance(draft.event, conversation.TimerSet | followup.Scheduled):
-                own.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
-        return Decision(drafts, own, config, reached) if drafts or own else None
+                rows.append(self._shell.timer_row(world.fact, draft.stream, draft.event))
+        own = {n: work for n, draft in enumerate(drafts) if (work := turning.work_of(draft)) is not None}
+        return Decision(drafts, rows, config, reached, own) if drafts or rows else None

@@ -122,6 +122,11 @@ def words_after(called: Sequence[Called], column: int) -> str | None:
     return " ".join(dict.fromkeys(told)) or None
 
 
+def confirmed(called: Sequence[Called]) -> bool:
+    """Whether the result at hand is that somebody is who was asked for."""
+    return any(call.name == REPORT and call.input.get("intent") == CONFIRMS for call in called)
+
+
 def heard(text: str) -> str:
     """A reply without what is said to messages only."""
     return _WRITTEN.sub("", text).strip()

@@ -54,6 +54,7 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
     "ask_reference": ("Could you share the reference number?", "Kripya reference number bhej dijiye.", "कृपया संदर्भ संख्या भेज दीजिए।"),
     "ask_reason": ("May we know the reason?", "Kya hum karan jaan sakte hain?", "क्या हम कारण जान सकते हैं?"),
     "ask_confirm": ("Could you please confirm?", "Kripya confirm kar dijiye.", "कृपया पुष्टि कर दीजिए।"),
+    "ask_who": ("Am I speaking with {person}?", "Kya meri baat {person} ji se ho rahi hai?", "क्या मेरी बात {person} जी से हो रही है?"),
     "ask_that": ("Could you tell us: {topic}?", "Kripya batayein: {topic}?", "कृपया बताएँ: {topic}?"),
     "tell": ("{topic}.", "{topic}.", "{topic}।"),
 }  # fmt: skip

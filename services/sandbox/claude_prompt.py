@@ -67,7 +67,8 @@ class Prompt:
         return self.known("entity_id") if last in ("id", "number", "no") else None
 
 
-_TAGGED = re.compile(r"<(?P<tag>[a-z][\w-]*)>(?P<body>.*?)</(?P=tag)>", re.DOTALL)
+_TAGGED = re.compile(r"<(?P<tag>[a-z][\w-]*)>(?P<body>(?:(?!<(?P=tag)>).)*?)</(?P=tag)>", re.DOTALL)
+"""A block; where rules only speak of one by its name in brackets, none begins."""
 _MOMENT = re.compile(r"(20\d\d-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)\s*(Z|[+-]\d\d:?\d\d)?)?")
 _NOW_LABEL = re.compile(
     r"(?:\bnow\b|\btoday\b|current (?:date|time)|date and time)[^\n]{0,40}?(?=20\d\d-)", re.IGNORECASE

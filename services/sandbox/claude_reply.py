@@ -70,7 +70,8 @@ def compose(
         sentences += _step(prompt, messages, answered, values, column)
     if not sentences:
         sentences = [_fill(ANSWERS["unclear"][column], values)]
-    name = _first_name(prompt, messages, tag)
+    asks_who = "whether you speak with" in prompt.instructions  # whose name is not theirs before they say so
+    name = "" if asks_who else _first_name(prompt, messages, tag)
     opening = not messages and not any(turn.role == "agent" for turn in prompt.history)
     if opening or name:
         greeting = GREETINGS[column].format(name=f" {name}" if name else "")
@@ -125,6 +126,7 @@ def _values(prompt: Prompt, messages: Sequence[Message], tag: str) -> dict[str, 
         if entity is None and (number := prompt.known(f"{kind}_number") or prompt.known(f"{kind}_id")) is not None:
             entity_type, entity = kind, number
     values = {
+        "person": str(prompt.known("contact_name") or ""),
         "date": _date_in(dated, tag) if dated else "",
         "reference": str(known.get("reference", "")),
         "amount": _amount(known.get("amount")),
@@ -217,6 +219,8 @@ def _wanted(
         return "promise" if values["date"] and not said and {"date", "promise", "pay"} & about else None
     if verb not in ("ask", "request", "find out", "get"):
         return None
+    if topic.startswith("whether you speak with"):
+        return "ask_who"
     if {"date", "when", "day"} & about:
         if values["date"] or "already_paid" in answered:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots
+from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots, claude_summary
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
 from services.sandbox.claude_slots import Answered, Offered
@@ -65,6 +65,11 @@ class Mind:
             read(t.text, self.prompt.now.replace(tzinfo=None)) for t in self.prompt.history if t.role == "contact"
         ]
         hint = self.prompt.language if self.prompt.language in ("en", "hi", "hi-Latn") else None
+        if self.on_the_phone and not hint:  # "Hello?" is of no language: we go on in the one in which we began
+            ours = [t.text for t in self.prompt.history if t.role == "agent"]
+            said = [*before, *self.messages]
+            if all({each.notion.name for each in message.notions} <= {"greeting"} for message in said):
+                return language([read(text, self.prompt.now.replace(tzinfo=None)) for text in ours], "en")
         return language(self.messages, hint or language(before, self.prompt.language or "en"))
 
     @cached_property
@@ -82,8 +87,9 @@ class Mind:
 
     @cached_property
     def reply(self) -> Reply:
-        """The next message to the contact."""
-        return compose(self.prompt, self.messages, self.language, self.slots, self.answers)
+        """The next message to the contact; who has just said that they are the one hears first what it is about."""
+        messages = [] if claude_calls.confirmed(self.prompt.called) else self.messages
+        return compose(self.prompt, messages, self.language, self.slots, self.answers)
 
     @property
     def on_the_phone(self) -> bool:
@@ -150,6 +156,8 @@ class Mind:
 
     def fill(self, tool: Mapping[str, Any]) -> dict[str, Any]:
         """An input that fits the tool's schema."""
+        if tool["name"] == claude_summary.TOOL:
+            return claude_summary.written(self.prompt)
         if self.plans and tool["name"] == claude_plan.FINISH:
             return claude_plan.finished(claude_plan.done_in(self.prompt.done or ""))
         value = self._value("", tool.get("input_schema") or {"type": "object"}, {})

@@ -135,12 +135,12 @@ def _contact(number: int, role: str, organization: str, *, consent: Mapping[str,
     (person,) = (each for each in PEOPLE if each.addresses["chat"] == f"c_{number}")
     channels = tuple(
         Channel(channel=channel, address=address, consent=_agreed(consent[channel]) if channel in consent else None)
-        for channel, address in person.addresses.items()
+        for channel, address in {**person.addresses, "voice": person.addresses["whatsapp"]}.items()
     )
     return Contact(id=f"c_{number}", name=person.name, role=role, organization=organization, channels=channels)
 
 
-FORM = dict.fromkeys(("whatsapp", "sms", "email", "chat"), "order form, box ticked")
+FORM = dict.fromkeys(("whatsapp", "sms", "voice", "email", "chat"), "order form, box ticked")
 
 CONTACTS = (
     _contact(123, "accounts payable", "Acme Corp", consent={**FORM, "email": "contract, clause 9"}),

@@ -9,6 +9,7 @@ from events import message
 from events.base import Envelope, Event, Recorded, tag_of
 from events.contact import Registered
 from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, MessageRequested
+from events.phone import Talked
 from events.reach import AddressFailed, AddressWorks
 from events.values import Attachment, Body, Choice, Cost, PolicyDecision
 from libs.testkit.nouns import MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE, TENANT
@@ -133,3 +134,15 @@ def test_a_contact_shows_the_addresses_at_which_nothing_arrives():
         Contact
     )
     assert [each["channel"] for each in row.failing] == ["whatsapp"]
+
+
+def test_what_was_said_on_the_phone_reads_as_messages_of_both_sides():
+    talked = Talked(call="c-1", turn=2, contact="20 February tak", agent="Note kar", at=MORNING, interrupted=True)
+    first = Talked(call="c-1", turn=0, contact="", agent="Namaste", at=MORNING)
+    rows = after(MESSAGES, ("conversation-1", first), ("conversation-1", talked)).all(Message)
+    told = [(row.direction, row.channel, row.content, row.status) for row in rows]
+    assert sorted(told) == [
+        ("inbound", "voice", "20 February tak", "delivered"),
+        ("outbound", "voice", "Namaste", "delivered"),
+        ("outbound", "voice", "Note kar", "delivered"),
+    ]

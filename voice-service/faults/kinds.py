@@ -44,7 +44,11 @@ KINDS: Sequence[Kind] = (
     Kind("both voices muted", "both voices", {"mute": True}),
     Kind("none", "none", {}),
 )
-PATHS = {"stt": ("/deepgram/live/faults",), "llm": ("/anthropic/faults",), "tts": ("/cartesia/faults",)}
+PATHS: dict[Where, tuple[str, ...]] = {
+    "stt": ("/deepgram/live/faults",),
+    "llm": ("/anthropic/faults",),
+    "tts": ("/cartesia/faults",),
+}
 PATHS |= {"both voices": ("/cartesia/faults", "/elevenlabs/faults"), "none": ()}
 SHORT: Sequence[str] = (
     "stt killed",

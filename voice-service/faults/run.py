@@ -10,11 +10,13 @@ from typing import Any, Protocol
 from events.base import Recorded
 from events.call import CallRequested, Ended, ProviderSwitched, TurnTaken
 from faults.kinds import PATHS, Kind
+from libs.domain import numerals
 
 MONTHS = ("February", "March")
 """Enough dates that no two calls at a time name the same."""
 OPENING = "Namaste, invoice ka payment kab tak hoga?"
 BYE = "Theek hai, bye."
+YEAR = numerals.year(2026, "hi-Latn")
 PATIENCE_S = 1.2
 APART_S = 0.25
 """Between two calls that begin."""
@@ -83,13 +85,14 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
     day, month = date
     promise = f"Haan ji, {day} {month} tak kar denge."
     acts = [
-        {"on": "heard", "when": "kab tak", "do": [{"say": promise}]},
-        {"on": "heard", "when": rf"\b{month} 2026", "do": [{"say": BYE}]},
-        {"on": "silence", "after_seconds": 7, "do": [{"say": BYE}]},
+        {"on": "heard", "do": [{"say": promise}]},
+        {"on": "heard", "when": rf"\b{month} {YEAR}", "do": [{"say": BYE}]},
+        {"on": "silence", "after_seconds": 4, "do": [{"say": BYE}]},
     ]
     phone = {"rings_seconds": 0.5, "acts": acts, "deaf": True, "patience_seconds": PATIENCE_S}
     await world.control("PUT", f"/phones/{number}", phone)
-    when = f"ji, {day} {month} tak" if kind.where == "llm" else rf"\b{day} {month}\b"
+    in_words = f"{_spoken(day)} {month}"  # as our voice says it; the contact says figures
+    when = {"llm": f"ji, {day} {month} tak", "stt": rf"\b{day} {month}\b"}.get(kind.where, rf"\b{in_words}\b")
     for path in PATHS[kind.where]:
         await world.control("POST", path, {**kind.fault, "when": when})
     intent = await world.call(to=number, opening=OPENING, channels=[])
@@ -109,9 +112,15 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
         times = said.count(_plain(each))
         if times != 1:
             (found.doubled if times else found.lost).append(f"{each} told {times} times: {said}")
-    answers = len(re.findall(rf"\b{day} {month} 2026", " ".join(call["heard"][1:])))
-    if answers != 1:
-        (found.doubled if answers else found.lost).append(f"the date heard {answers} times: {call['heard']}")
+    told = " ".join(turn.agent for turn in turns)
+    for who, words, named in (
+        ("the contact", " ".join(call["heard"]), f"{in_words} {YEAR}"),
+        ("the log", told, f"{day} {month} 2026"),
+    ):
+        if (times := len(re.findall(rf"\b{named}", words))) > 1:
+            found.doubled.append(f"{who} heard the date {times} times: {words}")
+    if f"{day} {month} 2026" not in told:
+        found.lost.append(f"the date was not answered: {told}")
 
 
 def silences(moments: Sequence[dict[str, Any]]) -> list[float]:
@@ -123,6 +132,10 @@ def silences(moments: Sequence[dict[str, Any]]) -> list[float]:
             found.append(round(max(0.0, each["at"] - last), 2))
         last = max(last, each["end"] if each["end"] is not None else each["at"])
     return found
+
+
+def _spoken(day: int) -> str:
+    return numerals.cardinal(day, "hi-Latn")
 
 
 def _plain(text: str) -> str:

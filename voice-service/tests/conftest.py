@@ -72,7 +72,7 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture
 async def voice(
-    sandbox: str, database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str
+    sandbox: str, database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
 ) -> AsyncIterator[Voice]:
     # As the emulators' clock, which is a process's own: Exotel's list of calls is searched by time.
     await clock.set(NOON)
@@ -83,7 +83,13 @@ async def voice(
         stack.push_async_callback(bus.close)
         port = free_port()
         origin = f"http://127.0.0.1:{port}"
-        settings = Settings(environment={}, sandbox_urls=sandbox_urls(sandbox), origin=origin, profile="development")
+        settings = Settings(
+            environment={},
+            sandbox_urls=sandbox_urls(sandbox),
+            origin=origin,
+            profile="development",
+            objects_url=(tmp_path / "objects").as_uri(),
+        )
         own = await store_of(role="converse_voice")
         await published(store, clock)
         service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2), poll_every_s=1.0)

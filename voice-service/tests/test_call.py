@@ -1,12 +1,15 @@
 """A whole call: dialled once, answered, talked, and told fact by fact. Each takes as long as people talk."""
 
 import asyncio
+import json
 
 from voice_world import Voice, until
+from websockets.asyncio.client import connect
 
 from events.call import Answered, Dialled, Ended, OutcomeUnknown, Ringing, ToolCalled, TurnTaken
 from libs.testkit.nouns import PRIYA_PHONE
 
+TALKS_ON = [{"on": "heard", "once": False, "do": [{"wait": 1.0, "say": "Haan ji, main sun rahi hoon."}]}]
 HANGS_UP = [{"on": "answered", "do": [{"wait": 0.2, "hang_up": True}]}]
 
 
@@ -29,6 +32,8 @@ async def test_priya_promises_to_pay_and_hears_goodbye(voice: Voice):
     assert tools == [(1, "report_intent"), (2, "end_call")]
     assert ended.costs["telephony"].micros == 800_000, "one pulse of a minute"
     assert {"stt", "tts"} <= set(ended.costs)
+    assert {each.component for each in ended.consumed} == {"telephony", "stt", "tts", "llm"}
+    assert sum(ended.waits["total"].values()) == 2, "each answer in its bucket"
     assert len(await voice.told(intent, Dialled)) == len(await voice.told(intent, Answered)) == 1
     [placed] = await voice.placed()
     call = await voice.control("GET", f"/exotel/calls/{placed['sid']}")
@@ -47,7 +52,7 @@ async def test_who_is_interrupted_is_silent_and_only_what_was_heard_counts(voice
     opening, *_ = await voice.told(intent, TurnTaken)
     assert opening.interrupted
     assert opening.agent
-    assert intent.event.opening.startswith(opening.agent)
+    assert opening.agent.startswith("Namaste Priya ji"), "as it was written, and spoken where it was cut off"
     assert len(opening.agent) < len(intent.event.opening)
     [placed] = await voice.placed()
     moments = (await voice.control("GET", f"/exotel/calls/{placed['sid']}"))["moments"]
@@ -102,4 +107,36 @@ async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: s
     )
     assert (wrong.status_code, right.status_code) == (401, 200)
     calls = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()
-    assert calls == {"active_calls": 0, "calls": [], "latency": {}, "hints": []}
+    assert calls == {
+        "active_calls": 0,
+        "calls": [],
+        "latency": {},
+        "hints": [],
+        "degraded": False,
+        "rupees_per_minute": {},
+    }
+
+
+async def test_a_stream_of_a_call_that_somebody_holds_or_of_nobodys_is_closed(voice: Voice, secret: str):
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": TALKS_ON, "deaf": True})
+    intent = await voice.call()
+    await voice.until(intent, Answered)
+    url = f"{voice.origin.replace('http', 'ws', 1)}/api/v1/voice/media/w/default/{secret}"
+
+    async def opened(call: str) -> int:
+        """The close code of a stream that says it is this call's."""
+        async with connect(f"{url}?call={call}") as socket:
+            start = {"call_sid": "another", "custom_parameters": {"call": call}}
+            for frame in (
+                {"event": "connected"},
+                {"event": "start", "stream_sid": "MZ2", "start": {"stream_sid": "MZ2", **start}},
+            ):
+                await socket.send(json.dumps(frame))
+            await socket.wait_closed()
+            return socket.close_code or 0
+
+    assert await opened(str(intent.id)) == await opened("00000000-0000-0000-0000-000000000000") == 1008
+    [placed] = await voice.placed()
+    await voice.control("POST", f"/exotel/calls/{placed['sid']}/hang-up")
+    [ended] = await voice.until(intent, Ended)
+    assert ended.reason == "contact_hung_up", "the first stream went on"

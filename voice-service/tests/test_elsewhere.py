@@ -1,11 +1,15 @@
 """Calls whose media run in another runtime: our engine answers by words, each turn once, and tells the same facts."""
 
 import asyncio
+from itertools import count
+from typing import Any
 
+import pytest
 from media_runtime import MediaRuntime
 from voice_world import Voice, published, until
 
 from events.call import Answered, Dialled, Ended, Summarised, ToolCalled, TurnTaken
+from events.phone import CallGuided
 from libs.testkit.nouns import PRIYA_PHONE
 
 LINES = ["Haan ji, boliye.", "20 February tak payment kar denge.", "Theek hai, bye."]
@@ -37,6 +41,32 @@ async def test_another_runtime_asks_turn_by_turn_and_the_facts_are_as_of_our_own
     assert (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()["active_calls"] == 0
 
 
+@pytest.mark.parametrize(("status", "heard"), [("done", "bhej diya hai"), ("failed", "nahi ho paya")])
+async def test_what_came_of_a_tool_is_told_before_the_answer(voice: Voice, status: str, heard: str):
+    await published(voice.store, voice.clock, "voice: {telephony: {media_url: 'ws://127.0.0.1:9/nobody'}}\n")
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 25})
+    intent = await voice.call()
+
+    async def orchestrates() -> None:
+        [asked] = await voice.until(intent, ToolCalled)
+        assert (asked.tool, asked.said) == ("send_on_channel", "Mujhe invoice WhatsApp pe bhej do.")
+        answers = {str(asked.number): {"status": status}}
+        guided = CallGuided(call=str(intent.id), instructions="Go on.", channels=["whatsapp"], answers=answers)
+        await voice.happens(guided)
+
+    orchestrating = asyncio.create_task(orchestrates())
+    said = {"call_id": str(intent.id), "turn": 1, "speaker": "contact", "text": "Mujhe invoice WhatsApp pe bhej do."}
+
+    async def known() -> dict[str, Any]:
+        answer = await voice.client.post(f"{voice.origin}/api/v1/voice/transcript", json=said, timeout=30)
+        return answer.json() if answer.status_code == 200 else {}
+
+    reply = await until(known)
+    await orchestrating
+    assert heard in reply["say"]
+    assert reply["tools"] == ["send_on_channel"]
+
+
 async def test_what_a_runtime_may_not_say_is_a_problem_that_tells_why(voice: Voice):
     await published(voice.store, voice.clock, "voice: {telephony: {media_url: 'ws://127.0.0.1:9/nobody'}}\n")
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 25})
@@ -62,8 +92,10 @@ async def test_what_a_runtime_may_not_say_is_a_problem_that_tells_why(voice: Voi
     [ended] = await voice.until(intent, Ended)
     assert (ended.reason, ended.turns) == ("contact_hung_up", 1)
 
+    further = count(7)
+
     async def over() -> bool:
-        return (await post("transcript", said | {"turn": 7}))[0] == 409
+        return (await post("transcript", said | {"turn": next(further)}))[0] == 409
 
     await until(over)
     assert (await post("transcript", said))[0] == 200, "what was answered is answered again"

@@ -34,7 +34,7 @@ async def ask(house: House, count: int, acts: list[dict[str, object]]):
 
 async def holder(house: House, call: object) -> WorkerProcess:
     for worker in house.workers:
-        if worker.running and any(each["call_id"] == str(call) for each in await house.active(worker)):
+        if str(call) in await house.holds(worker):
             return worker
     raise AssertionError(f"nobody holds {call}")
 
@@ -67,7 +67,13 @@ async def test_calls_that_die_with_their_process_are_ended_by_a_sibling_once(hou
     calls = list(intents.values())
     await asyncio.gather(*(house.voice.until(intent, TurnTaken, 2) for intent in calls))
     victim = await holder(house, calls[0].id)
-    dying = {each["call_id"] for each in await house.active(victim)}
+    dying = await house.holds(victim)
+    for worker in house.workers:
+
+        async def knows_all_calls(worker: WorkerProcess = worker) -> bool:
+            return {each["call_id"] for each in await house.active(worker)} == {str(call.id) for call in calls}
+
+        await until(knows_all_calls)
 
     async def used() -> bool:
         found: int = await house.voice.store.pool.fetchval(

@@ -20,17 +20,14 @@ from libs.testkit.servers import MASTER
 
 HERE = Path(__file__).resolve().parent
 READY_S = 60.0
+_HELD = """SELECT c.call FROM voice.call c JOIN voice.worker w ON w.id = c.held_by
+WHERE c.state <> 'over' AND w.name = $1"""
 
 
 def sandbox_urls(sandbox: str) -> dict[str, str]:
     """Where a sandbox's emulators are, by provider."""
-    paths = {
-        "telephony": "exotel",
-        "stt": "deepgram",
-        "tts": "cartesia",
-        "tts_elevenlabs": "elevenlabs",
-        "llm": "anthropic",
-    }
+    paths = {"telephony": "exotel", "stt": "deepgram", "tts": "cartesia", "llm": "anthropic"}
+    paths["tts_elevenlabs"] = "elevenlabs"
     return {name: f"{sandbox}/sandbox/{path}" for name, path in paths.items()}
 
 
@@ -120,12 +117,16 @@ class House:
         for worker in self.workers:
             await worker.child.stop((signal.SIGKILL,))
 
+    async def holds(self, worker: WorkerProcess) -> set[str]:
+        """The calls that a process holds."""
+        rows = await self.voice.store.pool.fetch(_HELD, worker.name)
+        return {str(row["call"]) for row in rows}
+
     async def active(self, worker: WorkerProcess) -> list[dict[str, Any]]:
-        """The calls that go on in a process."""
+        """The calls that go on in all processes, as one of them says."""
         answer = await self.voice.client.get(f"{worker.origin}/api/v1/voice/calls")
         answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["calls"]
-        return found
+        return [each for each in answer.json()["calls"] if each["worker"] == worker.name]
 
     async def _ready(self, worker: WorkerProcess) -> bool:
         try:

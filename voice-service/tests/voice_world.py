@@ -24,7 +24,6 @@ CONVERSATION = "conversation-1"
 T = TypeVar("T")
 
 BUNDLE = {
-    "settings.yaml": "channels: {voice: {enabled: true, provider: exotel}}\n",
     "prices.yaml": """prices:
   - {provider: exotel, unit: minute, currency: INR, amount: 0.80, effective: 2026-01-01}
   - {provider: deepgram, unit: minute, currency: USD, amount: 0.0078, effective: 2026-01-01}
@@ -34,19 +33,20 @@ BUNDLE = {
 }
 
 
-def bundle(settings: str = "") -> Bundle:
-    """The bundle, with more in its settings."""
-    given = {**BUNDLE, "settings.yaml": BUNDLE["settings.yaml"] + settings}
+def bundle(settings: str = "", credentials: str = "{}") -> Bundle:
+    """The bundle, with more in its settings and with credentials of the channel."""
+    channel = f"{{enabled: true, provider: exotel, credentials: {credentials}}}"
+    given = {**BUNDLE, "settings.yaml": f"channels: {{voice: {channel}}}\n{settings}"}
     loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock, settings: str = "") -> None:
-    """The bundle is in force, with more in its settings."""
-    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings}")
+async def published(store: Store, clock: Clock, settings: str = "", credentials: str = "{}") -> None:
+    """The bundle is in force, with more in its settings and with credentials of the channel."""
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(settings), cause)
+    await publish(store, TENANT, bundle(settings, credentials), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:

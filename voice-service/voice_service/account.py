@@ -5,6 +5,7 @@ from libs.kit import buckets
 from libs.kit.buckets import Limits
 from libs.kit.bundles import Bundles, NothingPublished, Publications
 from libs.kit.store import Store
+from voice_service import summary
 from voice_service.handle import LEDGER
 from voice_service.settings import ChannelOff, Settings
 
@@ -38,3 +39,4 @@ class Account:
         rate = self._settings.dials_per_second
         limits = Limits(rate=rate, burst=max(1.0, rate), concurrency=8)
         await buckets.configure(self._store.pool, LEDGER, tenant, "voice", limits, killed=killed)
+        await buckets.configure(self._store.pool, LEDGER, tenant, summary.ACCOUNT, summary.LIMITS)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from loguru import logger as pipecat_log
 
@@ -16,6 +17,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
+from voice_service import reads
 from voice_service.account import Account
 from voice_service.brain import Brain
 from voice_service.calls import Calls
@@ -23,17 +25,24 @@ from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
 from voice_service.facts import Facts
+from voice_service.flow import Flow
 from voice_service.guides import Guides
 from voice_service.handle import CONSUMER, DIAL, LEDGER, Handlers, target
 from voice_service.http import routes
 from voice_service.leases import BEAT, LEASE, Worker
+from voice_service.measures import Siblings
 from voice_service.orphans import Orphans
 from voice_service.poll import EVERY_S, Poll
 from voice_service.providers.shared import Shared
+from voice_service.reads import shown
+from voice_service.recording import Recordings
 from voice_service.settings import Settings
+from voice_service.summary import SUMMARISE, Summariser
 
 NAME = "voice"
 TIMEOUT = timedelta(seconds=10)
+SUMMARIES = 4
+"""How many are written at once: calls come first."""
 
 
 async def build(
@@ -56,18 +65,31 @@ async def build(
     pipecat_log.add(sys.stderr, level="WARNING")
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
+    auth = Auth(store.tenants, profile=settings.profile)
     calls = Calls()
     facts = Facts(store, clock)
-    worker = Worker(store, name=settings.worker, lines=settings.calls, beat=beat, lease=lease)
     shared = Shared(settings.folder)
+    worker = Worker(
+        store,
+        name=settings.worker,
+        origin=settings.origin,
+        lines=settings.calls,
+        given_up=shared.quiet,
+        beat=beat,
+        lease=lease,
+    )
     guides = Guides(store, settings.shard)
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides)
+    recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
+    siblings = Siblings(
+        store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
+    )
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
-        Handlers().table(),
+        Handlers(recordings.wake).table(),
         store=store,
         bus=bus,
         clock=clock,
@@ -83,6 +105,10 @@ async def build(
         source=NAME,
         room=worker.room,
     )
+    summariser = Summariser(settings, store, bundles, clock)
+    afterwards = EffectLedger(
+        LEDGER, {SUMMARISE: summariser.kind()}, store=store, clock=clock, source=NAME, slots=SUMMARIES
+    )
     poll = Poll(settings, store, bundles, clock, client, desk.told, every_s=poll_every_s)
     orphans = Orphans(store, facts, worker)
     account = Account(settings, store, bundles)
@@ -97,21 +123,26 @@ async def build(
     async def close() -> None:
         await worker.end()
         await shared.close()
+        await summariser.close()
         await client.aclose()
 
     return App(
         name=NAME,
-        routes=routes(
-            desk.door, desk.told, desk.talks, calls, elsewhere, Auth(store.tenants, profile=settings.profile), clock
-        ),
+        routes=[
+            *routes(desk.door, desk.told, desk.talks, elsewhere, Flow(store, clock, worker), auth, clock),
+            *reads.routes(siblings, recordings, bundles, auth),
+        ],
         loops=[
             Loop("reactor", reactor.run),
             Loop("effects", ledger.run),
+            Loop("summaries", afterwards.run),
             Loop("heartbeat", worker.run),
             Loop("orphans", orphans.run),
             Loop("guides", guides.run),
             Loop("poll", poll.run),
             Loop("account", account.run),
+            Loop("recordings", recordings.run),
+            Loop("siblings", siblings.run),
         ],
         ready=ready,
         drain=drain,

@@ -1,6 +1,6 @@
 """Claude in a call by text: the same prompt and tools as in our own pipeline, for those who speak and hear elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,12 +8,13 @@ import anthropic
 import msgspec
 from anthropic import AsyncAnthropic
 
-from events.base import Recorded
 from events.call import CallRequested
+from events.phone import CallGuided
 from libs.config.bundle import Bundle
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.llm import calls as prompts
+from voice_service import lines
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
 from voice_service.tools import NOT_DONE_YET, OWN_WORDS
@@ -23,6 +24,9 @@ ROUNDS = 3
 """How often Claude is asked for one answer: it may speak of what a tool came to."""
 
 Called = tuple[str, dict[str, Any]]
+Newest = Callable[[], Awaitable[CallGuided | None]]
+CameOf = Callable[[Sequence[Called], int], Awaitable[tuple[Sequence[Mapping[str, Any] | None], bool]]]
+"""Takes tools and how many were called in this turn before them: the result of each, and whether they want words."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,40 +66,59 @@ class Brain:
         self._shared = shared
 
     async def answer(
-        self, bundle: Bundle, intent: Recorded[CallRequested], before: Sequence[Spoke], text: str
+        self,
+        bundle: Bundle,
+        asked: CallRequested,
+        before: Sequence[Spoke],
+        text: str,
+        *,
+        newest: Newest,
+        came_of: CameOf,
     ) -> Answer:
-        """The answer to what the contact said. Raises Problem 503 where Claude does not answer."""
-        asked = intent.event
+        """The answer to what the contact said. Raises Problem 503 where Claude does not answer.
+
+        `newest` gives what the call goes on with by now, `came_of` what came of the tools that Claude called.
+        """
         try:
             door = self._settings.door(bundle)
         except ChannelOff as off:
             raise Problem(404, "There are no calls here", str(off)) from off
         claude = self._shared.claude(door.urls["llm"], door.keys["llm"])
-        voice = self._settings.voice(bundle, door, asked.language or "hi")
+        voice = self._settings.voice(bundle, door, lines.spoken_language(asked))
         models = [each.model for each in voice.chains.minds]
         now = self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone))
-        system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
         messages = _history(asked.opening, before, text)
         words: list[str] = []
         called: list[Called] = []
         tokens: dict[tuple[str, str], int] = {}
         for _ in range(ROUNDS):
+            guide = await newest() or asked
+            system = prompts.system(guide.instructions, guide.context, now, voice.max_response_words)
             told = await _asked(
                 claude,
                 models,
                 max_tokens=MAX_TOKENS,
                 system=[{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
                 messages=messages,
-                tools=_tools(asked),
+                tools=_tools(guide),
             )
             _count(tokens, told)
             words += [block.text.strip() for block in told.content if block.type == "text" and block.text.strip()]
             uses = [block for block in told.content if block.type == "tool_use"]
-            called += [(use.name, dict(use.input)) for use in uses]
-            if all(use.name in OWN_WORDS for use in uses):
+            asks = [(use.name, dict(use.input)) for use in uses]
+            results, speaks = await came_of(asks, len(called)) if asks else ([], False)
+            called += asks
+            if words and not speaks and all(name in OWN_WORDS for name, _ in asks):
                 break
             messages.append({"role": "assistant", "content": [block.model_dump() for block in told.content]})
-            messages.append({"role": "user", "content": [_result(use.id) for use in uses]})
+            messages.append(
+                {
+                    "role": "user",
+                    "content": [_result(use.id, result) for use, result in zip(uses, results, strict=True)],
+                }
+            )
+            if not uses or any(name == prompts.END_CALL for name, _ in asks):
+                break
         end = any(name == prompts.END_CALL for name, _ in called)
         counted = [(unit, named, count) for (unit, named), count in tokens.items() if count]
         return Answer(say=" ".join(words), tools=called, end=end, tokens=counted)
@@ -112,14 +135,14 @@ async def _asked(claude: AsyncAnthropic, models: Sequence[str], **request: Any) 
     raise Problem(503, "Claude does not answer", why, headers={"retry-after": "1"})
 
 
-def _tools(asked: CallRequested) -> Any:
+def _tools(told: CallRequested | CallGuided) -> Any:
     return [
         {
             "name": each["name"],
             "description": each["description"],
             "input_schema": {"type": "object", "properties": each["properties"], "required": each["required"]},
         }
-        for each in prompts.tools(asked.intents, asked.channels)
+        for each in prompts.tools(told.intents, told.channels, told.tools)
     ]
 
 
@@ -147,8 +170,10 @@ def _history(opening: str, before: Sequence[Spoke], text: str) -> Any:
     return messages
 
 
-def _result(use: str) -> dict[str, Any]:
-    return {"type": "tool_result", "tool_use_id": use, "content": f'{{"status": "noted", "note": "{NOT_DONE_YET}"}}'}
+def _result(use: str, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    told = dict(result) if result else {"status": "noted", "note": NOT_DONE_YET}
+    failed = {"is_error": True} if told.get("status") in ("failed", "refused") else {}
+    return {"type": "tool_result", "tool_use_id": use, "content": msgspec.json.encode(told).decode(), **failed}
 
 
 def _count(tokens: dict[tuple[str, str], int], told: Any) -> None:

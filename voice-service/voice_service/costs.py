@@ -1,29 +1,82 @@
-"""What a call costs by component, by the bundle's dated prices."""
+"""What a call has taken so far, and what that costs by the bundle's dated prices."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from events.call import Consumed
 from events.values import Cost
+from libs.channels.exotel_media import RATE
+from libs.config import call_costs
+from libs.config.call_costs import Usage
 
 if TYPE_CHECKING:
     from voice_service.calls import Call
 
+BYTES_A_SECOND = 2 * RATE
+HOME = call_costs.HOME
+
+
+class Meter:
+    """Who hears and who speaks, by provider and model (`deepgram nova-3`), and how much each has done.
+
+    The call counts on without knowing: bytes that were heard, characters that were spoken. At a switch what is counted so far is
+    put down to whom it was.
+    """
+
+    def __init__(self, ears: str = "deepgram flux-general-multi", mouth: str = "cartesia sonic-3.5") -> None:
+        self.ears = ears
+        self.mouth = mouth
+        self._heard: dict[str, int] = {}
+        self._spoken: dict[str, int] = {}
+
+    def switched(self, call: "Call", component: str, to: str) -> None:
+        """From now on another one does it."""
+        if component == "stt":
+            self._heard, self.ears = _with_rest(self._heard, self.ears, call.stt_bytes), to
+        elif component == "tts":
+            self._spoken, self.mouth = _with_rest(self._spoken, self.mouth, call.characters), to
+
+    def heard(self, all_bytes: int) -> dict[tuple[str, str], int]:
+        """Bytes by provider and model, of all that were sent."""
+        return _parted(_with_rest(self._heard, self.ears, all_bytes))
+
+    def spoken(self, all_characters: int) -> dict[tuple[str, str], int]:
+        """Characters by provider and model, of all that were spoken."""
+        return _parted(_with_rest(self._spoken, self.mouth, all_characters))
+
+
+def _parted(counted: dict[str, int]) -> dict[tuple[str, str], int]:
+    return {(who.partition(" ")[0], who.partition(" ")[2]): count for who, count in counted.items()}
+
+
+def _with_rest(known: dict[str, int], who: str, whole: int) -> dict[str, int]:
+    rest = max(0, whole - sum(known.values()))
+    return {**known, who: known.get(who, 0) + rest}
+
+
+def consumed(call: "Call", at: datetime) -> list[Consumed]:
+    """What a call took of each provider so far."""
+    usage = Usage(
+        seconds=call.seconds,
+        heard={who: count / BYTES_A_SECOND for who, count in call.meter.heard(call.stt_bytes).items()},
+        spoken=call.meter.spoken(call.characters),
+        tokens=call.tokens,
+    )
+    return call_costs.consumed(usage, call.bundle, at.date(), call.money.pulse_s)
+
 
 def costs(call: "Call", at: datetime) -> dict[str, Cost]:
-    """What a call took by component, by the bundle's dated prices; a component without a price is left out."""
-    pulses = -(-call.seconds // 60)
-    used: list[tuple[str, str, Any, float, str | None]] = [
-        ("telephony", "exotel", "minute", pulses, None),
-        ("stt", "deepgram", "minute", call.stt_bytes / 2 / 8000 / 60, None),
-        ("tts", "cartesia", "character", call.characters, None),
-        *(("llm", "anthropic", unit, count, category) for (unit, category), count in call.tokens.items()),
-    ]
-    found: dict[str, Cost] = {}
-    for component, provider, unit, count, category in used:
-        price = call.bundle.price(provider, unit, at.date(), category)
-        if price is None:
-            continue
-        before = found[component].micros if component in found else 0
-        micros = before + round(float(price.minor_units(1)) * 10_000 * count)
-        found[component] = Cost(currency=price.currency, micros=micros)
-    return found
+    """What a call took by component; a component without a price is left out."""
+    return call_costs.by_component(consumed(call, at), call.bundle, at.date())
+
+
+def rupees_per_minute(call: "Call", at: datetime) -> float:
+    """What a connected minute of it came to."""
+    micros = call_costs.total(costs(call, at).values(), call.bundle, at.date())
+    return call_costs.per_minute(micros, call.seconds) / 1_000_000
+
+
+def too_dear(call: "Call", at: datetime) -> bool:
+    """Whether it has cost what one call may."""
+    limits = call.money.per_call
+    return bool(limits) and call_costs.over(costs(call, at), limits, call.bundle, at.date())

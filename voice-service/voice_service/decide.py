@@ -7,7 +7,18 @@ from uuid import UUID
 import msgspec
 
 from events.base import Draft, Event, Recorded
-from events.call import Answered, CallRequested, Dialled, Ended, EndReason, OutcomeUnknown, Rejected, Ringing, Withheld
+from events.call import (
+    Answered,
+    CallRequested,
+    Consumed,
+    Dialled,
+    Ended,
+    EndReason,
+    OutcomeUnknown,
+    Rejected,
+    Ringing,
+    Withheld,
+)
 from events.values import Cost
 from libs.channels.exotel import OVER, Status
 from libs.channels.outcome import Refused
@@ -27,6 +38,8 @@ class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turns: int = 0
     costs: dict[str, Cost] = {}
     latency_ms: dict[str, dict[str, int]] = {}
+    waits: dict[str, dict[str, int]] = {}
+    consumed: list[Consumed] = []
 
 
 class ToldEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -122,4 +135,6 @@ def cut_off(conversation: str, used: Used, told: ToldEnd | None) -> Ended:
         turns=used.turns,
         costs=used.costs,
         latency_ms=used.latency_ms,
+        waits=used.waits,
+        consumed=used.consumed,
     )

@@ -17,15 +17,14 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service import decide, pipeline
+from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
-from voice_service.costs import costs
-from voice_service.decide import Used
 from voice_service.facts import Facts, known
 from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
 from voice_service.providers.shared import Shared
+from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -53,6 +52,7 @@ class Desk:
         worker: Worker,
         shared: Shared,
         guides: Guides,
+        recordings: Recordings,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -63,6 +63,7 @@ class Desk:
         self._worker = worker
         self._shared = shared
         self._guides = guides
+        self._recordings = recordings
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -79,7 +80,6 @@ class Desk:
             return
         if decide.over(status):
             self._worker.leaves(row["call"])
-            self._shared.quiet(row["call"])
             end = msgspec.json.encode(decide.told_end(status)).decode()
             if await self._store.pool.fetchval(_TOLD, tenant, row["call"], end):
                 return
@@ -103,7 +103,7 @@ class Desk:
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await socket.close(TRY_AGAIN_LATER)
             return
-        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls.tracker)  # type: ignore[arg-type] # by its row
+        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls)  # type: ignore[arg-type] # by its row
         if not await self._worker.holds(id_, self._held(tenant, call, socket)):
             log.warning("a further stream of a call", call=str(id_))
             await socket.close(UNKNOWN_CALL)
@@ -113,13 +113,15 @@ class Desk:
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
+            await self._recordings.begin(call)
             await pipeline.talk(
                 socket,
                 started.stream,
                 call,
                 door,
-                self._settings.voice(bundle, door, call.intent.event.language or "hi"),
+                self._settings.voice(bundle, door, lines.spoken_language(call.intent.event)),
                 self._shared,
+                self._clock,
                 self._clock.now().astimezone(ZoneInfo(bundle.policy.timezone)),
             )
         except Exception:
@@ -127,24 +129,17 @@ class Desk:
         finally:
             call.over()
             await asyncio.shield(writing)
+            await asyncio.shield(self._recordings.end(call))
             self._calls.live.pop(id_, None)
             self._guides.leave(id_)
             self._worker.frees(id_)
 
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
-        def used() -> Used:
-            return Used(
-                seconds=call.seconds,
-                turns=call.turns,
-                costs=costs(call, self._clock.now()),
-                latency_ms=call.tracker.percentiles(),
-            )
-
         async def hang_up() -> None:
             with contextlib.suppress(RuntimeError, OSError):
                 await socket.close(GOING_AWAY)
 
-        return Held(tenant=tenant, used=used, hang_up=hang_up)
+        return Held(tenant=tenant, used=call.used, hang_up=hang_up)
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         try:

@@ -17,7 +17,7 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
-from voice_service import decide
+from voice_service import decide, lines
 from voice_service.leases import MEDIA, Worker
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Door, Settings
@@ -69,7 +69,7 @@ class Dialler:
             return Withheld(str(off))
         if reason := decide.veto(intent, door, bundle, self._clock.now()):
             return Withheld(reason)
-        voice = self._settings.voice(bundle, door, intent.event.language or "hi")
+        voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
         elsewhere = voice.media_url
         if elsewhere is None and not self._worker.room():
             return Retry("every line is busy", FULL_AGAIN, trouble=False)
@@ -82,25 +82,26 @@ class Dialler:
             or f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker.name}/{claim.tenant}/{door.secret}",
             callback=f"{door.origin}/api/v1/voice/status/{claim.tenant}/{door.secret}",
             max_seconds=intent.event.max_seconds,
+            flow=None if elsewhere else door.flow,
         )
         if isinstance(request, ToldRefused):
             return Refused([decide.rejected(intent, request)])
         if elsewhere is None:
-            await self._worker.awaits(claim.tenant, intent.id)
+            await self._worker.awaits(claim.tenant, intent.id, intent.event.to)
         else:
             await self._worker.gives_away(claim.tenant, intent.id)
         dialling = False
         try:
             if elsewhere is None:
-                self._shared.ringing(intent.id, voice.chains, intent.event.opening)
+                ready = lines.ready(intent.event, bundle.settings.voice)
+                self._shared.ringing(intent.id, voice.chains, lines.opening(intent.event), ready)
             claim.begin_call()
             dialling = True
             told = await self._post(door, request)
             dialling = not isinstance(told, ToldRefused | ToldRetry)
         finally:
             if not dialling:
-                self._worker.frees(intent.id)
-                self._shared.quiet(intent.id)
+                self._worker.leaves(intent.id)
         match told:
             case Accepted(ref):
                 return Done([decide.dialled(intent, ref)])

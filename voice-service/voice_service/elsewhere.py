@@ -4,7 +4,7 @@ Everything is idempotent by call and turn. What was said is kept sealed until th
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from events.base import Recorded
-from events.call import Answered, CallRequested, Ended, EndReason, Summarised, ToolCalled, TurnTaken
-from events.values import Cost
+from events.call import Answered, CallRequested, Consumed, Ended, EndReason, Summarised, ToolCalled, TurnTaken
+from libs.config import call_costs
 from libs.config.bundle import Bundle
 from libs.kit import ids
 from libs.kit.bundles import Bundles
@@ -23,9 +23,10 @@ from libs.kit.clock import Clock
 from libs.kit.crypto import DataKey
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from voice_service.brain import Answer, Brain, Said, Spoke
-from voice_service.costs import costs
+from libs.llm.calls import END_CALL
+from voice_service.brain import Answer, Brain, Called, Said, Spoke
 from voice_service.facts import Facts, Known, known
+from voice_service.guidance import Guidance
 
 ASKS = timedelta(seconds=20)
 """How long one process may ask Claude before another does."""
@@ -71,17 +72,6 @@ class CallEnded(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     recording_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a call took of whom we pay, as `costs` wants it."""
-
-    bundle: Bundle
-    seconds: int
-    tokens: dict[tuple[str, str], int]
-    stt_bytes: int = 0
-    characters: int = 0
-
-
 class Elsewhere:
     """Our brain for calls whose sound is heard and made elsewhere."""
 
@@ -106,7 +96,7 @@ class Elsewhere:
         if before is None and call.over:
             raise Problem(409, "The call is over", "its end was told before this turn")
         said = await self._answer(call, told)
-        await self._tell_tools(call, told.turn, said)
+        await self._tell_tools(call, told.turn, said.tools, said.contact)
         await self._flush(call, before=told.turn)
         return _reply(told.turn, said)
 
@@ -117,17 +107,19 @@ class Elsewhere:
         rows = await self._store.pool.fetch(_EXCHANGES, tenant, told.call_id)
         said = [await self._opened(call, row["sealed"]) for row in rows]
         seconds = max(0, round(told.duration_s))
+        consumed = self._consumed(call, seconds, rows)
         end = Ended(
             conversation=call.known.conversation,
             reason=told.reason,
             seconds=seconds,
             turns=sum(1 for each in said if each.contact),
-            costs=self._costs(call, seconds, rows),
+            costs=call_costs.by_component(consumed, call.bundle, self._clock.now().date()),
+            consumed=consumed,
         )
-        await self._facts.tell(call.known, "ended", end)
-        if told.summary:
+        if told.summary:  # before the end: afterwards we would write one ourselves
             summary = Summarised(conversation=call.known.conversation, summary=told.summary)
             await self._facts.tell(call.known, "summary", summary)
+        await self._facts.tell(call.known, "ended", end)
         return {"call_id": str(told.call_id), "status": "ended"}
 
     # answering
@@ -168,7 +160,16 @@ class Elsewhere:
         if told.turn == 0 and not told.text:
             return Answer(say=call.intent.event.opening)
         spoke = [Spoke(each.contact, each.say if each.heard is None else each.heard, each.tools) for each in before]
-        return await self._brain.answer(call.bundle, call.intent, spoke, told.text)
+        guidance = Guidance(self._store, call.known, call.intent)
+
+        async def came_of(tools: Sequence[Called], before: int) -> tuple[Sequence[Mapping[str, Any] | None], bool]:
+            numbers = await self._tell_tools(call, told.turn, tools, told.text, before)
+            awaited = [n for n, (tool, _) in zip(numbers, tools, strict=True) if tool != END_CALL]
+            return await guidance.answers(numbers, awaited)
+
+        return await self._brain.answer(
+            call.bundle, call.intent.event, spoke, told.text, newest=guidance.newest, came_of=came_of
+        )
 
     async def _spoken(self, call: "_Call", told: Transcript) -> None:
         """The contact has heard our words, as far as `text` goes: the exchange is over."""
@@ -187,13 +188,22 @@ class Elsewhere:
 
     # telling
 
-    async def _tell_tools(self, call: "_Call", turn: int, said: Said) -> None:
-        for n, (tool, inputs) in enumerate(said.tools, 1):
-            number = turn * 100 + n  # of this call, whoever asks when
+    async def _tell_tools(
+        self, call: "_Call", turn: int, tools: Sequence[Called], contact: str, before: int = 0
+    ) -> list[int]:
+        """Tell what Claude asked for, each once; `before` are those of this turn that were told already. Their numbers."""
+        numbers = [turn * 100 + before + n for n in range(1, len(tools) + 1)]  # of this call, whoever asks when
+        for number, (tool, inputs) in zip(numbers, tools, strict=True):
             fact = ToolCalled(
-                conversation=call.known.conversation, turn=turn, number=number, tool=tool, inputs=dict(inputs)
+                conversation=call.known.conversation,
+                turn=turn,
+                number=number,
+                tool=tool,
+                inputs=dict(inputs),
+                said=contact,
             )
             await self._facts.tell(call.known, f"tool {number}", fact)
+        return numbers
 
     async def _flush(self, call: "_Call", *, before: int | None) -> None:
         """Tell the exchanges that are over, in order: those before a turn, or all."""
@@ -214,15 +224,16 @@ class Elsewhere:
             await self._facts.tell(call.known, f"turn {row['turn']}", fact)
             await self._store.pool.execute(_TOLD, call.known.tenant, call.known.call, row["turn"])
 
-    def _costs(self, call: "_Call", seconds: int, rows: Sequence[asyncpg.Record]) -> dict[str, Cost]:
+    def _consumed(self, call: "_Call", seconds: int, rows: Sequence[asyncpg.Record]) -> list[Consumed]:
         tokens: dict[tuple[str, str], int] = {}
         for row in rows:
             for unit, model, count in msgspec.json.decode(row["tokens"]):
                 tokens[unit, model] = tokens.get((unit, model), 0) + count
-        spent = Spent(bundle=call.bundle, seconds=seconds, tokens=tokens)
-        found = costs(spent, self._clock.now())  # type: ignore[arg-type] # what it reads of a call
+        usage = call_costs.Usage(seconds=seconds, tokens=tokens)
+        pulse_s = call_costs.terms_of(call.bundle.settings.voice).pulse_s
         ours = ("llm", "telephony") if call.dialled else ("llm",)
-        return {component: cost for component, cost in found.items() if component in ours and cost.micros}
+        taken = call_costs.consumed(usage, call.bundle, self._clock.now().date(), pulse_s)
+        return [each for each in taken if each.component in ours]
 
     # the call
 

@@ -107,6 +107,8 @@ class Guides:
 
     async def _read(self) -> None:
         guides = list(self._guides.values())
+        if not guides:  # the last call ended meanwhile
+            return
         places = [(guide.tenant, guide.stream, guide.version) for guide in guides]
         tenants, streams, versions = (list(column) for column in zip(*places, strict=True))
         rows = await self._store.pool.fetch(_GROWN, self._shard, tenants, streams, versions)

@@ -1,14 +1,15 @@
 """Hears whom to call and what withholds it; opens effects, keeps gates, follows each call's state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from events import call, conversation
+from events import call, contact, conversation
 from events.base import Event, Recorded
 from libs.kit import effect_rows, gates
 from libs.kit.effect_sql import Ledger
 from libs.kit.world import Decision, Handler, Row, World
+from voice_service import recording, summary
 
 CONSUMER = "voice"
 LEDGER: Ledger = "voice"
@@ -21,7 +22,13 @@ WHERE tenant = $1 AND call = $2 AND state <> 'over'"""
 
 
 class Handlers:
-    """The reactor's handlers. A contact is called once at a time: the order key of an effect is the contact."""
+    """The reactor's handlers. A contact is called once at a time: the order key of an effect is the contact.
+
+    `forget` is told that recordings are to be deleted.
+    """
+
+    def __init__(self, forget: Callable[[], None] = lambda: None) -> None:
+        self._forget = forget
 
     def table(self) -> Mapping[type[Event], Handler]:
         """Which fact goes to which handler."""
@@ -33,9 +40,10 @@ class Handlers:
             call.OutcomeUnknown: self.on_outcome_unknown,
             call.Ringing: self.on_evidence,
             call.Answered: self.on_evidence,
-            call.Ended: self.on_over,
+            call.Ended: self.on_ended,
             call.Rejected: self.on_over,
             call.Withheld: self.on_over,
+            contact.Erased: self.on_erased,
         }
 
     async def on_call_requested(self, fact: Recorded[call.CallRequested], world: World) -> Decision:
@@ -90,6 +98,21 @@ class Handlers:
         if await effect_rows.awaits_evidence(LEDGER, world.db, id_):
             rows.append(effect_rows.resolve_row(LEDGER, id_, "done"))
         return Decision(rows=rows)
+
+    async def on_ended(self, fact: Recorded[call.Ended], world: World) -> Decision:
+        """It is over, and what was said in it is summarised."""
+        decision = await self.on_over(fact, world)
+        if not fact.event.turns:
+            return decision
+        work = effect_rows.open_row(
+            LEDGER, fact, kind=summary.SUMMARISE, account=summary.ACCOUNT, order_key=f"{fact.subject_id}/summary"
+        )
+        return Decision(rows=[*decision.rows, work])
+
+    async def on_erased(self, fact: Recorded[contact.Erased], world: World) -> Decision:
+        """Their recordings are unreadable already; what lies there is deleted."""
+        self._forget()
+        return Decision(rows=[Row(recording.ERASE, (fact.tenant, fact.event.contact_id))])
 
 
 def target(fact: Recorded[Event]) -> str:

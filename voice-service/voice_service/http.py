@@ -1,5 +1,6 @@
-"""What is asked of the voice service over HTTP: status callbacks, the media WebSocket, and how its calls are."""
+"""What is asked of the voice service over HTTP: status callbacks and the media WebSocket."""
 
+import asyncio
 import contextlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar import Request, Response, asgi, get, post
+from litestar import Request, Response, asgi, post, route
 from litestar.enums import ScopeType
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
@@ -20,22 +21,23 @@ from libs.channels.sms_items import Malformed
 from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
-from voice_service.calls import Calls
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
-from voice_service.latency import hints
+from voice_service.flow import Flow
 from voice_service.settings import Door
 
 log = structlog.get_logger(__name__)
 
 UNKNOWN_CALL = 1008
 TRY_AGAIN_LATER = 1013
+START_S = 10.0
+"""How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
 Told = Callable[[str, Status], Awaitable[None]]
 Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
-    door_of: DoorOf, told: Told, talks: Talks, calls: Calls, elsewhere: Elsewhere, auth: Auth, clock: Clock
+    door_of: DoorOf, told: Told, talks: Talks, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -59,6 +61,17 @@ def routes(
         await _taken(DEFAULT_TENANT, request, told, clock)
         return Response(None)
 
+    @route("/api/v1/voice/flow/{tenant:str}/{secret:str}", http_method=["GET", "POST"], status_code=200)
+    async def reached(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, str]:
+        """A flow's Voicebot applet asks where the media of its call go."""
+        door = await admitted(tenant, secret)
+        given = dict(request.query_params) if request.method == "GET" else await _fields(request)
+        try:
+            asked = exotel.read_flow({name: str(value) for name, value in given.items()})
+        except Malformed as error:
+            raise Problem(400, "No call of a flow's", str(error)) from error
+        return {"url": await flow.reached(tenant, door, asked)}
+
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
         """The media stream of an answered call. `worker` is for the ingress, which sends it to the process that dialled."""
@@ -70,7 +83,11 @@ def routes(
         socket = WebSocket(scope, receive, send)  # type: ignore[arg-type] # ASGI's own types
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
-            started = await _start(socket)
+            try:
+                async with asyncio.timeout(START_S):
+                    started = await _start(socket)
+            except TimeoutError:
+                started = None
             if started is None or started.call is None:
                 await socket.close(UNKNOWN_CALL)
                 return
@@ -88,32 +105,7 @@ def routes(
         caller = await auth.caller(request, "context:write")
         return await elsewhere.ended(caller.tenant, data)
 
-    @get("/api/v1/voice/calls")
-    async def active(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """The calls of this process, and how long the contacts wait."""
-        caller = await auth.caller(request, "read")
-        latency = calls.tracker.percentiles()
-        shown = [
-            {
-                "call_id": str(call.known.call),
-                "contact_id": call.known.contact,
-                "status": "in-progress",
-                "duration_s": call.seconds,
-                "turns": call.turns,
-                "latency": call.tracker.percentiles(),
-            }
-            for call in calls.live.values()
-            if call.known.tenant == caller.tenant
-        ]
-        named = {"llm": "llm_ttfb", "tts": "tts_ttfb"}
-        return {
-            "active_calls": len(shown),
-            "calls": shown,
-            "latency": {named.get(name, name): value for name, value in latency.items()},
-            "hints": hints(latency),
-        }
-
-    return [status, status_of_default, media, transcript, call_ended, active]
+    return [status, status_of_default, reached, media, transcript, call_ended]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:

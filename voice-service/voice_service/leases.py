@@ -19,23 +19,26 @@ from voice_service.decide import Used
 
 log = structlog.get_logger(__name__)
 
+VOICE = "voice"
+"""The channel's name, also in the index of addresses."""
 MEDIA = "/api/v1/voice/media/"
 BEAT = timedelta(seconds=3)
 LEASE = timedelta(seconds=15)
 """Without a beat for so long, a worker is dead for its siblings; for itself after two thirds of it."""
 
-_BEGIN = "INSERT INTO voice.worker (id, name, lines) VALUES ($1, $2, $3)"
+_BEGIN = "INSERT INTO voice.worker (id, name, origin, lines) VALUES ($1, $2, $3, $4)"
 _BEAT = """UPDATE voice.worker SET seen_at = now(), calls = $2, draining = $3
 WHERE id = $1 AND seen_at > now() - $4::interval RETURNING true"""
 _USED = """UPDATE voice.call c SET used = u.used FROM unnest($2::text[], $3::uuid[], $4::jsonb[]) AS u (tenant, call, used)
 WHERE c.tenant = u.tenant AND c.call = u.call AND c.held_by = $1"""
 _END = "DELETE FROM voice.worker WHERE id = $1"
-_AWAITS = "UPDATE voice.call SET dialled_by = $3 WHERE tenant = $1 AND call = $2"
+_AWAITS = "UPDATE voice.call SET dialled_by = $3, digest = $4 WHERE tenant = $1 AND call = $2"
 _GIVES_AWAY = "UPDATE voice.call SET elsewhere = true WHERE tenant = $1 AND call = $2"
 _HOLDS = """UPDATE voice.call SET held_by = $3, held_at = now()
 WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT elsewhere RETURNING true"""
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
 JOIN voice.call c USING (tenant, call) WHERE c.state = 'over' OR c.held_by IS NOT NULL"""
+
 
 _LINES = telemetry.gauge("voice_lines", "Calls that this process holds or awaits.")
 
@@ -53,7 +56,7 @@ class Worker:
     """A process that holds calls.
 
     A call is *awaited* here from its dialling until its media come or it is over, and *held* from then on. Both take one of
-    the `lines`. `name` is in the media URL of what is dialled here, so that the telephony's stream comes to this process.
+    the `lines`. `given_up` hears of awaited calls that will not come. `name` is in the media URL of what is dialled here, so that the telephony's stream comes to this process.
     """
 
     def __init__(
@@ -61,16 +64,20 @@ class Worker:
         store: Store,
         *,
         name: str | None,
+        origin: str | None = None,
         lines: int,
+        given_up: Callable[[UUID], None] = lambda call: None,
         beat: timedelta = BEAT,
         lease: timedelta = LEASE,
     ) -> None:
         self.id = ids.fresh()
         self.name = name or self.id.hex[-12:]
+        self.origin = origin
         self.lease = lease
         self.draining = False
         self._store = store
         self._lines = lines
+        self._given_up = given_up
         self._beat = beat
         self._awaited: dict[UUID, str] = {}
         self._held: dict[UUID, Held] = {}
@@ -91,11 +98,12 @@ class Worker:
         """Whether beats have come through for longer than a lease: before, silence of the others may be the database's."""
         return self._steady_since is not None and time.monotonic() - self._steady_since > self.lease.total_seconds()
 
-    async def awaits(self, tenant: str, call: UUID) -> None:
-        """Keep a line free for a call that is about to be dialled."""
+    async def awaits(self, tenant: str, call: UUID, number: str) -> None:
+        """Keep a line free for a call to `number` that is about to be dialled."""
         self._awaited[call] = tenant
         _LINES.set(self.taken)
-        await self._store.pool.execute(_AWAITS, tenant, call, self.id)
+        digest = (await self._store.keyring.lookup(tenant, VOICE, number)).hex()
+        await self._store.pool.execute(_AWAITS, tenant, call, self.id, digest)
 
     async def gives_away(self, tenant: str, call: UUID) -> None:
         """Another runtime takes the media of a call that is about to be dialled: it needs no line."""
@@ -108,9 +116,10 @@ class Worker:
         _LINES.set(self.taken)
 
     def leaves(self, call: UUID) -> None:
-        """An awaited call is over before its media came."""
+        """An awaited call is over, or never was, before its media came."""
         if call in self._awaited:
             self.frees(call)
+            self._given_up(call)
 
     def has_line_for(self, call: UUID) -> bool:
         """Whether the media of this call can be taken here."""
@@ -149,7 +158,7 @@ class Worker:
     async def run(self) -> None:
         """Beat as long as the process lives. After a pause that made us dead for our siblings, begin anew without calls."""
         pool = self._store.pool
-        await pool.execute(_BEGIN, self.id, self.name, self._lines)
+        await pool.execute(_BEGIN, self.id, self.name, self.origin, self._lines)
         while True:
             try:
                 if not await self._beats():
@@ -158,7 +167,7 @@ class Worker:
                     await asyncio.gather(*(held.hang_up() for held in list(self._held.values())))
                     self._awaited.clear()
                     self.id = ids.fresh()
-                    await pool.execute(_BEGIN, self.id, self.name, self._lines)
+                    await pool.execute(_BEGIN, self.id, self.name, self.origin, self._lines)
             except Exception as error:
                 if not passes(error):
                     raise

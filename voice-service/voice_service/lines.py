@@ -1,11 +1,36 @@
-"""What the agent says by itself, without Claude."""
+"""What the agent says by itself in a call, without Claude: the language's own words, or those that the settings have for it."""
 
-from libs.domain.floor import Prompt
+from collections.abc import Mapping
+from typing import Any
 
-LINES: dict[Prompt, str] = {
-    "gentle_prompt": "Hello? Aap sun pa rahe hain?",
-    "check_in": "Kya aap abhi line par hain?",
-    "final_check": "Mujhe aapki awaaz nahi aa rahi hai. Kya aap bol sakte hain?",
-    "goodbye": "Lagta hai abhi baat nahi ho pa rahi hai. Hum phir call karenge. Namaste.",
-}
-HOLD_ON = "Ek second."
+from events.call import CallRequested
+from libs.domain.call_lines import Language, Line, language_of, line
+from libs.domain.recording import recording_of
+from libs.domain.spoken import speakable
+
+READY: tuple[Line, ...] = (
+    "nod", "nod_again", "hold_on", "hold_on_again", "gentle_prompt", "check_in", "final_check", "goodbye",
+)  # fmt: skip
+"""Lines that are needed at once: their sound is made while it rings."""
+
+
+def said(name: Line, language: Language, voice: Mapping[str, Any]) -> str:
+    """A line as it is spoken; `voice` is that of the settings."""
+    return speakable(line(name, language, voice.get("lines")), language)
+
+
+def opening(asked: CallRequested) -> str:
+    """The first words of a call, as they are spoken."""
+    return speakable(asked.opening, language_of(asked.language))
+
+
+def ready(asked: CallRequested, voice: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sounds that a call may need at once, beside its opening."""
+    language, terms = language_of(asked.language), recording_of(voice)
+    announced = (speakable(terms.announcement(asked.language), language),) if terms.enabled else ()
+    return announced + tuple(said(name, language, voice) for name in READY)
+
+
+def spoken_language(asked: CallRequested) -> str:
+    """What a synthesiser is told: Hinglish is Hindi there."""
+    return "en" if language_of(asked.language) == "en" else "hi"

@@ -13,21 +13,28 @@ from pipecat.workers.runner import WorkerRunner
 from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
+from libs.domain.call_lines import language_of
 from libs.domain.floor import manners
+from libs.kit.clock import Clock
 from libs.llm import calls as prompts
-from voice_service import tools
+from voice_service import limits, tools
 from voice_service.calls import Call
+from voice_service.costs import Meter
 from voice_service.media import CHUNK_10MS, ExotelMedia
+from voice_service.pacing import Paced
 from voice_service.providers.ears import Ears
 from voice_service.providers.mind import Mind
 from voice_service.providers.mouth import Mouth
 from voice_service.providers.shared import Shared
 from voice_service.providers.switches import Switches
+from voice_service.saying import Listened, Planned, Speech, Spoken
 from voice_service.settings import Door, Voice
-from voice_service.turns import Listened, Planned, Spoken, TurnTaking
+from voice_service.turns import TurnTaking
 
 
-async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, shared: Shared, now: Any) -> None:
+async def talk(
+    socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, shared: Shared, clock: Clock, now: Any
+) -> None:
     """Hold the conversation until somebody hangs up; `call` knows afterwards how it ended."""
     asked = call.intent.event
     transport = FastAPIWebsocketTransport(
@@ -44,11 +51,15 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
     context = LLMContext(opening, tools=tools.schemas(asked))
     system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
     sounds = shared.answered(call.known.call, voice.chains)
+    call.meter = Meter(voice.chains.ears[0].provider, voice.chains.mouths[0].provider)
+    call.characters += sum(map(len, sounds.own))  # its opening was synthesised while it rang
     switches = Switches(call.known.conversation, shared.breakers, call.tell)
     stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
     llm = Mind(voice.chains.minds, shared.claude(door.urls["llm"], door.keys["llm"]), system, switches)
     tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
-    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening)
+    speech = Speech(call, language_of(asked.language), voice.max_response_words, sounds)
+    planned = Planned(call, speech)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(
@@ -56,18 +67,17 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
                 transport.input(),
                 stt,
                 turns,
+                Paced(call.pace, speech, voice.chains.minds[0].model),
                 llm,
-                Planned(call),
+                planned,
                 tts,
                 Spoken(call),
                 transport.output(),
-                Listened(call, turns),
+                Listened(speech),
                 assistant,
             ]
         ),
-        params=PipelineParams(
-            audio_in_sample_rate=RATE, audio_out_sample_rate=RATE, enable_metrics=True, enable_usage_metrics=True
-        ),
+        params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE, enable_usage_metrics=True),
         enable_rtvi=False,
         enable_turn_tracking=False,
         idle_timeout_secs=None,
@@ -82,12 +92,7 @@ async def talk(socket: WebSocket, stream: str, call: Call, door: Door, voice: Vo
     async def gone(_transport: Any, _socket: Any) -> None:
         await worker.cancel()
 
-    async def limit() -> None:
-        await asyncio.sleep(asked.max_seconds)
-        call.reason = "max_duration"
-        await worker.queue_frame(EndFrame())
-
-    limiting = asyncio.create_task(limit())
+    limiting = asyncio.create_task(limits.watch(call, clock, turns.close))
     try:
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)

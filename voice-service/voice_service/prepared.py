@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import structlog
-from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient
+from cartesia import AsyncCartesia, CartesiaError, DefaultAsyncHttpxClient, omit
 
 from libs.channels.exotel_media import RATE
 from voice_service.providers.profiles import CARTESIA, TtsProfile
@@ -110,10 +111,10 @@ class Prepared:
             answer = await self._client(voice).tts.generate(
                 model_id=voice.model,
                 transcript=text,
-                voice={"mode": "id", "id": voice.voice_id},
-                output_format={"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE},
-                language=voice.language,  # type: ignore[arg-type] # any of its languages
-                **({} if voice.speed is None else {"generation_config": {"speed": voice.speed}}),
+                voice=voice.voice_id,
+                output_format=cast(Any, {"container": "raw", "encoding": "pcm_s16le", "sample_rate": RATE}),
+                language=voice.language,
+                generation_config=omit if voice.speed is None else {"speed": voice.speed},
             )
             pcm = await answer.read()
         except CartesiaError as error:

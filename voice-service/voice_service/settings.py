@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.providers import SANDBOX_CALLER
 from libs.config.secrets import resolve, resolve_all
 from libs.config.voice_models import named
-from voice_service.providers.profiles import Chains, chains
+from voice_service.providers.profiles import FALLBACK_MODEL, Chains, chains
 
 VOICE = "voice"
 LIVE = {
@@ -27,6 +26,8 @@ CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone
 
 
 MOST_WORDS = 80
+FEW_WORDS = 50
+"""Of an answer, as the specification has it; few where it is to be quick."""
 
 
 class ChannelOff(Exception):
@@ -38,6 +39,7 @@ class Door:
     """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
     `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
+    `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.
     """
 
     urls: Mapping[str, str]
@@ -48,6 +50,7 @@ class Door:
     secret: str = field(repr=False)
     origin: str
     media: str
+    flow: str | None = None
     test_recipients: tuple[str, ...] | None = None
 
     def may_call(self, number: str) -> bool:
@@ -88,6 +91,8 @@ class Settings:
     folder: Path | None = None
     """Where prepared lines are kept over a restart; nowhere without it."""
     shard: int = 0
+    objects_url: str | None = field(default=None, repr=False)
+    """Where recordings lie when the bundle says `local` (libs/kit/objects.py); None: nothing is recorded then."""
 
     def door(self, bundle: Bundle) -> Door:
         """The tenant's providers. Raises ChannelOff."""
@@ -128,6 +133,7 @@ class Settings:
             secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             origin=origin.rstrip("/"),
             media=(self.origin or origin).rstrip("/"),
+            flow=given.get("telephony_flow_id"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
@@ -142,17 +148,19 @@ class Settings:
         """How the tenant's agent speaks."""
         told, llm = bundle.settings.voice, bundle.settings.llm
         first = next(iter(named(told.get("llm"))), None)
+        quality = told.get("quality_preset")
+        quick, strong = llm.model, llm.fallback_model or FALLBACK_MODEL
+        model, other = (strong, quick) if quality == "high_quality" else (quick, strong)
+        words = FEW_WORDS if quality == "low_latency" else MOST_WORDS
         return Voice(
-            chains=chains(
-                told, door.urls, door.keys, model=llm.model, fallback_model=llm.fallback_model, language=language
-            ),
-            media_url=_part(told, "telephony").get("media_url"),
-            max_response_words=int((first.values if first else {}).get("max_response_words", MOST_WORDS)),
+            chains=chains(told, door.urls, door.keys, model=model, fallback_model=other, language=language),
+            media_url=(told.get("telephony") or {}).get("media_url"),
+            max_response_words=int((first.values if first else {}).get("max_response_words", words)),
         )
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{TELEPHONY,STT,TTS,TTS_ELEVENLABS,LLM}_URL, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
     urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
     return Settings(
         environment=environment,
@@ -163,12 +171,15 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
+        objects_url=objects_url(environment),
     )
 
 
-def _part(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = told.get(name)
-    return dict(part) if isinstance(part, Mapping) else {}
+def objects_url(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that files are kept; None where it says nothing."""
+    folder = environment.get("CONVERSE_DATA")
+    at_home = (Path(folder).expanduser().resolve() / "objects").as_uri() if folder else None
+    return environment.get("CONVERSE_OBJECTS_URL") or at_home
 
 
 def _socket(url: str) -> str:

@@ -1,31 +1,32 @@
 """The pure turn-taking engine in Pipecat's pipeline: what is heard goes in, what it decides is done."""
 
 import asyncio
+from typing import Any
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
     EndFrame,
+    EndWorkerFrame,
     Frame,
     InterimTranscriptionFrame,
     LLMContextFrame,
-    LLMFullResponseEndFrame,
-    LLMTextFrame,
-    MetricsFrame,
+    OutputAudioRawFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
     StartFrame,
     TranscriptionFrame,
-    TTSAudioRawFrame,
-    TTSSpeakFrame,
-    TTSTextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
 )
-from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from libs.domain.endpointing import expects
+from libs.channels.exotel_media import RATE
+from libs.domain.endpointing import expects, names_amount_or_date
 from libs.domain.floor import (
     Action,
     AgentBegan,
@@ -37,32 +38,58 @@ from libs.domain.floor import (
     Heard,
     HoldOn,
     Manners,
+    Nod,
+    Pressed,
     Resume,
+    Speculate,
     StopSpeaking,
+    ThinkAgain,
     Tick,
     TurnClosed,
+    TurnResumed,
     Withdraw,
 )
 from libs.domain.turntaking import Floor, step, wake_at
+from libs.llm import calls as prompts
+from voice_service import lines
+from voice_service.answerer import Answerer
 from voice_service.calls import Call
 from voice_service.latency import Turn
-from voice_service.lines import HOLD_ON, LINES
+from voice_service.media import CHUNK_10MS
+from voice_service.saying import Kind, OwnLine, Planned, Speech
+
+CHUNK = CHUNK_10MS * 2 * RATE // 100
+"""Bytes that the transport sends at once: sound that ends within one would wait for the next speech."""
+
+
+OPENING_S = 5.0
+"""The floor is ours from the answer on: a hello before our first sound is no turn. Without a sound for so long it is lost."""
 
 
 class TurnTaking(FrameProcessor):
     """Stands between the ears and Claude. It alone decides when a turn is over and when we fall silent."""
 
-    def __init__(self, call: Call, context: LLMContext, manners: Manners, opening: str) -> None:
+    def __init__(
+        self, call: Call, context: LLMContext, manners: Manners, opening: str, speech: Speech, planned: Planned
+    ) -> None:
         super().__init__()
         self._call = call
         self._context = context
         self._manners = manners
         self._opening = opening
+        self._speech = speech
+        self._planned = planned
+        self._voice = call.bundle.settings.voice
+        self._answerer = Answerer(self._voice)
         self._floor = Floor()
-        self._said: tuple[str, bool] = ("", False)
-        """A line of ours that no answer of Claude's is: its text, and whether it breaks a silence."""
+        self._over = False
+        self._speculated: int | None = None
+        """The turn whose answer Claude thinks of before it is over, or has thought of."""
+        self._nods = 0
         self._changed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._mute: asyncio.TimerHandle | None = None
         self._last_word: int | None = None
         self._end_of_speech: int | None = None
 
@@ -74,14 +101,22 @@ class TurnTaking(FrameProcessor):
             case StartFrame():
                 await self.push_frame(frame, direction)
                 self._ticking = self.create_task(self._tick(), "turn-taking")
-                await self._say(self._opening)
+                self._call.on_key = self._key
+                if self._call.recorder is not None:
+                    await self.push_frame(OwnLine(self._call.recorder.announcement, kind="opening"))
+                await self.push_frame(OwnLine(self._opening, kind="opening"))
+                await self._happens(AgentBegan(now, self._opening, opening=True))
+                self._mute = asyncio.get_running_loop().call_later(OPENING_S, self._is_mute)
             case EndFrame() | CancelFrame():
                 await self._stop()
                 await self.push_frame(frame, direction)
-            case InterimTranscriptionFrame():
-                await self._happens(Heard(now, frame.text))
-            case TranscriptionFrame():
-                await self._happens(Heard(now, frame.text, final=True))
+            case InterimTranscriptionFrame() | TranscriptionFrame() | EagerTranscriptionFrame():
+                await self._heard(frame, now)
+            case EagerEndOfTurnCancelFrame():
+                if direction is FrameDirection.DOWNSTREAM:
+                    await self._happens(TurnResumed(now))
+                else:
+                    await self._answer_again()
             case ProposedUserStoppedSpeakingFrame():
                 if direction is FrameDirection.DOWNSTREAM:
                     self._end_of_speech = now
@@ -89,31 +124,66 @@ class TurnTaking(FrameProcessor):
             case ProposedUserStartedSpeakingFrame():
                 pass
             case BotStartedSpeakingFrame():
+                self._sounds()
                 await self._happens(self._began(now))
             case BotStoppedSpeakingFrame():
                 if self._floor.agent is not None:
                     await self._happens(self._began(now))  # now that all of it is known
                 await self._happens(AgentEnded(now))
-                self._said = ("", False)
             case _:
                 await self.push_frame(frame, direction)
 
-    async def heard(self) -> None:
-        """More of our words have been played."""
+    async def _heard(self, frame: Any, now: int) -> None:
+        told = frame.result if isinstance(frame.result, dict) else {}
+        since = told.get("since_word_ms")
+        heard = Heard(
+            now,
+            frame.text,
+            final=isinstance(frame, TranscriptionFrame),
+            ended=None if since is None else now - since,
+        )
+        if self._answerer.watches(now) and self._answerer.hears(heard):
+            await self._is_a_machine()
+        await self._takes_floor(heard)
+        if isinstance(frame, EagerTranscriptionFrame):
+            await self._happens(EndOfTurn(now, eager=True))
+
+    def _is_mute(self) -> None:
+        """Not even the opening is heard: the silence is noticed, and broken."""
+        self.create_task(self._happens(AgentEnded(self._call.now_ms())), "mute")
+
+    def _sounds(self) -> None:
+        if self._mute is not None:
+            self._mute.cancel()
+            self._mute = None
+
+    def _key(self, digit: str) -> None:
+        self.create_task(self._takes_floor(Pressed(self._call.now_ms(), digit)), "key")
+
+    async def _takes_floor(self, happened: Heard | Pressed) -> None:
+        """The contact may interrupt: what was planned and heard by now decides what is cut off."""
         if self._floor.agent is not None:
-            await self._happens(AgentSpoke(self._call.now_ms(), self._call.exchange.heard.strip()))
+            await self._happens(self._began(happened.at))
+            await self._happens(AgentSpoke(happened.at, self._speech.utterance.understood))
+        await self._happens(happened)
 
     def _began(self, now: int) -> AgentBegan:
-        text, prompt = self._said
-        exchange = self._call.exchange
-        words = text or exchange.planned
-        turn = 0 if text else exchange.turn
-        return AgentBegan(now, words, turn=turn, expects=expects(words), prompt=prompt)
+        kind, turn = self._speech.playing
+        words = self._speech.utterance.written
+        return AgentBegan(
+            now,
+            words,
+            turn=turn if kind in ("answer", "filler") else 0,
+            expects=expects(words),
+            opening=kind == "opening",
+            prompt=kind == "prompt",
+            filler=kind == "filler",
+        )
 
     async def _tick(self) -> None:
         """Tell the engine that time has passed whenever it wants to know."""
         while True:
-            due = wake_at(self._floor, self._manners)
+            due = wake_at(self._floor, self._call.pace.manners(self._manners))
             self._changed.clear()
             wait = None if due is None else max(0, due - self._call.now_ms()) / 1000
             try:
@@ -123,116 +193,133 @@ class TurnTaking(FrameProcessor):
                 await self._happens(Tick(self._call.now_ms()))
 
     async def _happens(self, happened: Happening) -> None:
+        if self._over or self._answerer.machine:
+            return
+        self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
         self._last_word = self._floor.last_word_at or self._last_word
-        self._floor, actions = step(self._floor, happened, self._manners)
         self._changed.set()
         for action in actions:
             await self._do(action)
 
     async def _do(self, action: Action) -> None:
         match action:
+            case Speculate():
+                self._speculated = action.turn
+                await self.push_frame(UserStartedSpeakingFrame())
+                await self.push_frame(LLMContextFrame(self._provisional(action.text), speculation=True))
             case TurnClosed():
-                moments = Turn(last_word=self._last_word, end_of_speech=self._end_of_speech, closed=self._call.now_ms())
-                self._call.closed(action.turn, action.text, action.situation, moments)
-                self._context.add_message({"role": "user", "content": action.text})
-                await self.push_frame(LLMContextFrame(self._context))
+                await self._close(action)
             case StopSpeaking():
                 self._call.exchange.interrupted = action.why == "barge_in"
-                await self.broadcast_interruption()
+                await self._interrupt()
+            case Withdraw() if action.turn == self._speculated:
+                self._speculated = None
+                await self.push_frame(EagerEndOfTurnCancelFrame())
             case Withdraw():
-                await self.broadcast_interruption()
+                await self._interrupt()
+            case ThinkAgain():
+                await self.push_frame(LLMContextFrame(self._context))
             case Resume():
+                self._call.exchange.interrupted = False
                 await self._say(action.rest)
             case HoldOn():
-                await self.push_frame(TTSSpeakFrame(HOLD_ON, append_to_context=False))
+                await self._line("hold_on" if action.times == 1 else "hold_on_again", "filler")
             case BreakSilence():
-                await self._say(LINES[action.level], prompt=True)
+                await self._line(action.level, "prompt")
                 if action.level == "goodbye":
-                    self._call.reason = "silence"
-                    await self.push_frame(EndFrame())
-            case _:  # nods need sound that is ready, and speculation a second line to Claude
-                pass
+                    await self._hang_up("silence")
+            case Nod():
+                await self._nod()
 
-    async def _say(self, text: str, *, prompt: bool = False) -> None:
-        self._said = (text, prompt)
-        self._call.characters += len(text)
-        await self.push_frame(TTSSpeakFrame(text))
+    async def _close(self, closed: TurnClosed) -> None:
+        """The contact has finished: let out the answer that was thought of for these words, or ask for one."""
+        moments = Turn(last_word=self._last_word, end_of_speech=self._end_of_speech, closed=self._call.now_ms())
+        self._call.closed(closed.turn, closed.text, closed.situation, moments)
+        self._speech.begin()
+        self._speech.mirror(closed.text)
+        ready = closed.speculated and self._speculated == closed.turn
+        if self._speculated is not None and not ready:
+            await self.push_frame(EagerEndOfTurnCancelFrame())
+        self._speculated = closed.turn if ready else None
+        self._context.add_message(prompts.said(closed.text, read_back=closed.read_back))  # type: ignore[arg-type] # as the wire has it
+        await self.push_frame(UserStoppedSpeakingFrame())
+        if not ready:
+            await self.push_frame(LLMContextFrame(self._context))
+
+    def _provisional(self, text: str) -> LLMContext:
+        """The conversation as it will be if the turn ends with these words."""
+        message: Any = prompts.said(text, read_back=names_amount_or_date(text))
+        return LLMContext([*self._context.messages, message], tools=self._context.tools)
+
+    async def _answer_again(self) -> None:
+        """Claude's early answer wants a tool, which nobody may use before the turn is over: it is asked again then."""
+        if self._speculated is None:
+            return
+        late = self._speculated < self._floor.turn
+        self._speculated = None
+        if late:
+            await self.push_frame(LLMContextFrame(self._context))
+
+    async def _interrupt(self) -> None:
+        self._speech.cut()
+        self._speculated = None
+        await self.broadcast_interruption()
+
+    async def _say(self, text: str, kind: Kind = "line", *, remember: bool = True) -> None:
+        await self._beside(OwnLine(text, append_to_context=remember, kind=kind))
+
+    async def _beside(self, frame: Frame) -> None:
+        """Past Claude, who may be thinking: what is queued behind a thought is heard after it."""
+        await self._planned.queue_frame(frame)
+
+    async def _line(self, name: Any, kind: Kind) -> None:
+        text = lines.said(name, self._speech.language, self._voice)
+        await self._say(text, kind, remember=kind != "filler")
+
+    async def _nod(self) -> None:
+        """Sound that was made before, below what the contact says; without one we only listen."""
+        name: Any = "nod" if self._nods % 2 == 0 else "nod_again"
+        pcm = self._speech.sounds.audio(lines.said(name, self._speech.language, self._voice))
+        if pcm is not None:
+            self._nods += 1
+            await self._beside(OutputAudioRawFrame(pcm + bytes(-len(pcm) % CHUNK), RATE, 1))
+
+    async def _is_a_machine(self) -> None:
+        """Nobody is there: leave a message where there is a mailbox and the tenant wants it, and hang up."""
+        self._call.reason = "voicemail"
+        await self._interrupt()
+        if self._answerer.leaves_message:
+            self._leaving = self.create_task(self._leave(), "voicemail")
+        else:
+            await self._hang_up("voicemail")
+
+    async def _leave(self) -> None:
+        while (wait := self._answerer.greeting_over_in(self._call.now_ms())) > 0:  # noqa: ASYNC110 - by the clock
+            await asyncio.sleep(wait / 1000)
+        if (message := self._answerer.message(self._speech.language)) is not None:
+            await self._say(message)
+        await self._hang_up("voicemail")
+
+    async def close(self, line: str, reason: Any) -> None:
+        """Say a last line, and hang up."""
+        await self._say(line)
+        await self._hang_up(reason)
+
+    async def _hang_up(self, reason: Any) -> None:
+        """When all that is being said has been heard."""
+        self._call.reason = reason
+        self._over = True
+        await self.push_frame(EndWorkerFrame())
 
     async def _stop(self) -> None:
-        if self._ticking is not None:
-            ticking, self._ticking = self._ticking, None
-            await self.cancel_task(ticking)
+        self._sounds()
+        for name in ("_ticking", "_leaving"):
+            task: asyncio.Task[None] | None = getattr(self, name)
+            setattr(self, name, None)
+            if task is not None:
+                await self.cancel_task(task)
 
     async def cleanup(self) -> None:
         """Stop the clock."""
         await super().cleanup()
         await self._stop()
-
-
-class Planned(FrameProcessor):
-    """Behind Claude: what is going to be said, and what it took."""
-
-    def __init__(self, call: Call) -> None:
-        super().__init__()
-        self._call = call
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Note words and tokens, and pass on."""
-        await super().process_frame(frame, direction)
-        if isinstance(frame, LLMTextFrame):
-            exchange = self._call.exchange
-            exchange.planned += frame.text
-            self._call.characters += len(frame.text)
-            if exchange.moments.first_token is None:
-                exchange.moments.first_token = self._call.now_ms()
-        elif isinstance(frame, LLMFullResponseEndFrame):
-            self._call.exchange.planned = self._call.exchange.planned.rstrip() + " "
-        elif isinstance(frame, MetricsFrame):
-            for data in frame.data:
-                if isinstance(data, LLMUsageMetricsData):
-                    self._count(data)
-        await self.push_frame(frame, direction)
-
-    def _count(self, data: LLMUsageMetricsData) -> None:
-        model, used = data.model or "", data.value
-        counted = {
-            ("token_in", model): used.prompt_tokens,
-            ("token_out", model): used.completion_tokens,
-            ("token_in", f"{model}:cache_read"): used.cache_read_input_tokens or 0,
-            ("token_in", f"{model}:cache_write"): used.cache_creation_input_tokens or 0,
-        }
-        for what, count in counted.items():
-            self._call.tokens[what] = self._call.tokens.get(what, 0) + count
-
-
-class Spoken(FrameProcessor):
-    """Behind the voice: when its first sound comes."""
-
-    def __init__(self, call: Call) -> None:
-        super().__init__()
-        self._call = call
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Note the moment, and pass on."""
-        await super().process_frame(frame, direction)
-        moments = self._call.exchange.moments
-        if isinstance(frame, TTSAudioRawFrame) and moments.first_sound is None:
-            moments.first_sound = self._call.now_ms()
-        await self.push_frame(frame, direction)
-
-
-class Listened(FrameProcessor):
-    """Behind the transport: the words that were really played, as they were."""
-
-    def __init__(self, call: Call, turns: TurnTaking) -> None:
-        super().__init__()
-        self._call = call
-        self._turns = turns
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Note the words, and pass on."""
-        await super().process_frame(frame, direction)
-        if isinstance(frame, TTSTextFrame):
-            self._call.exchange.heard = f"{self._call.exchange.heard} {frame.text}".strip()
-            await self._turns.heard()
-        await self.push_frame(frame, direction)

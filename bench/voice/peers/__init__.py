@@ -61,7 +61,9 @@ class Peer:
         if not installed.exists() or installed.read_text() != lock.read_text():
             print(f"  … installing {self.name} beside us", file=sys.stderr, flush=True)
             subprocess.run([sys.executable, "-m", "venv", home], check=True)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock], check=True)
+            # The lock has all of them; pip's own search would ask for pins of extras, too.
+            how = ["--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
+            subprocess.run([python, "-m", "pip", "install", *how], check=True)
             installed.write_text(lock.read_text())
         return python
 
@@ -69,4 +71,6 @@ class Peer:
 PEERS = (
     Peer(name="pipecat", program="agent_pipecat.py"),
     Peer(name="pipecat-flux", program="agent_pipecat.py", options="flux"),
+    Peer(name="bolna", program="agent_bolna.py", requirements="bolna.lock"),
+    Peer(name="livekit", program="agent_livekit.py", requirements="livekit.lock"),
 )

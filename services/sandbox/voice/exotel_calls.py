@@ -74,6 +74,8 @@ class PhoneCall:
         self.digits = ""
         self.disconnected_by: Literal["user", "bot", "NA"] = "NA"
         self.machine = False
+        self.incoming = False
+        """Whether the contact called, and a flow answers."""
         self.hang_up = asyncio.Event()
         self.over = asyncio.Event()
 
@@ -191,6 +193,15 @@ class ExotelCalls:
     def stream_url(self, call: PhoneCall) -> str | None:
         """The WebSocket that a call's media go to."""
         return call.form.get("StreamUrl") or self.settings.flow_stream_url
+
+    def incoming(self, caller: str) -> PhoneCall:
+        """Somebody calls the exophone, whose flow answers."""
+        form = {"From": caller, "CallerId": self.settings.exophone}
+        call = PhoneCall(secrets.token_hex(16), "sandbox", form, self.now(), ExotelFault())
+        call.incoming = True
+        self.calls[call.sid] = call
+        self.place(call)
+        return call
 
     def _limit(self) -> None:
         now = asyncio.get_running_loop().time()

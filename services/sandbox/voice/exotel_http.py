@@ -28,6 +28,18 @@ class Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed: float
 
 
+class FlowUrl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The Voicebot applet's URL: a WebSocket, or an address that is asked for one."""
+
+    url: str
+
+
+class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who calls, E.164."""
+
+    caller: str
+
+
 class ShownCall(msgspec.Struct, kw_only=True):
     """A call as the emulator saw it; times of the moments are seconds since it was answered."""
 
@@ -39,6 +51,7 @@ class ShownCall(msgspec.Struct, kw_only=True):
     disconnected_by: str
     digits: str
     custom_field: str | None
+    flow: str | None
     heard: list[str]
     moments: list[Moment]
     problems: list[str]
@@ -152,6 +165,17 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
         calls.settings = msgspec.structs.replace(calls.settings, speed=data.speed)
         return data
 
+    @put("/flow", sync_to_thread=False)
+    def flow(data: JSONBody[FlowUrl]) -> FlowUrl:
+        """For the flows of all calls, until the next reset."""
+        calls.settings = msgspec.structs.replace(calls.settings, flow_stream_url=data.url)
+        return data
+
+    @post("/incoming", status_code=200, sync_to_thread=False)
+    def incoming(data: JSONBody[Incoming]) -> ShownCall:
+        """Somebody calls us."""
+        return _shown(calls.incoming(data.caller))
+
     @get("/callbacks", sync_to_thread=False)
     def callbacks() -> list[Callback]:
         """Status callbacks with attempts and last answer (0: none)."""
@@ -165,7 +189,7 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
 
     return Router(
         "/_sandbox/exotel",
-        route_handlers=[all_calls, one, over, recording, timeline, hang_up, speed, callbacks, faults],
+        route_handlers=[all_calls, one, over, recording, timeline, hang_up, speed, flow, incoming, callbacks, faults],
         include_in_schema=False,
     )
 
@@ -187,6 +211,7 @@ def _shown(call: PhoneCall) -> ShownCall:
         disconnected_by=call.disconnected_by,
         digits=call.digits,
         custom_field=call.form.get("CustomField"),
+        flow=call.form.get("Url"),
         heard=call.talker.heard if call.talker else [],
         moments=call.moments,
         problems=call.problems,

@@ -52,7 +52,7 @@ class ExotelNetwork:
 
     async def _carry(self, call: PhoneCall) -> None:
         try:
-            fate = await self._ring(call)
+            fate = "answers" if call.incoming else await self._ring(call)
             if fate in ("answers", "voicemail"):
                 await self._converse(call, fate)
             self._end(call, _STATUSES[fate] if call.status == "in-progress" else call.status)
@@ -82,8 +82,8 @@ class ExotelNetwork:
         settings = self._calls.settings
         call.answered_at = call.updated = self._calls.now()
         call.machine = fate == "voicemail"
-        url = self._calls.stream_url(call)
         self._tell(call, "answered")
+        url = await self._stream_url(call)
         if url is None or call.fault.unconnected:
             call.status = "failed"
             call.problems.append("no media WebSocket")
@@ -92,6 +92,25 @@ class ExotelNetwork:
         call.moments = call.talker.moments
         if not await Stream(call, call.talker, url, settings).run():
             call.status = "failed"
+
+    async def _stream_url(self, call: PhoneCall) -> str | None:
+        """The call's own, or the applet's, which asks for it where it is no WebSocket."""
+        url = self._calls.stream_url(call)
+        if url is None or not url.startswith("http"):
+            return url
+        asked = {
+            "CallSid": call.sid,
+            "CallFrom": national(call.contact) if call.incoming else call.form["CallerId"],
+            "CallTo": call.form["CallerId"] if call.incoming else national(call.contact),
+            "Direction": "incoming" if call.incoming else "outbound-dial",
+            **({"CustomField": call.form["CustomField"]} if "CustomField" in call.form else {}),
+        }
+        try:
+            answer = await self._client.get(url, params=asked, timeout=10)
+            return str(answer.raise_for_status().json()["url"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            call.problems.append(f"the applet's URL gave no stream: {type(error).__name__}")
+            return None
 
     def _end(self, call: PhoneCall, status: str) -> None:
         call.status = status

@@ -39,7 +39,7 @@ class ExotelSettings(msgspec.Struct, frozen=True, kw_only=True):
     voice_ai: bool = True
     """Whether Connect Voice AI is enabled for the account; without it 403."""
     flow_stream_url: str | None = None
-    """The WebSocket of the Voicebot applet, for calls with a flow's `Url`."""
+    """The Voicebot applet's, for calls with a flow's `Url`: a WebSocket, or an address that is asked for one."""
     exophone: str = "08047491899"
     rate_per_minute: int = 200
     streams: int = 100

@@ -40,7 +40,8 @@ def test_every_number_can_be_told():
 
 def test_what_is_not_told_is_the_indian_presets():
     assert manners({}) == INDIAN
-    assert manners({"preset": "default"}) == DEFAULT
+    assert manners({"preset": "default"}) == manners({"quality_preset": "low_latency"}) == DEFAULT
+    assert manners({"preset": "indian_english", "quality_preset": "low_latency"}) == INDIAN
     one = manners({"endpointing": {"question_ms": 200}})
     assert (one.endpointing.question_ms, one.endpointing.base_ms) == (200, 350)
 

@@ -56,7 +56,8 @@ def test_the_words_tell_the_situation(text, expected):
         ("tomorrow", {"after_question": True, "emotional": True}, "emotional"),
         ("tomorrow", {"after_question": True}, "after_question"),
         ("nine", {"after_question": True, "asked_for_number": True}, "number_dictation"),
-        ("nine", {}, "base"),
+        ("nine", {}, "number_dictation"),
+        ("only nine", {}, "base"),
     ],
 )
 def test_the_situation_that_comes_first_in_the_specification_wins(text, told, expected):

@@ -26,6 +26,7 @@ from libs.domain.floor import (
     Resume,
     Speculate,
     StopSpeaking,
+    ThinkAgain,
     Tick,
     TurnClosed,
     TurnResumed,
@@ -60,9 +61,17 @@ SCENES = {
         [Heard(1000, "kal kar denge")], [(4000, TurnClosed(1, "kal kar denge", "base"))], until=5000
     ),
     "one number word is dictation where a number was asked for": Scene(
-        [*asks(ends=500, text="Kitna amount?", expects="number"), said(1000, "nine"), EndOfTurn(1050)],
-        [(2500, TurnClosed(1, "nine", "number_dictation"))],
+        [*asks(ends=500, text="Kitna amount?", expects="number"), said(1000, "only nine"), EndOfTurn(1050)],
+        [(2500, TurnClosed(1, "only nine", "number_dictation"))],
         until=3000,
+    ),
+    "digits that come one by one are one number": Scene(
+        [
+            said(1000, "five"), EndOfTurn(1260), said(1900, "two"), EndOfTurn(2160),
+            said(2800, "four"), EndOfTurn(3060), said(3700, "zero zero"), EndOfTurn(3960),
+        ],
+        [(5200, TurnClosed(1, "five two four zero zero", "number_dictation", read_back=True))],
+        until=6000,
     ),
     "digits with pauses are one number, read back when it is whole": Scene(
         [
@@ -228,6 +237,21 @@ SCENES = {
             (1900, StopSpeaking(1, "", "stale")),
         ],
         until=1950,
+    ),
+    "a hmm while we think changes nothing": Scene(
+        [said(1000, "kal kar denge"), EndOfTurn(1100), Heard(1500, "hmm"), said(1700, "haan ji"), EndOfTurn(1800)],
+        [(1300, TurnClosed(1, "kal kar denge", "base"))],
+        until=2000,
+    ),
+    "noise while we think takes the answer back for no longer than it is noise": Scene(
+        [said(1000, "kal"), EndOfTurn(1100), Heard(1500, "the"), said(1800, ""), EndOfTurn(1900)],
+        [
+            (1300, TurnClosed(1, "kal", "base")),
+            (1500, Withdraw(1)),
+            (1800, ThinkAgain(1)),
+            (3600, HoldOn(1)),
+        ],
+        until=4000,
     ),
     # --- waiting for us
     "nobody waits over two seconds without hearing something": Scene(

@@ -298,44 +298,6 @@ async def test_private_rows_commit_with_the_facts_and_are_read_back(house):
     assert await house.store.pool.fetchval("SELECT count(*) FROM public.seen") == 10
 
 
-async def test_private_rows_are_recalled_until_a_row_alters_what_they_say(house):
-    pool = house.store.pool
-    await pool.execute("CREATE TABLE public.seen (id int)")
-    saw: list[tuple[int, int]] = []
-
-    async def look(fact, world):
-        recalled = await world.db.recall("seen", "SELECT id FROM public.seen")
-        saw.append((len(recalled), await world.db.fetchval("SELECT count(*) FROM public.seen")))
-        again = fact.event.number == 1
-        return Decision(
-            rows=[Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), alters="seen" if again else None)]
-        )
-
-    reactor = house.reactor(await house.bus("service"), {Asked: look})
-    await house.start(reactor.run)
-    for batch in ([1, 1], [1], [2], [3]):
-        await within(reactor.caught_up(await house.ask(*batch)))
-    assert saw == [(0, 0), (1, 1), (2, 2), (3, 3), (3, 4)]
-
-
-async def test_what_was_recalled_in_a_batch_that_failed_is_asked_again(house):
-    await house.store.pool.execute("CREATE TABLE public.seen (id int)")
-    saw: list[int] = []
-
-    async def look(fact, world):
-        world.db.add([Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), alters="seen")])
-        saw.append(len(await world.db.recall("seen", "SELECT id FROM public.seen")))
-        if len(saw) == 1:
-            raise ValueError("once")
-
-    last = await house.ask(1)
-    reactor = house.reactor(await house.bus("service"), {Asked: look})
-    await house.start(reactor.run)
-    await within(reactor.caught_up(last))
-    await within(reactor.caught_up(await house.ask(1)))
-    assert saw == [1, 1, 2]
-
-
 async def test_a_foreign_stream_is_folded_up_to_the_fact_in_hand(house):
     asked = Fold(ASK, int, lambda n, event: n + 1)
     seen: list[int] = []

@@ -8,9 +8,11 @@ from uuid import UUID, uuid5
 
 from events import backend, business, contact, inbound, operator, turn
 from events.base import Event
+from events.call import CallRequested
 from events.consent import Given, Withdrawn
 from events.conversation import ContactSaid, MessageRequested, OutcomeHeard, TimerSet, ToolRequested, TurnRequested
 from events.followup import Opened
+from events.phone import CallOver
 from libs.config.bundle import Bundle
 from libs.config.load import load_bundle
 from libs.domain import contact as people
@@ -20,7 +22,7 @@ from libs.domain.contact import Consent, Contact, Reach
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
-from services.orchestrator import decide, hearing, outcomes, process, turns
+from services.orchestrator import calling, decide, hearing, outcomes, process, turns
 from services.orchestrator.hearing import Heard
 from services.orchestrator.outcomes import Became
 from services.orchestrator.story import Door, Known, Story
@@ -99,6 +101,7 @@ class Scene:
         )
         verb(story)
         process.close_if_done(story)
+        calling.guide(story)
         said: list[Event] = []
         for draft in story.drafts:
             self._keep(draft.stream, draft.event)
@@ -118,6 +121,10 @@ class Scene:
             self.reach = people.evolve_reach(self.reach, event)
         if isinstance(event, MessageRequested) and event.purpose == "approach":
             self._approached[event.message] = self.now
+        if isinstance(event, CallRequested) and event.purpose == "approach":
+            self._approached[event.call] = self.now
+        if isinstance(event, CallOver) and event.outcome in ("failed", "withheld"):
+            self._approached.pop(event.call, None)
         if isinstance(event, OutcomeHeard) and event.outcome in ("failed", "withheld"):
             self._approached.pop(event.intent, None)
 

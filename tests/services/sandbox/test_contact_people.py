@@ -62,7 +62,9 @@ def test_lakshmi_says_stop_before_any_model_hears_her():
 
 def test_everybody_is_in_the_erps_books_with_an_invoice_and_every_address():
     booked = {contact.id: {each.channel: each.address for each in contact.channels} for contact in erp_seed.CONTACTS}
-    assert booked == {person.addresses["chat"]: dict(person.addresses) for person in PEOPLE}
+    assert booked == {
+        person.addresses["chat"]: {**person.addresses, "voice": person.addresses["whatsapp"]} for person in PEOPLE
+    }
     assert {invoice.contact_id for invoice in erp_seed.INVOICES} == set(booked)
 
 

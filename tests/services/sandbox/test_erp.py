@@ -39,6 +39,7 @@ async def test_a_contact_has_channels_with_evidence_of_consent(sandbox: Sandbox)
     assert addresses == {
         "whatsapp": "+919876543210",
         "sms": "+919876543210",
+        "voice": "+919876543210",
         "email": "priya.sharma@acme.example",
         "chat": "c_123",
     }

@@ -19,6 +19,8 @@ EXCHANGE_S = 10.0
 SPELL_S = 2.0
 RESTARTS_UNTIL = 0.6
 """After this part of the first act nobody is restarted: long enough to see whether memory stays flat."""
+ENOUGH = 0.9
+"""So much of the crowd that was asked for must have talked at once, or nothing was shown."""
 WARM_S = 45.0
 FLAT_MB = 15.0
 """How much more memory a warm worker may take in the last third of its life than in the second."""
@@ -37,12 +39,12 @@ class Verdict:
 
 async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, verdict: Verdict) -> None:
     """So many calls at once for so long, each up to `longest` seconds, while the workers are restarted one after the other."""
-    house, began = stage.house, time.monotonic()
+    house = stage.house
     workers = list(await asyncio.gather(*(house.start(f"w{n}") for n in range(3))))
+    began = time.monotonic()
     draining: list[WorkerProcess] = []
     most = int(max(2, longest / EXCHANGE_S))
-    every = max(8.0, seconds / 10)
-    next_restart, restarts, turn = began + every, 0, cycle(range(3))
+    restarting = asyncio.create_task(_restart(stage, workers, draining, seconds))
     crowd, busiest, said = 0, 0, 0.0
     asked: list[Asked] = []
     while (now := time.monotonic()) - began < seconds:
@@ -50,13 +52,6 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
         while len(stage.open_calls()) < calls and now - began < seconds - longest / 2:
             lines = [LINES[n % len(LINES)] for n in range(stage.chance.randint(max(1, most // 3), most))]
             asked.append(await stage.call(lines))
-        if now > next_restart and now - began < seconds * RESTARTS_UNTIL:
-            n = next(turn)
-            fresh = await house.start(f"w{n}")
-            workers[n].signal(signal.SIGTERM)
-            draining.append(workers[n])
-            workers[n], restarts = fresh, restarts + 1
-            next_restart = time.monotonic() + every
         for worker in house.workers:
             if worker.running:
                 worker.measure()
@@ -71,6 +66,7 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
             alive = ", ".join(f"{w.name} {w.memory[-1][1]:.0f} MB" for w in house.workers if w.running and w.memory)
             stage.tell(f"{now - began:.0f} s: {talking} talk, {len(stage.ended)} of {len(asked)} have ended; {alive}")
         await asyncio.sleep(SPELL_S)
+    await restarting
     stage.tell("the last calls end by themselves")
     await stage.all_ended(asked, seconds=longest + 120)
     for worker in draining:
@@ -81,13 +77,28 @@ async def rolling(stage: Stage, *, calls: int, seconds: float, longest: float, v
     verdict.figures |= {
         "calls at once, at most": crowd,
         "calls in all": len(asked),
-        "restarts of workers": restarts,
+        "restarts of workers": len(draining),
         "calls in one worker, at most": f"{busiest} of {house.calls} lines",
     }
+    if crowd < calls * ENOUGH or not draining:
+        verdict.violations.append(f"{crowd} calls at once and {len(draining)} restarts prove nothing for {calls} calls")
     if busiest > house.calls:
         verdict.violations.append(f"a worker had {busiest} calls, {house.calls} at most")
     await judge(stage, asked, verdict)
     _memory(house.workers, verdict)
+
+
+async def _restart(stage: Stage, workers: list[WorkerProcess], draining: list[WorkerProcess], seconds: float) -> None:
+    """One worker after the other: the new one is there before the old one is told to end."""
+    until, every = time.monotonic() + seconds * RESTARTS_UNTIL, max(8.0, seconds / 10)
+    for n in cycle(range(len(workers))):
+        await asyncio.sleep(every)
+        if time.monotonic() > until:
+            return
+        fresh = await stage.house.start(workers[n].name)
+        workers[n].signal(signal.SIGTERM)
+        draining.append(workers[n])
+        workers[n] = fresh
 
 
 async def judge(stage: Stage, calls: Sequence[Asked], verdict: Verdict) -> None:
@@ -170,7 +181,7 @@ async def killed(stage: Stage, *, calls: int, verdict: Verdict) -> None:
     stage.tell(f"{calls} calls, then a worker is killed; callbacks come late, thrice and backwards")
     await stage.answered(asked, seconds=60 + calls)
     running = [worker for worker in house.workers if worker.running]
-    held = {worker.name: {each["call_id"] for each in await house.active(worker)} for worker in running}
+    held = {worker.name: await house.holds(worker) for worker in running}
     victim = max(running, key=lambda worker: len(held[worker.name]))
     victim.signal(signal.SIGKILL)
     died_at, dying = time.monotonic(), held[victim.name]

@@ -65,8 +65,10 @@ class Ears(FrameProcessor):
         self._warm = warm
         self._switches = switches
         self._profile = _first(chain, switches)
-        self._line: Line | None = None
-        self._second: Line | None = None
+        self._line: FluxLine | NovaLine | None = None
+        self._second: FluxLine | NovaLine | None = None
+        self._candidate: SttProfile | None = None
+        """The second's profile."""
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self._turn = False
@@ -134,8 +136,9 @@ class Ears(FrameProcessor):
             return
         due = self._turn or self._loud >= LOUD_BLOCKS
         since = self._told_at if self._turn else max(self._told_at, self._loud_since)
-        if due and now - since > self._line.patience_s and (other := self._other()) is not None:  # type: ignore[attr-defined] # each line has one
+        if due and now - since > self._line.patience_s and (other := self._other()) is not None:
             self._trial_until = now + TRIAL_S
+            self._candidate = other
             self._second = self._opened(other)
             await self._replay(self._second)
 
@@ -152,13 +155,13 @@ class Ears(FrameProcessor):
             await self._promote("silent")
         else:
             self._quiet_until, self._loud = now + NOISE_S, 0
-            await self._dismiss()
+            self._dismiss()
 
     async def _replay(self, line: Line) -> None:
         for pcm in list(self._kept):
             await line.send(pcm)
 
-    def _opened(self, profile: SttProfile) -> Line:
+    def _opened(self, profile: SttProfile) -> FluxLine | NovaLine:
         self._switches.breakers.asked(profile.provider)
         kind = FluxLine if profile.flux else NovaLine
         line = kind(profile, self._rate, self._warm, self._happened, self._failed)
@@ -181,33 +184,35 @@ class Ears(FrameProcessor):
         elif line is not self._line:
             return
         elif self._second is not None:
-            await self._dismiss()
+            self._dismiss()
         self._told_at = time.monotonic()
         self._loud, self._wait, self._deaf_since = 0, AGAIN_S, None
         await self._tell(told)
 
     async def _tell(self, told: Hearing) -> None:
         match told:
-            case Began(text):
+            case Began(text, since):
                 if not self._turn:
                     self._turn = True
                     await self.push_frame(ProposedUserStartedSpeakingFrame())
                 if text:
-                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601()))
-            case Heard(text):
+                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
+            case Heard(text, since):
                 self._turn = self._turn or bool(text)
                 if text:
-                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601()))
-            case Probably(text):
+                    await self.push_frame(InterimTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
+            case Probably(text, since):
                 self._turn = self._eager = True
-                await self.push_frame(EagerTranscriptionFrame(text, "", time_now_iso8601()))
+                await self.push_frame(EagerTranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since)))
             case Resumed():
                 await self._withdraw()
-            case Ended(text):
+            case Ended(text, since):
                 self._turn = self._eager = False
                 self._forget()
                 self._switches.breakers.succeeded(self._profile.provider)
-                await self.push_frame(TranscriptionFrame(text, "", time_now_iso8601(), finalized=True))
+                await self.push_frame(
+                    TranscriptionFrame(text, "", time_now_iso8601(), result=_timed(since), finalized=True)
+                )
                 await self.push_frame(ProposedUserStoppedSpeakingFrame())
 
     async def _withdraw(self) -> None:
@@ -223,28 +228,28 @@ class Ears(FrameProcessor):
     async def _promote(self, why: str) -> None:
         """The second recogniser is the one that listens from now on."""
         before, self._line, self._second = self._line, self._second, None
-        profile = self._other()
-        failed, self._profile = self._profile, profile or self._profile
+        failed, self._profile = self._profile, self._candidate or self._profile
         self._switches.breakers.failed(failed.provider)
         self._switches.switched("stt", failed.provider, self._profile.provider, why)
         await self._withdraw()
         if before is not None:
-            await before.close()
+            _ = self.create_task(before.close(), "ears-close")
 
-    async def _dismiss(self) -> None:
+    def _dismiss(self) -> None:
         second, self._second = self._second, None
         if second is not None:
-            await second.close()
+            _ = self.create_task(second.close(), "ears-close")
 
     async def _failed(self, line: Line, why: str) -> None:
         if line is self._second:
             self._second = None
-            if (other := self._other()) is not None:
-                self._switches.breakers.failed(other.provider)
+            if self._candidate is not None:
+                self._switches.breakers.failed(self._candidate.provider)
             return
         if line is not self._line or self._over:
             return
         if self._second is not None:
+            self._line = None
             await self._promote(why)
             return
         failed = self._profile
@@ -261,7 +266,7 @@ class Ears(FrameProcessor):
         else:
             loop = asyncio.get_running_loop()
             wait, self._wait = self._wait, min(LONGEST_AGAIN_S, self._wait * 2)
-            self._again = loop.call_later(wait, lambda: self.create_task(self._take_over(), "ears"))
+            self._again = loop.call_later(wait, lambda: self.create_task(self._take_over(), "ears-again"))
 
     async def _take_over(self) -> None:
         if self._over or self._line is not None:
@@ -275,15 +280,21 @@ class Ears(FrameProcessor):
         if self._again is not None:
             self._again.cancel()
         line, self._line = self._line, None
-        await self._dismiss()
-        if line is not None:
-            await line.close()
+        second, self._second = self._second, None
+        for each in (line, second):
+            if each is not None:
+                await each.close()
 
 
 def address(profile: SttProfile, rate: int) -> Address:
     """Where a profile's recogniser listens."""
-    return (flux if profile.flux else nova).address(profile, rate)
+    return flux.address(profile, rate) if profile.flux else nova.address(profile, rate)
 
 
 def _first(chain: Sequence[SttProfile], switches: Switches) -> SttProfile:
     return next((each for each in chain if switches.breakers.allows(each.provider)), chain[0])
+
+
+def _timed(since_word_ms: int | None) -> dict[str, int] | None:
+    """What the engine wants to know of a transcript beside its words."""
+    return None if since_word_ms is None else {"since_word_ms": since_word_ms}

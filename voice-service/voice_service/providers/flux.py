@@ -47,18 +47,18 @@ class FluxLine(Line):
         """TurnInfo as what has happened; an Error is fatal."""
         match message:
             case {"type": "TurnInfo", "event": str(event)}:
-                text = message.get("transcript", "")
+                text, since = message.get("transcript", ""), _since_word_ms(message)
                 match event:
                     case "StartOfTurn":
-                        await self._happened(self, Began(text))
+                        await self._happened(self, Began(text, since))
                     case "Update":
-                        await self._happened(self, Heard(text))
+                        await self._happened(self, Heard(text, since))
                     case "EagerEndOfTurn":
-                        await self._happened(self, Probably(text))
+                        await self._happened(self, Probably(text, since))
                     case "TurnResumed":
                         await self._happened(self, Resumed())
                     case "EndOfTurn":
-                        await self._happened(self, Ended(text))
+                        await self._happened(self, Ended(text, since))
             case {"type": "Error"}:
                 raise Refused("server_error", str(message.get("code")))
 
@@ -67,3 +67,10 @@ class FluxLine(Line):
         if self.open and not self._ended:
             await self.send(_CLOSE)
         await super().close()
+
+
+def _since_word_ms(message: dict[str, Any]) -> int | None:
+    """How long ago the last word was over, by the sound that has been heard."""
+    words, now = message.get("words"), message.get("audio_window_end")
+    ended = words[-1].get("end") if words else None
+    return None if ended is None or now is None else max(0, round((now - ended) * 1000))

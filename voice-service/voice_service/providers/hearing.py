@@ -1,4 +1,7 @@
-"""What a recogniser tells of a turn, whoever it is. `text` is all of the turn so far."""
+"""What a recogniser tells of a turn, whoever it is.
+
+`text` is all of the turn so far; `since_word_ms` how long ago its last word was over, in sound, where the recogniser says.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +11,7 @@ class Began:
     """Somebody speaks."""
 
     text: str
+    since_word_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,7 @@ class Heard:
     """Still the same turn; its words may change."""
 
     text: str
+    since_word_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Probably:
     """It is probably over."""
 
     text: str
+    since_word_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Ended:
     """It is over."""
 
     text: str
+    since_word_ms: int | None = None
 
 
 Hearing = Began | Heard | Probably | Resumed | Ended

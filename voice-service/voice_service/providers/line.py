@@ -37,7 +37,8 @@ class Line:
     async def send(self, data: str | bytes) -> None:
         """Now, or as soon as it is open."""
         if self._socket is None:
-            self._waiting.append(data)
+            if not self._ended:
+                self._waiting.append(data)
             return
         try:
             await self._socket.send(data)
@@ -75,8 +76,6 @@ class Line:
                 return
             await self._begin(socket)
             async for raw in socket:
-                if self._ended:
-                    return
                 await self.heard(decode(raw))
             why = self.closed(socket.close_code or 1006, socket.close_reason or "")
         except Refused as error:
@@ -96,9 +95,12 @@ class Line:
             await socket.send(data)
 
     async def fail(self, why: str) -> None:
-        """Tell that it has failed, once."""
+        """Tell that it has failed, once. Nobody closes it after that: whoever is told is still in its reader."""
         if not self._ended:
             self._ended = True
+            socket, self._socket = self._socket, None
+            if socket is not None:
+                socket.transport.abort()
             await self._failed(self, why)
 
     def closed(self, code: int, told: str) -> str:

@@ -65,11 +65,12 @@ class Mind(AnthropicLLMService):
     def with_model(self, params: dict[str, Any], model: str) -> dict[str, Any]:
         """The same request for another model, which thinks as little as it can."""
         changed = {key: value for key, value in params.items() if key not in ("thinking", "output_config")}
-        before, self._settings.model = self._settings.model, model
+        settings: Any = self._settings
+        before, settings.model = settings.model, model
         try:
             self._maybe_apply_thinking_default(changed)
         finally:
-            self._settings.model = before
+            settings.model = before
         return changed | {"model": model}
 
     async def _say(self, text: str) -> None:

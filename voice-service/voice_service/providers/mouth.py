@@ -31,8 +31,13 @@ log = structlog.get_logger(__name__)
 
 FIRST_BYTE_S = 0.8
 """From a text to its first sound, before another voice is asked: a contact hears something within two seconds."""
+UNHEARD_S = 1.2
+"""From a text to a prepared sentence, whoever is being asked: the second voice may need as long as the first."""
 STALL_S = 0.5
 """Without a word after what was received has been played."""
+BREATH_S = 0.2
+IDLE_S = 60.0
+"""A socket that closes after so long while nothing is being said has not failed: providers close idle ones."""
 ROUNDS = 3
 """How often all voices are asked before a speech is given up."""
 AGAIN_S = 0.3
@@ -69,6 +74,7 @@ class Mouth(TTSService):
         self._rounds = 0
         self._handed = 0
         self._whole = False
+        self._opened_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
 
@@ -152,6 +158,7 @@ class Mouth(TTSService):
         if text := speech.text[speech.sent :]:
             if text.strip() and (speech.asked_at is None or speech.left <= 0):
                 speech.asked_at = time.monotonic()
+                speech.began_at = speech.began_at or speech.asked_at
             speech.sent = len(speech.text)
             await line.speak(speech.remote, text)
         if speech.finished and not speech.told_finish:
@@ -189,7 +196,7 @@ class Mouth(TTSService):
 
     def _watch(self) -> None:
         """Look again when the first speech is due."""
-        due = [each for speech in self._speeches.values() if (each := speech.due(FIRST_BYTE_S, STALL_S)) is not None]
+        due = [each for speech in self._speeches.values() for each in self._dates(speech)]
         if self._timer is not None:
             if due and self._timer.when() - asyncio.get_running_loop().time() <= min(due) - time.monotonic():
                 return  # it looks soon enough by itself
@@ -199,25 +206,35 @@ class Mouth(TTSService):
             wait = max(0.01, min(due) - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait, self._looked)
 
+    def _dates(self, speech: Speech) -> list[float]:
+        """When to look at a speech again."""
+        dates = (speech.due(FIRST_BYTE_S, STALL_S), speech.unheard_at(UNHEARD_S))
+        return [each for each in dates if each is not None]
+
     def _looked(self) -> None:
         self._timer = None
         if not self._over:
-            self.create_task(self._look(), "mouth-watchdog")
+            _ = self.create_task(self._look(), "mouth-watchdog")
 
     async def _look(self) -> None:
         now = time.monotonic()
         for speech in list(self._speeches.values()):
+            unheard = speech.unheard_at(UNHEARD_S)
+            if unheard is not None and unheard <= now:
+                await self._reassure(speech)
             due = speech.due(FIRST_BYTE_S, STALL_S)
             if due is None or due > now:
                 continue
             if speech.left <= 0:
                 await self._end(speech.context)
-            elif self._line is not None:
-                await self._failed(self._line, "silent")
+            elif (line := self._line) is not None:
+                _ = self.create_task(line.close(), "mouth-close")
+                await self._failed(line, "silent")
                 return
         self._watch()
 
     def _open(self) -> None:
+        self._opened_at = time.monotonic()
         self._switches.breakers.asked(self._profile.provider)
         kind = CartesiaLine if self._profile.vendor == CARTESIA else ElevenLabsLine
         self._line = kind(self._profile, self._rate, self._warm, self._happened, self._failed)
@@ -227,13 +244,15 @@ class Mouth(TTSService):
         """Another voice goes on; where none is left a prepared sentence is heard, and the first is asked again."""
         if line is not self._line or self._over:
             return
-        failed = self._profile
         self._line = None
+        if why == "connection_lost" and not self._speeches and time.monotonic() - self._opened_at > IDLE_S:
+            self._open()
+            return
+        failed = self._profile
         self._switches.breakers.failed(failed.provider)
         self._tried.add(failed.provider)
         left = [each for each in self._chain if each.provider not in self._tried]
         allowed = [each for each in left if self._switches.breakers.allows(each.provider)] or left
-        self.create_task(line.close(), "mouth-close")
         self._profile = allowed[0] if allowed else self._chain[0]
         self._switches.switched("tts", failed.provider, self._profile.provider, why if allowed else "nothing_left")
         if allowed:
@@ -246,6 +265,9 @@ class Mouth(TTSService):
             return
         self._open()
         for speech in list(self._speeches.values()):
+            if speech.received and speech.left > 0:  # a breath between two voices, as a word may be cut
+                await self._sound(speech.context, bytes(2 * int(self._rate * BREATH_S)))
+                speech.received += BREATH_S
             self._handed += 1
             speech.hand_over(f"{speech.context}-{self._handed}", time.monotonic())
             await self._pump(speech)
@@ -255,15 +277,22 @@ class Mouth(TTSService):
         self._tried.clear()
         self._rounds += 1
         waiting = list(self._speeches.values())
-        if waiting and self._rounds == 1 and (clip := self._sounds.clip(SAFE)) is not None:
-            await self._sound(waiting[0].context, clip.pcm)
-            waiting[0].before += clip.seconds
+        for speech in waiting[:1]:
+            await self._reassure(speech)
         if self._rounds > ROUNDS:
             for speech in waiting:
                 await self._end(speech.context)
             self._rounds = 0
         await asyncio.sleep(AGAIN_S * 2**self._rounds)
         await self._take_over()
+
+    async def _reassure(self, speech: Speech) -> None:
+        """A prepared sentence, once in a speech."""
+        clip = self._sounds.clip(SAFE)
+        if clip is not None and not speech.reassured:
+            await self._sound(speech.context, clip.pcm)
+            speech.before += clip.seconds
+        speech.reassured = True
 
     async def _close(self) -> None:
         self._over = True

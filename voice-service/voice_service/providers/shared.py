@@ -31,13 +31,13 @@ class Shared:
         self._claude: dict[tuple[str, str], AsyncAnthropic] = {}
         self._ringing: dict[UUID, tuple[Sounds, asyncio.Task[None]]] = {}
 
-    def ringing(self, call: UUID, chains: Chains, opening: str) -> None:
-        """A phone rings: open the sockets that it will need, and have its first words synthesised."""
+    def ringing(self, call: UUID, chains: Chains, opening: str, lines: tuple[str, ...] = ()) -> None:
+        """A phone rings: open the sockets that it will need, and have its first words and our own lines synthesised."""
         if call in self._ringing:
             return
         sounds = self.sounds(chains)
         self.connect(chains)
-        self._ringing[call] = (sounds, asyncio.create_task(self._prepare(chains, sounds, opening)))
+        self._ringing[call] = (sounds, asyncio.create_task(self._prepare(chains, sounds, opening, lines)))
 
     def answered(self, call: UUID, chains: Chains) -> Sounds:
         """What is ready for a call; where it did not ring here its sockets are opened now."""
@@ -84,10 +84,10 @@ class Shared:
         await self.prepared.close()
         await self.warm.close()
 
-    async def _prepare(self, chains: Chains, sounds: Sounds, opening: str) -> None:
+    async def _prepare(self, chains: Chains, sounds: Sounds, opening: str, lines: tuple[str, ...]) -> None:
         voice = prepared.able(chains.mouths)
         if voice is None:
             return
-        own, _ = await asyncio.gather(self.prepared.own(voice, opening), self.prepared.fix(voice, self._lines))
-        if own is not None:
+        if (own := await self.prepared.own(voice, opening)) is not None:
             sounds.own[opening] = own
+        await self.prepared.fix(voice, (*self._lines, *lines))

@@ -85,7 +85,8 @@ async def opened(address: Address) -> ClientConnection:
 class Warm:
     """Sockets that were opened before they are needed, by address; each is dropped after `WARM_S` where nobody takes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_s: float = WARM_S) -> None:
+        self._keep_s = keep_s
         self._waiting: dict[Address, list[asyncio.Task[ClientConnection]]] = defaultdict(list)
         self._tending: set[asyncio.Task[None]] = set()
 
@@ -126,12 +127,13 @@ class Warm:
         self._waiting.clear()
 
     async def _tend(self, address: Address, opening: "asyncio.Task[ClientConnection]") -> None:
-        left = WARM_S
+        left = self._keep_s
         try:
             socket = await asyncio.shield(opening)
             while left > 0 and opening in self._waiting[address] and socket.state is State.OPEN:
-                await asyncio.sleep(STAY_S)
-                left -= STAY_S
+                wait = min(left, STAY_S)
+                await asyncio.sleep(wait)
+                left -= wait
                 if address.stay is not None and opening in self._waiting[address]:
                     await socket.send(address.stay)
         except (Refused, WebSocketException) as error:

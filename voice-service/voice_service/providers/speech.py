@@ -22,6 +22,10 @@ class Speech:
     finished: bool = False
     told_finish: bool = False
     asked_at: float | None = None
+    began_at: float | None = None
+    """When any voice was first told anything of it."""
+    reassured: bool = False
+    """Whether a prepared sentence was played in it."""
     first_at: float | None = None
     last_at: float = 0.0
     before: float = 0.0
@@ -55,6 +59,12 @@ class Speech:
             return self.asked_at + first_byte_s
         played = (self.first_at or 0.0) + self.before + self.received
         return max(max(self.last_at, self.asked_at) + stall_s, played)
+
+    def unheard_at(self, patience_s: float) -> float | None:
+        """When the contact has waited for too long for its first sound; None where they have heard something."""
+        if self.began_at is None or self.reassured or self.first_at is not None:
+            return None
+        return self.began_at + patience_s
 
     def hand_over(self, remote: str, now: float) -> None:
         """Another voice speaks what has not become sound."""

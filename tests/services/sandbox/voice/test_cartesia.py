@@ -151,6 +151,19 @@ async def test_it_may_be_mute_in_mid_call(sandbox: Sandbox):
     assert client.frames == []
 
 
+async def test_a_fault_waits_for_words_and_befalls_the_socket_that_speaks_them(sandbox: Sandbox):
+    fault = {"when": r"kab\s+denge", "drops": True}
+    async with opened(url(sandbox), **PIPECAT) as other, opened(url(sandbox), **PIPECAT) as client:
+        assert (await sandbox.control("POST", "/cartesia/faults", fault))["waiting"] == 1
+        await other.say(said("Namaste."))
+        await other.say(last())
+        await other.until(type="done")
+        await client.say(said("Aap kab "))
+        await client.say(said("denge?"))
+        assert await client.rest() == 1006
+    assert (await sandbox.control("POST", "/cartesia/faults", []))["waiting"] == 0
+
+
 async def test_the_handshake_is_refused(sandbox: Sandbox):
     await sandbox.control("POST", "/cartesia/faults", {"refuse": 429})
     for headers, status in ((PIPECAT, 429), ({"Cartesia-Version": "x"}, 401), ({"X-API-Key": "key"}, 400)):

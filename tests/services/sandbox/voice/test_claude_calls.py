@@ -8,6 +8,7 @@ import anthropic
 import httpx
 import pytest
 
+from libs.llm.calls import GO_ON
 from services.sandbox.anthropic import AnthropicSandbox
 from services.sandbox.claude_faults import Fault, Pace
 from tests.libs.llm.nouns import MODEL, MORNING, running
@@ -155,3 +156,19 @@ async def _part(parts: AsyncIterator[bytes]) -> bytes | None:
         return await anext(parts)
     except httpx.ReadTimeout:
         return None
+
+
+async def test_an_answer_that_broke_off_is_gone_on_with_and_its_tools_are_called(sandbox: AnthropicSandbox):
+    promise = "Haan ji, 20 February tak kar denge."
+    whole, tools, _ = await answered(sandbox, promise)
+    said = whole[: len(whole) // 2]
+    rest, called, _ = await answered(sandbox, promise, {"role": "assistant", "content": said}, GO_ON)
+    assert said + rest == whole
+    assert called == tools
+
+
+async def test_a_fault_waits_for_the_last_message_that_has_its_words(sandbox: AnthropicSandbox):
+    sandbox.faults.add(Fault("overloaded", when="20 February"))
+    await answered(sandbox, "Hello?")
+    with pytest.raises(anthropic.APIStatusError):
+        await answered(sandbox, "Haan ji, 20 February tak kar denge.")

@@ -159,6 +159,20 @@ async def test_an_open_socket_breaks_off_on_demand(sandbox: Sandbox, fault: dict
         assert await client.rest() == code
 
 
+async def test_a_fault_waits_for_words_that_are_heard_and_then_nobody_is_let_in(sandbox: Sandbox):
+    said = await teach(sandbox, WORDS)
+    await sandbox.control("POST", "/deepgram/live/faults", {"when": WORDS.split()[0], "refuse": 429, "refusals": 1})
+    async with opened(flux(sandbox), **KEY) as client:
+        await client.send(said + QUIET)
+        assert await client.rest() == 1006
+    with pytest.raises(InvalidStatus) as refused:
+        async with opened(flux(sandbox), **KEY):
+            pass
+    assert refused.value.response.status_code == 429
+    async with opened(flux(sandbox), **KEY) as client:
+        await client.until(type="Connected")
+
+
 async def test_a_mute_socket_stays_open_and_says_nothing(sandbox: Sandbox):
     said = await teach(sandbox, WORDS)
     async with opened(flux(sandbox), **KEY) as client:
