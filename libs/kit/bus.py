@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 MAX_PENDING_BYTES = 64 * 1024 * 1024  # what may wait for the socket; a batch of the relay is at most 8 MB
 
 RECONNECT_S = 0.2
+LOOK_S = 0.02
 
 Take = Callable[[bytes, bytes], None]
 OnSignal = Callable[[str, bytes], None]
@@ -130,6 +131,10 @@ class Bus:
     async def until_connected(self) -> None:
         """Wait until NATS can be talked to."""
         await self._connected.wait()
+        # Between the loss and nats-py's word of it the event still stands: who asks again at once would keep it from being said.
+        while not self.connected:
+            await asyncio.sleep(LOOK_S)
+            await self._connected.wait()
 
     def watch(self, watcher: Callable[[bool], None]) -> Callable[[], None]:
         """Call `watcher` with True after each connect and with False after each disconnect; returns how to stop."""

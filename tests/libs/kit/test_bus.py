@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from nats.aio.client import Client
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry import trace
@@ -133,6 +134,17 @@ async def test_it_comes_back_when_nats_does_and_drops_signals_meanwhile(server, 
     await server.start()
     assert await within(changes.get()) is True
     assert bus.connected
+
+
+async def test_between_the_loss_and_the_word_of_it_nobody_is_told_that_nats_is_there(bus_of):
+    """Who then asks again at once would keep the word from ever being said: it needs the loop."""
+    bus = await bus_of("service")
+    bus._client._status = Client.RECONNECTING
+    waiting = asyncio.create_task(bus.until_connected())
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    bus._client._status = Client.CONNECTED
+    await within(waiting)
 
 
 async def test_a_bus_is_handed_out_while_nats_is_still_away(server):
