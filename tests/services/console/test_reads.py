@@ -31,7 +31,7 @@ async def test_health_says_each_channels_mode_without_a_key(console: Console):
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
     assert answer.json()["channels"]["whatsapp"] == "sandbox"
-    assert answer.json()["channels"]["voice"] == "off"
+    assert answer.json()["channels"]["voice"] == "sandbox"
 
 
 async def test_a_channel_whose_breaker_is_open_is_degraded(console: Console):

@@ -123,7 +123,7 @@ async def test_what_was_said_with_the_call_is_not_said_again(sandbox: AnthropicS
 
 
 async def test_nonsense_is_asked_again(sandbox: AnthropicSandbox):
-    assert await answered(sandbox, "gurr brumm") == ("Sorry, could you say that again?", {}, "end_turn")
+    assert await answered(sandbox, "gurr brumm") == ("Maaf kijiye, ek baar phir boliye?", {}, "end_turn")
 
 
 async def test_tokens_come_at_the_models_pace(sandbox: AnthropicSandbox):
