@@ -30,7 +30,7 @@ up: $(INSTALLED) ## Run everything on port 8000 and keep its data
 test: check ## Run all that CI runs: the checks, then every test; ARGS='-k name' for some
 	@$(call heading,pytest)
 	@$(BIN)/python -m pytest $(ARGS)
-	@$(if $(ARGS),,$(MAKE) test-voice)
+	@$(if $(ARGS),,$(MAKE) test-voice VOICE_ARGS="-m 'not long'")
 
 test-voice: $(VOICE_INSTALLED) ## Check the voice service's types and run its tests in its own environment; VOICE_ARGS='-k name' for some
 	@$(call heading,mypy (voice))

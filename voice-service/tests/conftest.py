@@ -39,11 +39,19 @@ CROWDS = frozenset({"test_workers", "test_faults", "test_demo"})
 """Modules with many calls at once, whose voices would stammer beside each other: one after the other."""
 
 
+LONG = frozenset(
+    {"test_a_rollout_of_all_workers_cuts_no_call", "test_no_call_ends_and_nobody_waits_for_more_than_two_seconds"}
+)
+"""What `make chaos-voice` and `make faults-voice` show with more calls; `make test` leaves them to `make test-voice`."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A module's tests share a process, and so do the crowds."""
     for item in items:
         module = item.path.stem
         item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else module))
+        if item.name in LONG:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")
