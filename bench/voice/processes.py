@@ -53,10 +53,10 @@ async def load() -> AsyncIterator[Load]:
 
 @asynccontextmanager
 async def agent(
-    command: Sequence[str | Path], port: int, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path], port: int, environment: Mapping[str, str] | None = None, *, folder: Path = ROOT
 ) -> AsyncIterator[int]:
-    """Whoever answers the calls on `port`, alone on the first core; its process id."""
-    child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **(environment or {})}, cwd=ROOT)
+    """Whoever answers the calls on `port`, alone on the first core; its process id. What it writes is in `folder`."""
+    child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **(environment or {})}, cwd=folder)
     on_first_core(child.pid)
     try:
         await _listens(child, port)

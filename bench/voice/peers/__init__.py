@@ -45,7 +45,9 @@ class Peer:
         """Its process id, and how calls come to it."""
         port = free_port()
         given = json.dumps({"port": port, "providers": load.port, "options": self.options})
-        async with agent([self.python(), HERE / self.program, given], port, dict(self.environment)) as pid:
+        python, folder = self.python(), CACHE / self.name
+        folder.mkdir(parents=True, exist_ok=True)  # bolna keeps a log of every call in the folder where it runs
+        async with agent([python, HERE / self.program, given], port, dict(self.environment), folder=folder) as pid:
 
             async def ring(calls: int) -> None:
                 await load.do("open", urls=[f"ws://127.0.0.1:{port}/media"] * calls, every_s=RAMP_S)
