@@ -1,14 +1,16 @@
 """Published configuration: stored by the hash of its content, looked up by tenant, parsed once in a process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from events.base import Cause, Draft
 from events.config import Published
 from libs.kit.appends import asking_postgres
 from libs.kit.store import ANY, Append, Store
+
+LOOK_AGAIN_S = 60.0
 
 
 class Hashed(Protocol):
@@ -78,6 +80,7 @@ class Publications:
     """Wakes one loop when something is published, for whatever tenant; one that came while it was at work wakes it, too."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._published = asyncio.Event()
         store.listener.on("bundle", lambda _: self._published.set())
 
@@ -87,6 +90,13 @@ class Publications:
             async with asyncio.timeout(seconds):
                 await self._published.wait()
         self._published.clear()
+
+    async def each_tenant(self, configure: Callable[[str], Awaitable[None]]) -> NoReturn:
+        """`configure` every tenant by its bundle: at once, at every publication, and now and then."""
+        while True:
+            for tenant in await self._store.tenants.all():
+                await configure(tenant.name)
+            await self.wait(LOOK_AGAIN_S)
 
 
 async def publish(store: Store, tenant: str, bundle: Hashed, cause: Cause) -> bool:

@@ -31,7 +31,6 @@ from services.gateways.whatsapp.adapter import WhatsApp
 NAME = "gateways"
 TIMEOUT = timedelta(seconds=10)
 SMTP_EXCHANGES = 4  # a mail takes several with its server
-LOOK_AGAIN_S = 60.0
 
 
 def adapters_of(
@@ -133,10 +132,7 @@ class Accounts:
 
     async def run(self) -> None:
         """Look at once, at every publication, and now and then."""
-        while True:
-            for tenant in await self._store.tenants.all():
-                await self.configure(tenant.name)
-            await self._publications.wait(LOOK_AGAIN_S)
+        await self._publications.each_tenant(self.configure)
 
     async def configure(self, tenant: str) -> None:
         """Set a tenant's accounts; a channel that is off lets nothing out."""

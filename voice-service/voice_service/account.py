@@ -9,8 +9,6 @@ from voice_service import summary
 from voice_service.handle import LEDGER
 from voice_service.settings import ChannelOff, Settings
 
-LOOK_AGAIN_S = 60.0
-
 
 class Account:
     """Keeps the limits and the kill switch of the ledger's account as the tenants' bundles say."""
@@ -23,10 +21,7 @@ class Account:
 
     async def run(self) -> None:
         """Look at once, at every publication, and now and then."""
-        while True:
-            for tenant in await self._store.tenants.all():
-                await self._configure(tenant.name)
-            await self._publications.wait(LOOK_AGAIN_S)
+        await self._publications.each_tenant(self._configure)
 
     async def _configure(self, tenant: str) -> None:
         killed = None
