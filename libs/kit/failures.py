@@ -1,12 +1,17 @@
 """How work on facts fails: for a reason that passes by itself, or for one that a person has to see."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from libs.kit import postgres
 from libs.kit.store import Overloaded, Unavailable
+
+log = structlog.get_logger(__name__)
 
 TRANSIENT = (
     Unavailable,
@@ -26,6 +31,17 @@ TRANSIENT = (
 def passes(error: BaseException) -> bool:
     """Whether what failed may be tried again as it is, because Postgres or the way to it did."""
     return isinstance(error, TRANSIENT) or postgres.is_away(error)
+
+
+@contextmanager
+def left_for_later(said: str) -> Iterator[None]:
+    """What fails in it for a reason that passes is logged with these words; whoever goes round in a loop tries again."""
+    try:
+        yield
+    except Exception as error:
+        if not passes(error):
+            raise
+        log.warning(said, error=type(error).__name__)
 
 
 class Poison(Exception):

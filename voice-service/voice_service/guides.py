@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from events.phone import CallGuided
-from libs.kit.failures import passes
+from libs.kit.failures import left_for_later
 from libs.kit.store import Store
 
 log = structlog.get_logger(__name__)
@@ -97,13 +97,8 @@ class Guides:
                 continue
             await asyncio.sleep(GATHER_S)
             self._grown.clear()
-            try:
+            with left_for_later("the conversations of calls could not be read"):
                 await self._read()
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("the conversations of calls could not be read", error=type(error).__name__)
-                await asyncio.sleep(GATHER_S)
 
     async def _read(self) -> None:
         guides = list(self._guides.values())

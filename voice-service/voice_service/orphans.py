@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from events.call import Ended
-from libs.kit.failures import passes
+from libs.kit.failures import left_for_later
 from libs.kit.store import Store
 from voice_service import decide
 from voice_service.decide import ToldEnd, Used
@@ -46,13 +46,9 @@ class Orphans:
     async def run(self) -> None:
         """Look as long as the process lives."""
         while True:
-            try:
+            with left_for_later("nobody looked after the calls of dead processes"):
                 if self._worker.steady():
                     await self.look()
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("nobody looked after the calls of dead processes", error=type(error).__name__)
             await asyncio.sleep(self._every_s)
 
     async def look(self) -> int:

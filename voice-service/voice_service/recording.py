@@ -12,7 +12,7 @@ from events.call import DeletionReason, RecordingDeleted, RecordingStored
 from libs.domain.recording import Recording, recording_of
 from libs.kit import telemetry
 from libs.kit.clock import Clock
-from libs.kit.failures import passes
+from libs.kit.failures import left_for_later
 from libs.kit.objects import Objects, ObjectsAway
 from libs.kit.store import Store
 from voice_service.calls import Call
@@ -149,12 +149,8 @@ class Recordings:
         """Tell what was kept and delete what is due, as long as the process lives."""
         while True:
             self._wake.clear()
-            try:
+            with left_for_later("recordings are looked after later"):
                 await self.look()
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("recordings are looked after later", error=type(error).__name__)
             try:
                 async with asyncio.timeout(self._every_s):
                     await self._wake.wait()
