@@ -168,6 +168,25 @@ class Call:
         self.tell(f"tool {self.tools}", fact)
         return self.tools
 
+    def hears(self, pcm: bytes) -> None:
+        """A block of the contact's sound has come."""
+        self.stt_bytes += len(pcm)
+        if self.recorder is not None:
+            self.recorder.heard(pcm)
+
+    def speaks(self, pcm: bytes) -> None:
+        """A block of ours goes out."""
+        moments = self.exchange.moments
+        if moments.first_sent is None and moments.first_sound is not None:
+            moments.first_sent = self.now_ms()
+        if self.recorder is not None:
+            self.recorder.spoke(pcm)
+
+    def falls_silent(self) -> None:
+        """What went out and is not played yet is taken back."""
+        if self.recorder is not None:
+            self.recorder.cleared()
+
     def pressed(self, digit: str) -> None:
         self.digits += 1
         self.tell(f"digit {self.digits}", DigitsPressed(conversation=self.known.conversation, digits=digit))

@@ -5,8 +5,6 @@ from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
-    OutputTransportMessageFrame,
-    OutputTransportMessageUrgentFrame,
 )
 from pipecat.serializers.base_serializer import FrameSerializer
 
@@ -27,30 +25,20 @@ class ExotelMedia(FrameSerializer):
 
     async def serialize(self, frame: Frame) -> str | bytes | None:
         """Sound as `media`, an interruption as `clear`."""
-        recorder = self._call.recorder
         if isinstance(frame, InterruptionFrame):
-            if recorder is not None:
-                recorder.cleared()
+            self._call.falls_silent()
             return exotel_media.clear(self._stream)
         if isinstance(frame, AudioRawFrame):
-            moments = self._call.exchange.moments
-            if moments.first_sent is None and moments.first_sound is not None:
-                moments.first_sent = self._call.now_ms()
-            if recorder is not None:
-                recorder.spoke(frame.audio)
+            self._call.speaks(frame.audio)
             missing = -len(frame.audio) % exotel_media.STEP
             return exotel_media.media(self._stream, frame.audio + bytes(missing))
-        if isinstance(frame, OutputTransportMessageFrame | OutputTransportMessageUrgentFrame):
-            return None
         return None
 
     async def deserialize(self, data: str | bytes) -> Frame | None:
         """The contact's sound; keys and the end of the stream are told to the call."""
         match exotel_media.read(data):
             case exotel_media.Media(pcm):
-                self._call.stt_bytes += len(pcm)
-                if self._call.recorder is not None:
-                    self._call.recorder.heard(pcm)
+                self._call.hears(pcm)
                 return InputAudioRawFrame(audio=pcm, num_channels=1, sample_rate=exotel_media.RATE)
             case exotel_media.Pressed(digit):
                 self._call.pressed(digit)

@@ -58,7 +58,7 @@ class Ears(BaseInputTransport):
             except MEDIA_GONE:
                 continue
             if pcm:
-                self._call.stt_bytes += len(pcm)
+                self._call.hears(pcm)
                 await self.push_audio_frame(InputAudioRawFrame(audio=pcm, sample_rate=RATE, num_channels=1))
 
     async def stop(self, frame: EndFrame) -> None:
@@ -93,9 +93,7 @@ class Mouth(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Write it when its time comes: nobody else paces us. False where the line is gone."""
-        moments = self._call.exchange.moments
-        if moments.first_sent is None and moments.first_sound is not None:
-            moments.first_sent = self._call.now_ms()
+        self._call.speaks(frame.audio)
         left = memoryview(frame.audio)
         while left and self._line.state is not CallState.CLOSED:
             try:
@@ -111,6 +109,7 @@ class Mouth(BaseOutputTransport):
         """An interruption also takes back what is written and not on the wire yet."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
+            self._call.falls_silent()
             try:
                 self._line.audio.flush_tx()
             except MEDIA_GONE:
