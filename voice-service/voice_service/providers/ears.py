@@ -164,7 +164,8 @@ class Ears(FrameProcessor):
     def _opened(self, profile: SttProfile) -> FluxLine | NovaLine:
         self._switches.breakers.asked(profile.provider)
         kind = FluxLine if profile.flux else NovaLine
-        line = kind(profile, self._rate, self._warm, self._happened, self._failed)
+        where = address(profile, self._rate)
+        line = kind(where, profile.provider, self._warm, self._happened, self._failed)
         line.start()
         return line
 

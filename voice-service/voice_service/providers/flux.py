@@ -3,14 +3,12 @@
 Source: developers.deepgram.com, November 2026. There is no KeepAlive.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from voice_service.providers.hearing import Began, Ended, Heard, Hearing, Probably, Resumed
-from voice_service.providers.line import Line
+from voice_service.providers.hearing import Began, EarLine, Ended, Heard, Probably, Resumed
 from voice_service.providers.profiles import LANGUAGES, SttProfile
-from voice_service.providers.sockets import Address, Refused, Warm
+from voice_service.providers.sockets import Address, Refused
 
 EAGER = 0.5
 _CLOSE = '{"type":"CloseStream"}'
@@ -25,23 +23,11 @@ def address(ears: SttProfile, rate: int) -> Address:
     return Address(f"{ears.url}/v2/listen?{urlencode(query)}", (("Authorization", f"Token {ears.key}"),))
 
 
-class FluxLine(Line):
+class FluxLine(EarLine):
     """One call's ears."""
 
     patience_s = 0.9
     """It says something every quarter of a second while somebody speaks; this much without a word is silence."""
-
-    def __init__(
-        self,
-        ears: SttProfile,
-        rate: int,
-        warm: Warm,
-        happened: Callable[[Line, Hearing], Awaitable[None]],
-        failed: Callable[[Line, str], Awaitable[None]],
-    ) -> None:
-        super().__init__(address(ears, rate), warm, failed)
-        self.provider = ears.provider
-        self._happened = happened
 
     async def heard(self, message: dict[str, Any]) -> None:
         """TurnInfo as what has happened; an Error is fatal."""

@@ -3,7 +3,11 @@
 `text` is all of the turn so far; `since_word_ms` how long ago its last word was over, in sound, where the recogniser says.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from voice_service.providers.line import Line
+from voice_service.providers.sockets import Address, Warm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,21 @@ class Ended:
 
 
 Hearing = Began | Heard | Probably | Resumed | Ended
+
+
+class EarLine(Line):
+    """One call's recogniser. `patience_s` without a word is silence."""
+
+    patience_s: float
+
+    def __init__(
+        self,
+        address: Address,
+        provider: str,
+        warm: Warm,
+        happened: Callable[[Line, Hearing], Awaitable[None]],
+        failed: Callable[[Line, str], Awaitable[None]],
+    ) -> None:
+        super().__init__(address, warm, failed)
+        self.provider = provider
+        self._happened = happened

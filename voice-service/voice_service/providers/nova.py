@@ -3,14 +3,12 @@
 Source: developers.deepgram.com, November 2026. Without audio it needs a KeepAlive every few seconds.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from voice_service.providers.hearing import Began, Ended, Heard, Hearing
-from voice_service.providers.line import Line
+from voice_service.providers.hearing import Began, EarLine, Ended, Heard
 from voice_service.providers.profiles import LANGUAGES, SttProfile
-from voice_service.providers.sockets import Address, Refused, Warm
+from voice_service.providers.sockets import Address, Refused
 
 UTTERANCE_END_MS = 1000
 """The least that it takes: a turn in a noisy line ends so."""
@@ -40,23 +38,14 @@ def address(ears: SttProfile, rate: int) -> Address:
     return Address(f"{ears.url}/v1/listen?{urlencode(query)}", (("Authorization", f"Token {ears.key}"),), stay=STAY)
 
 
-class NovaLine(Line):
+class NovaLine(EarLine):
     """One call's ears."""
 
     patience_s = 1.6
     """An interim result comes about once a second."""
 
-    def __init__(
-        self,
-        ears: SttProfile,
-        rate: int,
-        warm: Warm,
-        happened: Callable[[Line, Hearing], Awaitable[None]],
-        failed: Callable[[Line, str], Awaitable[None]],
-    ) -> None:
-        super().__init__(address(ears, rate), warm, failed)
-        self.provider = ears.provider
-        self._happened = happened
+    def __init__(self, *of_a_line: Any) -> None:
+        super().__init__(*of_a_line)
         self._finals: list[str] = []
         self._began = False
 
