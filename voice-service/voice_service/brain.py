@@ -14,7 +14,7 @@ from libs.config.bundle import Bundle
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.llm import calls as prompts
-from voice_service import lines
+from voice_service import costs, lines
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
 from voice_service.tools import NOT_DONE_YET, OWN_WORDS
@@ -102,7 +102,7 @@ class Brain:
                 messages=messages,
                 tools=_tools(guide),
             )
-            _count(tokens, told)
+            costs.count_answer(tokens, told.model, told)
             words += [block.text.strip() for block in told.content if block.type == "text" and block.text.strip()]
             uses = [block for block in told.content if block.type == "tool_use"]
             asks = [(use.name, dict(use.input)) for use in uses]
@@ -174,14 +174,3 @@ def _result(use: str, result: Mapping[str, Any] | None = None) -> dict[str, Any]
     told = dict(result) if result else {"status": "noted", "note": NOT_DONE_YET}
     failed = {"is_error": True} if told.get("status") in ("failed", "refused") else {}
     return {"type": "tool_result", "tool_use_id": use, "content": msgspec.json.encode(told).decode(), **failed}
-
-
-def _count(tokens: dict[tuple[str, str], int], told: Any) -> None:
-    used, model = told.usage, told.model
-    for what, count in (
-        (("token_in", model), used.input_tokens),
-        (("token_out", model), used.output_tokens),
-        (("token_in", f"{model}:cache_read"), used.cache_read_input_tokens or 0),
-        (("token_in", f"{model}:cache_write"), used.cache_creation_input_tokens or 0),
-    ):
-        tokens[what] = tokens.get(what, 0) + count

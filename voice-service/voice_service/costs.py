@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from anthropic.types import Message
+
 from events.call import Consumed
 from events.values import Cost
 from libs.channels.exotel_media import RATE
@@ -52,6 +54,32 @@ def _parted(counted: dict[str, int]) -> dict[tuple[str, str], int]:
 def _with_rest(known: dict[str, int], who: str, whole: int) -> dict[str, int]:
     rest = max(0, whole - sum(known.values()))
     return {**known, who: known.get(who, 0) + rest}
+
+
+def count_tokens(
+    tokens: dict[tuple[str, str], int], model: str, *, taken: int, given: int, read: int | None, written: int | None
+) -> None:
+    """Add what one request to Claude took: tokens in and out, and of the prompt's cache, by unit and category."""
+    for what, count in (
+        (("token_in", model), taken),
+        (("token_out", model), given),
+        (("token_in", f"{model}:cache_read"), read or 0),
+        (("token_in", f"{model}:cache_write"), written or 0),
+    ):
+        tokens[what] = tokens.get(what, 0) + count
+
+
+def count_answer(tokens: dict[tuple[str, str], int], model: str, answer: Message) -> None:
+    """As `count_tokens`, by what Claude's answer says of itself."""
+    used = answer.usage
+    count_tokens(
+        tokens,
+        model,
+        taken=used.input_tokens,
+        given=used.output_tokens,
+        read=used.cache_read_input_tokens,
+        written=used.cache_creation_input_tokens,
+    )
 
 
 def consumed(call: "Call", at: datetime) -> list[Consumed]:

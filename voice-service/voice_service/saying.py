@@ -22,6 +22,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from libs.domain.call_lines import Language
 from libs.domain.speaking import Utterance, Writing, letters
 from libs.domain.spoken import Piece, language_in, pieces
+from voice_service import costs
 from voice_service.calls import Call
 from voice_service.prepared import Sounds
 
@@ -149,15 +150,15 @@ class Planned(FrameProcessor):
             await self.push_frame(LLMTextFrame(said))
 
     def _count(self, data: LLMUsageMetricsData) -> None:
-        model, used = data.model or "", data.value
-        counted = {
-            ("token_in", model): used.prompt_tokens,
-            ("token_out", model): used.completion_tokens,
-            ("token_in", f"{model}:cache_read"): used.cache_read_input_tokens or 0,
-            ("token_in", f"{model}:cache_write"): used.cache_creation_input_tokens or 0,
-        }
-        for what, count in counted.items():
-            self._call.tokens[what] = self._call.tokens.get(what, 0) + count
+        used = data.value
+        costs.count_tokens(
+            self._call.tokens,
+            data.model or "",
+            taken=used.prompt_tokens,
+            given=used.completion_tokens,
+            read=used.cache_read_input_tokens,
+            written=used.cache_creation_input_tokens,
+        )
 
 
 class Spoken(FrameProcessor):

@@ -24,6 +24,7 @@ from libs.kit.store import Store
 from libs.llm import call_summary
 from libs.llm.call_summary import Summary, Unusable
 from libs.llm.turn import Utterance
+from voice_service import costs
 from voice_service.settings import ChannelOff, Door, Settings
 
 log = structlog.get_logger(__name__)
@@ -127,14 +128,7 @@ class Summariser:
     def _cost(self, bundle: Bundle, model: str, answers: Sequence[Message]) -> Cost | None:
         tokens: dict[tuple[str, str], int] = {}
         for answer in answers:
-            used = answer.usage
-            for what, count in (
-                (("token_in", model), used.input_tokens),
-                (("token_in", f"{model}:cache_read"), used.cache_read_input_tokens or 0),
-                (("token_in", f"{model}:cache_write"), used.cache_creation_input_tokens or 0),
-                (("token_out", model), used.output_tokens),
-            ):
-                tokens[what] = tokens.get(what, 0) + count
+            costs.count_answer(tokens, model, answer)
         at = self._clock.now().date()
         items = call_costs.consumed(call_costs.Usage(seconds=0, tokens=tokens), bundle, at)
         return call_costs.by_component(items, bundle, at).get("llm")
