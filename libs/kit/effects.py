@@ -116,8 +116,7 @@ class EffectLedger:
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
         began = time.monotonic()
-        free = self._slots if self._room is None else min(self._slots, self._room())
-        records = await self._claim(free - len(self._running))
+        records = await self._claim(self._free())
         for record in records:
             claim = self._claim_of(record, began, self._leases[record["kind"]])
             task = asyncio.create_task(self._work(claim, record), name=f"{claim.kind} {claim.id}")
@@ -152,11 +151,16 @@ class EffectLedger:
         self._wake.set()
 
     def _offered(self, kind: str) -> bool:
-        if kind not in self._kinds or len(self._running) >= self._slots:
+        if kind not in self._kinds or self._free() <= 0:
             return False
         self._notices += 1
         self._wake.set()
         return True
+
+    def _free(self) -> int:
+        """How many more effects this worker may begin now; none or less where it is full."""
+        most = self._slots if self._room is None else min(self._slots, self._room())
+        return most - len(self._running)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if len(self._running) == self._slots:
