@@ -29,7 +29,7 @@ jetstream {{
 class NatsServer:
     """A NATS server with JetStream.
 
-    With a folder it keeps its streams there and fsyncs every acknowledged message; without one it is for tests.
+    With a folder it keeps its streams there and syncs them every second, as production does; without one it is for tests.
     `config` is more server configuration (users, permissions, accounts): its text, or a file to include.
     `port` None takes a free one and keeps it over restarts of this object.
     """
@@ -100,7 +100,7 @@ class NatsServer:
             port=self.port or -1,
             folder=json.dumps(str(self.folder)),
             store=json.dumps(str(self.store)),
-            sync="always" if self._keeps_data else "2m",
+            sync="1s" if self._keeps_data else "2m",
         )
         match self._config:
             case Path():

@@ -85,7 +85,7 @@ async def create(
             max_age=RETENTION.total_seconds(),
             duplicate_window=1,  # seconds; nothing is deduplicated by id
             num_replicas=replicas,
-            allow_atomic=True,
+            allow_atomic=True,  # a relay of the release before publishes batches
             first_seq=max(0, head - RESENT) + 1,
             metadata={"epoch": str(epoch)},
         )

@@ -1,4 +1,4 @@
-"""A batch of facts as the bytes that NATS reads: one atomic publish, written in one piece."""
+"""A batch of facts as the bytes that NATS reads, written in one piece; none is taken without those before it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,6 @@ from libs.kit import wire
 log = structlog.get_logger(__name__)
 
 HEADER_ROOM = 4096  # bytes of max_payload left for subject and headers
-SINGLES = 4
-"""So few facts go one by one, each guarded like a batch: JetStream sets up a store on disk for every atomic batch, which
-takes as long as it does to take in eight messages."""
 _CHANNEL = re.compile(rb'"channel":"([a-z0-9_-]{1,32})"')
 _TRACE = re.compile(rb'"traceparent":"([0-9a-f-]{55})"')
 
@@ -66,16 +63,14 @@ def frames(
     shard: int,
     stamps: Stamps,
     reply: str,
-    batch_id: str,
     largest: int,
     size_limit: int,
 ) -> Batch:
     """As many of `rows` as fit into `size_limit` bytes, at least one, for one write.
 
     `rows` are `(pos, stream, version, tenant, category, type, event_id, correlation_id, causation_id, occurred_at,
-    recorded_at, meta, data)`. More than SINGLES are one atomic batch, whose first message demands that the stream ends right
-    before it. Of fewer each demands that, so that none is taken without those before it. The last message asks for an answer
-    on `reply`, which speaks for all. A fact above `largest` bytes travels as a stub.
+    recorded_at, meta, data)`. Each message demands that the stream ends right before it, so that what is taken is a prefix. The
+    last one asks for an answer on `reply`, which speaks for all. A fact above `largest` bytes travels as a stub.
     """
     last = dict(stamps.last)
     messages: list[tuple[bytes, bytes, bytes]] = []
@@ -102,18 +97,10 @@ def frames(
         last[family] = row[0]
     out = bytearray()
     count = len(messages)
-    atomic = count > SINGLES
     first = rows[0][0]
-    for n, (subject_, headers, payload) in enumerate(messages, 1):
-        head = b"NATS/1.0\r\n" + headers
-        if n == 1 or not atomic:
-            head += b"Nats-Expected-Last-Sequence: %d\r\n" % (first + n - 2)
-        if atomic:
-            head += b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n" % (batch_id.encode(), n)
-        if atomic and n == count:
-            head += b"Nats-Batch-Commit: 1\r\n"
-        head += b"\r\n"
-        to = b" " + reply.encode() if n == count else b""
+    for n, (subject_, headers, payload) in enumerate(messages):
+        head = b"NATS/1.0\r\n%bNats-Expected-Last-Sequence: %d\r\n\r\n" % (headers, first + n - 1)
+        to = b" " + reply.encode() if n == count - 1 else b""
         out += b"HPUB %b%b %d %d\r\n%b%b\r\n" % (subject_, to, len(head), len(head) + len(payload), head, payload)
     return Batch(bytes(out), count, size, rows[count - 1][0], Stamps(stamps.floor, last))
 

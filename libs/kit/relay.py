@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.5  # NOTIFY wakes it sooner
 HEAD_S = 0.05  # so often at most every reactor is told how far the relay has come; facts bring their own places along
-BATCH = 1000  # JetStream's limit of an atomic batch
+BATCH = 1000
 BATCH_BYTES = 8 * 1024 * 1024
 ANSWER_S = 5.0
 PAUSE_S = 0.1
@@ -86,7 +86,7 @@ class Relay:
         self._told_at = 0.0
         self._moved = asyncio.Condition()
         self._answer: asyncio.Future[bytes] | None = None
-        self._sender = self._inbox = ""
+        self._inbox = ""
         self._label = str(shard)
 
     async def run(self) -> NoReturn:
@@ -163,7 +163,7 @@ class Relay:
             await self._bus.take(inbox, self._on_answer),
             await self._bus.answer(wire.consumer_subject(self.shard, "*"), self._provide),
         ]
-        self._inbox, self._sender = inbox, inbox.rpartition(".")[2]
+        self._inbox = inbox
         try:
             yield
         finally:
@@ -231,7 +231,6 @@ class Relay:
             shard=self.shard,
             stamps=self._stamps,
             reply=self._inbox,
-            batch_id=f"{self._sender}-{rows[0][0]}",
             largest=self._bus.max_payload,
             size_limit=BATCH_BYTES,
         )

@@ -175,7 +175,7 @@ async def test_the_shipped_configuration_is_what_a_server_accepts(tmp_path):
     )
     _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
-    assert "sync_interval: always" in file.read_text()
+    assert "sync_interval: 1s" in file.read_text()
 
 
 def test_production_passwords_come_from_the_servers_environment():

@@ -131,7 +131,7 @@ async def test_a_throw_away_nats_leaves_nothing():
 
 async def test_nats_keeps_its_streams_when_it_is_killed(tmp_path: Path):
     async with NatsServer(tmp_path) as server:
-        assert "sync_interval: always" in (tmp_path / "nats.conf").read_text()
+        assert "sync_interval: 1s" in (tmp_path / "nats.conf").read_text()
         assert await publish(server.url) == 1
         url = server.url
         await server.kill()
