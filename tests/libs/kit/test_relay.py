@@ -174,9 +174,7 @@ async def test_what_a_stale_relay_sends_is_refused(house, known):
     inbox, answers = bus.new_inbox(), asyncio.Queue[bytes]()
     await bus.take(inbox, lambda data, headers: answers.put_nowait(data))
     rows = await house.store.pool.fetch(f"SELECT {COLUMNS} FROM log.event ORDER BY pos")
-    stale = frames.frames(
-        rows, shard=0, stamps=frames.Stamps(0, {}), reply=inbox, largest=10**6, size_limit=10**6
-    )
+    stale = frames.frames(rows, shard=0, stamps=frames.Stamps(0, {}), reply=inbox, largest=10**6, size_limit=10**6)
     await bus.publish_raw(stale.frames)
     assert f"wrong last sequence: {known}" in frames.read_answer(await within(answers.get())).error
     assert len(await carried(house)) == known
