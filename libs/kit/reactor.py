@@ -20,7 +20,7 @@ from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.memo import Memo
 from libs.kit.quarantine import Sick, Target, Ward
-from libs.kit.reactor_metrics import BATCH_S, BATCH_SIZE, FACTS, LAG, LAG_S, LEADING, POSITION, STOPPED
+from libs.kit.reactor_metrics import Metrics
 from libs.kit.readable import Reader, Unreadable
 from libs.kit.store import Fenced, Store, StreamMoved, Unavailable
 from libs.kit.unit import Unit
@@ -64,27 +64,22 @@ class Reactor:
         self.shard = shard
         self.state = "starting"
         self._handlers = dict(handlers)
-        self._store = store
-        self._bus = bus
-        self._clock = clock
+        self._store, self._bus, self._clock = store, bus, clock
         self._own = frozenset(own_families)
         self._source = source or consumer
         self._target = target
-        self._batch = batch
-        self._tries = tries
-        self._cache_size = cache
+        self._batch, self._tries, self._cache_size = batch, tries, cache
         self._reader = Reader(store, handlers.keys())
-        self._watermark = self._examined = 0
-        self._written_at = 0.0
+        self._watermark, self._examined, self._written_at = 0, 0, 0.0
         self._ward = Ward(consumer, shard)
         self._hearing: Hearing | None = None
         self._connection: asyncpg.Connection | None = None
         self._retry, self._moved = asyncio.Event(), asyncio.Condition()
-        self._labels = (consumer, str(shard))
+        self._metrics = Metrics(consumer, shard)
 
     @property
     def position(self) -> int:
-        """Every fact up to here has been handled and committed."""
+        """Every fact up to here has been handled, and what it decided is committed."""
         return self._examined
 
     @property
@@ -102,7 +97,7 @@ class Reactor:
         return {f"{self.consumer}-{self.shard}": self.state}
 
     async def caught_up(self, pos: int) -> None:
-        """Return when every fact up to `pos` has been handled and committed by this instance."""
+        """Return when every fact up to `pos` has been handled by this instance, and what it decided is committed."""
         async with self._moved:
             await self._moved.wait_for(lambda: self._examined >= pos)
 
@@ -129,11 +124,11 @@ class Reactor:
                 log.warning("interrupted; starts again from the watermark", error=str(error), kind=type(error).__name__)
             except UnknownFact as error:
                 self.state = f"stopped: {error}"
-                STOPPED.labels(*self._labels).set(1)
+                self._metrics.stopped.set(1)
                 log.error("stops at a fact that this release does not know", type=error.tag, after=self._examined)
                 raise
             finally:
-                LEADING.labels(*self._labels).set(0)
+                self._metrics.leading.set(0)
             await asyncio.sleep(PAUSE_S)
 
     async def _lead(self, term: Term) -> None:
@@ -157,15 +152,15 @@ class Reactor:
             term.connection.add_termination_listener(lambda *_: hearing.wake())
             self._retry.set()
             self.state = "ok: leading"
-            LEADING.labels(*self._labels).set(1)
-            STOPPED.labels(*self._labels).set(0)
+            self._metrics.leading.set(1)
+            self._metrics.stopped.set(0)
             log.info("leads", watermark=self._watermark)
             while not term.over:
                 if self._retry.is_set():
                     self._retry.clear()
                     await self._replay()
                 await self._take(await hearing.next(self._batch))
-                LAG.labels(*self._labels).set(max(0, hearing.head - self._examined))
+                self._metrics.lag.set(max(0, hearing.head - self._examined))
         raise Unavailable(f"the connection that holds the lead of {self.consumer} was lost")
 
     def _transaction(self, *, lazily: bool = False) -> AbstractAsyncContextManager[Unit]:
@@ -204,21 +199,27 @@ class Reactor:
         return facts
 
     async def _idle(self, upto: int) -> None:
-        """Follow the head without facts of ours; the row is written now and then."""
-        now = asyncio.get_running_loop().time()
-        behind = upto - self._watermark
-        if behind >= WRITE_IDLE_POSITIONS or (behind and now - self._written_at >= WRITE_IDLE_S):
+        """Follow the head without facts of ours."""
+        if self._row_is_due(upto):
             async with self._transaction(lazily=True) as unit:
                 await unit.commit(self.consumer, self._watermark, upto)
-            self._watermark, self._written_at = upto, now
+            self._written(upto)
         await self._advance(upto)
+
+    def _row_is_due(self, upto: int) -> bool:
+        """Whether the watermark is to be written where nothing was decided: now and then."""
+        behind, age = upto - self._watermark, asyncio.get_running_loop().time() - self._written_at
+        return behind >= WRITE_IDLE_POSITIONS or (behind > 0 and age >= WRITE_IDLE_S)
+
+    def _written(self, upto: int) -> None:
+        self._watermark, self._written_at = upto, asyncio.get_running_loop().time()
 
     async def _advance(self, upto: int) -> None:
         if upto > self._examined:
             async with self._moved:
                 self._examined = upto
                 self._moved.notify_all()
-            POSITION.labels(*self._labels).set(upto)
+            self._metrics.position.set(upto)
 
     async def _work(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
         """Commit the facts in batches as large as possible: a conflict halves them, a failure is singled out."""
@@ -247,19 +248,20 @@ class Reactor:
             size, tries, conflicts = len(todo), 0, 0
 
     async def _commit(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
-        with BATCH_S.labels(*self._labels).time():
+        with self._metrics.batch_seconds.time():
             async with self._transaction(lazily=True) as unit:
                 overlay = await self._decide(unit, facts, upto)
+            if unit.committed:
+                self._written(upto)
         overlay.keep()
-        self._watermark, self._written_at = upto, asyncio.get_running_loop().time()
         await self._advance(upto)
-        FACTS.labels(*self._labels).inc(len(facts))
-        BATCH_SIZE.labels(*self._labels).observe(len(facts))
-        age = self._clock.machine() - facts[-1].envelope.recorded_at
-        LAG_S.labels(*self._labels).set(max(0.0, age.total_seconds()))
+        self._metrics.committed(len(facts), self._clock.machine() - facts[-1].envelope.recorded_at)
 
     async def _decide(self, unit: Unit, facts: Sequence[Recorded[Any]], upto: int, *, parked: bool = True) -> Overlay:
-        """Run the handlers and commit what they decided together with the watermark `upto`."""
+        """Run the handlers and commit what they decided together with the watermark `upto`.
+
+        Where they decided nothing the row is written now and then: after a crash they would decide nothing again.
+        """
         overlay = Overlay(self._cache, unit, self._own)
         rows = PrivateRows(unit, self._memo)
         waiting: list[tuple[Target, int]] = []
@@ -282,8 +284,9 @@ class Reactor:
             if waiting:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
-            appends = overlay.appends(self.consumer)
-            await unit.commit(self.consumer, self._watermark, upto, appends, rows.take(), overlay.own)
+            appends, written = overlay.appends(self.consumer), rows.take()
+            if appends or written or unit.begun or self._row_is_due(upto):
+                await unit.commit(self.consumer, self._watermark, upto, appends, written, overlay.own)
             rows.keep()
         except StreamMoved:
             overlay.forget()

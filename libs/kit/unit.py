@@ -21,7 +21,7 @@ _Outcomes = list[Appended | StreamMoved]
 
 
 class Unit:
-    """One transaction: private rows through `connection`, then `commit`, once and last."""
+    """One transaction: private rows through `connection`, then `commit`, once and last. `begun`: a statement of it was sent."""
 
     def __init__(self, store: "Store", shard: int, connection: asyncpg.Connection) -> None:
         self.connection = connection
@@ -29,7 +29,7 @@ class Unit:
         self.committed = False
         self._store = store
         self._transaction = connection.transaction()
-        self._begun = False
+        self.begun = False
         self._works: set[Work] = set()
 
     @property
@@ -39,8 +39,8 @@ class Unit:
 
     async def begin(self) -> None:
         """To be called before a statement of one's own, where the transaction begins lazily."""
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             with asking_postgres():
                 await self._transaction.start()
 
@@ -102,7 +102,7 @@ class Unit:
                     outcomes = await self._append(append, rows, own, requests)
             else:
                 await self.write(rows)
-            if self._begun:
+            if self.begun:
                 await self._transaction.commit()
         self.committed = True
         self._store.wakes.tell(self._works)
