@@ -119,8 +119,7 @@ def current(event: Event) -> Event:
     return event
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """Why a fact was written. `correlation_id` is the root outside cause; `occurred_at` is the business now."""
 
     correlation_id: UUID
@@ -132,8 +131,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A fact about to be written.
 
     `key` names the data key that seals its personal fields; without it the key of the fact's own stream does.
@@ -146,8 +144,7 @@ class Draft:
     subject: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What surrounds a stored fact; maps one to one to CloudEvents 1.0 attributes and extensions."""
 
     id: UUID
@@ -171,8 +168,7 @@ class Envelope:
         return family_of(self.type)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Generic[E]):
+class Recorded(msgspec.Struct, Generic[E], frozen=True):
     """A fact as the log holds it: the event, upcast and opened, with its envelope."""
 
     event: E

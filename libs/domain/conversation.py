@@ -133,10 +133,13 @@ class Conversation(msgspec.Struct, frozen=True):
         return tuple(matter for matter in self.matters.values() if matter.settled is None)
 
 
+_PAID = (Understood, OutcomeHeard)
+
+
 def evolve(state: Conversation, event: Event) -> Conversation:
     """The conversation after one more fact."""
     told = replace(state, version=state.version + 1)
-    if isinstance(event, Understood | OutcomeHeard) and (event.tokens or event.cost):
+    if isinstance(event, _PAID) and (event.tokens or event.cost):
         told = _charged(told, event)
     return _evolve(told, event)
 

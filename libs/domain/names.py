@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
 
 
 class Missing(Enum):
@@ -31,8 +32,7 @@ class Found(NamedTuple):
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What can be named. Bare names are searched in `data`, slots, tool results, business context, contact, in this order.
 
     `data` is that of the event in hand, where there is one. `now` is the business now in the contact's zone: it

@@ -1,9 +1,11 @@
 """The checks of the contact policy: each rule looks at an approach, and allows it, defers it, refuses it or exempts it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from libs.domain.hours import Calendar, Hours
 from libs.domain.policy_terms import Policy
@@ -17,8 +19,7 @@ PROMOTIONAL_TEMPLATES = frozenset({"marketing"})
 """The categories of registered texts that are offers, whatever the purpose calls itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approach:
+class Approach(msgspec.Struct, frozen=True, kw_only=True):
     """What we are about to do, and what is known that may forbid it.
 
     `at` is the business now; `zone` the contact's, or the policy's where it is not known (`zone_known`). `initiating` is
@@ -38,7 +39,7 @@ class Approach:
     initiating: bool = True
     last_inbound_at: datetime | None = None
     last_inbound_channel: str | None = None
-    consent: Mapping[str, Consent] = field(default_factory=dict)
+    consent: Mapping[str, Consent] = msgspec.field(default_factory=dict)
     consent_evidence: str | None = None
     opted_out: bool = False
     confirms_stop: bool = False
@@ -56,7 +57,7 @@ class Approach:
     sender: str | None = None
     preferred: Hours | None = None
     quiet_dates: tuple[str, ...] = ()
-    spent_today: Mapping[str, int] = field(default_factory=dict)
+    spent_today: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def answers(self) -> bool:

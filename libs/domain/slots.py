@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 import phonenumbers
+from msgspec.structs import replace
 
 from libs.domain.conditions import ALWAYS, Condition, evaluate
 from libs.domain.names import Names

@@ -20,6 +20,12 @@ def event_hex(cause: UUID, consumer: str, stream: str, n: int) -> str:
     return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
+def event_text(cause: UUID, consumer: str, stream: str, n: int) -> str:
+    """`event_id` as it is written, for the hot path."""
+    digits = event_hex(cause, consumer, stream, n)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def cause_id(tenant: str, source: str, id: str) -> UUID:
     """The cause that something outside is, from the id that its source gave it."""
     return uuid5(CAUSES, _join(tenant, source, id))

@@ -62,8 +62,8 @@ def target_of(fact: Recorded[Any]) -> str:
 class KitShell:
     """Ids and rows as the kit makes them."""
 
-    def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
-        return ids.event_id(cause, CONSUMER, stream, n)
+    def fact_id(self, cause: UUID, stream: str, n: int) -> str:
+        return ids.event_text(cause, CONSUMER, stream, n)
 
     def timer_row(self, fact: Recorded[Any], stream: str, timer: TimerSet | Scheduled) -> Row:
         return timers.timer_row(fact, timer=timer.timer, due_at=timer.due_at, stream=stream, set_by=UUID(timer.timer))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -55,7 +56,7 @@ class Bundles(Protocol):
 class Shell(Protocol):
     """What decisions need of the outside: ids, and rows that are not the index's."""
 
-    def fact_id(self, cause: UUID, stream: str, n: int) -> UUID:
+    def fact_id(self, cause: UUID, stream: str, n: int) -> str:
         """The id of the n-th fact that a cause writes into a stream."""
 
     def timer_row(self, fact: Recorded[Any], stream: str, timer: conversation.TimerSet | Scheduled) -> Row:
@@ -109,7 +110,7 @@ class Gatherer:
     ) -> tuple[Story, str | None]:
         """The contact's open conversation, else a new one; and the one before it."""
         now, last = await Index(world.db, world.tenant).conversation_of(contact_id)
-        conversation_id = now or str(self._shell.fact_id(world.fact.id, "conversation", 0))
+        conversation_id = now or self._shell.fact_id(world.fact.id, "conversation", 0)
         state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
         before: Conversation | None = None
         if last and not now:
@@ -144,7 +145,7 @@ class Gatherer:
         return Story(
             Known(
                 now=world.now(),
-                fact_id=lambda stream, n: self._shell.fact_id(world.fact.id, stream, n),
+                fact_id=partial(self._shell.fact_id, world.fact.id),
                 current=current,
                 contact=contact_state if contact_state.id else Contact(id=contact_id),
                 id=conversation_id,

@@ -107,7 +107,7 @@ class Orchestrator:
         if why_not(holder, cooldown_s=0, supersede=False, now=world.now()):
             return None
         bound = self._shell.bind_rows(world.tenant, [fact.stream], event.contact_id)
-        followup_id = str(self._shell.fact_id(fact.id, "followup", 0))
+        followup_id = self._shell.fact_id(fact.id, "followup", 0)
         return self._telling.decision(
             world, [opening.draft(followup_id, event.contact_id, opening.of_the_erp(event, key))], bound
         )

@@ -36,7 +36,7 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
     opening = Opening()
     opened_here: dict[str, str] = {}
     for place, each in enumerate(fact.event.matched):
-        followup = str(shell.fact_id(fact.id, "followup", place))
+        followup = shell.fact_id(fact.id, "followup", place)
         holder = await asked.holder(each.dedupe_key)
         if each.dedupe_key in opened_here:
             _decline(opening, each, followup, "this event opened another one of this key", opened_here[each.dedupe_key])
@@ -49,7 +49,7 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
         replaced = holder if holder is not None and not holder.settled else None
         _tell(opening, each, followup, _opened(fact, each, replaced))
         if each.not_before is not None:
-            timer = str(shell.fact_id(fact.id, f"followup-{followup}", 1))  # this fact's own id
+            timer = shell.fact_id(fact.id, f"followup-{followup}", 1)  # this fact's own id
             _tell(opening, each, followup, Scheduled(timer=timer, due_at=each.not_before))
         if replaced is not None:
             await _replace(opening, world, gather, replaced, each)

@@ -1,7 +1,8 @@
 """Stopping: the contact wants to hear nothing more. It is obeyed at once, everywhere, and confirmed once where the policy says so."""
 
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from events.consent import Withdrawn
 from events.conversation import Closed, MessageRequested

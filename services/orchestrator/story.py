@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
-from uuid import UUID
+
+import msgspec
 
 from events.base import Draft, Event
 from events.conversation import GateClosed, GateOpened, Opened, TimerSet
@@ -21,7 +22,7 @@ from libs.domain.matter import Matter
 from libs.domain.names import Names
 from libs.domain.scope import names_of, own_zone
 
-FactId = Callable[[str, int], UUID]
+FactId = Callable[[str, int], str]
 """The id of the n-th fact that the fact in hand writes into a stream."""
 LATELY = timedelta(days=1)
 """How long after the contact last wrote a conversation goes on in the next one, as far as loops are concerned."""
@@ -36,8 +37,7 @@ class Door:
     sender: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
     `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
@@ -49,15 +49,15 @@ class Known:
     current: Bundle
     contact: Contact
     id: str
-    conversation: Conversation = field(default_factory=Conversation)
+    conversation: Conversation = msgspec.field(default_factory=Conversation)
     before: Conversation | None = None
-    consent: Consent = field(default_factory=Consent)
-    reach: Reach = field(default_factory=Reach)
-    followups: Mapping[str, Followup] = field(default_factory=dict)
-    bundles: Mapping[str, Bundle] = field(default_factory=dict)
-    doors: Mapping[str, Door] = field(default_factory=dict)
+    consent: Consent = msgspec.field(default_factory=Consent)
+    reach: Reach = msgspec.field(default_factory=Reach)
+    followups: Mapping[str, Followup] = msgspec.field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = msgspec.field(default_factory=dict)
+    doors: Mapping[str, Door] = msgspec.field(default_factory=dict)
     approaches: tuple[datetime, ...] = ()
-    spent_today: Mapping[str, int] = field(default_factory=dict)
+    spent_today: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 class Story:
@@ -157,11 +157,11 @@ class Story:
 
     def next_id(self) -> str:
         """The id of the next fact of this conversation: what an intent calls itself."""
-        return str(self.known.fact_id(self.stream, self._counts.get(self.stream, 0)))
+        return self.known.fact_id(self.stream, self._counts.get(self.stream, 0))
 
     def new_id(self, kind: str) -> str:
         """An id for something else that begins here, such as a follow-up."""
-        return str(self.known.fact_id(kind, len(self.drafts)))
+        return self.known.fact_id(kind, len(self.drafts))
 
     def gates(self, matter: str | None = None, channel: str | None = None) -> list[str]:
         """The scopes that may still withhold what is asked for now."""

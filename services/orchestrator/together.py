@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from events.conversation import MessageRequested
 from events.values import Body
 from libs.domain import dialogue, policy
@@ -76,10 +78,7 @@ def names_of(story: Story, matters: list[Matter]) -> Names:
     known = dict.fromkeys(key for each in matters for key in each.context)
     lists = {f"all_{key}": [each.context[key] for each in matters if key in each.context] for key in known}
     lists["all_entity_id"] = [each.entity_id for each in matters if each.entity_id]
-    return Names(
-        **{field: getattr(first, field) for field in Names.__dataclass_fields__ if field != "data"},
-        data={**lists, "matters_count": len(matters)},
-    )
+    return replace(first, data={**lists, "matters_count": len(matters)})
 
 
 def group(story: Story, matter: str | None) -> list[Matter]:

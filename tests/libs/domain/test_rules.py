@@ -201,7 +201,7 @@ def test_an_action_renders_a_follow_up_from_the_conversations_names():
     rendered = render_spec(spec(contact_id="{{contact.id}}", entity_id="{{entity_id}}"), names)
     assert (rendered.contact_id, rendered.entity_id) == (PRIYA, INVOICE)
     with pytest.raises(TemplateFailed):
-        render_spec(spec(contact_id="{{contact.id}}"), replace(names, contact=None))
+        render_spec(spec(contact_id="{{contact.id}}"), msgspec.structs.replace(names, contact=None))
 
 
 @given(st.dictionaries(st.sampled_from([*INVOICE_OVERDUE, "disputed"]), st.none() | st.booleans() | st.integers() | st.text(max_size=8)

@@ -25,7 +25,7 @@ async def listed(store: Store, *kinds: Any, after: int = 0, upto: int | None = N
 
 
 def as_recorded(fact: Listed[Any]) -> Recorded[Any]:
-    return Recorded(fact.event, Envelope(**{name: getattr(fact, name) for name in Envelope.__dataclass_fields__}))
+    return Recorded(fact.event, Envelope(**{name: getattr(fact, name) for name in Envelope.__struct_fields__}))
 
 
 async def told(log: Store) -> None:

@@ -85,7 +85,7 @@ class Scene:
         story = Story(
             Known(
                 now=self.now,
-                fact_id=lambda stream, n: uuid5(cause, f"{stream}/{n}"),
+                fact_id=lambda stream, n: str(uuid5(cause, f"{stream}/{n}")),
                 current=self.bundle,
                 contact=self.contact,
                 id=CONVERSATION,
