@@ -15,12 +15,13 @@ KEPT = 2000
 
 async def test_a_live_block_does_not_overtake_the_kept_sound():
     got: list[int] = []
-    listens, whole = asyncio.Event(), asyncio.Event()
+    opened, listens, whole = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def provider(socket: ServerConnection) -> None:
-        await listens.wait()
         async for block in socket:
             got.append(int.from_bytes(block[:4]))
+            opened.set()
+            await listens.wait()
             if len(got) == KEPT + 10:
                 whole.set()
 
@@ -36,8 +37,7 @@ async def test_a_live_block_does_not_overtake_the_kept_sound():
         for number in range(KEPT):
             await line.send(number.to_bytes(4) + BLOCK)
         line.start()
-        while not line.open:
-            await asyncio.sleep(0)
+        await opened.wait()
         live = [asyncio.create_task(line.send(number.to_bytes(4) + BLOCK)) for number in range(KEPT, KEPT + 10)]
         await asyncio.sleep(0)  # each of them has begun
         listens.set()
