@@ -243,7 +243,6 @@ class Bus:
         if not client.is_closed:
             # Told to close while it reconnects, nats-py raises the cancellation of its own task as if it were ours.
             ending = client.drain() if client.is_connected else client.close()
-            [failure] = await asyncio.gather(ending, return_exceptions=True)
-            if failure is not None:
+            for failure in filter(None, await asyncio.gather(ending, return_exceptions=True)):
                 log.debug("the connection to nats did not close well", bus=self.name, kind=type(failure).__name__)
         self._connected.clear()

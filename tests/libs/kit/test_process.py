@@ -86,7 +86,7 @@ def test_who_ends_says_why(monkeypatch: pytest.MonkeyPatch):
         raise AssertionError(kit)
 
     monkeypatch.delenv("CONVERSE_DATABASE_URL", raising=False)
-    monkeypatch.setattr(processes.log, "configure", lambda: None)
+    monkeypatch.setattr("libs.kit.log.configure", lambda: None)  # it would undo the capturing
     with capture_logs() as logs, pytest.raises(SystemExit) as ended:
         processes.main("ingest", build)
     assert ended.value.code == 1
