@@ -34,21 +34,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only", default="", help="of the fault run: only faults whose name contains this")
 
 
-CROWDS = frozenset({"test_workers", "test_faults", "test_demo"})
+CROWDS = frozenset({"test_workers", "test_faults", "test_demo", "test_sip_demo"})
 """Modules with many calls at once, whose voices would stammer beside each other: one after the other."""
 
 
 LONG = frozenset(
-    {"test_a_rollout_of_all_workers_cuts_no_call", "test_no_call_ends_and_nobody_waits_for_more_than_two_seconds"}
+    {
+        "test_a_rollout_of_all_workers_cuts_no_call",
+        "test_no_call_ends_and_nobody_waits_for_more_than_two_seconds",
+        "test_an_overdue_invoice_becomes_a_call_over_the_trunk_and_a_promise",
+    }
 )
-"""What `make chaos-voice` and `make faults-voice` show with more calls; `make test` leaves them to `make test-voice`."""
+"""What `make chaos-voice`, `make faults-voice` and `make demo-voice` show, too; `make test` leaves them to `make test-voice`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests share a process, and so do the crowds."""
+    """A module's tests share a process, those of each carrier where it tries several, and so do the crowds."""
     for item in items:
         module = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else module))
+        carrier = item.callspec.params.get("line", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else f"{module} {carrier}"))
         if item.name in LONG:
             item.add_marker(pytest.mark.long)
 

@@ -1,6 +1,7 @@
 """Independent SIP peers on this machine: sipp with its scenarios, and the C baresip as a phone."""
 
 import asyncio
+import importlib.util
 import json
 import shutil
 import sys
@@ -18,6 +19,10 @@ needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is no
 needs_baresip = pytest.mark.skipif(
     shutil.which("baresip") is None, reason="baresip is not installed (Debian: baresip-core)"
 )
+needs_stack = pytest.mark.skipif(
+    importlib.util.find_spec("baresip") is None, reason="baresip-python is not installed (Linux only)"
+)
+"""For the gateway, and for ourselves."""
 _PREFIXES = ("/usr/lib", "/usr/local/lib")
 MODULES = next((path for each in _PREFIXES if (path := Path(each) / "baresip/modules").is_dir()), None)
 

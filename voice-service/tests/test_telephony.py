@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sip_peers import gateway, needs_sipp, sipp
+from sip_peers import gateway, needs_sipp, needs_stack, sipp
 from voice_house import sandbox_urls
 from voice_running import running
 from voice_world import Voice, until
@@ -80,7 +80,9 @@ class Line:
         return over
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["exotel", pytest.param(SIP, marks=needs_sipp)])
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["exotel", pytest.param(SIP, marks=(needs_sipp, needs_stack))]
+)
 async def line(
     request: pytest.FixtureRequest,
     sandbox: str,

@@ -12,7 +12,7 @@ from events.call import CallRequested
 from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.store import Store
-from voice_service.leases import LEASE, Worker
+from voice_service.leases import Worker
 from voice_service.settings import ChannelOff, Settings
 from voice_service.telephony import Asked, Carrier, CarrierAway, Told
 
@@ -64,7 +64,9 @@ class Poll:
     async def run(self) -> None:
         """Ask now and then, as long as the process lives."""
         while True:
-            for row in await self._store.pool.fetch(_SILENT, self._silent, self._silent / 2, LEASE, self._worker.id):
+            for row in await self._store.pool.fetch(
+                _SILENT, self._silent, self._silent / 2, self._worker.lease, self._worker.id
+            ):
                 try:
                     await self._ask(row)
                 except (CarrierAway, ChannelOff, NothingPublished) as error:
