@@ -33,20 +33,22 @@ BUNDLE = {
 }
 
 
-def bundle(settings: str = "", credentials: str = "{}") -> Bundle:
-    """The bundle, with more in its settings and with credentials of the channel."""
-    channel = f"{{enabled: true, provider: exotel, credentials: {credentials}}}"
+def bundle(settings: str = "", credentials: str = "{}", line: str = "provider: exotel") -> Bundle:
+    """The bundle, with more in its settings and with credentials of the channel, over a line."""
+    channel = f"{{enabled: true, {line}, credentials: {credentials}}}"
     given = {**BUNDLE, "settings.yaml": f"channels: {{voice: {channel}}}\n{settings}"}
     loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock, settings: str = "", credentials: str = "{}") -> None:
+async def published(
+    store: Store, clock: Clock, settings: str = "", credentials: str = "{}", line: str = "provider: exotel"
+) -> None:
     """The bundle is in force, with more in its settings and with credentials of the channel."""
-    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials}")
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials} {line}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(settings, credentials), cause)
+    await publish(store, TENANT, bundle(settings, credentials, line), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
