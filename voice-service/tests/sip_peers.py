@@ -61,6 +61,11 @@ class Phone:
         """The trunk's, as its calls see it."""
         return f"sip:127.0.0.1:{self.port};transport=udp"
 
+    @property
+    def sealed_address(self) -> str:
+        """The same over TLS, where it has a certificate."""
+        return f"sips:127.0.0.1:{self.port + 1}"
+
     async def press(self, digits: str) -> None:
         """Key by key, as RFC 4733 events; the next when one is over."""
         for digit in digits:
@@ -84,8 +89,11 @@ class Phone:
 
 
 @asynccontextmanager
-async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
-    """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`."""
+async def phone(folder: Path, sound: Path, certificate: Path | None = None) -> AsyncIterator[Phone]:
+    """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`.
+
+    With a `certificate` (and its key, PEM) it takes TLS, and talks over SRTP only.
+    """
     port = free_port()
     while (control := free_port()) in (port, port + 1):  # the next one is its SIP over TLS
         pass
@@ -93,9 +101,11 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
         f"sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\naudio_source aufile,{sound}\n"
         "module g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
         f"ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports 17000-18998\n"
+        + (f"module srtp.so\nsip_certificate {certificate}\n" if certificate else "")
     )
     (folder / "accounts").write_text(
-        f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1\n"
+        f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1"
+        + (";mediaenc=srtp-mand\n" if certificate else "\n")
     )
     (folder / "contacts").write_text("")
     running = await asyncio.create_subprocess_exec(
