@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from sip_peers import needs_baresip, needs_sipp, phone, sipp
+from voice_world import until
 
 from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Accepted, Refused
@@ -194,6 +195,7 @@ async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(sip
                 while len(pressed) < 5 or len(heard) < 8000:
                     heard.extend(line.audio.read(1280))
                     await asyncio.sleep(0.02)
+            await until(lambda: asyncio.sleep(0, peer.keys == "1590*#"))
             await peer.hang_up()
             async with asyncio.timeout(20):
                 await closing(line).wait()
