@@ -84,6 +84,7 @@ async def build(
         store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
     )
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
+    flow = Flow(settings, store, bundles, clock, worker, shared)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     dialler = Dialler(settings, bundles, clock, client, worker, shared)
     reactor = Reactor(
@@ -129,7 +130,7 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, elsewhere, Flow(store, clock, worker), auth, clock),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, flow, auth, clock),
             *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[

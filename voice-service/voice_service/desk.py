@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from starlette.websockets import WebSocket
 
+from events.call import CallRequested, Ended
 from libs.channels import exotel_media
 from libs.channels.exotel import Status
 from libs.config.bundle import Bundle
@@ -23,6 +24,7 @@ from voice_service.facts import Facts, known
 from voice_service.guides import Guides
 from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.lobby import Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
@@ -64,6 +66,7 @@ class Desk:
         self._shared = shared
         self._guides = guides
         self._recordings = recordings
+        self._lobby = Lobby(store, facts, worker)
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -91,9 +94,10 @@ class Desk:
         A stranger's stream is closed, and so is another one of a call that somebody holds or held: Exotel resumes nothing,
         so that a second stream is none of its. Without a line for it the stream is told to try again.
         """
-        row = await self._row(tenant, started.call, started.ref)
+        row = await self._row(tenant, started.call, started.ref) or await self._waited(tenant, socket, started, door)
         if row is None:
-            await socket.close(UNKNOWN_CALL)
+            with contextlib.suppress(RuntimeError, OSError):  # who waited may be gone by now
+                await socket.close(UNKNOWN_CALL)
             return
         id_: UUID = row["call"]
         stream = f"conversation-{row['conversation']}"
@@ -102,6 +106,13 @@ class Desk:
         if not self._worker.has_line_for(id_):
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await socket.close(TRY_AGAIN_LATER)
+            return
+        if isinstance(intent.event, CallRequested) and await self._worker.talks_with(tenant, row["contact"], id_):
+            log.info("a call of ours gives way: the contact is on another one with us", call=str(id_))
+            self._worker.leaves(id_)
+            end = Ended(conversation=row["conversation"], reason="withdrawn", seconds=0)
+            await self._facts.tell(known(tenant, row), "ended", end)
+            await socket.close()
             return
         call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls)  # type: ignore[arg-type] # by its row
         if not await self._worker.holds(id_, self._held(tenant, call, socket)):
@@ -134,6 +145,29 @@ class Desk:
             self._guides.leave(id_)
             self._worker.frees(id_)
 
+    async def _waited(
+        self, tenant: str, socket: WebSocket, started: exotel_media.Started, door: Door
+    ) -> asyncpg.Record | None:
+        """The row of a call that came in, once its conversation has taken it; None for a stranger's stream, or who was missed."""
+        id_ = _id(started.call)
+        if id_ is None or not await self._lobby.comes(tenant, id_):
+            return None
+        if not self._worker.has_line_for(id_):
+            await self._lobby.missed(tenant, id_, "no_line")
+            await socket.close(TRY_AGAIN_LATER)
+            return None
+        bundle = await self._bundles.current(tenant)
+        chains = self._settings.voice(bundle, door).chains
+        told = bundle.settings.voice
+        self._shared.ringing(id_, chains, *lines.for_callers(told))
+        sounds = self._shared.ready(id_, chains)
+
+        async def find() -> asyncpg.Record | None:
+            found: asyncpg.Record | None = await self._store.pool.fetchrow(_BY_CALL, tenant, id_)
+            return found
+
+        return await self._lobby.wait(tenant, id_, socket, started.stream, sounds, told, find)
+
     def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
         async def hang_up() -> None:
             with contextlib.suppress(RuntimeError, OSError):
@@ -142,8 +176,13 @@ class Desk:
         return Held(tenant=tenant, used=call.used, hang_up=hang_up)
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
-        try:
-            found = await self._store.pool.fetchrow(_BY_CALL, tenant, UUID(call)) if call else None
-        except ValueError:
-            found = None
+        id_ = _id(call)
+        found = await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ else None
         return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
