@@ -1,8 +1,10 @@
 """Independent SIP peers on this machine: sipp with its scenarios, and the C baresip as a phone."""
 
 import asyncio
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +13,16 @@ import pytest
 
 from libs.kit.embedded_process import free_port
 
-SCENARIOS = Path(__file__).parent / "sipp"
+HERE = Path(__file__).resolve().parent
+SCENARIOS = HERE / "sipp"
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed (Debian: sip-tester)")
 needs_baresip = pytest.mark.skipif(
     shutil.which("baresip") is None, reason="baresip is not installed (Debian: baresip-core)"
 )
+needs_stack = pytest.mark.skipif(
+    importlib.util.find_spec("baresip") is None, reason="baresip-python is not installed (Linux only)"
+)
+"""For the gateway, and for ourselves."""
 _PREFIXES = ("/usr/lib", "/usr/local/lib")
 MODULES = next((path for each in _PREFIXES if (path := Path(each) / "baresip/modules").is_dir()), None)
 
@@ -98,6 +105,26 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
         await _taken(control, "tcp")
         await _taken(port, "udp")
         yield Phone(port, control)
+    finally:
+        running.terminate()
+        await running.wait()
+
+
+@asynccontextmanager
+async def gateway(sandbox: str) -> AsyncIterator[str]:
+    """A carrier's gateway to the sandbox's phones, as a process; yields the trunk's address."""
+    port = free_port()
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sip_gateway", str(port), sandbox),
+        env={"PYTHONPATH": ":".join((str(HERE), str(HERE.parent), str(HERE.parents[1])))},
+        cwd=HERE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert running.stdout is not None
+        said = await asyncio.wait_for(running.stdout.readline(), 60)
+        assert said.strip() == b"listening", said
+        yield f"sip:127.0.0.1:{port};transport=udp"
     finally:
         running.terminate()
         await running.wait()

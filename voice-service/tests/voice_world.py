@@ -34,20 +34,22 @@ BUNDLE = {
 }
 
 
-def bundle(settings: str = "", credentials: str = "{}") -> Bundle:
-    """The bundle, with more in its settings and with credentials of the channel."""
-    channel = f"{{enabled: true, provider: exotel, credentials: {credentials}}}"
+def bundle(settings: str = "", credentials: str = "{}", line: str = "provider: exotel") -> Bundle:
+    """The bundle, with more in its settings and with credentials of the channel, over a line."""
+    channel = f"{{enabled: true, {line}, credentials: {credentials}}}"
     given = {**BUNDLE, "settings.yaml": f"channels: {{voice: {channel}}}\n{settings}"}
     loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock, settings: str = "", credentials: str = "{}") -> None:
+async def published(
+    store: Store, clock: Clock, settings: str = "", credentials: str = "{}", line: str = "provider: exotel"
+) -> None:
     """The bundle is in force, with more in its settings and with credentials of the channel."""
-    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials}")
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials} {line}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(settings, credentials), cause)
+    await publish(store, TENANT, bundle(settings, credentials, line), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
@@ -104,6 +106,7 @@ class Voice:
         """Somebody calls us over the flow that has our applet: Exotel's id, and the fact that they did."""
         url = f"{self.origin}/api/v1/voice/flow/{TENANT}/{SANDBOX_SECRET}"
         await self.control("PUT", "/exotel/flow", {"url": url})
+        await until(self._has_lines)
         sid: str = (await self.control("POST", f"/phones/{caller}/call"))["sid"]
 
         async def came() -> list[Recorded[Any]]:
@@ -112,6 +115,10 @@ class Voice:
 
         [fact] = await until(came)
         return sid, fact
+
+    async def _has_lines(self) -> bool:
+        """A process has beaten, so that its row is no longer the one that it began with."""
+        return bool(await self.store.pool.fetchval("SELECT count(*) FROM voice.worker WHERE ctid <> '(0,1)'"))
 
     async def takes(self, came: Recorded[CameIn], **changed: Any) -> None:
         """The orchestrator takes a call that came in: its conversation goes on in it."""

@@ -4,20 +4,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 import asyncpg
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from events.call import MissedReason
-from libs.channels import exotel_media
 from libs.domain.call_lines import DEFAULT
 from libs.kit.store import Store
 from voice_service import lines
 from voice_service.facts import Facts
 from voice_service.leases import Worker
-from voice_service.prepared import Clip, Sounds
+from voice_service.prepared import Sounds
+from voice_service.telephony import Media
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +26,23 @@ WELCOME_S = 0.8
 PATIENCE_S = 8.0
 """So long the caller waits in all; the ERP may have to be asked who they are."""
 LOOK_S = 0.05
-PACE = 0.9
-"""How much faster than it plays sound is sent (docs.exotel.com: just under real time, so that it can be stopped)."""
-
-TAIL_S = 1.0
-"""What is still on its way to their ear when we have sent the last of it."""
 
 _COMES = """UPDATE voice.incoming SET worker = $3, connected_at = now()
 WHERE tenant = $1 AND call = $2 AND NOT over AND connected_at IS NULL RETURNING true"""
 
 Find = Callable[[], Awaitable[asyncpg.Record | None]]
 """The call's row, once somebody has taken it."""
+
+
+@runtime_checkable
+class Caller(Media, Protocol):
+    """The media of somebody who may have called us, before a pipeline has them."""
+
+    async def left(self) -> None:
+        """Until they are gone."""
+
+    async def plays(self, pcm: bytes) -> None:
+        """Until they have heard it: PCM s16le 8 kHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,11 @@ class Lobby:
         await self.facts.missed(tenant, call, reason, promised=promised)
 
     async def wait(
-        self, tenant: str, call: UUID, socket: WebSocket, stream: str, sounds: Sounds, voice: lines.Texts, find: Find
+        self, tenant: str, call: UUID, caller: Caller, sounds: Sounds, voice: lines.Texts, find: Find
     ) -> asyncpg.Record | None:
-        """The call's row; None where they have hung up, or were told that we call them. Afterwards the socket is read by others."""
+        """The call's row; None where they have hung up, or were told that we call them. Afterwards others read their media."""
         self.worker.keeps(tenant, call)
-        gone = asyncio.create_task(_reads(socket))
+        gone = asyncio.create_task(caller.left())
         playing: asyncio.Task[None] | None = None
         began = time.monotonic()
         try:
@@ -75,7 +81,7 @@ class Lobby:
                     break
                 clip = sounds.clip(lines.said("welcome", DEFAULT, voice))
                 if playing is None and waited > WELCOME_S and clip is not None:
-                    playing = asyncio.create_task(_plays(socket, stream, clip))
+                    playing = asyncio.create_task(caller.plays(clip.pcm))
                 await asyncio.wait([gone], timeout=LOOK_S)
             if playing is not None:
                 await asyncio.wait([playing, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -83,35 +89,12 @@ class Lobby:
                 return row
             sorry = sounds.clip(lines.said("trouble", DEFAULT, voice))
             if sorry is not None and not gone.done():
-                saying = asyncio.create_task(_plays(socket, stream, sorry))
+                saying = asyncio.create_task(caller.plays(sorry.pcm))
                 await asyncio.wait([saying, gone], return_when=asyncio.FIRST_COMPLETED)
                 saying.cancel()
-                await asyncio.wait([gone], timeout=TAIL_S)
             await self.missed(tenant, call, "not_found", promised=sorry is not None and not gone.done())
             return None
         finally:
             for task in filter(None, (gone, playing)):
                 task.cancel()
             await asyncio.gather(*filter(None, (gone, playing)), return_exceptions=True)
-
-
-async def _reads(socket: WebSocket) -> None:
-    """Until they are gone; what they say meanwhile nobody hears."""
-    try:
-        while not isinstance(exotel_media.read(await socket.receive_text()), exotel_media.Stopped):
-            pass
-    except WebSocketDisconnect:
-        pass
-
-
-async def _plays(socket: WebSocket, stream: str, clip: Clip) -> None:
-    """Send a sound as fast as it is heard; return when it is over."""
-    began = time.monotonic()
-    sent = 0
-    chunks = exotel_media.Chunks()
-    for chunk in [*chunks.add(clip.pcm), *filter(None, [chunks.rest()])]:
-        await socket.send_text(exotel_media.media(stream, chunk))
-        sent += len(chunk)
-        ahead = sent / 2 / exotel_media.RATE * PACE - (time.monotonic() - began)
-        await asyncio.sleep(max(0.0, ahead))
-    await asyncio.sleep(max(0.0, clip.seconds - (time.monotonic() - began)))
