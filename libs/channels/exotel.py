@@ -7,11 +7,12 @@ no idempotency key: after a lost answer only the call list, a callback or the ca
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from libs.channels.call_status import State, Status
 from libs.channels.outcome import Accepted, Broken, Outcome, Refused, Retry, Scope, Unknown
 from libs.channels.sms_items import Malformed, scrubbed
 from libs.channels.whatsapp_address import e164
@@ -19,9 +20,6 @@ from libs.channels.whatsapp_address import e164
 IST = timezone(timedelta(hours=5, minutes=30))
 LONGEST_STREAM_URL = 600
 LONGEST_CUSTOM_FIELD = 128
-
-State = Literal["ringing", "answered", "completed", "busy", "no_answer", "failed"]
-OVER: frozenset[State] = frozenset({"completed", "busy", "no_answer", "failed"})
 
 _OVER: Mapping[str, State] = {
     "completed": "completed",
@@ -38,19 +36,6 @@ class Request:
 
     path: str
     form: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What is known of a call: `ref` is Exotel's id, `call` ours where it came back. `seconds` of conversation, once over."""
-
-    ref: str
-    state: State
-    at: datetime
-    call: str | None = None
-    seconds: int | None = None
-    machine: bool = False
-    recording: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from libs.config.check_rules import check_rules
 from libs.config.check_settings import check_ids, check_settings, check_use
 from libs.config.check_sms import check_sms
 from libs.config.check_statemap import check_state_maps
+from libs.config.check_voice import check_voice
 from libs.config.fields import kind_of
 from libs.config.findings import Finding, Findings, suggest
 from libs.config.model import CHANNELS, MessageTemplate
@@ -71,6 +72,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
     check_settings(parsed, env, profile, found)
     check_email(parsed, env, profile, found)
     check_sms(parsed, env, profile, found)
+    check_voice(parsed, found)
     check_policy(parsed, found)
     check_use(parsed, found)
     _general_flow(parsed, found)

@@ -215,7 +215,7 @@ def _channel(name: str, node: Node, found: Findings) -> ChannelSettings:
         credentials=fields.text_map("credentials"),
         test_recipients=tuple(text for item in recipients if (text := _recipient(name, item, found))),
         default_template=fields.text("default_template"),
-        options={key: fields.data(key) for key in options if fields.has(key)},
+        options={key: value for key in options if (value := fields.data(key)) is not None},
     )
     fields.finish()
     for key in channel.credentials if known else ():

@@ -66,7 +66,13 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
             ),
             further=("telephony_api_key", "telephony_flow_id", "webhook_secret", "elevenlabs_api_key"),
             unit="minute",
-        )
+        ),
+        "sip": Provider(
+            credentials=(CALLING_NUMBER, "stt_api_key", "tts_api_key"),
+            further=("telephony_username", "telephony_password", "elevenlabs_api_key"),
+            options=("trunk_host", "trunk_port", "transport", "from_domain", "codecs"),
+            unit="minute",
+        ),
     },
 }
 """By channel and provider. A channel that is not here is not built yet."""

@@ -13,7 +13,7 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
     "stt": (DEEPGRAM,),
     "tts": (CARTESIA, ELEVENLABS),
     "llm": (ANTHROPIC,),
-    "telephony": ("exotel",),
+    "telephony": ("exotel", "sip"),
 }
 """By component, the usual one first."""
 SETTINGS: Mapping[str, tuple[str, ...]] = {

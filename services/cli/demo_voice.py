@@ -31,7 +31,6 @@ async def show(running: System, console: Console, client: httpx.AsyncClient, tal
     """Print the tables of the conversation's call, and keep its recording and timeline in `folder`."""
     facts = await _facts(running.store, talk)
     taken = [fact.event for fact in facts if isinstance(fact.event, call.TurnTaken)]
-    dialled = next(fact.event for fact in facts if isinstance(fact.event, call.Dialled))
     ended = next(fact for fact in facts if isinstance(fact.event, call.Ended))
     console.rule("[bold]what was said")
     for turn in taken:
@@ -44,8 +43,10 @@ async def show(running: System, console: Console, client: httpx.AsyncClient, tal
     console.rule("[bold]what it cost, by the dated prices of infra/config/prices.yaml")
     console.print(costs(ended.event, running.bundle, ended.envelope.occurred_at.date()))
     console.rule("[bold]to hear and to see")
+    heard = (await client.get(f"{running.origin}/_sandbox/exotel/calls")).raise_for_status().json()
+    phone = f"{running.origin}/_sandbox/exotel/calls/{heard[-1]['sid']}"  # her phone is the sandbox's, whoever carries the call
     for name, path in (("recording.wav", folder / "call.wav"), ("timeline.svg", folder / "call.svg")):
-        answer = await client.get(f"{running.origin}/_sandbox/exotel/calls/{dialled.provider_ref}/{name}")
+        answer = await client.get(f"{phone}/{name}")
         answer.raise_for_status()
         path.write_bytes(answer.content)
     console.print(f"  {folder / 'call.wav'}   the call: Priya on the left, the agent on the right", highlight=False)

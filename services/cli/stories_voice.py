@@ -43,7 +43,7 @@ def by_phone() -> Story:
             # On WhatsApp she only reads: she is on the phone.
             *opening("voice"),
             Step("a call is asked for, which begins with the question who it is", _begins_with_who_it_is),
-            Step("Exotel (emulated) dials", is_a(call.Dialled)),
+            Step("the carrier (emulated) dials", is_a(call.Dialled)),
             Step("Priya picks up", is_a(call.Answered)),
             Step("she is who was asked for: only now the debt is named", is_a(person.PersonHeard, verdict="confirmed")),
             Step("the process moved: pending → reminded", moves("pending", "reminded")),

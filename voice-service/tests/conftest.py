@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from voice_house import House, sandbox_urls
+from voice_running import running
 from voice_world import ROOT, Voice, published
 
 from libs.kit import http
@@ -19,12 +20,10 @@ from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.embedded_process import free_port
 from libs.kit.relay import Relay
-from libs.kit.serve import App, Loop, serve
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON
 from libs.testkit.servers import StoreOf
-from voice_service.app import build
-from voice_service.settings import SANDBOX_SECRET, Settings
+from voice_service.settings import SANDBOX_SECRET
 
 pytest_plugins = ["libs.testkit.servers"]
 
@@ -35,21 +34,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only", default="", help="of the fault run: only faults whose name contains this")
 
 
-CROWDS = frozenset({"test_workers", "test_faults", "test_demo"})
+CROWDS = frozenset({"test_workers", "test_faults", "test_demo", "test_sip_demo"})
 """Modules with many calls at once, whose voices would stammer beside each other: one after the other."""
 
 
 LONG = frozenset(
-    {"test_a_rollout_of_all_workers_cuts_no_call", "test_no_call_ends_and_nobody_waits_for_more_than_two_seconds"}
+    {
+        "test_a_rollout_of_all_workers_cuts_no_call",
+        "test_no_call_ends_and_nobody_waits_for_more_than_two_seconds",
+        "test_an_overdue_invoice_becomes_a_call_over_the_trunk_and_a_promise",
+    }
 )
-"""What `make chaos-voice` and `make faults-voice` show with more calls; `make test` leaves them to `make test-voice`."""
+"""What `make chaos-voice`, `make faults-voice` and `make demo-voice` show, too; `make test` leaves them to `make test-voice`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests share a process, and so do the crowds."""
+    """A module's tests share a process, those of each carrier where it tries several, and so do the crowds."""
     for item in items:
         module = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else module))
+        carrier = item.callspec.params.get("line", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else f"{module} {carrier}"))
         if item.name in LONG:
             item.add_marker(pytest.mark.long)
 
@@ -93,33 +97,18 @@ def sandbox() -> Iterator[str]:
 async def voice(
     sandbox: str, database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
 ) -> AsyncIterator[Voice]:
-    # As the emulators' clock, which is a process's own: Exotel's list of calls is searched by time.
-    await clock.set(NOON)
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(http.client())
-        (await client.post(f"{sandbox}/_sandbox/reset")).raise_for_status()
-        bus = await Bus.connect(nats_url, name="voice")
-        stack.push_async_callback(bus.close)
-        port = free_port()
-        origin = f"http://127.0.0.1:{port}"
-        settings = Settings(
-            environment={},
-            sandbox_urls=sandbox_urls(sandbox),
-            origin=origin,
-            profile="development",
-            objects_url=(tmp_path / "objects").as_uri(),
-        )
-        own = await store_of(role="converse_voice")
-        await published(store, clock)
-        service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2), poll_every_s=1.0)
-        relay = Relay(0, url=database, bus=bus, clock=clock)
-        up: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        apps = [App("relay", loops=[Loop("relay", relay.run)]), service]
-        serving = asyncio.create_task(serve(apps, port=port, on_ready=up.set_result))
-        await asyncio.wait_for(up, 20)
-        yield Voice(origin, sandbox, store, clock, client)
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+    own = await store_of(role="converse_voice")
+    async with running(
+        sandbox,
+        sandbox_urls(sandbox),
+        store=store,
+        own=own,
+        clock=clock,
+        database=database,
+        nats=nats_url,
+        folder=tmp_path,
+    ) as found:
+        yield found
 
 
 @pytest.fixture

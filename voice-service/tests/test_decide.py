@@ -9,7 +9,7 @@ from voice_world import bundle
 from events.base import Recorded
 from events.call import CallRequested
 from events.values import Cost, PolicyDecision
-from libs.channels.exotel import Status
+from libs.channels.call_status import Status
 from libs.testkit.nouns import NOON, PRIYA_PHONE
 from voice_service import decide
 from voice_service.decide import ToldEnd, Used

@@ -1,39 +1,66 @@
 """Calls over a SIP trunk, against sipp and the C baresip as peers: what is dialled, answered, heard, refused and given up."""
 
 import asyncio
-import hashlib
 import math
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from baresip import Call
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from sip_peers import needs_baresip, needs_sipp, phone, sipp
+from voice_world import until
 
-from libs.channels.exotel import Status
-from libs.channels.outcome import Accepted
+from libs.channels.call_status import OVER, Status
+from libs.channels.outcome import Accepted, Refused
+from libs.config.sip import Trunk
 from libs.kit.clock import Clock
 from libs.kit.embedded_process import free_port
-from libs.testkit.nouns import PRIYA_PHONE
-from voice_service.sip import BadTrunk, SipTrunk, Stack, Trunk, closing, hang_up
+from libs.testkit.nouns import PRIYA_PHONE, TENANT
+from voice_service.settings import SIP, Door, SipListens
+from voice_service.sip import SipTrunk
+from voice_service.sip_media import SipMedia
+from voice_service.sip_stack import SipStack, account, closing, hang_up
+from voice_service.telephony import Media, Wanted
 
 CALLER = "+918047491899"
 
 
-class Told:
-    """What was told of a call, in order, and how long its conversation lasted."""
+CALL = UUID(int=7)
+Talk = Callable[[Call], Awaitable[None]]
+
+
+async def a_moment(line: Call) -> None:
+    await asyncio.sleep(0.3)
+
+
+class Desk:
+    """What was told of the call, in order; `talk` is its conversation."""
 
     def __init__(self) -> None:
         self.states: list[str] = []
-        self.lines: list[Call] = []
+        self.refused: Refused | None = None
+        self.talk: Talk = a_moment
         self._over = asyncio.Event()
-        self.talking = asyncio.Event()
 
-    async def __call__(self, status: Status) -> None:
+    async def told(self, tenant: str, status: Status) -> None:
         self.states.append(status.state)
-        if status.state in ("completed", "busy", "no_answer", "failed"):
+        self.refused = status.refused
+        if status.state in OVER:
             self._over.set()
+
+    async def talks(self, tenant: str, media: Media) -> None:
+        assert isinstance(media, SipMedia)
+        await self.talk(media.line)
 
     async def over(self) -> None:
         await asyncio.wait_for(self._over.wait(), 30)
@@ -45,94 +72,101 @@ def stack_port() -> int:
 
 
 @pytest.fixture
-async def trunk(clock: Clock, stack_port: int) -> AsyncIterator[SipTrunk]:
-    found = SipTrunk(Stack(interface="127.0.0.1", listen=f"127.0.0.1:{stack_port}", rtp_ports=(15000, 16998)), clock)
-    await found.start()
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def sip(clock: Clock, stack_port: int, desk: Desk) -> AsyncIterator[SipTrunk]:
+    listens = SipListens(interface="127.0.0.1", at=f"127.0.0.1:{stack_port}", rtp_ports=(15000, 16998))
+    found = SipTrunk(SipStack(listens), clock, desk.told, desk.talks)
     yield found
     await found.close()
 
 
-async def dial(trunk: SipTrunk, at: Trunk, told: Told, *, ring_seconds: float = 20, talk_s: float | None = 0.3) -> None:
-    async def talks(line: Call, ref: str) -> None:
-        told.lines.append(line)
-        told.talking.set()
-        if talk_s is not None:
-            await asyncio.sleep(talk_s)
-
-    taken = await trunk.dial(
-        at, call="call-1", to=PRIYA_PHONE, caller_id=CALLER, told=told, talks=talks, ring_seconds=ring_seconds
-    )
-    assert taken == Accepted("call-1")
-    await told.over()
+def door(trunk: Trunk) -> Door:
+    return Door(urls={}, keys={}, carrier=SIP, caller_id=CALLER, trunk=trunk)
 
 
-def assert_digest(given: dict[str, str], password: str) -> None:
-    """The answer to a challenge, computed once more by RFC 2617."""
-    known = f"{given['username']}:{given['realm']}:{password}"
-    what = f"INVITE:{given['uri']}"
-    rest = ":".join((given["nonce"], given["nc"], given["cnonce"], given["qop"], md5(what)))
-    assert given["username"] == "converse"
-    assert given["response"] == md5(f"{md5(known)}:{rest}")
+async def dial(sip: SipTrunk, at: Trunk, desk: Desk, *, to: str = PRIYA_PHONE, ring_seconds: int = 20) -> None:
+    wanted = Wanted(tenant=TENANT, call=CALL, to=to, max_seconds=60, ring_seconds=ring_seconds)
+    assert await sip.place(door(at), wanted) == Accepted(str(CALL))
+    await desk.over()
 
 
-def md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+def as_converse(address: str) -> Trunk:
+    return replace(Trunk.at(address), user="converse", password="trunk secret")
 
 
 @needs_sipp
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_trunk_that_asks_who_we_are_is_answered_and_our_goodbye_is_taken(
-    trunk: SipTrunk, transport: str, tmp_path: Path
+    sip: SipTrunk, desk: Desk, transport: str, tmp_path: Path
 ):
-    told = Told()
     async with sipp("digest", transport) as address:
-        await dial(trunk, Trunk.at(address, user="converse", password="trunk secret"), told)
-    assert told.states == ["ringing", "answered", "completed"]
+        await dial(sip, as_converse(address), desk)
+    assert desk.states == ["ringing", "answered", "completed"]
 
 
 @needs_sipp
-@pytest.mark.parametrize(("scenario", "state"), [("busy", "busy"), ("nobody", "failed")])
-async def test_who_is_not_reached_is_known_as_the_trunk_says(trunk: SipTrunk, scenario: str, state: str):
-    told = Told()
+@pytest.mark.parametrize(
+    ("scenario", "state", "refused"),
+    [("busy", "busy", None), ("nobody", "failed", Refused(404, "nobody has this number", "contact"))],
+)
+async def test_who_is_not_reached_is_known_as_the_trunk_says(
+    sip: SipTrunk, desk: Desk, scenario: str, state: str, refused: Refused | None
+):
     async with sipp(scenario) as address:
-        await dial(trunk, Trunk.at(address), told)
-    assert told.states == [state]
+        await dial(sip, Trunk.at(address), desk)
+    assert (desk.states, desk.refused) == ([state], refused)
 
 
 @needs_sipp
-async def test_who_does_not_answer_in_time_hears_no_more_ringing(trunk: SipTrunk):
-    told = Told()
+async def test_a_trunk_that_does_not_take_our_password_refuses_the_call(sip: SipTrunk, desk: Desk):
+    async with sipp("digest") as address:
+        await dial(sip, replace(as_converse(address), password="another"), desk)
+    assert (desk.states, desk.refused) == (
+        ["failed"],
+        Refused(403, "the trunk does not let this call through", "message"),
+    )
+
+
+@needs_sipp
+async def test_who_does_not_answer_in_time_hears_no_more_ringing(sip: SipTrunk, desk: Desk):
     async with sipp("rings") as address:
-        await dial(trunk, Trunk.at(address), told, ring_seconds=1)
-    assert told.states == ["ringing", "no_answer"]
+        await dial(sip, Trunk.at(address), desk, ring_seconds=1)
+    assert desk.states == ["ringing", "no_answer"]
 
 
 @needs_sipp
-async def test_an_answer_that_crosses_our_giving_up_is_hung_up_and_no_orphan_remains(trunk: SipTrunk):
-    told = Told()
+async def test_an_answer_that_crosses_our_giving_up_is_hung_up_and_no_orphan_remains(sip: SipTrunk, desk: Desk):
     async with sipp("crossing") as address:
-        await dial(trunk, Trunk.at(address), told, ring_seconds=1)
-    assert told.states == ["ringing", "no_answer"]
+        await dial(sip, Trunk.at(address), desk, ring_seconds=1)
+    assert desk.states == ["ringing", "no_answer"]
 
 
 @needs_sipp
-async def test_what_the_network_says_before_the_answer_is_ringing_and_the_contact_may_hang_up(trunk: SipTrunk):
-    told = Told()
+async def test_what_the_network_says_before_the_answer_is_ringing_and_the_contact_may_hang_up(
+    sip: SipTrunk, desk: Desk
+):
+    async def talks(line: Call) -> None:
+        await closing(line).wait()
+
+    desk.talk = talks
     async with sipp("early") as address:
-        await dial(trunk, Trunk.at(address), told, talk_s=3)
-    assert told.states == ["ringing", "answered", "completed"]
+        await dial(sip, Trunk.at(address), desk)
+    assert desk.states == ["ringing", "answered", "completed"]
 
 
 @needs_sipp
-async def test_what_we_say_reaches_the_peer_and_what_it_says_reaches_us(trunk: SipTrunk):
+async def test_what_we_say_reaches_the_peer_and_what_it_says_reaches_us(sip: SipTrunk, desk: Desk):
     """The peer gives back our sound: what we hear is what we said, a jitter buffer later."""
-    told = Told()
     spoken = bytes(
         value for sample in range(8000) for value in ((sample * 37 % 16000) - 8000).to_bytes(2, "little", signed=True)
     )
     heard = bytearray()
 
-    async def talks(line: Call, ref: str) -> None:
+    async def talks(line: Call) -> None:
         rest = memoryview(spoken)
         while len(heard) < len(spoken) + 8000:
             if rest and line.audio.info().tx_buffered < 1280:
@@ -141,19 +175,19 @@ async def test_what_we_say_reaches_the_peer_and_what_it_says_reaches_us(trunk: S
             await asyncio.sleep(0.01)
 
     async with sipp("digest", "tcp", "-rtp_echo") as address:
-        at = Trunk.at(address, user="converse", password="trunk secret")
-        await trunk.dial(at, call="call-1", to=PRIYA_PHONE, caller_id=CALLER, told=told, talks=talks)
-        await told.over()
+        desk.talk = talks
+        await dial(sip, as_converse(address), desk)
     loud = [abs(int.from_bytes(heard[at : at + 2], "little", signed=True)) for at in range(0, len(heard), 2)]
     assert sum(each > 500 for each in loud) > 6000, "a second of ours came back"
 
 
 @needs_baresip
-async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(trunk: SipTrunk, tmp_path: Path):
-    told, pressed, heard = Told(), [], bytearray()
+async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(sip: SipTrunk, desk: Desk, tmp_path: Path):
+    pressed: list[str] = []
+    heard = bytearray()
     async with phone(tmp_path, a_tone(tmp_path)) as peer:
 
-        async def talks(line: Call, ref: str) -> None:
+        async def talks(line: Call) -> None:
             line.on_dtmf(lambda key: pressed.append(key.digit))
             await line.send_dtmf("1590*#")
             await peer.press("4077#")
@@ -161,19 +195,20 @@ async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(tru
                 while len(pressed) < 5 or len(heard) < 8000:
                     heard.extend(line.audio.read(1280))
                     await asyncio.sleep(0.02)
+            await until(lambda: asyncio.sleep(0, peer.keys == "1590*#"))
             await peer.hang_up()
             async with asyncio.timeout(20):
                 await closing(line).wait()
 
-        await trunk.dial(Trunk.at(peer.address), call="call-1", to="phone", caller_id=CALLER, told=told, talks=talks)
-        await told.over()
+        desk.talk = talks
+        await dial(sip, Trunk.at(peer.address), desk, to="phone")
     assert "".join(pressed) == "4077#"
-    assert told.states == ["ringing", "answered", "completed"]
+    assert desk.states == ["ringing", "answered", "completed"]
     assert max(memoryview(bytes(heard)).cast("h")) > 5000, "the tone was heard"
 
 
 @needs_baresip
-async def test_who_calls_us_is_answered(trunk: SipTrunk, stack_port: int, tmp_path: Path):
+async def test_who_calls_us_is_answered(sip: SipTrunk, desk: Desk, stack_port: int, tmp_path: Path):
     answered = asyncio.Event()
     async with phone(tmp_path, a_tone(tmp_path)) as peer:
 
@@ -183,7 +218,7 @@ async def test_who_calls_us_is_answered(trunk: SipTrunk, stack_port: int, tmp_pa
             answered.set()
             await hang_up(incoming)
 
-        await trunk.listen(Trunk.at(peer.address), CALLER, arrives)
+        await sip.listen(Trunk.at(peer.address), CALLER, arrives)
         await peer.call(CALLER, stack_port)
         await asyncio.wait_for(answered.wait(), 20)
 
@@ -200,17 +235,53 @@ def a_tone(folder: Path) -> Path:
     return path
 
 
+@needs_baresip
 @pytest.mark.parametrize(
-    "address",
-    ["pstn.example.com", "sip:", "sip:me@host", "sip:host;transport=sctp", "sips:host;transport=tcp", "sip:host;x=1"],
+    ("trusts", "states"), [("phone", ["ringing", "answered", "completed"]), ("another", ["failed"])]
 )
-def test_a_trunk_that_cannot_be_read_says_what_it_should_be(address: str):
-    with pytest.raises(BadTrunk, match="udp"):
-        Trunk.at(address)
+async def test_over_tls_the_sound_is_encrypted_and_a_trunk_that_nobody_vouches_for_is_not_called(
+    sip: SipTrunk,
+    desk: Desk,
+    clock: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trusts: str,
+    states: list[str],
+):
+    certificates = {each: a_certificate(tmp_path / f"{each}.pem", clock.now()) for each in ("phone", "another")}
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates[trusts]))
+    heard = bytearray()
+
+    async def talks(line: Call) -> None:
+        async with asyncio.timeout(20):
+            while len(heard) < 8000:
+                heard.extend(line.audio.read(1280))
+                await asyncio.sleep(0.02)
+
+    desk.talk = talks
+    async with phone(tmp_path, a_tone(tmp_path), certificates["phone"]) as peer:
+        await dial(sip, Trunk.at(peer.sealed_address), desk, to="phone")
+    assert desk.states == states
+    assert "answered" not in states or max(memoryview(bytes(heard)).cast("h")) > 5000, "the tone was heard"
 
 
-def test_over_tls_the_sound_is_encrypted_too():
-    account = Trunk.at("sips:pstn.in2.exotel.com:443", domain="acme.pstn.exotel.com").account(CALLER)
-    assert account.transport == "tls"
-    assert account.extra_params == ("mediaenc=srtp-mand",)
-    assert account.reg_interval == 0
+def a_certificate(path: Path, now: datetime) -> Path:
+    """Of 127.0.0.1 for an hour, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, path.stem)])
+    made = (
+        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number(), now, now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    return path
+
+
+def test_over_tls_an_account_never_registers_and_asks_for_srtp():
+    found = account(replace(Trunk.at("sips:pstn.in2.exotel.com:443"), domain="acme.pstn.exotel.com"), CALLER)
+    assert (found.transport, found.domain) == ("tls", "acme.pstn.exotel.com")
+    assert found.extra_params == ("mediaenc=srtp-mand",)
+    assert found.reg_interval == 0

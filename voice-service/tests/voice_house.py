@@ -72,6 +72,8 @@ class House:
     lease: timedelta | None = None
     calls: int = 25
     workers: list[WorkerProcess] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """What its processes are told besides."""
 
     async def start(self, name: str) -> WorkerProcess:
         """A new process, once it is ready."""
@@ -90,6 +92,7 @@ class House:
             "CONVERSE_VOICE_ORIGIN": f"http://127.0.0.1:{port}",
             "CONVERSE_VOICE_WORKER": name,
             "CONVERSE_VOICE_CALLS": str(self.calls),
+            **self.environment,
             **{f"CONVERSE_SANDBOX_{provider.upper()}_URL": url for provider, url in urls.items()},
         }
         module = "voice_service"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from events.base import Cause, Draft, Event, Recorded
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken, CameIn
 from events.values import PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
@@ -18,6 +18,7 @@ from libs.kit.bundles import publish
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
+from voice_service.settings import SANDBOX_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
 CONVERSATION = "conversation-1"
@@ -26,6 +27,7 @@ T = TypeVar("T")
 BUNDLE = {
     "prices.yaml": """prices:
   - {provider: exotel, unit: minute, currency: INR, amount: 0.80, effective: 2026-01-01}
+  - {provider: sip, unit: minute, currency: INR, amount: 0.50, effective: 2026-01-01}
   - {provider: deepgram, unit: minute, currency: USD, amount: 0.0078, effective: 2026-01-01}
   - {provider: cartesia, unit: character, currency: USD, amount: 37.4, per: 1000000, effective: 2026-01-01}
 """,
@@ -33,20 +35,22 @@ BUNDLE = {
 }
 
 
-def bundle(settings: str = "", credentials: str = "{}") -> Bundle:
-    """The bundle, with more in its settings and with credentials of the channel."""
-    channel = f"{{enabled: true, provider: exotel, credentials: {credentials}}}"
+def bundle(settings: str = "", credentials: str = "{}", line: str = "provider: exotel") -> Bundle:
+    """The bundle, with more in its settings and with credentials of the channel, over a line."""
+    channel = f"{{enabled: true, {line}, credentials: {credentials}}}"
     given = {**BUNDLE, "settings.yaml": f"channels: {{voice: {channel}}}\n{settings}"}
     loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
 
 
-async def published(store: Store, clock: Clock, settings: str = "", credentials: str = "{}") -> None:
+async def published(
+    store: Store, clock: Clock, settings: str = "", credentials: str = "{}", line: str = "provider: exotel"
+) -> None:
     """The bundle is in force, with more in its settings and with credentials of the channel."""
-    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials}")
+    cause_id = ids.cause_id(TENANT, "test", f"bundle {settings} {credentials} {line}")
     cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=clock.now(), source="cli")
-    await publish(store, TENANT, bundle(settings, credentials), cause)
+    await publish(store, TENANT, bundle(settings, credentials, line), cause)
 
 
 async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
@@ -99,9 +103,40 @@ class Voice:
         answer.raise_for_status()
         return answer.json()
 
+    async def calls_us(self, caller: str = PRIYA_PHONE) -> tuple[str, Recorded[CameIn]]:
+        """Somebody calls us over the flow that has our applet: Exotel's id, and the fact that they did."""
+        url = f"{self.origin}/api/v1/voice/flow/{TENANT}/{SANDBOX_SECRET}"
+        await self.control("PUT", "/exotel/flow", {"url": url})
+        await until(self._has_lines)
+        sid: str = (await self.control("POST", f"/phones/{caller}/call"))["sid"]
+
+        async def came() -> list[Recorded[Any]]:
+            facts = await self.store.read_log(0, 0, 1000)
+            return [fact for fact in facts if isinstance(fact.event, CameIn) and fact.event.provider_ref == sid]
+
+        [fact] = await until(came)
+        return sid, fact
+
+    async def _has_lines(self) -> bool:
+        """A process has beaten, so that its row is no longer the one that it began with."""
+        return bool(await self.store.pool.fetchval("SELECT count(*) FROM voice.worker WHERE ctid <> '(0,1)'"))
+
+    async def takes(self, came: Recorded[CameIn], **changed: Any) -> None:
+        """The orchestrator takes a call that came in: its conversation goes on in it."""
+        given: dict[str, Any] = {
+            "opening": "Namaste Priya ji, boliye, main aapki kya madad kar sakti hoon?",
+            "instructions": "They called us. Ask when they will pay the invoice.",
+            "intents": {"promise_to_pay": "will pay by a date"},
+            "context": {"invoice_number": INVOICE, "contact_name": "Priya Sharma"},
+            "language": "hi-Latn",
+        }
+        taken = CallTaken(call=came.subject_id, caller=came.event.caller, at=self.clock.now(), **(given | changed))
+        await self.happens(taken)
+
     async def told(self, intent: Recorded[Any], kind: type[T]) -> list[T]:
-        """The facts of a kind about a call, in order."""
-        facts = await self.store.read_stream(TENANT, f"call-{intent.id}")
+        """The facts of a kind about a call (by what asked for it, or by its coming in), in order."""
+        id_ = intent.subject_id if isinstance(intent.event, CameIn) else intent.id
+        facts = await self.store.read_stream(TENANT, f"call-{id_}")
         return [fact.event for fact in facts if isinstance(fact.event, kind)]
 
     async def until(self, intent: Recorded[Any], kind: type[T], number: int = 1, *, seconds: float = 40) -> list[T]:

@@ -21,6 +21,7 @@ from voice_service import reads
 from voice_service.account import Account
 from voice_service.brain import Brain
 from voice_service.calls import Calls
+from voice_service.carriers import carriers
 from voice_service.desk import Desk
 from voice_service.dial import EVIDENCE, Dialler
 from voice_service.elsewhere import Elsewhere
@@ -38,6 +39,7 @@ from voice_service.reads import shown
 from voice_service.recording import Recordings
 from voice_service.settings import Settings
 from voice_service.summary import SUMMARISE, Summariser
+from voice_service.telephony import RING_S
 
 NAME = "voice"
 TIMEOUT = timedelta(seconds=10)
@@ -56,8 +58,9 @@ async def build(
     poll_every_s: float = EVERY_S,
     beat: timedelta = BEAT,
     lease: timedelta = LEASE,
+    ring_seconds: int = RING_S,
 ) -> App:
-    """The service. `timeout` bounds a request to the telephony provider; `evidence` how long a lost one may be explained.
+    """The service. `timeout` bounds a request to a carrier; `evidence` how long a lost one may be explained.
 
     `beat` is how often the process proves that it lives, `lease` the silence after which its calls are ended by a sibling.
     """
@@ -84,8 +87,10 @@ async def build(
         store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
     )
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
+    flow = Flow(settings, store, bundles, clock, worker, shared)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
-    dialler = Dialler(settings, bundles, clock, client, worker, shared)
+    lines = carriers(settings, client, clock, worker.name, desk.told, desk.talks)
+    dialler = Dialler(settings, bundles, clock, lines, worker, shared, ring_seconds)
     reactor = Reactor(
         CONSUMER,
         settings.shard,
@@ -109,7 +114,7 @@ async def build(
     afterwards = EffectLedger(
         LEDGER, {SUMMARISE: summariser.kind()}, store=store, clock=clock, source=NAME, slots=SUMMARIES
     )
-    poll = Poll(settings, store, bundles, clock, client, desk.told, every_s=poll_every_s)
+    poll = Poll(settings, store, bundles, lines, desk.told, worker, every_s=poll_every_s)
     orphans = Orphans(store, facts, worker)
     account = Account(settings, store, bundles)
 
@@ -121,6 +126,8 @@ async def build(
         worker.draining = True
 
     async def close() -> None:
+        for carrier in lines.values():
+            await carrier.close()
         await worker.end()
         await shared.close()
         await summariser.close()
@@ -129,7 +136,7 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, elsewhere, Flow(store, clock, worker), auth, clock),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, flow, auth, clock),
             *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[

@@ -19,13 +19,19 @@ HOME = call_costs.HOME
 
 
 class Meter:
-    """Who hears and who speaks, by provider and model (`deepgram nova-3`), and how much each has done.
+    """Whose line it is, who hears and who speaks, by provider and model (`deepgram nova-3`), and how much each has done.
 
     The call counts on without knowing: bytes that were heard, characters that were spoken. At a switch what is counted so far is
     put down to whom it was.
     """
 
-    def __init__(self, ears: str = "deepgram flux-general-multi", mouth: str = "cartesia sonic-3.5") -> None:
+    def __init__(
+        self,
+        ears: str = "deepgram flux-general-multi",
+        mouth: str = "cartesia sonic-3.5",
+        telephony: str = "exotel",
+    ) -> None:
+        self.telephony = telephony
         self.ears = ears
         self.mouth = mouth
         self._heard: dict[str, int] = {}
@@ -86,6 +92,7 @@ def consumed(call: "Call", at: datetime) -> list[Consumed]:
     """What a call took of each provider so far."""
     usage = Usage(
         seconds=call.seconds,
+        telephony=call.meter.telephony,
         heard={who: count / BYTES_A_SECOND for who, count in call.meter.heard(call.stt_bytes).items()},
         spoken=call.meter.spoken(call.characters),
         tokens=call.tokens,

@@ -20,7 +20,7 @@ from events.call import (
     Withheld,
 )
 from events.values import Cost
-from libs.channels.exotel import OVER, Status
+from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
 from libs.domain.policy import within_hours
@@ -72,14 +72,12 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     return None if is_open else "the hours in which it was allowed are over"
 
 
-def dialled(intent: Recorded[CallRequested], ref: str) -> Draft:
-    return Draft(stream(intent.id), Dialled(conversation=intent.subject_id, provider=PROVIDER, provider_ref=ref))
+def dialled(intent: Recorded[CallRequested], provider: str, ref: str) -> Draft:
+    return Draft(stream(intent.id), Dialled(conversation=intent.subject_id, provider=provider, provider_ref=ref))
 
 
 def rejected(intent: Recorded[CallRequested], refused: Refused) -> Draft:
-    scope = "call" if refused.scope == "message" else refused.scope
-    fact = Rejected(conversation=intent.subject_id, code=str(refused.code), reason=refused.reason, scope=scope)
-    return Draft(stream(intent.id), fact)
+    return Draft(stream(intent.id), _rejected(intent.subject_id, refused))
 
 
 def given_up(intent: Recorded[CallRequested], reason: str) -> Draft:
@@ -111,9 +109,16 @@ def told(conversation: str, status: Status) -> tuple[str, Event]:
             return "ringing", Ringing(conversation=conversation, at=status.at)
         case "answered":
             return "answered", Answered(conversation=conversation, at=status.at, provider_ref=status.ref)
+        case _ if status.refused is not None:
+            return "ended", _rejected(conversation, status.refused)
         case _:
             end = told_end(status)
             return "ended", Ended(conversation=conversation, reason=end.reason, seconds=end.seconds)
+
+
+def _rejected(conversation: str, refused: Refused) -> Rejected:
+    scope = "call" if refused.scope == "message" else refused.scope
+    return Rejected(conversation=conversation, code=str(refused.code), reason=refused.reason, scope=scope)
 
 
 def over(status: Status) -> bool:

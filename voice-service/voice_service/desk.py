@@ -1,17 +1,15 @@
 """Takes what the telephony provider tells, and holds the conversations that it brings."""
 
 import asyncio
-import contextlib
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
 import structlog
-from starlette.websockets import WebSocket
 
-from libs.channels import exotel_media
-from libs.channels.exotel import Status
+from events.call import CallRequested, Ended
+from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
@@ -21,11 +19,12 @@ from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, known
 from voice_service.guides import Guides
-from voice_service.http import TRY_AGAIN_LATER, UNKNOWN_CALL
 from voice_service.leases import Held, Worker
+from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
+from voice_service.telephony import Media
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +34,6 @@ _BY_REF = (
 )
 _TOLD = """UPDATE voice.call SET told = $3::jsonb, told_at = now() WHERE tenant = $1 AND call = $2 AND state <> 'over'
 AND (held_by IS NOT NULL OR elsewhere AND state = 'answered') RETURNING true"""
-GOING_AWAY = 1001
 
 
 class Desk:
@@ -64,6 +62,7 @@ class Desk:
         self._shared = shared
         self._guides = guides
         self._recordings = recordings
+        self._lobby = Lobby(store, facts, worker)
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -85,28 +84,38 @@ class Desk:
                 return
         await self._facts.tell(known(tenant, row), *decide.told(row["conversation"], status))
 
-    async def talks(self, tenant: str, socket: WebSocket, started: exotel_media.Started, door: Door) -> None:
+    async def talks(self, tenant: str, media: Media) -> None:
         """Hold the conversation of a call of ours.
 
-        A stranger's stream is closed, and so is another one of a call that somebody holds or held: Exotel resumes nothing,
-        so that a second stream is none of its. Without a line for it the stream is told to try again.
+        A stranger's media are refused, and so are others of a call that somebody holds or held: no carrier resumes anything,
+        so that a second stream is none of its. Without a line for them they may be tried again.
         """
-        row = await self._row(tenant, started.call, started.ref)
+        row = await self._row(tenant, media.call, media.ref)
+        if row is None and isinstance(media, Caller):
+            row = await self._waited(tenant, media)
         if row is None:
-            await socket.close(UNKNOWN_CALL)
+            await media.refuse("unknown_call")
             return
         id_: UUID = row["call"]
         stream = f"conversation-{row['conversation']}"
         intent = (await self._store.read_stream(tenant, stream, row["version"] - 1))[0]
         bundle = await self._bundles.current(tenant)
+        door = self._settings.door(bundle)
         if not self._worker.has_line_for(id_):
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
-            await socket.close(TRY_AGAIN_LATER)
+            await media.refuse("no_line")
             return
-        call = Call(self._facts, known(tenant, row), intent, bundle, started.ref, self._calls)  # type: ignore[arg-type] # by its row
-        if not await self._worker.holds(id_, self._held(tenant, call, socket)):
+        if isinstance(intent.event, CallRequested) and await self._worker.talks_with(tenant, row["contact"], id_):
+            log.info("a call of ours gives way: the contact is on another one with us", call=str(id_))
+            self._worker.leaves(id_)
+            end = Ended(conversation=row["conversation"], reason="withdrawn", seconds=0)
+            await self._facts.tell(known(tenant, row), "ended", end)
+            await media.hang_up()
+            return
+        call = Call(self._facts, known(tenant, row), intent, bundle, media.ref, self._calls)  # type: ignore[arg-type] # by its row
+        if not await self._worker.holds(id_, Held(tenant=tenant, used=call.used, hang_up=media.hang_up)):
             log.warning("a further stream of a call", call=str(id_))
-            await socket.close(UNKNOWN_CALL)
+            await media.refuse("unknown_call")
             return
         self._calls.live[id_] = call
         call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
@@ -115,8 +124,7 @@ class Desk:
         try:
             await self._recordings.begin(call)
             await pipeline.talk(
-                socket,
-                started.stream,
+                media,
                 call,
                 door,
                 self._settings.voice(bundle, door, lines.spoken_language(call.intent.event)),
@@ -134,16 +142,34 @@ class Desk:
             self._guides.leave(id_)
             self._worker.frees(id_)
 
-    def _held(self, tenant: str, call: Call, socket: WebSocket) -> Held:
-        async def hang_up() -> None:
-            with contextlib.suppress(RuntimeError, OSError):
-                await socket.close(GOING_AWAY)
+    async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
+        """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""
+        id_ = _id(caller.call)
+        if id_ is None or not await self._lobby.comes(tenant, id_):
+            return None
+        if not self._worker.has_line_for(id_):
+            await self._lobby.missed(tenant, id_, "no_line")
+            await caller.refuse("no_line")
+            return None
+        bundle = await self._bundles.current(tenant)
+        chains = self._settings.voice(bundle, self._settings.door(bundle)).chains
+        told = bundle.settings.voice
+        self._shared.ringing(id_, chains, *lines.for_callers(told))
 
-        return Held(tenant=tenant, used=call.used, hang_up=hang_up)
+        async def find() -> asyncpg.Record | None:
+            found: asyncpg.Record | None = await self._store.pool.fetchrow(_BY_CALL, tenant, id_)
+            return found
+
+        return await self._lobby.wait(tenant, id_, caller, self._shared.ready(id_, chains), told, find)
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
-        try:
-            found = await self._store.pool.fetchrow(_BY_CALL, tenant, UUID(call)) if call else None
-        except ValueError:
-            found = None
+        id_ = _id(call)
+        found = await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ else None
         return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

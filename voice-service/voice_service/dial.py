@@ -1,16 +1,12 @@
-"""The effect `voice.dial`: one call over the telephony provider, never dialled twice."""
+"""The effect `voice.dial`: one call over the tenant's carrier, never dialled twice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from events.base import Draft, Recorded
 from events.call import CallRequested
-from libs.channels import exotel
 from libs.channels.outcome import Accepted
-from libs.channels.outcome import Outcome as Told
 from libs.channels.outcome import Refused as ToldRefused
 from libs.channels.outcome import Retry as ToldRetry
 from libs.config.bundle import Bundle
@@ -18,9 +14,10 @@ from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from voice_service import decide, lines
-from voice_service.leases import MEDIA, Worker
+from voice_service.leases import Worker
 from voice_service.providers.shared import Shared
-from voice_service.settings import ChannelOff, Door, Settings
+from voice_service.settings import ChannelOff, Settings
+from voice_service.telephony import RING_S, Carrier, Wanted
 
 FULL_AGAIN = timedelta(seconds=5)
 EVIDENCE = timedelta(minutes=2)
@@ -35,19 +32,21 @@ class Dialler:
         settings: Settings,
         bundles: "Bundles[Bundle]",
         clock: Clock,
-        client: httpx.AsyncClient,
+        carriers: Mapping[str, Carrier],
         worker: Worker,
         shared: Shared,
+        ring_seconds: int = RING_S,
     ) -> None:
         self._settings = settings
         self._bundles = bundles
         self._clock = clock
-        self._client = client
+        self._carriers = carriers
         self._worker = worker
         self._shared = shared
+        self._ring_seconds = ring_seconds
 
     def kind(self, *, timeout: timedelta, wait: timedelta = EVIDENCE) -> Kind:
-        """The protocol: Exotel has no idempotency keys, so an unknown outcome waits for evidence."""
+        """The protocol: no carrier has idempotency keys, so an unknown outcome waits for evidence."""
         return Kind(
             perform=self.perform,
             withheld=_withheld,
@@ -60,32 +59,32 @@ class Dialler:
         )
 
     async def perform(self, claim: Claim) -> Outcome:
-        """Ask the provider once and say what came of it."""
+        """Ask the carrier once and say what came of it."""
         intent: Recorded[CallRequested] = claim.intent
         bundle = await self._bundles.current(claim.tenant)
         try:
             door = self._settings.door(bundle)
         except ChannelOff as off:
             return Withheld(str(off))
+        carrier = self._carriers.get(door.carrier)
+        if carrier is None:
+            return Withheld(f"nobody here calls over {door.carrier}: baresip-python is not installed")
         if reason := decide.veto(intent, door, bundle, self._clock.now()):
             return Withheld(reason)
+        if await self._worker.is_calling(claim.tenant, intent.event.to):
+            return Retry("they call us at this moment", FULL_AGAIN, trouble=False)
         voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
         elsewhere = voice.media_url
         if elsewhere is None and not self._worker.room():
             return Retry("every line is busy", FULL_AGAIN, trouble=False)
-        request = exotel.write(
-            account_sid=door.account_sid,
-            call=str(intent.id),
+        wanted = Wanted(
+            tenant=claim.tenant,
+            call=intent.id,
             to=intent.event.to,
-            caller_id=door.caller_id,
-            stream_url=elsewhere
-            or f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker.name}/{claim.tenant}/{door.secret}",
-            callback=f"{door.origin}/api/v1/voice/status/{claim.tenant}/{door.secret}",
             max_seconds=intent.event.max_seconds,
-            flow=None if elsewhere else door.flow,
+            ring_seconds=self._ring_seconds,
+            elsewhere=elsewhere,
         )
-        if isinstance(request, ToldRefused):
-            return Refused([decide.rejected(intent, request)])
         if elsewhere is None:
             await self._worker.awaits(claim.tenant, intent.id, intent.event.to)
         else:
@@ -97,32 +96,20 @@ class Dialler:
                 self._shared.ringing(intent.id, voice.chains, lines.opening(intent.event), ready)
             claim.begin_call()
             dialling = True
-            told = await self._post(door, request)
+            told = await carrier.place(door, wanted)
             dialling = not isinstance(told, ToldRefused | ToldRetry)
         finally:
             if not dialling:
                 self._worker.leaves(intent.id)
         match told:
             case Accepted(ref):
-                return Done([decide.dialled(intent, ref)])
+                return Done([decide.dialled(intent, door.carrier, ref)])
             case ToldRefused() as refused:
                 return Refused([decide.rejected(intent, refused)])
             case ToldRetry(reason, seconds):
                 return Retry(reason, None if seconds is None else timedelta(seconds=seconds))
             case unknown:
                 return Unknown(unknown.reason)
-
-    async def _post(self, door: Door, request: exotel.Request) -> Told:
-        auth = (door.api_key, door.keys["telephony"])
-        try:
-            answer = await self._client.post(door.urls["telephony"] + request.path, data=dict(request.form), auth=auth)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-            return exotel.classify("not_connected")
-        except httpx.HTTPError:
-            return exotel.classify("no_answer")
-        wait = answer.headers.get("retry-after", "")
-        after = float(wait) if wait.replace(".", "", 1).isdigit() else None
-        return exotel.classify(answer.status_code, answer.content, retry_after=after)
 
 
 def _withheld(intent: Recorded[Any], reason: str) -> Sequence[Draft]:

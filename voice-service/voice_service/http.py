@@ -16,24 +16,21 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.channels import exotel, exotel_media
-from libs.channels.exotel import Status
 from libs.channels.sms_items import Malformed
 from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from voice_service.elsewhere import CallEnded, Elsewhere, Transcript
+from voice_service.exotel_media import UNKNOWN_CALL, ExotelMedia
 from voice_service.flow import Flow
 from voice_service.settings import Door
+from voice_service.telephony import Talks, Told
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_CALL = 1008
-TRY_AGAIN_LATER = 1013
 START_S = 10.0
 """How long a stream may take to say whose it is."""
 DoorOf = Callable[[str], Awaitable[Door]]
-Told = Callable[[str, Status], Awaitable[None]]
-Talks = Callable[[str, WebSocket, exotel_media.Started, Door], Awaitable[None]]
 
 
 def routes(
@@ -43,7 +40,7 @@ def routes(
 
     async def admitted(tenant: str, secret: str) -> Door:
         door = await door_of(tenant)
-        if not hmac.compare_digest(secret.encode(), door.secret.encode()):
+        if door.secret is None or not hmac.compare_digest(secret.encode(), door.secret.encode()):
             raise Problem(401, "The path is wrong", "its secret is none of ours")
         return door
 
@@ -79,7 +76,7 @@ def routes(
             raise Problem(404, "There is only a WebSocket here", "Exotel opens it when a call is answered")
         parameters = scope["path_params"]
         tenant = str(parameters["tenant"])
-        door = await admitted(tenant, str(parameters["secret"]))
+        await admitted(tenant, str(parameters["secret"]))
         socket = WebSocket(scope, receive, send)  # type: ignore[arg-type] # ASGI's own types
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
@@ -91,7 +88,7 @@ def routes(
             if started is None or started.call is None:
                 await socket.close(UNKNOWN_CALL)
                 return
-            await talks(tenant, socket, started, door)
+            await talks(tenant, ExotelMedia(socket, started))
 
     @post("/api/v1/voice/transcript", status_code=200)
     async def transcript(data: JSONBody[Transcript], request: Request[Any, Any, Any]) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
-from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 from pipecat.workers.runner import WorkerRunner
-from starlette.websockets import WebSocket
 
 from libs.channels.exotel_media import RATE
 from libs.domain.call_lines import language_of
@@ -20,7 +18,6 @@ from libs.llm import calls as prompts
 from voice_service import limits, tools
 from voice_service.calls import Call
 from voice_service.costs import Meter
-from voice_service.media import CHUNK_10MS, ExotelMedia
 from voice_service.pacing import Paced
 from voice_service.providers.ears import Ears
 from voice_service.providers.mind import Mind
@@ -29,29 +26,19 @@ from voice_service.providers.shared import Shared
 from voice_service.providers.switches import Switches
 from voice_service.saying import Listened, Planned, Speech, Spoken
 from voice_service.settings import Door, Voice
+from voice_service.telephony import Media
 from voice_service.turns import TurnTaking
 
 
-async def talk(
-    socket: WebSocket, stream: str, call: Call, door: Door, voice: Voice, shared: Shared, clock: Clock, now: Any
-) -> None:
+async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Shared, clock: Clock, now: Any) -> None:
     """Hold the conversation until somebody hangs up; `call` knows afterwards how it ended."""
     asked = call.intent.event
-    transport = FastAPIWebsocketTransport(
-        socket,
-        FastAPIWebsocketParams(
-            audio_in_enabled=True,
-            audio_out_enabled=True,
-            serializer=ExotelMedia(stream, call),
-            audio_out_10ms_chunks=CHUNK_10MS,
-            audio_out_end_silence_secs=0,
-        ),
-    )
+    transport = media.transport(call)
     opening: list[Any] = [{"role": "user", "content": "(the call has been answered)"}]
     context = LLMContext(opening, tools=tools.schemas(asked))
     system = prompts.system(asked.instructions, asked.context, now, voice.max_response_words)
     sounds = shared.answered(call.known.call, voice.chains)
-    call.meter = Meter(voice.chains.ears[0].provider, voice.chains.mouths[0].provider)
+    call.meter = Meter(voice.chains.ears[0].provider, voice.chains.mouths[0].provider, media.provider)
     call.characters += sum(map(len, sounds.own))  # its opening was synthesised while it rang
     switches = Switches(call.known.conversation, shared.breakers, call.tell)
     stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
@@ -59,7 +46,7 @@ async def talk(
     tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
     speech = Speech(call, language_of(asked.language), voice.max_response_words, sounds)
     planned = Planned(call, speech)
-    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned)
+    turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned, media.chunk)
     assistant = LLMAssistantAggregator(context)
     worker = PipelineWorker(
         Pipeline(
@@ -89,7 +76,7 @@ async def talk(
     tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
-    async def gone(_transport: Any, _socket: Any) -> None:
+    async def gone(_transport: Any, _line: Any) -> None:
         await worker.cancel()
 
     limiting = asyncio.create_task(limits.watch(call, clock, turns.close))

@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from libs.config.bundle import Bundle
-from libs.config.providers import SANDBOX_CALLER
+from libs.config.model import ChannelSettings
+from libs.config.providers import SANDBOX_CALLER, provider_of
 from libs.config.secrets import resolve, resolve_all
+from libs.config.sip import Trunk, trunk_of
 from libs.config.voice_models import named
 from voice_service.providers.profiles import FALLBACK_MODEL, Chains, chains
 
@@ -22,8 +25,8 @@ LIVE = {
 """The providers' own addresses."""
 SOCKETS = ("stt", "tts", "tts_elevenlabs")
 SANDBOX_SECRET = "sandbox-voice-secret"  # noqa: S105 - the emulator's own, known to everybody
-CREDENTIALS = ("telephony_account_sid", "telephony_auth_token", "telephony_phone_number", "stt_api_key", "tts_api_key")
-
+EXOTEL, SIP = "exotel", "sip"
+"""The carriers, as the channel's `provider` names them."""
 
 MOST_WORDS = 80
 FEW_WORDS = 50
@@ -38,18 +41,21 @@ class ChannelOff(Exception):
 class Door:
     """One tenant's providers, resolved. `urls` and `keys` by `telephony`, `stt`, `tts`, `llm`, `tts_elevenlabs`; sockets have `ws…` there.
 
-    `origin` takes the provider's callbacks, in whichever process; `media` the streams of the calls that this process dials.
-    `flow` is the provider's flow that leads to us, for accounts that cannot dial straight into a stream.
+    `carrier` is who carries its calls. `trunk` is the SIP trunk's; Exotel's are `account_sid`, `api_key`, and
+    `origin`, which takes the callbacks, in whichever process, `media`, which takes the streams of the calls that this process
+    dials, `secret`, which both have in their paths, and `flow`, which leads to us where an account cannot dial into a stream.
     """
 
     urls: Mapping[str, str]
     keys: Mapping[str, str] = field(repr=False)
-    account_sid: str
-    api_key: str
+    carrier: str
     caller_id: str
-    secret: str = field(repr=False)
-    origin: str
-    media: str
+    trunk: Trunk | None = None
+    account_sid: str = ""
+    api_key: str = ""
+    secret: str | None = field(repr=False, default=None)
+    origin: str = ""
+    media: str = ""
     flow: str | None = None
     test_recipients: tuple[str, ...] | None = None
 
@@ -74,6 +80,15 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SipListens:
+    """How this process's SIP stack listens. `interface` is a name or an address; None leaves it to the routes. Port 0 is any that is free."""
+
+    interface: str | None = None
+    at: str = "0.0.0.0:0"
+    rtp_ports: tuple[int, int] = (30000, 31998)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`environment` resolves the bundle's `${NAME}`; `sandbox_urls` says by provider where its emulator is.
 
@@ -91,6 +106,7 @@ class Settings:
     folder: Path | None = None
     """Where prepared lines are kept over a restart; nowhere without it."""
     shard: int = 0
+    sip: SipListens = SipListens()
     objects_url: str | None = field(default=None, repr=False)
     """Where recordings lie when the bundle says `local` (libs/kit/objects.py); None: nothing is recorded then."""
 
@@ -100,12 +116,13 @@ class Settings:
         if channel is None or not channel.enabled:
             raise ChannelOff("the channel voice is off: enable it in settings.yaml")
         given = {name: text for name, text in resolve_all(channel.credentials, self.environment).items() if text}
-        live = all(given.get(name) for name in CREDENTIALS)
-        origin = resolve(bundle.settings.webhook_base_url, self.environment) or self.origin
-        if origin is None:
-            raise ChannelOff("nobody knows where Exotel reaches us: set webhook_base_url, or CONVERSE_VOICE_ORIGIN")
+        provider = provider_of(VOICE, channel.provider)
+        live = provider is not None and all(given.get(name) for name in provider.credentials)
         if not live and not {"telephony", "stt", "tts"} <= set(self.sandbox_urls):
             raise ChannelOff("the channel voice lacks credentials, and no sandbox runs here")
+        trunk = trunk_of(channel, given) if live else self._sandbox_trunk(channel)
+        if channel.provider == SIP and live and trunk is None:
+            raise ChannelOff("the channel voice has no trunk_host")
         urls = dict(LIVE) if live else {**LIVE, **self.sandbox_urls}
         if live and channel.base_url:
             urls["telephony"] = channel.base_url
@@ -116,9 +133,9 @@ class Settings:
             if "llm" not in self.sandbox_urls:
                 raise ChannelOff("there is no key for Claude, and no sandbox runs here")
             urls["llm"] = self.sandbox_urls["llm"]
-        sid = given.get("telephony_account_sid", "sandbox")
         listed = channel.test_recipients
         return Door(
+            **(self._exotel(bundle, given, live=live) if trunk is None else {"carrier": SIP, "trunk": trunk}),
             urls={name: _socket(url) if name in SOCKETS else url for name, url in urls.items()},
             keys={
                 "telephony": given.get("telephony_auth_token", "sandbox"),
@@ -127,15 +144,30 @@ class Settings:
                 "llm": llm_key or "sandbox",
                 **self._second_voice(given, live=live),
             },
-            account_sid=sid,
-            api_key=given.get("telephony_api_key", sid),
             caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
-            secret=given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
-            origin=origin.rstrip("/"),
-            media=(self.origin or origin).rstrip("/"),
-            flow=given.get("telephony_flow_id"),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
+
+    def _exotel(self, bundle: Bundle, given: Mapping[str, str], *, live: bool) -> dict[str, Any]:
+        """What is Exotel's of the door."""
+        origin = resolve(bundle.settings.webhook_base_url, self.environment) or self.origin
+        if origin is None:
+            raise ChannelOff("nobody knows where Exotel reaches us: set webhook_base_url, or CONVERSE_VOICE_ORIGIN")
+        sid = given.get("telephony_account_sid", "sandbox")
+        return {
+            "carrier": EXOTEL,
+            "account_sid": sid,
+            "api_key": given.get("telephony_api_key", sid),
+            "secret": given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
+            "origin": origin.rstrip("/"),
+            "media": (self.origin or origin).rstrip("/"),
+            "flow": given.get("telephony_flow_id"),
+        }
+
+    def _sandbox_trunk(self, channel: ChannelSettings) -> Trunk | None:
+        """Whoever answers SIP where the sandbox is; without anybody the emulated Exotel carries the calls."""
+        url = self.sandbox_urls.get(SIP) if channel.provider == SIP else None
+        return Trunk.at(url) if url else None
 
     def _second_voice(self, given: Mapping[str, str], *, live: bool) -> dict[str, str]:
         """The key of the provider that takes over from the voice; none where it was not given."""
@@ -160,8 +192,8 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}."""
-    urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in LIVE}
+    """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}, CONVERSE_SIP_{INTERFACE,LISTEN,RTP_PORTS}."""
+    urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in (*LIVE, SIP)}
     return Settings(
         environment=environment,
         sandbox_urls={name: url for name, url in urls.items() if url},
@@ -170,8 +202,19 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         profile=environment.get("CONVERSE_PROFILE") or "production",
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
+        sip=_listens(environment),
         folder=Path(environment["CONVERSE_DATA"]).expanduser() / "voice" if environment.get("CONVERSE_DATA") else None,
         objects_url=objects_url(environment),
+    )
+
+
+def _listens(environment: Mapping[str, str]) -> SipListens:
+    usual = SipListens()
+    first, _, last = (environment.get("CONVERSE_SIP_RTP_PORTS") or "").partition("-")
+    return SipListens(
+        interface=environment.get("CONVERSE_SIP_INTERFACE") or None,
+        at=environment.get("CONVERSE_SIP_LISTEN") or usual.at,
+        rtp_ports=(int(first), int(last)) if first and last else usual.rtp_ports,
     )
 
 

@@ -1,6 +1,7 @@
-"""A SIP call's media as Pipecat's transport: 8 kHz both ways, never more than 80 ms written ahead, so that we fall silent at once."""
+"""A SIP call's media as the port's media: 8 kHz both ways, never more than 80 ms written ahead, so that we fall silent at once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from baresip import AudioNotActive, AudioRestarted, Call, CallState, Event, StackEvent
@@ -11,6 +12,8 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
+    OutputDTMFFrame,
+    OutputDTMFUrgentFrame,
     StartFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
@@ -19,13 +22,16 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from libs.channels.exotel_media import RATE
-from voice_service import calls, sip
+from voice_service import calls, sip_stack
+from voice_service.telephony import NotTaken
 
 FRAME_BYTES = RATE // 50 * 2
 """20 ms of sound."""
 AHEAD_BYTES = FRAME_BYTES * 4
 """Written before its time: outlasts a stalled event loop of 80 ms, and is what remains audible after an interruption."""
 POLL_S = 0.02
+LOST = "rtp stream"
+"""How the stack names the end of a line that was silent for too long."""
 MEDIA_GONE = (AudioNotActive, AudioRestarted)
 """Before the answer, and for a moment while a re-INVITE replaces the streams: the same object works again afterwards."""
 
@@ -33,19 +39,22 @@ MEDIA_GONE = (AudioNotActive, AudioRestarted)
 class Ears(BaseInputTransport):
     """What the contact says and presses."""
 
-    def __init__(self, params: TransportParams, line: Call, call: "calls.Call") -> None:
+    def __init__(
+        self, params: TransportParams, line: Call, call: "calls.Call", gone: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         super().__init__(params)
         self._line = line
         self._call = call
-        self._reading: asyncio.Task[None] | None = None
+        self._gone = gone
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to read; the queue that it fills must stand before."""
         await super().start(frame)
         await self.set_transport_ready(frame)
         self._line.on_dtmf(self._pressed)
-        if self._reading is None:
-            self._reading = self.create_task(self._read(), "sip-media")
+        if not self._tasks:
+            self._tasks = [self.create_task(self._read(), "sip-media"), self.create_task(self._gone(), "sip-line")]
 
     def _pressed(self, key: Any) -> None:
         self._call.pressed(key.digit)
@@ -73,18 +82,21 @@ class Ears(BaseInputTransport):
 
     async def _end(self) -> None:
         self._line.off_dtmf(self._pressed)
-        if self._reading is not None:
-            reading, self._reading = self._reading, None
-            await self.cancel_task(reading)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            await self.cancel_task(task)
 
 
 class Mouth(BaseOutputTransport):
     """What we say."""
 
-    def __init__(self, params: TransportParams, line: Call, call: "calls.Call") -> None:
+    def __init__(
+        self, params: TransportParams, line: Call, call: "calls.Call", hang_up: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(params)
         self._line = line
         self._call = call
+        self._hang_up = hang_up
 
     async def start(self, frame: StartFrame) -> None:
         """Ready as soon as the line is: it was answered before."""
@@ -119,12 +131,19 @@ class Mouth(BaseOutputTransport):
         """Hang up once the last word is on the wire."""
         await super().stop(frame)
         await self._spoken()
-        await sip.hang_up(self._line)
+        await self._hang_up()
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Hang up at once."""
         await super().cancel(frame)
-        await sip.hang_up(self._line)
+        await self._hang_up()
+
+    def _supports_native_dtmf(self) -> bool:
+        return True
+
+    async def _write_dtmf_native(self, frame: OutputDTMFFrame | OutputDTMFUrgentFrame) -> None:
+        """Keys as telephone-events (RFC 4733)."""
+        await self._line.send_dtmf("".join(button.value for button in frame.buttons or ()))
 
     async def _spoken(self) -> None:
         try:
@@ -134,12 +153,13 @@ class Mouth(BaseOutputTransport):
         await asyncio.sleep((left / 2 / RATE) + POLL_S)
 
 
-class SipMedia(BaseTransport):
-    """One established call. Tells `on_client_disconnected` when the contact has hung up, as Pipecat's sockets do."""
+class SipTransport(BaseTransport):
+    """Both ends of a line. Tells `on_client_disconnected` when it is gone, as Pipecat's sockets do."""
 
-    def __init__(self, line: Call, call: "calls.Call") -> None:
+    def __init__(self, line: Call, media: "SipMedia", call: "calls.Call") -> None:
         super().__init__()
         self._line = line
+        self._media = media
         self._call = call
         self._register_event_handler("on_client_disconnected")
         params = TransportParams(
@@ -150,10 +170,8 @@ class SipMedia(BaseTransport):
             audio_out_10ms_chunks=2,
             audio_out_end_silence_secs=0,
         )
-        self._ears = Ears(params, line, call)
-        self._mouth = Mouth(params, line, call)
-        self._telling: asyncio.Future[None] | None = None
-        line.on(self._happened)
+        self._ears = Ears(params, line, call, self._gone)
+        self._mouth = Mouth(params, line, call, media.hang_up)
 
     def input(self) -> Ears:
         """The end that hears."""
@@ -163,7 +181,45 @@ class SipMedia(BaseTransport):
         """The end that speaks."""
         return self._mouth
 
+    async def _gone(self) -> None:
+        self._call.hung_up = await self._media.gone()
+        await self._call_event_handler("on_client_disconnected", self._line)
+
+
+class SipMedia:
+    """Adapter of telephony.Media: an established call of this process's stack. Make it as soon as it is one."""
+
+    provider = "sip"
+    chunk = FRAME_BYTES
+
+    def __init__(self, line: Call, call: str) -> None:
+        self.ref = call
+        self.call: str | None = call
+        self.line = line
+        self._over = sip_stack.closing(line)
+        self._ours = False
+        self._lost = False
+        line.on(self._happened)
+
+    def transport(self, call: "calls.Call") -> "SipTransport":
+        """Ends with the line, whichever side hangs up."""
+        return SipTransport(self.line, self, call)
+
+    async def refuse(self, why: NotTaken) -> None:
+        """Nobody calls back a line that was answered."""
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """BYE."""
+        self._ours = True
+        await sip_stack.hang_up(self.line)
+
+    async def gone(self) -> bool:
+        """Once the line is: whether the contact hung up."""
+        await self._over.wait()
+        return not self._ours and not self._lost
+
     def _happened(self, event: StackEvent) -> None:
-        if event.event is Event.CALL_CLOSED and self._telling is None:
-            self._call.hung_up = True
-            self._telling = asyncio.ensure_future(self._call_event_handler("on_client_disconnected", self._line))
+        """A line without sound for too long is closed by the stack: nobody hung up."""
+        if event.event is Event.CALL_CLOSED:
+            self._lost = LOST in (event.text or "")

@@ -55,12 +55,7 @@ from voice_service import lines
 from voice_service.answerer import Answerer
 from voice_service.calls import Call
 from voice_service.latency import Turn
-from voice_service.media import CHUNK_10MS
 from voice_service.saying import Kind, OwnLine, Planned, Speech
-
-CHUNK = CHUNK_10MS * 2 * RATE // 100
-"""Bytes that the transport sends at once: sound that ends within one would wait for the next speech."""
-
 
 OPENING_S = 5.0
 """The floor is ours from the answer on: a hello before our first sound is no turn. Without a sound for so long it is lost."""
@@ -70,7 +65,14 @@ class TurnTaking(FrameProcessor):
     """Stands between the ears and Claude. It alone decides when a turn is over and when we fall silent."""
 
     def __init__(
-        self, call: Call, context: LLMContext, manners: Manners, opening: str, speech: Speech, planned: Planned
+        self,
+        call: Call,
+        context: LLMContext,
+        manners: Manners,
+        opening: str,
+        speech: Speech,
+        planned: Planned,
+        chunk: int,
     ) -> None:
         super().__init__()
         self._call = call
@@ -79,6 +81,7 @@ class TurnTaking(FrameProcessor):
         self._opening = opening
         self._speech = speech
         self._planned = planned
+        self._chunk = chunk
         self._voice = call.bundle.settings.voice
         self._answerer = Answerer(self._voice)
         self._floor = Floor()
@@ -282,7 +285,7 @@ class TurnTaking(FrameProcessor):
         pcm = self._speech.sounds.audio(lines.said(name, self._speech.language, self._voice))
         if pcm is not None:
             self._nods += 1
-            await self._beside(OutputAudioRawFrame(pcm + bytes(-len(pcm) % CHUNK), RATE, 1))
+            await self._beside(OutputAudioRawFrame(pcm + bytes(-len(pcm) % self._chunk), RATE, 1))
 
     async def _is_a_machine(self) -> None:
         """Nobody is there: leave a message where there is a mailbox and the tenant wants it, and hang up."""

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from libs.channels import exotel, exotel_media
-from libs.channels.exotel import Request, Status
+from libs.channels.call_status import Status
+from libs.channels.exotel import Request
 from libs.channels.outcome import Accepted, Refused, Retry, Unknown
 from libs.channels.sms_items import Malformed
 from libs.testkit.nouns import NOON, PRIYA_PHONE

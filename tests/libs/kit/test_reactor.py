@@ -162,35 +162,6 @@ async def test_a_stub_is_read_from_the_log(house, monkeypatch):
     assert totals(await house.answers()) == [5]
 
 
-async def test_the_idle_watermark_follows_the_head(house):
-    await house.relay()
-    reactor = house.reactor(await house.bus("service"))
-    await house.start(reactor.run)
-    await hears_jetstream(reactor)
-    last = max([await house.note() for _ in range(5)])
-    await within(reactor.caught_up(last))
-    assert await house.answers() == []
-
-
-async def test_what_decides_nothing_is_not_committed_one_by_one(house):
-    seen: list[int] = []
-
-    async def nothing(fact, world):
-        seen.append(fact.event.number)
-
-    await house.relay()
-    reactor = house.reactor(await house.bus("service"), {Asked: nothing})
-    await house.start(reactor.run)
-    await hears_jetstream(reactor)
-    before = await house.store.pool.fetchval("SELECT pg_current_xact_id()::text::bigint")
-    for number in range(1, 31):
-        await within(reactor.caught_up(await house.ask(number)))
-    written = await house.store.pool.fetchval("SELECT pg_current_xact_id()::text::bigint") - before
-    assert seen == [*range(1, 31)]
-    assert written < 50, "a transaction for each append, and hardly any for the reactor"
-    await within(until_watermark(house, reactor.position))
-
-
 async def test_two_instances_answer_once(house):
     await house.relay()
     first, second = house.reactor(await house.bus("service")), house.reactor(await house.bus("service"))

@@ -1,6 +1,7 @@
 """What every socket to a provider does: it opens, reads until it ends, and tells once why it failed."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ decode = msgspec.json.Decoder(type=dict[str, Any]).decode
 
 
 class Line:
-    """One socket of one call. What is sent before it is open waits; after it has failed nothing is sent or told any more."""
+    """One socket of one call. What is sent goes out in its order, and waits until it is open; a failed one sends nothing more."""
 
     def __init__(self, address: Address, warm: Warm, failed: Callable[["Line", str], Awaitable[None]]) -> None:
         self.address = address
@@ -26,7 +27,8 @@ class Line:
         self._warm = warm
         self._failed = failed
         self._socket: ClientConnection | None = None
-        self._waiting: list[str | bytes] = []
+        self._waiting: deque[str | bytes] = deque()
+        self._sending = False
         self._ended = False
         self._task: asyncio.Task[None] | None = None
 
@@ -35,15 +37,10 @@ class Line:
         self._task = asyncio.create_task(self._run())
 
     async def send(self, data: str | bytes) -> None:
-        """Now, or as soon as it is open."""
-        if self._socket is None:
-            if not self._ended:
-                self._waiting.append(data)
-            return
-        try:
-            await self._socket.send(data)
-        except ConnectionClosed:
-            return  # the reader tells why
+        """Now, or after what waits for a socket that is opening or full."""
+        if not self._ended:
+            self._waiting.append(data)
+            await self._send_waiting()
 
     async def say(self, message: dict[str, Any]) -> None:
         """A JSON text."""
@@ -60,9 +57,6 @@ class Line:
         if socket is not None:
             await socket.close()
 
-    async def greet(self) -> None:
-        """What is said first."""
-
     async def heard(self, message: dict[str, Any]) -> None:
         """A message of the provider. May raise Refused."""
         raise NotImplementedError
@@ -74,7 +68,8 @@ class Line:
             if self._ended:
                 await socket.close()
                 return
-            await self._begin(socket)
+            self._socket, self.open = socket, True
+            await self._send_waiting()
             async for raw in socket:
                 await self.heard(decode(raw))
             why = self.closed(socket.close_code or 1006, socket.close_reason or "")
@@ -87,12 +82,18 @@ class Line:
             why = "server_error"
         await self.fail(why)
 
-    async def _begin(self, socket: ClientConnection) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._socket, self.open = socket, True
-        await self.greet()
-        for data in waiting:
-            await socket.send(data)
+    async def _send_waiting(self) -> None:
+        """One sends for all: a block of sound that comes while many are sent must not overtake them."""
+        if self._sending:
+            return
+        self._sending = True
+        try:
+            while self._waiting and self._socket is not None:
+                await self._socket.send(self._waiting.popleft())
+        except ConnectionClosed:
+            self._waiting.clear()  # the reader tells why
+        finally:
+            self._sending = False
 
     async def fail(self, why: str) -> None:
         """Tell that it has failed, once. Nobody closes it after that: whoever is told is still in its reader."""

@@ -1,0 +1,45 @@
+"""The watermark of a reactor that has nothing to say: it follows, and costs hardly a transaction."""
+
+import pytest
+
+from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, Asked, House, until, within
+
+
+@pytest.fixture
+async def house(store_of, tmp_path):
+    store = await store_of(ASK, ANSWER, NOTE)
+    async with House.open(store, tmp_path / "nats") as house:
+        yield house
+
+
+async def test_the_idle_watermark_follows_the_head(house):
+    await house.relay()
+    reactor = house.reactor(await house.bus("service"))
+    await house.start(reactor.run)
+    await within(until(lambda: reactor.live))
+    last = max([await house.note() for _ in range(5)])
+    await within(reactor.caught_up(last))
+    assert await house.answers() == []
+
+
+async def test_what_decides_nothing_is_not_committed_one_by_one(house):
+    seen: list[int] = []
+
+    async def nothing(fact, world):
+        seen.append(fact.event.number)
+
+    await house.relay()
+    reactor = house.reactor(await house.bus("service"), {Asked: nothing})
+    await house.start(reactor.run)
+    await within(until(lambda: reactor.live))
+    before = await house.store.pool.fetchval("SELECT pg_current_xact_id()::text::bigint")
+    for number in range(1, 31):
+        await within(reactor.caught_up(await house.ask(number)))
+    written = await house.store.pool.fetchval("SELECT pg_current_xact_id()::text::bigint") - before
+    assert seen == [*range(1, 31)]
+    assert written < 50, "a transaction for each append, and hardly any for the reactor"
+
+    async def follows() -> bool:
+        return bool(await house.store.watermark(CONSUMER, 0) == reactor.position)
+
+    await within(until(follows))

@@ -1,0 +1,46 @@
+"""A socket to a provider sends in the order in which it was asked, also what was said before it was open."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from websockets.asyncio.server import ServerConnection, serve
+
+from voice_service.providers.line import Line
+from voice_service.providers.sockets import Address, Warm
+
+BLOCK = bytes(4096)
+KEPT = 2000
+"""Far more than the buffers of both sides hold, so that sending has to wait."""
+
+
+async def test_a_live_block_does_not_overtake_the_kept_sound():
+    got: list[int] = []
+    opened, listens, whole = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def provider(socket: ServerConnection) -> None:
+        async for block in socket:
+            got.append(int.from_bytes(block[:4]))
+            opened.set()
+            await listens.wait()
+            if len(got) == KEPT + 10:
+                whole.set()
+
+    async def failed(line: Line, why: str) -> None:
+        raise AssertionError(why)
+
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(provider, "127.0.0.1", 0, compression=None))
+        stack.callback(listens.set)
+        port = server.sockets[0].getsockname()[1]
+        line = Line(Address(f"ws://127.0.0.1:{port}", ()), Warm(), failed)
+        stack.push_async_callback(line.close)
+        for number in range(KEPT):
+            await line.send(number.to_bytes(4) + BLOCK)
+        line.start()
+        await opened.wait()
+        live = [asyncio.create_task(line.send(number.to_bytes(4) + BLOCK)) for number in range(KEPT, KEPT + 10)]
+        await asyncio.sleep(0)  # each of them has begun
+        listens.set()
+        await whole.wait()
+        await asyncio.gather(*live)
+    assert got == list(range(KEPT + 10))
