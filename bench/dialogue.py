@@ -4,7 +4,8 @@ Ours is the real orchestrator with its relay, log, ledger and JetStream in one p
 answered by a reactor in the ERP's place, and a message counts as said once the gateway's reactor has heard that it was asked
 for: no backend-sync, no gateway's ledger, no provider. LangGraph (bench/langgraph) has a graph of three nodes with its
 Postgres or its in-memory checkpointer; its tool answers within the node. What each does beyond that is in BESIDES, which the
-report prints. Both run on uvloop with the same rules for garbage and sync every commit to the same Postgres. With
+report prints. Both run on uvloop with the same rules for garbage and sync every commit to the same Postgres (JetStream's copy of ours is no
+commit, docs/adr/0015). Claude in-process is a ready answer on both sides: neither builds a prompt nor checks the words. With
 sched_setaffinity the measured process has the first core for itself, all its threads; Postgres, NATS and the emulated Messages
 API (a fixed answer at once) share the last, for both sides.
 """
@@ -64,7 +65,7 @@ EARLY, LATE = slice(1, 4), slice(TURNS - 3, TURNS)
 """Turns 2 to 4, and the last three: one turn alone is a matter of luck."""
 SYNC, MEMORY, HTTP, GROWTH = 3.0, 1.0, 1.5, 1.3
 BESIDES = (
-    "ours also does: JetStream, an effect ledger, personal fields sealed, contact policy, index rows, 16 facts a turn kept for ever",
+    "ours also does: JetStream, an effect ledger, personal fields sealed, contact policy, index rows, 18 facts a turn kept for ever",
     "LangGraph also does: the whole state written at each of 5 steps, so that a thread can be read back at any of them",
 )
 WORDS = "Haan ji, 20 February tak kar denge"
@@ -92,6 +93,7 @@ async def run(report: Report) -> None:
     _told(report, "… with a saver for each conversation", each)
     _told(report, "LangGraph, in memory", memory)
     _against(report, "ours against LangGraph in Postgres", _rate(ours) / _rate(durable), SYNC)
+    report("… with a saver for each conversation, which no guide of theirs does", _rate(ours) / _rate(each), "×")
     _against(report, "ours against LangGraph in memory", _rate(ours) / _rate(memory), MEMORY)
     growth = _growth(ours)
     report("turn 50 against turn 2, ours", growth, "×", bar=f"≤ {GROWTH:.1f}", ok=growth <= GROWTH)

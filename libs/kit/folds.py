@@ -78,10 +78,14 @@ class FoldCache:
 
     def put(self, place: Place, fold: Fold[S], folded: Folded[S]) -> None:
         """Keep a state; the stream used longest ago makes room."""
-        self._states.setdefault(place, {})[fold] = folded
-        self._states.move_to_end(place)
-        while len(self._states) > self._size:
-            self._states.popitem(last=False)
+        states = self._states.get(place)
+        if states is None:
+            states = self._states[place] = {}
+            while len(self._states) > self._size:
+                self._states.popitem(last=False)
+        else:
+            self._states.move_to_end(place)
+        states[fold] = folded
 
     def hear(self, facts: Iterable[Stored]) -> None:
         """Note which streams have moved; before any of these facts is handled."""
