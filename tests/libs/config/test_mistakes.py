@@ -85,6 +85,7 @@ MISTAKES = (
     Mistake("a question that names what cannot exist", PAYMENT, END_STEP, COLLECT.format(slots="{name: when, type: date, ask: 'When, {{contact_nam}}?'}"), "flows[0].steps[5].slots[0].ask", "'contact_nam' cannot exist here", "'contact_name'", below=3),
     Mistake("a subflow that is not there", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: promise_chek}", "flows[0].steps[5].flow", "no flow 'promise_chek'", "'promise_check'"),
     Mistake("a flow that calls itself", PAYMENT, END_STEP, "      - {id: already_paid, type: subflow, flow: payment_reminder}", "flows[0].steps[5].flow", "calls itself", "goto"),
+    Mistake("an id that the contact says", "flows/payment.yaml", 'invoice_id: "business_context.invoice_number"', 'invoice_id: "slots.payment_date"', "flows[0].steps[0].tool.payload_template.invoice_id", "what the contact says (slots.payment_date)", "write entity_id", severity="warning"),
     Mistake("a slot that nobody collects", MAPS, '"disputes invoice {{entity_id}}"', '"disputes {{slots.what}}"', f"{MOVES}[28].actions[1].reason", "slots has no field 'what'", ""),
     Mistake("a type of step that is none", PAYMENT, "type: generate", "type: genrate", "flows[0].steps[2].type", "no type of step", "'generate'"),
     Mistake("a name that cannot exist in a prompt", PAYMENT, "about invoice {{invoice_number}}", "about invoice {{invoice_numbr}}", "flows[0].steps[2].system_prompt", "'invoice_numbr' cannot exist here", "'invoice_number'"),
