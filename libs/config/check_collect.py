@@ -6,7 +6,7 @@ from libs.domain.conditions import fields_of
 from libs.domain.flow import Collect, Flow
 from libs.domain.names import PLAIN_NAMES, parts_of
 
-RESERVED = (*PLAIN_NAMES, "contact", "business_context", "extracted_info", "slots")
+RESERVED = (*PLAIN_NAMES, "contact", "business_context", "extracted_info", "said", "slots")
 
 
 def check_collect(flow: Flow, step: Collect, node: Node, found: Findings) -> None:

@@ -1,6 +1,7 @@
 """Flows: steps that exist, can be reached and come to an end, and texts for closed windows."""
 
 from libs.config.check_collect import RESERVED, check_collect
+from libs.config.check_ids import check_ids
 from libs.config.check_plan import check_plan
 from libs.config.findings import Findings, suggest
 from libs.config.parsed import Parsed, Placed
@@ -37,6 +38,7 @@ def check_flows(parsed: Parsed, found: Findings) -> None:
 
 def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
     ids = [step.id for step in placed.value.steps]
+    slots = {slot.name for step in placed.value.steps if isinstance(step, Collect) for slot in step.slots}
     for position, step in enumerate(placed.value.steps):
         node = placed.node.at("steps", position)
         if step.id and step.id in ids[:position]:
@@ -50,6 +52,8 @@ def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
             case ToolCall():
                 tool = node.at("tool")
                 refer.endpoint(step.endpoint, step.payload_template, tool.at("endpoint"), tool.at("payload_template"))
+                template = tool.at("payload_template")
+                check_ids(step.endpoint, step.payload_template, template, refer, found, slots=slots, bare_paths=True)
                 if step.result_key in RESERVED:
                     found.error(
                         tool.at("result_key"),
@@ -58,6 +62,11 @@ def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
                     )
             case Plan():
                 check_plan(step, node, refer, found)
+                for n, each in enumerate(step.tools):
+                    template = node.at("tools", n, "payload_template")
+                    check_ids(
+                        each.endpoint, each.payload_template, template, refer, found, slots=slots, bare_paths=True
+                    )
             case Subflow():
                 refer.flow(step.flow, node.at("flow"))
             case Generate() | Say() | Collect():
@@ -65,10 +74,10 @@ def _steps(placed: Placed[Flow], refer: References, found: Findings) -> None:
                     check_collect(placed.value, step, node, found)
                 several = {} if isinstance(step, Collect) else step.several
                 for key, named in (("templates", step.templates), ("several", several)):
-                    for channel, template in named.items():
+                    for channel, text in named.items():
                         written = node.at(key, channel)
                         if channel in refer.settings.channels or channel in BUILT_CHANNELS:
-                            refer.template(channel, template, written)
+                            refer.template(channel, text, written)
                         else:
                             refer.channel(channel, written)
             case _:

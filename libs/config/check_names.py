@@ -16,7 +16,7 @@ from libs.domain.statemap import SendMessage, StateMap
 from libs.domain.templates import is_template, syntax_error, used_names
 
 PATH = re.compile(r"[A-Za-z_]\w*(\.\w+|\[\d+\])*")
-NOT_IN_RULES = ("business_context", "extracted_info", "slots")
+NOT_IN_RULES = ("business_context", "extracted_info", "said", "slots")
 FOLLOWUP_TEXTS = ("contact_id", "reason", "entity_type", "entity_id", "business_context")
 
 

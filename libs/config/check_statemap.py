@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from libs.config.check_ids import check_ids
 from libs.config.exclusive import exclude_each_other
 from libs.config.findings import Findings, nearest, suggest
 from libs.config.model import CHANNELS
@@ -143,12 +144,14 @@ def _actions(placed: Placed[StateMap], refer: References, found: Findings) -> No
         place = node.at("on_resolved")
         writeback = state_map.on_resolved
         refer.endpoint(writeback.endpoint, writeback.payload, place.at("endpoint"), place.at("payload"))
+        check_ids(writeback.endpoint, writeback.payload, place.at("payload"), refer, found)
 
 
 def _action(action: Action, node: Node, refer: References, found: Findings) -> None:
     match action:
         case UpdateBackend(endpoint=endpoint, payload=payload):
             refer.endpoint(endpoint, payload, node.at("endpoint"), node.at("payload"))
+            check_ids(endpoint, payload, node.at("payload"), refer, found)
         case StartFlow(flow=flow):
             refer.flow(flow, node.at("flow"))
         case SwitchChannel(channel=channel) if channel not in ("", "next"):

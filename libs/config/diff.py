@@ -1,5 +1,6 @@
 """What is different between two bundles: each thing by its name, down to the value that changed."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -57,12 +58,18 @@ def _keys(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Chang
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:
-    """A list of things as a mapping by name; transitions by what they do. None where they have no names."""
+    """A list of things as a mapping by name; transitions by what they do, numbered where conditions alone tell them apart.
+
+    None where they have no names.
+    """
     named: dict[str, Any] = {}
+    times: Counter[str] = Counter()
     for item in items:
         name = _name(item)
-        if name is None or name in named:
+        if name is None or (name in named and "trigger" not in item):
             return None
+        times[name] += 1
+        name += f" ({times[name]})" if times[name] > 1 else ""
         named[name] = item
     return named
 

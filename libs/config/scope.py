@@ -12,7 +12,7 @@ from libs.domain.rules import FollowupSpec
 from libs.domain.statemap import StartFlow, UpdateBackend
 
 CONTACT_FIELDS = frozenset({"id", "name", "role", "organization", "channels", "metadata", "language", "timezone"})
-ROOTS = ("contact", "business_context", "extracted_info", "slots")
+ROOTS = ("contact", "business_context", "extracted_info", "said", "slots")
 SURELY = 0.85
 PLAN_RESULT: frozenset[str] | None = frozenset({"how", "reached", "summary"})
 """What is known of a plan that has ended, under the step's id."""

@@ -389,4 +389,6 @@ def _understood(state: Conversation, event: Understood) -> Conversation:
         state = _with_progress(state)
     if matter is None:
         return state
-    return _with_matter(state, replace(matter, extracted_info={**matter.extracted_info, **event.extracted_info}))
+    said = {name: event.words.get(name, "") for name in event.extracted_info}
+    info = {**matter.extracted_info, **event.extracted_info}
+    return _with_matter(state, replace(matter, extracted_info=info, said={**matter.said, **said}))

@@ -12,7 +12,10 @@ from libs.domain.course import Course
 
 
 class Matter(msgspec.Struct, frozen=True):
-    """One follow-up in this conversation. `asked`: its current step has spoken, or asked somebody, and waits."""
+    """One follow-up in this conversation. `asked`: its current step has spoken, or asked somebody, and waits.
+
+    `said` holds the contact's words from which each of `extracted_info` came.
+    """
 
     id: str
     bundle: str
@@ -27,6 +30,7 @@ class Matter(msgspec.Struct, frozen=True):
     asked: bool = False
     intent: str | None = None
     extracted_info: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    said: Mapping[str, Any] = msgspec.field(default_factory=dict)
     results: Mapping[str, Any] = msgspec.field(default_factory=dict)
     course: Course = msgspec.field(default_factory=Course)
     settled: str | None = None

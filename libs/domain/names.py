@@ -17,8 +17,8 @@ class Missing(Enum):
 
 UNDEFINED: Final = Missing.UNDEFINED
 
-Source = Literal["names", "data", "slots", "tool_results", "business_context", "contact", "extracted_info", ""]
-PERSONAL_SOURCES: frozenset[Source] = frozenset({"contact", "extracted_info", "slots"})
+Source = Literal["names", "data", "slots", "tool_results", "business_context", "contact", "extracted_info", "said", ""]
+PERSONAL_SOURCES: frozenset[Source] = frozenset({"contact", "extracted_info", "said", "slots"})
 """Where a value may be the contact's own: it is compared, never quoted in a reason."""
 
 PLAIN_NAMES = ("entity_id", "entity_type", "process_type", "state", "intent", "contact_name")
@@ -36,7 +36,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What can be named. Bare names are searched in `data`, slots, tool results, business context, contact, in this order.
 
     `data` is that of the event in hand, where there is one. `now` is the business now in the contact's zone: it
-    gives `today` its meaning.
+    gives `today` its meaning. `said` are the contact's words, by the name of the fact that came from them.
     """
 
     entity_id: str | None = None
@@ -48,6 +48,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     contact: Mapping[str, Any] | None = None
     business_context: Mapping[str, Any] | None = None
     extracted_info: Mapping[str, Any] | None = None
+    said: Mapping[str, Any] | None = None
     slots: Mapping[str, Any] | None = None
     tool_results: Mapping[str, Any] | None = None
     data: Mapping[str, Any] | None = None
@@ -79,6 +80,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         yield "contact", self.contact
         yield "business_context", self.business_context
         yield "extracted_info", self.extracted_info
+        yield "said", self.said
         yield "slots", self.slots
 
     def _searched(self) -> Iterator[tuple[Source, Mapping[str, Any] | None]]:

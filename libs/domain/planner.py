@@ -1,7 +1,7 @@
 """The planner: what Claude chose so far in a step, whether it may choose again, and whether its choice may be done."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from events.base import Event
 from events.dialogue import ApprovalHeard, ApprovalRequested, PlanChose, PlanEnded, PlanStarted
 from libs.domain.flow import Plan, PlanTool
+from libs.domain.ids import is_id, is_known, leaves
 from libs.domain.names import Names
 from libs.domain.slots import Accepted, accept
 
@@ -111,6 +112,8 @@ def judge(step: Plan, tool: str, inputs: Mapping[str, Any], names: Names) -> Do 
             return Refuse(f"{slot.name} of {tool}: {value.reason}")
         if slot.type == "text" and _foreign(str(value.value), names):
             return Refuse(f"{slot.name} of {tool}: it names what no matter of this conversation is about")
+        if is_id(slot.name) and not is_known(value.value, names):
+            return Refuse(f"{slot.name} of {tool}: it is no id that this matter knows")
         read[slot.name] = value.value
     return Do(known, read)
 
@@ -120,17 +123,6 @@ def _foreign(said: str, names: Names) -> bool:
     ours = _ID.fullmatch(names.entity_id or "")
     if ours is None:
         return False
-    known = {str(value).casefold() for value in _leaves((names.entity_id, names.business_context, names.tool_results))}
+    known = {str(value).casefold() for value in leaves((names.entity_id, names.business_context, names.tool_results))}
     found = (each for each in _ID.finditer(said) if each["prefix"].casefold() == ours["prefix"].casefold())
     return any(each[0].casefold() not in known for each in found)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _leaves(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _leaves(inner)
-    else:
-        yield value

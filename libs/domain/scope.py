@@ -43,6 +43,7 @@ def names_of(contact: Contact, matter: Matter | None, *, now: datetime, zone: st
         intent=matter.intent,
         business_context=matter.context,
         extracted_info=matter.extracted_info,
+        said=matter.said,
         slots=matter.course.values,
         tool_results=matter.results,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.llm.turn import TurnRequest, Understanding
 
-THEIRS = ("extracted_info", "slots")
+THEIRS = ("extracted_info", "said", "slots")
 """The parts of a turn's context that the contact said."""
 QUOTED = re.compile(r"«[^«»]*»")
 """What a prompt's template has quoted: a value that is a text of its own (libs.domain.sandbox)."""

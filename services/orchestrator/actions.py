@@ -4,10 +4,17 @@ from typing import Any, Literal
 
 from events.conversation import Escalated, WritebackRequested
 from events.followup import Opened
+from libs.domain.flow import PlanTool, ToolCall
+from libs.domain.ids import refusal
+from libs.domain.matter import Matter
 from libs.domain.rules import render_spec
 from libs.domain.statemap import CreateFollowup
 from libs.domain.templates import TemplateFailed, render_payload
 from services.orchestrator.story import Story
+
+
+class IdRefused(TemplateFailed):
+    """An id is only what the contact said: whose record it is nobody knows, so the ERP is not asked."""
 
 
 def create(story: Story, matter: str, action: CreateFollowup) -> None:
@@ -44,7 +51,7 @@ def write(
 ) -> None:
     """Tell the ERP what a payload comes to; one that cannot be rendered is for a person."""
     try:
-        rendered = render_payload(payload, story.names(story.matter(matter)))
+        rendered = _rendered(story, story.matter(matter), endpoint, payload, bare_paths=False)
     except TemplateFailed as failure:
         reason = f"the ERP could not be told by {endpoint!r}: {failure}"
         story.tell(Escalated(reason=reason, matter=matter))
@@ -65,3 +72,20 @@ def request_write(
     story.tell(
         WritebackRequested(call=call, matter=matter, endpoint=endpoint, payload=payload, why=why, result_key=result_key)
     )
+
+
+def tool_payload(story: Story, matter: Matter, tool: ToolCall | PlanTool) -> dict[str, Any]:
+    """What a flow asks a tool. Raises TemplateFailed where a name is not defined, or an id is only the contact's word."""
+    return _rendered(story, matter, tool.endpoint, dict(tool.payload_template), bare_paths=True)
+
+
+def _rendered(
+    story: Story, matter: Matter, endpoint: str, payload: dict[str, Any], *, bare_paths: bool
+) -> dict[str, Any]:
+    names = story.names(matter)
+    rendered = render_payload(payload, names, bare_paths=bare_paths)
+    known = story.bundle(matter).settings.backend.endpoints.get(endpoint)
+    refused = refusal(payload, rendered, names, known.parameters if known else (), bare_paths=bare_paths)
+    if refused is not None:
+        raise IdRefused(endpoint, refused)
+    return rendered

@@ -16,11 +16,22 @@ from libs.domain.flow import Collect, Generate, ToolCall
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from libs.domain.templates import TemplateFailed, render_payload
+from libs.domain.templates import TemplateFailed
 from libs.llm.failures import BadOutput
 from libs.llm.turn import IntentOffer, TurnRequest, Understanding, Utterance
 from libs.llm.understanding import understood
-from services.orchestrator import approach, calling, collecting, person, process, speech, stopping, threads, turns
+from services.orchestrator import (
+    actions,
+    approach,
+    calling,
+    collecting,
+    person,
+    process,
+    speech,
+    stopping,
+    threads,
+    turns,
+)
 from services.orchestrator.settling import map_of
 from services.orchestrator.story import Story
 
@@ -263,8 +274,10 @@ def _look_up(story: Story, matter: Matter, endpoint: str) -> Answer:
     if step is None:
         return {"status": "refused", "note": "There is no such tool at this step."}
     try:
-        payload = render_payload(step.payload_template, story.names(matter), bare_paths=True)
-    except TemplateFailed:
+        payload = actions.tool_payload(story, matter, step)
+    except TemplateFailed as failure:
+        if isinstance(failure, actions.IdRefused):
+            story.tell(Escalated(reason=f"{endpoint} was not asked in a call: {failure}", matter=matter.id))
         return {"status": "failed", "note": "It cannot be looked up."}
     ask = ToolRequested(
         call=story.next_id(), matter=matter.id, endpoint=endpoint, result_key=step.result_key, payload=payload

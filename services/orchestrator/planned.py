@@ -9,8 +9,9 @@ from events.values import ToolChoice
 from libs.domain import dialogue, planner
 from libs.domain.flow import Flow, Plan, PlanTool
 from libs.domain.planner import Do, Finish
-from libs.domain.templates import TemplateFailed, render_payload
+from libs.domain.templates import TemplateFailed
 from services.orchestrator import planning, process, safely
+from services.orchestrator.actions import tool_payload
 from services.orchestrator.story import Story
 
 
@@ -38,7 +39,7 @@ def chose(story: Story, matter: str, flow: Flow, step: Plan, done: turn.Complete
     if isinstance(verdict, Do):
         refused = None
         try:
-            fixed = render_payload(verdict.tool.payload_template, story.names(story.matter(matter)), bare_paths=True)
+            fixed = tool_payload(story, story.matter(matter), verdict.tool)
             payload = {**verdict.inputs, **fixed}
         except TemplateFailed as failure:
             refused = str(failure)

@@ -44,9 +44,9 @@ from libs.domain.statemap import (
     SwitchChannel,
     UpdateBackend,
 )
-from libs.domain.templates import TemplateFailed, render, render_payload
+from libs.domain.templates import TemplateFailed, render
 from services.orchestrator import approach, asking, calling, focus, person, planning, safely, speech, together
-from services.orchestrator.actions import create, write
+from services.orchestrator.actions import IdRefused, create, tool_payload, write
 from services.orchestrator.settling import cancel, map_of, settle
 from services.orchestrator.story import Story
 
@@ -335,9 +335,12 @@ def _hand_over(story: Story, matter: str, step: Handoff) -> None:
 
 def _ask_tool(story: Story, matter: str, flow: Flow, step: ToolCall) -> None:
     try:
-        payload = render_payload(step.payload_template, story.names(story.matter(matter)), bare_paths=True)
+        payload = tool_payload(story, story.matter(matter), step)
     except TemplateFailed as failure:
-        fail(story, matter, flow, step.on_error, f"step {step.id!r} cannot ask: {failure}")
+        reason = f"step {step.id!r} cannot ask: {failure}"
+        if isinstance(failure, IdRefused) and step.on_error is not None:
+            story.tell(Escalated(reason=reason, matter=matter))  # the flow goes on, and somebody should know
+        fail(story, matter, flow, step.on_error, reason)
         return
     story.tell(
         ToolRequested(

@@ -163,6 +163,16 @@ class Erp:
         answer = {"promise_id": f"PRM-{number:04}", "invoice_id": invoice.id, "promised_date": promised.isoformat()}
         return 201, answer
 
+    def claim(self, invoice: Invoice, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Take a contact's word that an invoice is paid, with the reference by which the money can be found."""
+        reference = body.get("reference")
+        if not isinstance(reference, str) or not reference.strip():
+            raise Problem(
+                422, "The reference is missing", "reference must be the payment's own, such as HDFCN226046111222"
+            )
+        number = 1 + sum(write.path.endswith("/payment-claims") for write in self.writes)
+        return 201, {"claim_id": f"CLM-{number:04}", "invoice_id": invoice.id, "reference": reference}
+
     def pay(self, invoice: Invoice, amount: Decimal | None) -> Invoice:
         """Money has come in: `amount`, or all that was outstanding."""
         paid = invoice.amount_paid + (invoice.outstanding if amount is None else amount)

@@ -104,6 +104,10 @@ def api(erp: Erp) -> Router:
     async def promise(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
         return await write(request, lambda body: erp.promise(_found(erp.invoices, invoice_id, "invoice"), body))
 
+    @post("/invoices/{invoice_id:str}/payment-claims")
+    async def payment_claim(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        return await write(request, lambda body: erp.claim(_found(erp.invoices, invoice_id, "invoice"), body))
+
     @post("/invoices/{invoice_id:str}/copies")
     async def copy(invoice_id: FromPath[str], request: AnyRequest) -> Response[bytes]:
         def take(_: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -130,7 +134,7 @@ def api(erp: Erp) -> Router:
         return await write(request, lambda _: (200, {"contact_id": contact_id, "recorded": True}))
 
     reads = [pending, context, search, contact, payment, stock, track, invoice, order, issues]
-    writes = [settle, promise, copy, invoice_outcome, order_outcome, contact_erased]
+    writes = [settle, promise, payment_claim, copy, invoice_outcome, order_outcome, contact_erased]
     return Router(API, route_handlers=[*reads, *writes], include_in_schema=False)
 
 

@@ -37,6 +37,12 @@ def test_a_transition_is_known_by_what_it_does():
     assert change.path.startswith("state_maps.payment_collection.transitions.reminded -> promised on intent")
 
 
+def test_transitions_that_only_their_conditions_tell_apart_are_numbered():
+    texts, _ = changed("state_maps.yaml", "is paid and gave a proof", "is paid and sent a proof")
+    [change] = differences(SHIPPED, bundle(texts))
+    assert "acknowledged -> escalated on intent payment_reference (3).actions" in change.path
+
+
 def test_another_order_is_a_difference_too():
     step = "      - id: already_paid\n        type: end\n"
     text = TEXTS["flows/payment.yaml"]

@@ -131,8 +131,9 @@ def test_an_excerpt_is_part_of_the_shipped_bundle(file: str, excerpt: str):
 def test_the_backend_loads_as_it_is_written():
     before, after = TEXTS["settings.yaml"].split("backend:", 1)[0], TEXTS["settings.yaml"].split("\nllm:", 1)[1]
     texts = {**TEXTS, "settings.yaml": f"{before}{BACKEND}llm:{after}"}
-    # the shipped maps also name an endpoint for orders, and one that sends an invoice again
+    # the shipped maps also name an endpoint for orders, one that sends an invoice again, and one for who says that it is paid
     more = """    record_order_outcome: {method: POST, path: "/orders/{order_id}/outcome"}
+    record_payment_claim: {method: POST, path: "/invoices/{invoice_id}/payment-claims"}
     send_invoice: {method: POST, path: "/invoices/{invoice_id}/copies"}
 """
     texts["settings.yaml"] = texts["settings.yaml"].replace("  poll:", f"{more}  poll:")

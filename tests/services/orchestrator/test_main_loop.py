@@ -99,6 +99,36 @@ def test_a_promise_moves_the_map_is_written_back_checked_later_and_confirmed():
     assert scene.last(DraftDropped).reason == "moved_on"
 
 
+def test_who_says_that_it_is_paid_has_the_erp_told_the_reference_the_day_and_their_words():
+    scene = Scene().reminded()
+    scene.priya_says("15 ko hi NEFT kar diya, UTR HDFCN226046111222")
+    scene.claude_answers(
+        intents=["already_paid", "payment_reference"],
+        extracted_info={"reference": "HDFCN226046111222", "payment_date": "2026-02-15"},
+        words={"reference": "UTR HDFCN226046111222", "payment_date": "15 ko"},
+    )
+    told: WritebackRequested = scene.last(WritebackRequested)
+    assert (scene.state, told.endpoint) == ("escalated", "record_payment_claim")
+    assert told.payload == {
+        "invoice_id": INVOICE,
+        "reference": "HDFCN226046111222",
+        "paid_on": "2026-02-15",
+        "words": {"reference": "UTR HDFCN226046111222", "paid_on": "15 ko"},
+    }
+
+
+def test_a_day_on_which_they_will_pay_is_not_told_as_the_day_of_a_payment():
+    scene = Scene().promised()
+    scene.priya_says("kar diya, UTR HDFCN226046111222")
+    found = {"reference": "HDFCN226046111222"}
+    scene.claude_answers(intents=["already_paid", "payment_reference"], extracted_info=found, words=found)
+    assert scene.last(WritebackRequested).payload == {
+        "invoice_id": INVOICE,
+        "reference": "HDFCN226046111222",
+        "words": {"reference": "HDFCN226046111222"},
+    }
+
+
 def test_the_confirmation_answers_inside_the_window_in_claudes_words():
     scene = Scene().promised()
     sent = scene.last(MessageRequested)

@@ -174,6 +174,7 @@ async def test_outcomes_of_invoices_and_orders_are_taken_as_they_come(sandbox: S
         ("POST", f"/invoices/{INVOICE}/promises", {}, 422),
         ("POST", f"/invoices/{INVOICE}/promises", {"promised_date": "soon"}, 422),
         ("POST", "/invoices/X/promises", PROMISE, 404),
+        ("POST", f"/invoices/{INVOICE}/payment-claims", {"reference": " "}, 422),
         ("POST", f"/invoices/{INVOICE}/outcome", [1], 422),
         ("PUT", "/followups/X/status", {"status": "resolved"}, 404),
     ],
