@@ -20,7 +20,18 @@ from libs.domain.templates import TemplateFailed, render_payload
 from libs.llm.failures import BadOutput
 from libs.llm.turn import IntentOffer, TurnRequest, Understanding, Utterance
 from libs.llm.understanding import understood
-from services.orchestrator import approach, calling, collecting, person, process, speech, stopping, threads, turns
+from services.orchestrator import (
+    approach,
+    calling,
+    collecting,
+    handing,
+    person,
+    process,
+    speech,
+    stopping,
+    threads,
+    turns,
+)
 from services.orchestrator.settling import map_of
 from services.orchestrator.story import Story
 
@@ -65,6 +76,8 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
         case "transfer":
             reason = str(inputs.get("reason") or "no reason given")
             story.tell(Escalated(reason=f"asked for a person on the phone: {reason}", matter=phone.matter))
+            if handing.hand_over(story, phone, reason):
+                return {"status": "done", "note": "A colleague takes over now, and they hear so. Say nothing more."}
             return {"status": "done", "note": "A colleague has been told, and will call them. Nobody takes over now."}
         case "report_intent":
             return _reported(story, phone, event)
