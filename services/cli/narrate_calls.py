@@ -32,8 +32,13 @@ def _turn(event: call.TurnTaken | phone.Talked) -> str:
 
 
 def _tool(event: call.ToolCalled) -> str:
-    known = {name: value for name, value in event.inputs.items() if value not in (None, "", {}, [])}
-    return f"{event.tool} {known}"
+    return f"{event.tool} {_given(event.inputs)}"
+
+
+def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a tool's input says something."""
+    given = {name: _given(value) if isinstance(value, Mapping) else value for name, value in inputs.items()}
+    return {name: value for name, value in given.items() if value not in (None, "", {}, [])}
 
 
 def _guided(event: phone.CallGuided) -> str:

@@ -21,9 +21,9 @@ from websockets.exceptions import ConnectionClosed
 from libs.kit import ids
 from voice_service.sip_stack import closing, hang_up
 
-BLOCK = 1600
-"""100 ms."""
-AHEAD = bytes(2 * BLOCK)
+BLOCK = 3200
+"""200 ms: the least that the phone's side takes at once."""
+AHEAD = bytes(BLOCK)
 """Sound that waits on either side, so that neither runs dry."""
 NUMBER = re.compile(r"sip:([^@;>]+)@")
 LISTENING = "listening"

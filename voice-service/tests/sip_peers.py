@@ -15,6 +15,8 @@ from libs.kit.embedded_process import free_port
 
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE / "sipp"
+HEARD = "dump-*-dec.wav"
+"""What a phone heard of its calls, in its folder."""
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed (Debian: sip-tester)")
 needs_baresip = pytest.mark.skipif(
     shutil.which("baresip") is None, reason="baresip is not installed (Debian: baresip-core)"
@@ -52,14 +54,34 @@ async def sipp(name: str, transport: str = "udp", *options: str) -> AsyncIterato
 class Phone:
     """The C baresip, which answers by itself and says what its sound file holds."""
 
-    def __init__(self, port: int, control: int) -> None:
+    def __init__(self, port: int, control: asyncio.StreamReader, commands: asyncio.StreamWriter) -> None:
         self.port = port
+        self.keys = ""
+        """Those that were pressed at the other end."""
         self._control = control
+        self._commands = commands
+        self._answered = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Take in what happens, for as long as it lives."""
+        while True:
+            size = await self._control.readuntil(b":")
+            told = json.loads(await self._control.readexactly(int(size[:-1])))
+            await self._control.readexactly(1)
+            if told.get("type") == "CALL_DTMF_START":
+                self.keys += told["param"]
+            if told.get("response"):
+                self._answered.set()
 
     @property
     def address(self) -> str:
         """The trunk's, as its calls see it."""
         return f"sip:127.0.0.1:{self.port};transport=udp"
+
+    @property
+    def sealed_address(self) -> str:
+        """The same over TLS, where it has a certificate."""
+        return f"sips:127.0.0.1:{self.port + 1}"
 
     async def press(self, digits: str) -> None:
         """Key by key, as RFC 4733 events; the next when one is over."""
@@ -75,27 +97,31 @@ class Phone:
         await self._do("hangup", "")
 
     async def _do(self, command: str, parameters: str) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._control)
         text = json.dumps({"command": command, "params": parameters}).encode()
-        writer.write(b"%d:%s," % (len(text), text))
-        await writer.drain()
-        await asyncio.wait_for(reader.readuntil(b","), 10)
-        writer.close()
+        self._answered.clear()
+        self._commands.write(b"%d:%s," % (len(text), text))
+        await asyncio.wait_for(self._answered.wait(), 10)
 
 
 @asynccontextmanager
-async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
-    """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`."""
+async def phone(folder: Path, sound: Path, certificate: Path | None = None) -> AsyncIterator[Phone]:
+    """A phone that says `sound` (a WAV of 8 kHz) to whoever it talks with; its files are in `folder`.
+
+    With a `certificate` (and its key, PEM) it takes TLS, and talks over SRTP only.
+    """
     port = free_port()
     while (control := free_port()) in (port, port + 1):  # the next one is its SIP over TLS
         pass
     (folder / "config").write_text(
         f"sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\naudio_source aufile,{sound}\n"
+        f"module sndfile.so\nsnd_path {folder}\n"
         "module g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
         f"ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports 17000-18998\n"
+        + (f"module srtp.so\nsip_certificate {certificate}\n" if certificate else "")
     )
     (folder / "accounts").write_text(
-        f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1\n"
+        f"<sip:phone@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1,PCMU/8000/1"
+        + (";mediaenc=srtp-mand\n" if certificate else "\n")
     )
     (folder / "contacts").write_text("")
     running = await asyncio.create_subprocess_exec(
@@ -104,7 +130,10 @@ async def phone(folder: Path, sound: Path) -> AsyncIterator[Phone]:
     try:
         await _taken(control, "tcp")
         await _taken(port, "udp")
-        yield Phone(port, control)
+        found = Phone(port, *await asyncio.open_connection("127.0.0.1", control))
+        following = asyncio.create_task(found.follow())
+        yield found
+        following.cancel()
     finally:
         running.terminate()
         await running.wait()

@@ -43,3 +43,18 @@ async def test_a_call_whose_dialler_dies_while_it_rings_has_failed_and_is_not_di
     await house.voice.until(later, Ringing)
     assert len(await house.voice.placed()) == 2, "the next one is placed as ever"
     assert len(await house.voice.told(intent, Ended)) == 1
+
+
+@pytest.mark.parametrize("on_a_line", [pytest.param(SIP, marks=needs_stack)], indirect=True)
+async def test_who_is_told_to_end_takes_what_rings_yet_and_lets_it_end_by_itself(on_a_line: House):
+    """Over Exotel, with more calls: test_workers.py."""
+    house = on_a_line
+    acts = [{"on": "heard", "do": [{"say": "Theek hai, bye."}]}]
+    await house.voice.control("PUT", f"/phones/{PRIYA_PHONE}", RINGS | {"rings_seconds": 1.5, "acts": acts})
+    ends = await house.start("w1")
+    intent = await house.voice.call(opening="Namaste ji.")
+    await house.voice.until(intent, Ringing)
+    ends.signal(signal.SIGTERM)
+    [ended] = await house.voice.until(intent, Ended)
+    assert (ended.reason, ended.turns) == ("completed", 1)
+    await house.gone(ends, seconds=20)

@@ -5,12 +5,20 @@ import math
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from baresip import Call
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from sip_peers import needs_baresip, needs_sipp, phone, sipp
+from voice_world import until
 
 from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Accepted, Refused
@@ -187,6 +195,7 @@ async def test_keys_go_both_ways_and_the_contact_is_heard_until_they_hang_up(sip
                 while len(pressed) < 5 or len(heard) < 8000:
                     heard.extend(line.audio.read(1280))
                     await asyncio.sleep(0.02)
+            await until(lambda: asyncio.sleep(0, peer.keys == "1590*#"))
             await peer.hang_up()
             async with asyncio.timeout(20):
                 await closing(line).wait()
@@ -226,7 +235,52 @@ def a_tone(folder: Path) -> Path:
     return path
 
 
-def test_over_tls_the_sound_is_encrypted_too():
+@needs_baresip
+@pytest.mark.parametrize(
+    ("trusts", "states"), [("phone", ["ringing", "answered", "completed"]), ("another", ["failed"])]
+)
+async def test_over_tls_the_sound_is_encrypted_and_a_trunk_that_nobody_vouches_for_is_not_called(
+    sip: SipTrunk,
+    desk: Desk,
+    clock: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trusts: str,
+    states: list[str],
+):
+    certificates = {each: a_certificate(tmp_path / f"{each}.pem", clock.now()) for each in ("phone", "another")}
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates[trusts]))
+    heard = bytearray()
+
+    async def talks(line: Call) -> None:
+        async with asyncio.timeout(20):
+            while len(heard) < 8000:
+                heard.extend(line.audio.read(1280))
+                await asyncio.sleep(0.02)
+
+    desk.talk = talks
+    async with phone(tmp_path, a_tone(tmp_path), certificates["phone"]) as peer:
+        await dial(sip, Trunk.at(peer.sealed_address), desk, to="phone")
+    assert desk.states == states
+    assert "answered" not in states or max(memoryview(bytes(heard)).cast("h")) > 5000, "the tone was heard"
+
+
+def a_certificate(path: Path, now: datetime) -> Path:
+    """Of 127.0.0.1 for an hour, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, path.stem)])
+    made = (
+        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number(), now, now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    return path
+
+
+def test_over_tls_an_account_never_registers_and_asks_for_srtp():
     found = account(replace(Trunk.at("sips:pstn.in2.exotel.com:443"), domain="acme.pstn.exotel.com"), CALLER)
     assert (found.transport, found.domain) == ("tls", "acme.pstn.exotel.com")
     assert found.extra_params == ("mediaenc=srtp-mand",)

@@ -16,7 +16,7 @@ from voice_running import running
 from voice_world import Voice, until
 
 from events.base import Recorded
-from events.call import Answered, CallRequested, Dialled, DigitsPressed, Ended, Rejected, Ringing, TurnTaken
+from events.call import Answered, CallRequested, Dialled, DigitsPressed, Ended, Rejected, Ringing, ToolCalled, TurnTaken
 from libs.kit.clock import Clock
 from libs.kit.embedded import NatsServer
 from libs.kit.store import Store
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TALKS_ON = [{"on": "heard", "once": False, "do": [{"wait": 1.0, "say": "Haan ji, main sun rahi hoon."}]}]
 RINGS_S = 2
+STOPS_S = 2.5
+"""Within so long who is interrupted is heard no more: words have to be recognised first, on a busy machine."""
 _FORGOTTEN = """UPDATE voice.call SET state = 'dialled', held_by = NULL, dialled_by = NULL, polled_at = NULL
 WHERE call = $1 AND state = 'over' RETURNING true"""
 _ASKED = "SELECT polled_at IS NOT NULL FROM voice.call WHERE call = $1"
@@ -130,14 +132,21 @@ async def test_who_answers_is_talked_with_and_both_sides_are_heard(line: Line):
     assert (opening.contact, opening.agent) == ("", intent.event.opening)
     assert promise.contact == "Haan ji, 20 February tak kar denge."
     assert "20 February 2026" in promise.agent
+    assert set(promise.latency_ms) == {"stt", "decision", "llm", "tts", "transport", "total"}
     assert goodbye.agent.endswith("namaste.")
+    tools = [(each.turn, each.tool) for each in await line.voice.told(intent, ToolCalled)]
+    assert tools == [(1, "report_intent"), (2, "end_call")]
     [dialled] = await line.voice.told(intent, Dialled)
     assert dialled.provider == line.name
     [telephony] = [each for each in ended.consumed if each.component == "telephony"]
-    assert (telephony.provider, telephony.quantity) == (line.name, 1)
+    assert (telephony.provider, telephony.quantity) == (line.name, 1), "one pulse of a minute"
+    assert ended.costs["telephony"].micros == (500_000 if line.name == SIP else 800_000)
+    assert {each.component for each in ended.consumed} == {"telephony", "stt", "tts", "llm"}
+    assert sum(ended.waits["total"].values()) == 2, "each answer in its bucket"
     assert len(await line.voice.told(intent, Ringing)) == len(await line.voice.told(intent, Answered)) == 1
     seen = await line.seen(intent)
     assert seen["disconnected_by"] == "bot", "we hung up"
+    assert seen["problems"] == [], "the line liked every chunk"
     asked, noted = seen["heard"]
     assert "kab tak" in asked
     assert "February" in noted
@@ -151,7 +160,11 @@ async def test_who_interrupts_is_let_speak_and_what_they_did_not_hear_does_not_c
     opening, *_ = await line.voice.told(intent, TurnTaken)
     assert opening.interrupted
     assert opening.agent.startswith("Namaste Priya ji")
-    assert len(opening.agent) < len(intent.event.opening)
+    assert len(opening.agent) < len(intent.event.opening), "as it was written, and spoken where it was cut off"
+    moments = (await line.seen(intent))["moments"]
+    ours = next(each for each in moments if each["who"] == "agent")
+    theirs = next(each for each in moments if each["who"] == "contact")
+    assert ours["at"] < theirs["at"] < ours["end"] < theirs["at"] + STOPS_S
 
 
 async def test_a_contact_who_hangs_up_has_ended_the_call(line: Line):

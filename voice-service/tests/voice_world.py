@@ -27,6 +27,7 @@ T = TypeVar("T")
 BUNDLE = {
     "prices.yaml": """prices:
   - {provider: exotel, unit: minute, currency: INR, amount: 0.80, effective: 2026-01-01}
+  - {provider: sip, unit: minute, currency: INR, amount: 0.50, effective: 2026-01-01}
   - {provider: deepgram, unit: minute, currency: USD, amount: 0.0078, effective: 2026-01-01}
   - {provider: cartesia, unit: character, currency: USD, amount: 37.4, per: 1000000, effective: 2026-01-01}
 """,
