@@ -28,6 +28,7 @@ DeletionReason = Literal["retention", "refused", "erased", "lost"]
 """`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `lost`: nothing was
 kept before its process died. `retention`: it was kept long enough."""
 MissedReason = Literal["hung_up", "not_found", "no_line", "not_connected", "lost"]
+TransferOutcome = Literal["talked", "nobody", "hung_up", "not_possible", "unknown"]
 Mood = Literal["positive", "neutral", "negative", "angry"]
 
 
@@ -67,6 +68,7 @@ class CallTaken(Event, tag="conversation.call_taken.v1"):
     """Somebody who called us (`call`) is talked with here, and this is what it begins with: as `CallRequested` has it.
 
     `caller` is their number. `answers_only`: they once wanted to hear nothing more; what they ask is answered, and nothing begun.
+    `returned`: they come back to us, as no person took the call that we had handed over.
     """
 
     call: str
@@ -84,6 +86,7 @@ class CallTaken(Event, tag="conversation.call_taken.v1"):
     identifies: bool = False
     tools: dict[str, str] = {}
     answers_only: bool = False
+    returned: bool = False
 
 
 Talk = CallRequested | CallTaken
@@ -138,7 +141,7 @@ class CameIn(Event, tag="call.came_in.v1"):
     """Somebody calls us, and nobody has talked with them yet. `digest` is their number's in the index of addresses.
 
     `back` is the newest call of ours to that number and `conversation` that call's, where there is one. `waits`: their media
-    come to us, and they hear a line until `conversation.call_taken` or `call.missed`; else they can only be called back.
+    come to us, and they hear a line until `conversation.call_taken` or `call.missed`; else they can only be called back. `returns`: the call of ours that they come back from, as no person answered.
     """
 
     caller: PersonalText
@@ -150,6 +153,7 @@ class CameIn(Event, tag="call.came_in.v1"):
     back: str | None = None
     conversation: str | None = None
     waits: bool = False
+    returns: str | None = None
 
 
 class Missed(Event, tag="call.missed.v1"):
@@ -163,6 +167,19 @@ class Missed(Event, tag="call.missed.v1"):
     reason: MissedReason
     promised: bool = False
     conversation: str | None = None
+
+
+class TransferOver(Event, tag="call.transfer_over.v1"):
+    """A contact whom we had handed over has talked with a person, for `seconds`, or with nobody.
+
+    `nobody`: none of the numbers was answered. `hung_up`: the contact did before. `not_possible`: the call's line leads to
+    nobody. `unknown`: nobody told what became of it.
+    """
+
+    conversation: str
+    at: datetime
+    outcome: TransferOutcome
+    seconds: int = 0
 
 
 class TurnTaken(Event, tag="call.turn_taken.v1"):
@@ -315,6 +332,7 @@ CALL = Category(
         Answered,
         CameIn,
         Missed,
+        TransferOver,
         TurnTaken,
         ToolCalled,
         ProviderSwitched,

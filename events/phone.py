@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from events.base import Event
+from events.call import TransferOutcome
 from events.values import Cost, PersonalData, PersonalText
 
 CallOutcome = Literal["talked", "unanswered", "failed", "withheld"]
@@ -78,5 +79,22 @@ class CallOver(Event, tag="conversation.call_over.v1"):
     costs: dict[str, Cost] = {}
 
 
-ON_THE_PHONE = (CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
+class TransferRequested(Event, tag="conversation.transfer_requested.v1"):
+    """A person takes over in `call`: the contact is let go to them after our last words. `whisper` is what that person hears first."""
+
+    call: str
+    reason: PersonalText
+    whisper: PersonalText
+    matter: str | None = None
+
+
+class TransferHeard(Event, tag="conversation.transfer_heard.v1"):
+    """What became of handing a contact over in `call`."""
+
+    call: str
+    outcome: TransferOutcome
+    seconds: int = 0
+
+
+ON_THE_PHONE = (CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver, TransferRequested, TransferHeard)
 """The facts of a conversation about its calls."""

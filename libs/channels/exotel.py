@@ -4,10 +4,10 @@ Source: developer.exotel.com as of August 2026 (Connect Voice AI, StatusCallback
 no idempotency key: after a lost answer only the call list, a callback or the call's own media tell. Nothing is signed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -20,6 +20,9 @@ from libs.channels.whatsapp_address import e164
 IST = timezone(timedelta(hours=5, minutes=30))
 LONGEST_STREAM_URL = 600
 LONGEST_CUSTOM_FIELD = 128
+LONGEST_TALK = 3600
+Became = Literal["talked", "nobody", "hung_up"]
+"""What became of ringing a second person in a call."""
 
 _OVER: Mapping[str, State] = {
     "completed": "completed",
@@ -57,6 +60,20 @@ class _Call(msgspec.Struct):
     EndTime: str | None = None
     Duration: int | str | None = None
     RecordingUrl: str | None = None
+
+
+class _Legs(msgspec.Struct):
+    Leg2Status: str | None = None
+    ConversationDuration: int | str | None = None
+
+
+class _WithLegs(msgspec.Struct):
+    Status: str | None = None
+    Details: _Legs = msgspec.field(default_factory=_Legs)
+
+
+class _Detailed(msgspec.Struct):
+    Call: _WithLegs
 
 
 class _Taken(msgspec.Struct):
@@ -180,6 +197,47 @@ def read_callback(given: Mapping[str, Any], received_at: datetime) -> Status | N
         machine=_machine(given),
         recording=str(given.get("RecordingUrl") or "") or None,
     )
+
+
+def connect(numbers: Sequence[str], whisper: str, *, ring_seconds: int) -> dict[str, Any]:
+    """What a flow's Connect applet is answered that asks whom to ring (docs.exotel.com, programmable connect 1.0).
+
+    The numbers are tried in their order, and whoever answers hears `whisper` before they are connected; none: the flow goes on.
+    A field that Exotel does not know makes it drop the call. The number shown is that of the call.
+    """
+    if not numbers:
+        return {"fetch_after_attempt": False, "destination": {"numbers": []}}
+    return {
+        "fetch_after_attempt": False,
+        "destination": {"numbers": list(numbers)},
+        "record": False,
+        "max_ringing_duration": ring_seconds,
+        "max_conversation_duration": LONGEST_TALK,
+        "music_on_hold": {"type": "default_tone"},
+        "start_call_playback": {"playback_to": "callee", "type": "text", "value": whisper},
+    }
+
+
+def read_after(given: Mapping[str, str]) -> tuple[str, Became, int]:
+    """What a Passthru applet after Connect tells: Exotel's id, what became of it, seconds from ringing on. Raises Malformed."""
+    ref = given.get("CallSid", "").strip()
+    if not ref:
+        raise Malformed("CallSid", "is missing")
+    became: Mapping[str, Became] = {"completed": "talked", "client-hangup": "hung_up"}
+    said = given.get("CallType", "").strip().lower()
+    return ref, became.get(said, "nobody"), _seconds(given.get("DialCallDuration")) or 0
+
+
+def read_second_leg(body: bytes) -> tuple[Became, int] | None:
+    """What a call's details say of the person who was rung; None while it goes on. Raises Malformed."""
+    try:
+        told = msgspec.json.decode(body, type=_Detailed).Call
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed("$", "must be a call's details", syntax=True) from error
+    if (told.Status or "").lower() not in _OVER:
+        return None
+    talked = (told.Details.Leg2Status or "").lower() == "completed"
+    return ("talked", _seconds(told.Details.ConversationDuration) or 0) if talked else ("nobody", 0)
 
 
 def read_flow(given: Mapping[str, str]) -> Reached:

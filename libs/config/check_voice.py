@@ -30,6 +30,8 @@ def check_voice(parsed: Parsed, found: Findings) -> None:
     channel, node = settings.channels.get(VOICE), root.at("channels", VOICE)
     if channel is None:
         return
+    if "transfer" in settings.voice:
+        _transfer(channel, root.at(VOICE, "transfer"), found)
     _profile(settings.voice, channel, root.at(VOICE, "telephony"), found)
     if channel.provider == SIP:
         _trunk(channel, node, found)
@@ -48,6 +50,16 @@ def _profile(voice: Mapping[str, Any], channel: ChannelSettings, node: Node, fou
         place = node.at("media_url")
         message = "the media of a SIP call come to the process that dials, and nowhere else"
         found.error(place, message, "leave it out, or call over exotel", line=place.key_line)
+
+
+def _transfer(channel: ChannelSettings, node: Node, found: Findings) -> None:
+    """A flow of Exotel's rings the person; a call that goes through none cannot be handed over."""
+    if channel.provider == SIP:
+        message = "a call over a SIP trunk cannot be handed over: a person is notified instead"
+        found.warn(node, message, "call over exotel, through a flow", line=node.key_line)
+    elif "telephony_flow_id" not in channel.credentials:
+        message = "calls of ours go through no flow, so that only those that come in can be handed over"
+        found.warn(node, message, "add channels.voice.credentials.telephony_flow_id", line=node.key_line)
 
 
 def _trunk(channel: ChannelSettings, node: Node, found: Findings) -> None:

@@ -1,5 +1,7 @@
 """The part of `voice` in settings.yaml that says what is around a call: budgets of time and money, recording."""
 
+import re
+
 from libs.config.fields import Fields, as_text
 from libs.config.findings import Findings
 from libs.config.parse_plan import money
@@ -8,12 +10,36 @@ from libs.config.tree import Node
 from libs.domain.latency import STAGES, Budget
 from libs.domain.recording import STORAGES
 
+NUMBER = re.compile(r"^\+[1-9]\d{7,14}$")
+CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+
 
 def parse_around(voice: Fields, found: Findings) -> None:
     """Finds what is unknown or cannot be in these keys; what they say is read where calls are held."""
     _latency(voice.child("latency"), found)
     _costs(voice.child("costs"), found)
     _recording(voice.child("recording"), found)
+    _transfer(voice.child("transfer"), found)
+
+
+def _transfer(node: Node | None, found: Findings) -> None:
+    """Who takes over in a call."""
+    if node is None:
+        return
+    fields = Fields(node, found, "voice.transfer")
+    for number in fields.texts("numbers") or ():
+        if not NUMBER.match(number):
+            found.error(node.at("numbers"), f"{number!r} is no number that can be rung", "write +918047491899: E.164")
+    if not fields.has("numbers"):
+        found.error(node, "nobody is named who takes over", 'add `numbers: ["+918047491899"]`', line=node.key_line)
+    fields.whole("ring_seconds", minimum=5)
+    if (hours := fields.child("hours")) is not None:
+        inner = Fields(hours, found, "voice.transfer.hours")
+        for key in ("from", "to"):
+            if not CLOCK.match(inner.text(key) or ""):
+                found.error(hours, f"{key} is no time of day", 'write "09:30"', line=hours.key_line)
+        inner.finish()
+    fields.finish()
 
 
 def _latency(node: Node | None, found: Findings) -> None:

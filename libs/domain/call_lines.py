@@ -10,7 +10,7 @@ DEFAULT: Language = "hi-Latn"
 
 Line = Literal[
     "gentle_prompt", "check_in", "final_check", "goodbye", "hold_on", "hold_on_again", "trouble", "time_up",
-    "consent", "callback", "voicemail", "nod", "nod_again", "welcome",
+    "consent", "callback", "voicemail", "nod", "nod_again", "welcome", "handing_over", "unreached",
 ]  # fmt: skip
 LINES: tuple[Line, ...] = get_args(Line)
 
@@ -30,6 +30,8 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "nod": "Hmm.",
         "nod_again": "Okay.",
         "welcome": "Hello, thank you for calling. One moment, please.",
+        "handing_over": "One moment, I am connecting you with a colleague. Please stay on the line.",
+        "unreached": "I am sorry, none of my colleagues is free at this moment. When may one of them call you?",
     },
     "hi": {
         "gentle_prompt": "हैलो? क्या आप सुन पा रहे हैं?",
@@ -46,6 +48,8 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "nod": "हम्म।",
         "nod_again": "जी।",
         "welcome": "नमस्ते, कॉल करने के लिए धन्यवाद। कृपया एक मिनट लाइन पर रहिए।",
+        "handing_over": "एक मिनट, मैं आपकी बात हमारे साथी से करवाती हूँ। कृपया लाइन पर रहिए।",
+        "unreached": "माफ़ कीजिए, अभी कोई साथी खाली नहीं है। वे आपको कब कॉल करें?",
     },
     "hi-Latn": {
         "gentle_prompt": "Hello? Aap sun pa rahe hain?",
@@ -62,6 +66,8 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "nod": "Hmm.",
         "nod_again": "Ji.",
         "welcome": "Namaste, call karne ke liye dhanyavaad. Kripya ek minute line par rahiye.",
+        "handing_over": "Ek minute, main aapki baat hamare saathi se karwati hoon. Kripya line par rahiye.",
+        "unreached": "Maaf kijiye, abhi koi saathi khaali nahi hai. Woh aapko kab call karein?",
     },
 }
 

@@ -39,7 +39,7 @@ from events.person import PersonHeard
 from libs.domain import course, lines, phone
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn
 from libs.domain.matter import Matter, bound, in_flow
-from libs.domain.phone import Phone
+from libs.domain.phone import HandedOver, Phone
 
 Status = Literal["new", "open", "with_operator", "closed"]
 LOST = ("failed", "withheld")
@@ -51,7 +51,8 @@ class Conversation(msgspec.Struct, frozen=True):
 
     `channel` is where it was spoken last, `channels` where about each matter. `senders` are the addresses that the contact
     wrote from, by channel; `gates` the versions at which each gate closed last. `idle` counts the turns in a row that brought nothing new. `silenced`: a person goes on.
-    `tokens` and `micros` (by currency) are what turns with Claude have cost. `phone` is the call that rings or goes on.
+    `tokens` and `micros` (by currency) are what turns with Claude have cost. `phone` is the call that rings or goes on, `handed_over` those in
+    which a person took over, or was to.
     """
 
     contact_id: str = ""
@@ -64,6 +65,7 @@ class Conversation(msgspec.Struct, frozen=True):
     focus: str | None = None
     turn: Turn | None = None
     phone: Phone | None = None
+    handed_over: Mapping[str, HandedOver] = msgspec.field(default_factory=dict)
     quiet: bool = False
     idle: int = 0
     silenced: bool = False

@@ -10,7 +10,16 @@ from msgspec.structs import replace
 from events.base import Event
 from events.call import CallRequested, CallTaken
 from events.person import PersonHeard
-from events.phone import CallAsked, CallBegun, CallGuided, CallOver, RangUs, Talked
+from events.phone import (
+    CallAsked,
+    CallBegun,
+    CallGuided,
+    CallOver,
+    RangUs,
+    Talked,
+    TransferHeard,
+    TransferRequested,
+)
 from libs.domain import lines
 from libs.domain.lines import HISTORY, Line, Sent
 
@@ -18,7 +27,18 @@ if TYPE_CHECKING:
     from libs.domain.conversation import Conversation
 
 VOICE = "voice"
-FACTS = (CallRequested, CallTaken, CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
+FACTS = (
+    CallRequested,
+    CallTaken,
+    CallBegun,
+    RangUs,
+    Talked,
+    CallAsked,
+    CallGuided,
+    CallOver,
+    TransferRequested,
+    TransferHeard,
+)
 
 
 class Guidance(msgspec.Struct, frozen=True):
@@ -31,6 +51,13 @@ class Guidance(msgspec.Struct, frozen=True):
     tools: Mapping[str, str] = {}
     state: str | None = None
     ends: bool = False
+
+
+class HandedOver(msgspec.Struct, frozen=True):
+    """A contact who was let go to a person: what it is about, and whether they were known to be the contact."""
+
+    matter: str | None
+    known: bool
 
 
 class Phone(msgspec.Struct, frozen=True):
@@ -60,6 +87,7 @@ class Phone(msgspec.Struct, frozen=True):
     told: Guidance | None = None
     came_in: bool = False
     answers_only: bool = False
+    returned: bool = False
 
     @property
     def known(self) -> bool:
@@ -139,6 +167,7 @@ def _taken(event: CallTaken, version: int) -> Phone:
         told=guidance(event),
         came_in=True,
         answers_only=event.answers_only,
+        returned=event.returned,
     )
 
 
@@ -150,6 +179,12 @@ def in_call(now: "Conversation", event: Event) -> "Conversation":
             return _rings(now, event)
         case CallTaken():
             return replace(_heard_from(now, event.caller, event.at), awaited=now.awaited | {event.call}, channel=VOICE)
+        case TransferRequested():
+            known = now.phone is not None and now.phone.known
+            return replace(now, handed_over={**now.handed_over, event.call: HandedOver(event.matter, known)})
+        case TransferHeard():
+            left = {call: each for call, each in now.handed_over.items() if call != event.call}
+            return replace(now, handed_over=left if event.outcome != "nobody" else now.handed_over)
         case RangUs():
             return _heard_from(now, event.sender, event.at)
         case Talked():

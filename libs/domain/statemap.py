@@ -13,7 +13,17 @@ from libs.domain.names import Names
 from libs.domain.rules import FollowupSpec, rendered_match, same_facts
 
 TriggerType = Literal["intent", "event", "outcome", "timer", "manual"]
-CHANNEL_OUTCOMES = ("message_sent", "message_failed", "delivered", "read", "no_reply", "call_answered", "call_failed")
+CHANNEL_OUTCOMES = (
+    "message_sent",
+    "message_failed",
+    "delivered",
+    "read",
+    "no_reply",
+    "call_answered",
+    "call_failed",
+    "transferred",
+    "transfer_failed",
+)
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):

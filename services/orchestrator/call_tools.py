@@ -25,6 +25,7 @@ from services.orchestrator import (
     approach,
     calling,
     collecting,
+    handing,
     person,
     process,
     speech,
@@ -76,6 +77,8 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
         case "transfer":
             reason = str(inputs.get("reason") or "no reason given")
             story.tell(Escalated(reason=f"asked for a person on the phone: {reason}", matter=phone.matter))
+            if handing.hand_over(story, phone, reason):
+                return {"status": "done", "note": "A colleague takes over now, and they hear so. Say nothing more."}
             return {"status": "done", "note": "A colleague has been told, and will call them. Nobody takes over now."}
         case "report_intent":
             return _reported(story, phone, event)

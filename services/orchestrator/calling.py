@@ -55,6 +55,10 @@ ANSWERS_ONLY = (
     "They had asked us to contact them no more, and call us now. What they ask is answered, and nothing else: remind them of "
     "nothing, offer no call and no message. Then come thanks, goodbye and end_call."
 )
+UNREACHED = (
+    "They wanted a person, and nobody took the call: they have heard that you are sorry. Ask when a colleague may call them, "
+    "use schedule_callback with that time, and answer what they ask. Then come thanks, goodbye and end_call."
+)
 COLLEAGUE = "A colleague goes on with this: they hear that somebody will get in touch, then come goodbye and end_call."
 
 
@@ -190,6 +194,8 @@ def begun(story: Story, phone: Phone) -> Guidance:
     if story.conversation.status == "with_operator" or story.conversation.silenced:
         return Guidance(instructions=COLLEAGUE, ends=True)
     told = _guidance(story, matter)
+    if phone.returned:
+        return replace(told, instructions=UNREACHED)
     if phone.answers_only:
         return replace(
             told, instructions=f"{ANSWERS_ONLY}\n{told.instructions}" if matter else ANSWERS_ONLY, channels=()

@@ -80,6 +80,7 @@ class Orchestrator:
             call.TurnTaken: self.on_call,
             call.ToolCalled: self.on_call,
             call.Ended: self.on_call,
+            call.TransferOver: self.on_call,
             call.Rejected: self.on_call,
             call.Withheld: self.on_call,
             timer.Fired: self.on_timer_fired,

@@ -16,7 +16,7 @@ from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from services.orchestrator import call_tools, focus, hearing, process, taking, turns
+from services.orchestrator import call_tools, focus, handing, hearing, process, taking, turns
 from services.orchestrator.outcomes import ACCOUNT_PATIENCE, GATEWAY_PATIENCE
 from services.orchestrator.story import Story
 
@@ -30,6 +30,8 @@ def hear(story: Story, call_id: str, event: Event) -> None:
     match event:
         case call.TurnTaken():
             _talked(story, phone if known else None, call_id, event)
+        case call.TransferOver():
+            handing.heard(story, call_id, event)
         case _ if phone is None or not known:
             return
         case call.Answered():
@@ -105,8 +107,8 @@ def _over(
                 contact_id=story.contact.id, channel=VOICE, address=phone.to, message=phone.call, reason=reason
             )
         )
-    if not story.conversation.open:
-        return
+    if not story.conversation.open or reason == "transferred":
+        return  # what a person makes of it is told by call.transfer_over
     if phone.came_in:
         _they_called(story, phone, outcome, reason)
         turns.understand(story)

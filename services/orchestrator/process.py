@@ -329,6 +329,9 @@ def _hand_over(story: Story, matter: str, step: Handoff) -> None:
         speech.exhaust(story, now, reason, queue=step.queue)
         return
     story.tell(Escalated(reason=reason, matter=matter, queue=step.queue))
+    phone = story.conversation.phone
+    if phone is not None and phone.live and phone.known and phone.matter == matter:
+        story.hands_over = reason
     if now.flow is not None:
         story.tell(FlowEnded(matter=matter, flow=now.flow))
 

@@ -65,7 +65,8 @@ class Story:
 
     `steps` counts by matter how many steps this decision has run. The matters that are `held` do not speak yet, those
     that have `gathered` wait for no other one any more. While a call has the floor, `spoken` are the bundle's own words
-    for it, and `answered` what came of what was asked for in it, by its number; it `speaks` where the contact waits for that.
+    for it, and `answered` what came of what was asked for in it, by its number; it `speaks` where the contact waits for that. `hands_over`: why
+    a step of the flow wants a person to take over in the call.
     """
 
     def __init__(self, known: Known) -> None:
@@ -81,6 +82,7 @@ class Story:
         self.spoken: list[str] = []
         self.answered: dict[int, dict[str, Any]] = {}
         self.speaks = False
+        self.hands_over: str | None = None
         self._counts: dict[str, int] = {}
 
     @property

@@ -4,6 +4,7 @@ from events import call
 from events.call import CallTaken
 from events.conversation import Escalated
 from events.phone import CallOver, RangUs
+from libs.domain.call_lines import language_of, line
 from libs.domain.phone import VOICE, Phone
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator import approach, calling, focus
@@ -24,9 +25,16 @@ def take(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
         return
     if phone is not None:
         _give_way(story, phone)
+    handed = story.conversation.handed_over.get(came.returns or "")
     matter = next(iter(focus.in_focus(story)), None)
+    if handed is not None:
+        matter = story.conversation.matters.get(handed.matter or "")
     standing = approach.standing_at(story, matter, VOICE, came.caller)
     opening, identifies = _opening(story, asks=standing in ("unconfirmed", "denied"))
+    if handed is not None:
+        own = story.known.current.settings.voice.get("lines")
+        opening = line("unreached", language_of(story.conversation.language), own)
+        identifies = identifies and not handed.known
     told = calling.begun(
         story,
         Phone(
@@ -37,6 +45,7 @@ def take(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
             identifies=identifies,
             came_in=True,
             answers_only=story.known.consent.stopped,
+            returned=handed is not None,
         ),
     )
     story.tell(
@@ -55,6 +64,7 @@ def take(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
             step=matter.step if matter else None,
             identifies=identifies,
             answers_only=story.known.consent.stopped,
+            returned=handed is not None,
         )
     )
 

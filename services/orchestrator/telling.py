@@ -6,7 +6,7 @@ from events import conversation, followup
 from events.base import Draft
 from libs.kit.folds import Reached
 from libs.kit.world import Decision, Row, World
-from services.orchestrator import calling, index, process, turning
+from services.orchestrator import calling, handing, index, process, turning
 from services.orchestrator.gather import CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.story import Story
 
@@ -44,6 +44,7 @@ class Telling:
         more = list(drafts)
         beside = {draft.stream for draft in more}
         for story in stories:
+            handing.by_the_flow(story)
             process.close_if_done(story)
             calling.guide(story)
             told += story.drafts

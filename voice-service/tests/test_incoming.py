@@ -16,6 +16,7 @@ from voice_service.leases import BEAT, LEASE, Worker
 from voice_service.orphans import Orphans
 from voice_service.providers.shared import Shared
 from voice_service.settings import Settings
+from voice_service.transfers import Transfers
 
 PROMISES = [
     {"on": "heard", "when": "madad", "do": [{"say": "Haan ji, 20 February tak payment kar denge."}]},
@@ -93,7 +94,9 @@ async def test_a_full_process_leads_to_one_that_has_a_line_and_a_full_house_tell
     store, clock = voice.store, voice.clock
     settings = Settings(origin="http://full", sandbox_urls=sandbox_urls(voice.sandbox), profile="development")
     full = Worker(store, name="full", lines=0, beat=BEAT, lease=LEASE)
-    flow = Flow(settings, store, Bundles(store, Bundle.from_json), clock, full, Shared())
+    bundles = Bundles(store, Bundle.from_json)
+    transfers = Transfers(settings, store, bundles, Facts(store, clock), voice.client)
+    flow = Flow(settings, store, Bundles(store, Bundle.from_json), clock, full, Shared(), transfers)
     door = settings.door(await Bundles(store, Bundle.from_json).current(TENANT))
 
     async def beats() -> bool:

@@ -103,10 +103,15 @@ class Voice:
         answer.raise_for_status()
         return answer.json()
 
+    async def flow(self) -> None:
+        """The flow has our applets: who talks, whether it goes on, whom it rings, and how that went."""
+        url = f"{self.origin}/api/v1/voice/flow/{TENANT}/{SANDBOX_SECRET}"
+        behind = {name: f"{url}/{name}" for name in ("next", "connect", "after")}
+        await self.control("PUT", "/exotel/flow", {"url": url, **behind})
+
     async def calls_us(self, caller: str = PRIYA_PHONE) -> tuple[str, Recorded[CameIn]]:
         """Somebody calls us over the flow that has our applet: Exotel's id, and the fact that they did."""
-        url = f"{self.origin}/api/v1/voice/flow/{TENANT}/{SANDBOX_SECRET}"
-        await self.control("PUT", "/exotel/flow", {"url": url})
+        await self.flow()
         await until(self._has_lines)
         sid: str = (await self.control("POST", f"/phones/{caller}/call"))["sid"]
 

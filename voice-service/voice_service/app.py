@@ -40,6 +40,7 @@ from voice_service.recording import Recordings
 from voice_service.settings import Settings
 from voice_service.summary import SUMMARISE, Summariser
 from voice_service.telephony import RING_S
+from voice_service.transfers import Transfers
 
 NAME = "voice"
 TIMEOUT = timedelta(seconds=10)
@@ -83,11 +84,12 @@ async def build(
     )
     guides = Guides(store, settings.shard)
     recordings = Recordings(store, clock, facts, calls.live, settings.objects_url, every_s=poll_every_s)
+    transfers = Transfers(settings, store, bundles, facts, client, every_s=poll_every_s)
     siblings = Siblings(
         store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
     )
-    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
-    flow = Flow(settings, store, bundles, clock, worker, shared)
+    desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings, transfers)
+    flow = Flow(settings, store, bundles, clock, worker, shared, transfers)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     lines = carriers(settings, client, clock, worker.name, desk.told, desk.talks)
     dialler = Dialler(settings, bundles, clock, lines, worker, shared, ring_seconds)
@@ -136,7 +138,7 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, elsewhere, flow, auth, clock),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, flow, transfers, auth, clock),
             *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[
@@ -147,6 +149,7 @@ async def build(
             Loop("orphans", orphans.run),
             Loop("guides", guides.run),
             Loop("poll", poll.run),
+            Loop("transfers", transfers.run),
             Loop("account", account.run),
             Loop("recordings", recordings.run),
             Loop("siblings", siblings.run),

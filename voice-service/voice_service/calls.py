@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,9 @@ class Call:
         self.stt_bytes = 0
         self.reason: EndReason | None = None
         self.hung_up = False
+        self.handed_over = False
+        self.hand_over: Callable[[int], Awaitable[None]] | None = None
+        """Lets the flow find whom to ring; None where the call's line leads to nobody."""
         self.on_key: Callable[[str], None] | None = None
         """Who wants to know at once of a key that was pressed."""
         self.guide: Guide | None = None

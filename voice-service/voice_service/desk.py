@@ -1,6 +1,7 @@
 """Takes what the telephony provider tells, and holds the conversations that it brings."""
 
 import asyncio
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from events.call import CallRequested, Ended
+from events.call import CallRequested, CallTaken, Ended
 from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles, NothingPublished
@@ -23,8 +24,9 @@ from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
-from voice_service.settings import ChannelOff, Door, Settings
+from voice_service.settings import EXOTEL, ChannelOff, Door, Settings
 from voice_service.telephony import Media
+from voice_service.transfers import Transfers
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class Desk:
         shared: Shared,
         guides: Guides,
         recordings: Recordings,
+        transfers: Transfers,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -62,6 +65,7 @@ class Desk:
         self._shared = shared
         self._guides = guides
         self._recordings = recordings
+        self._transfers = transfers
         self._lobby = Lobby(store, facts, worker)
 
     async def door(self, tenant: str) -> Door:
@@ -90,7 +94,7 @@ class Desk:
         A stranger's media are refused, and so are others of a call that somebody holds or held: no carrier resumes anything,
         so that a second stream is none of its. Without a line for them they may be tried again.
         """
-        row = await self._row(tenant, media.call, media.ref)
+        row = await self._by_id(tenant, media.call)
         if row is None and isinstance(media, Caller):
             row = await self._waited(tenant, media)
         if row is None:
@@ -119,6 +123,8 @@ class Desk:
             return
         self._calls.live[id_] = call
         call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
+        if door.carrier == EXOTEL and (door.flow is not None or isinstance(call.intent.event, CallTaken)):
+            call.hand_over = partial(self._transfers.begin, call)
         writing = asyncio.create_task(call.write())
         call.answered()
         try:
@@ -162,10 +168,12 @@ class Desk:
 
         return await self._lobby.wait(tenant, id_, caller, self._shared.ready(id_, chains), told, find)
 
-    async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
+    async def _by_id(self, tenant: str, call: str | None) -> asyncpg.Record | None:
         id_ = _id(call)
-        found = await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ else None
-        return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
+        return await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ is not None else None
+
+    async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
+        return await self._by_id(tenant, call) or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
 
 
 def _id(text: str | None) -> UUID | None:

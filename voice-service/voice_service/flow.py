@@ -20,6 +20,7 @@ from voice_service.facts import SOURCE
 from voice_service.leases import MEDIA, VOICE, Worker
 from voice_service.providers.shared import Shared
 from voice_service.settings import Door, Settings
+from voice_service.transfers import Transfers
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Flow:
         clock: Clock,
         worker: Worker,
         shared: Shared,
+        transfers: Transfers,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -53,6 +55,7 @@ class Flow:
         self._clock = clock
         self._worker = worker
         self._shared = shared
+        self._transfers = transfers
 
     async def reached(self, tenant: str, door: Door, asked: Reached) -> str:
         """The WebSocket of the process that dialled the call, or of this one where that is gone.
@@ -60,6 +63,9 @@ class Flow:
         Of somebody who calls us: of a process that has a line for them; this one first. Raises Problem 404 for a call that we
         neither dialled nor can talk on, 503 where every line is taken: then the flow goes on without us.
         """
+        back = await self._transfers.over(tenant, asked.ref, "nobody")  # it reaches us again where nobody took the call
+        if back is not None:
+            return await self._called(tenant, door, asked, back[1], returns=back[0])
         if asked.caller is not None:
             return await self._called(tenant, door, asked, asked.caller)
         row = await self._store.pool.fetchrow(_OF_CALL, tenant, _id(asked.call), self._worker.lease, asked.ref)
@@ -68,12 +74,12 @@ class Flow:
         name, origin = (row["name"], row["origin"]) if row["name"] else (self._worker.name, self._worker.origin)
         return _url(tenant, door, name, origin, row["call"])
 
-    async def _called(self, tenant: str, door: Door, asked: Reached, caller: str) -> str:
-        id_ = ids.cause_id(tenant, SOURCE, f"came in {asked.ref}")
+    async def _called(self, tenant: str, door: Door, asked: Reached, caller: str, returns: UUID | None = None) -> str:
+        id_ = ids.cause_id(tenant, SOURCE, f"came {'back' if returns else 'in'} {asked.ref}")
         bundle = await self._bundles.current(tenant)
         voice = self._settings.voice(bundle, door)
         place = await self._place() if voice.media_url is None else None
-        await self._came_in(tenant, id_, asked, caller, waits=place is not None)
+        await self._came_in(tenant, id_, asked, caller, waits=place is not None, returns=returns)
         if voice.media_url is not None:
             raise Problem(404, "Nobody talks here to who calls", "the media of our calls are led elsewhere")
         if place is None:
@@ -88,7 +94,9 @@ class Flow:
             return self._worker.name, self._worker.origin
         return await self._worker.sibling()
 
-    async def _came_in(self, tenant: str, id_: UUID, asked: Reached, caller: str, *, waits: bool) -> None:
+    async def _came_in(
+        self, tenant: str, id_: UUID, asked: Reached, caller: str, *, waits: bool, returns: UUID | None
+    ) -> None:
         digest = (await self._store.keyring.lookup(tenant, VOICE, caller)).hex()
         newest = await self._store.pool.fetchrow(_NEWEST, tenant, digest, BACK)
         contact = newest["contact"] if newest else None
@@ -103,9 +111,12 @@ class Flow:
             back=str(newest["call"]) if newest else None,
             conversation=newest["conversation"] if newest else None,
             waits=waits,
+            returns=str(returns) if returns else None,
         )
+        # A provider's call is one of ours; the one that comes back is another part of it, by a name that is only ours.
+        ref = f"{asked.ref}/back" if returns else asked.ref
         # Before the fact: whoever takes the call finds the row.
-        await self._store.pool.execute(_CAME_IN, tenant, id_, asked.ref, digest, not waits)
+        await self._store.pool.execute(_CAME_IN, tenant, id_, ref, digest, not waits)
         cause = Cause(id=id_, correlation_id=id_, occurred_at=now, source=SOURCE)
         stream = decide.stream(id_)
         draft = Draft(stream, fact, f"contact-{contact}" if contact else None, contact)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from events.phone import CallGuided
+from events.phone import CallGuided, TransferRequested
 from libs.kit.failures import left_for_later
 from libs.kit.store import Store
 
@@ -36,6 +36,8 @@ class Guide:
         self.version = version
         self.told: Told | None = None
         self.newest: CallGuided | None = None
+        self.hands_over: Callable[[int], None] | None = None
+        """Is told that a person takes over, by the version of the fact that says so."""
         self._call = str(call)
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
@@ -53,6 +55,8 @@ class Guide:
 
     async def hear(self, event: Any) -> None:
         """One more fact of the conversation."""
+        if isinstance(event, TransferRequested) and event.call == self._call and self.hands_over is not None:
+            self.hands_over(self.version)
         if not isinstance(event, CallGuided) or event.call != self._call:
             return
         self.newest = event

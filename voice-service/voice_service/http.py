@@ -25,6 +25,7 @@ from voice_service.exotel_media import UNKNOWN_CALL, ExotelMedia
 from voice_service.flow import Flow
 from voice_service.settings import Door
 from voice_service.telephony import Talks, Told
+from voice_service.transfers import Transfers
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,14 @@ DoorOf = Callable[[str], Awaitable[Door]]
 
 
 def routes(
-    door_of: DoorOf, told: Told, talks: Talks, elsewhere: Elsewhere, flow: Flow, auth: Auth, clock: Clock
+    door_of: DoorOf,
+    told: Told,
+    talks: Talks,
+    elsewhere: Elsewhere,
+    flow: Flow,
+    transfers: Transfers,
+    auth: Auth,
+    clock: Clock,
 ) -> list[ControllerRouterHandler]:
     """The service's paths. `told` takes a provider's status, `talks` holds the conversation of an answered call."""
 
@@ -62,12 +70,37 @@ def routes(
     async def reached(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, str]:
         """A flow's Voicebot applet asks where the media of its call go."""
         door = await admitted(tenant, secret)
-        given = dict(request.query_params) if request.method == "GET" else await _fields(request)
         try:
-            asked = exotel.read_flow({name: str(value) for name, value in given.items()})
+            asked = exotel.read_flow(await _given(request))
         except Malformed as error:
             raise Problem(400, "No call of a flow's", str(error)) from error
         return {"url": await flow.reached(tenant, door, asked)}
+
+    @route("/api/v1/voice/flow/{tenant:str}/{secret:str}/next", http_method=["GET", "POST"], status_code=200)
+    async def next_(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> Response[None]:
+        """A Passthru applet behind the Voicebot: 200 where a person is to be rung now, else 302."""
+        await admitted(tenant, secret)
+        ref = str((await _given(request)).get("CallSid", ""))
+        return Response(None, status_code=200 if await transfers.is_wanted(tenant, ref) else 302)
+
+    @route("/api/v1/voice/flow/{tenant:str}/{secret:str}/connect", http_method=["GET", "POST"], status_code=200)
+    async def connect(
+        tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]
+    ) -> Mapping[str, Any]:
+        """The Connect applet asks whom to ring."""
+        await admitted(tenant, secret)
+        return await transfers.connect(tenant, str((await _given(request)).get("CallSid", "")))
+
+    @route("/api/v1/voice/flow/{tenant:str}/{secret:str}/after", http_method=["GET", "POST"], status_code=200)
+    async def after(tenant: FromPath[str], secret: FromPath[str], request: Request[Any, Any, Any]) -> Response[None]:
+        """A Passthru applet behind Connect tells what became of it; once, and of what we know nothing of it changes nothing."""
+        await admitted(tenant, secret)
+        try:
+            ref, outcome, seconds = exotel.read_after(await _given(request))
+        except Malformed as error:
+            raise Problem(400, "No call of a flow's", str(error)) from error
+        await transfers.over(tenant, ref, outcome, seconds)
+        return Response(None)
 
     @asgi("/api/v1/voice/media/{worker:str}/{tenant:str}/{secret:str}", copy_scope=True)
     async def media(scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +135,7 @@ def routes(
         caller = await auth.caller(request, "context:write")
         return await elsewhere.ended(caller.tenant, data)
 
-    return [status, status_of_default, reached, media, transcript, call_ended]
+    return [status, status_of_default, reached, next_, connect, after, media, transcript, call_ended]
 
 
 async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock: Clock) -> None:
@@ -113,6 +146,12 @@ async def _taken(tenant: str, request: Request[Any, Any, Any], told: Told, clock
         raise Problem(400, "No status callback", str(error)) from error
     if said is not None:
         await told(tenant, said)
+
+
+async def _given(request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """What an applet tells, in the query or the body."""
+    given = dict(request.query_params) if request.method == "GET" else await _fields(request)
+    return {name: str(value) for name, value in given.items()}
 
 
 async def _fields(request: Request[Any, Any, Any]) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from libs.domain.call_lines import language_of
 from libs.domain.floor import manners
 from libs.kit.clock import Clock
 from libs.llm import calls as prompts
-from voice_service import limits, tools
+from voice_service import limits, lines, tools
 from voice_service.calls import Call
 from voice_service.costs import Meter
 from voice_service.pacing import Paced
@@ -73,7 +73,11 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
     async def hang_up() -> None:
         await worker.queue_frame(EndFrame())
 
-    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up)
+    async def hand_over() -> None:
+        line = lines.said("handing_over", language_of(asked.language), call.bundle.settings.voice)
+        await turns.close(line, "transferred")
+
+    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up, hand_over)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
     async def gone(_transport: Any, _line: Any) -> None:

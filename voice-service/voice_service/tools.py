@@ -1,5 +1,6 @@
 """What Claude may ask for during a call, what it hears of it, and what it is told to go on with."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -42,10 +43,14 @@ class Steering:
         self._now = now
         self._words = words
         self._open = 0
+        self._leaving: asyncio.Task[None] | None = None
         self._speaks = False
 
-    def register(self, hang_up: Callable[[], Awaitable[None]]) -> None:
-        """Each call of a tool is a fact, and its result is what came of it; `hang_up` ends the call after the last words."""
+    def register(self, hang_up: Callable[[], Awaitable[None]], hand_over: Callable[[], Awaitable[None]]) -> None:
+        """Each call of a tool is a fact, and its result is what came of it; `hang_up` ends the call after the last words.
+
+        `hand_over` says that a person comes, and lets the contact go to them.
+        """
 
         async def tool(params: FunctionCallParams) -> None:
             name = params.function_name
@@ -68,6 +73,20 @@ class Steering:
         self._llm.register_function(None, tool)
         if self._call.guide is not None:
             self._call.guide.told = self.follow
+            self._call.guide.hands_over = lambda version: self._hands_over(version, hand_over)
+
+    def _hands_over(self, version: int, hand_over: Callable[[], Awaitable[None]]) -> None:
+        """A person takes over: Claude says nothing more, and the contact is let go once the flow can find whom to ring."""
+        begin = self._call.hand_over
+        if begin is None or self._call.handed_over:
+            return
+        self._call.handed_over = True
+
+        async def leave() -> None:
+            await begin(version)
+            await hand_over()
+
+        self._leaving = asyncio.create_task(leave())
 
     async def follow(self, told: CallGuided) -> None:
         """From the next turn on the call is about this."""
@@ -83,7 +102,7 @@ class Steering:
         silent = not self._call.exchange.planned.strip()
         asks = name not in OWN_WORDS or (name == prompts.REPORT_INTENT and newest is not None and newest.speaks)
         self._speaks = self._speaks or asks or (silent and name != prompts.END_CALL)
-        if self._open:
+        if self._open or self._call.handed_over:
             return False
         speaks, self._speaks = self._speaks, False
         return speaks

@@ -74,6 +74,10 @@ class PhoneCall:
         self.digits = ""
         self.disconnected_by: Literal["user", "bot", "NA"] = "NA"
         self.machine = False
+        self.second_leg: str | None = None
+        """How ringing a person ended; None where none was."""
+        self.talked = 0
+        """Seconds with that person."""
         self.incoming = False
         """Whether the contact called, and a flow answers."""
         self.hang_up = asyncio.Event()
@@ -142,9 +146,9 @@ class ExotelCalls:
         fields = self.fields(call)
         if full:
             fields["Details"] = {
-                "ConversationDuration": call.seconds if call.settled else None,
+                "ConversationDuration": (call.talked or call.seconds) if call.settled else None,
                 "Leg1Status": call.status,
-                "Leg2Status": None,
+                "Leg2Status": call.second_leg,
                 "Legs": [{"Leg": {"Id": 1, "OnCallDuration": call.seconds if call.settled else None}}],
             }
         return {"Call": fields}

@@ -29,9 +29,12 @@ class Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FlowUrl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The Voicebot applet's URL: a WebSocket, or an address that is asked for one."""
+    """The Voicebot applet's URL: a WebSocket, or an address that is asked for one; and those of the applets behind it."""
 
     url: str
+    next: str | None = None
+    connect: str | None = None
+    after: str | None = None
 
 
 class ShownCall(msgspec.Struct, kw_only=True):
@@ -162,7 +165,13 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
     @put("/flow", sync_to_thread=False)
     def flow(data: JSONBody[FlowUrl]) -> FlowUrl:
         """For the flows of all calls, until the next reset."""
-        calls.settings = msgspec.structs.replace(calls.settings, flow_stream_url=data.url)
+        calls.settings = msgspec.structs.replace(
+            calls.settings,
+            flow_stream_url=data.url,
+            flow_next_url=data.next,
+            flow_connect_url=data.connect,
+            flow_after_url=data.after,
+        )
         return data
 
     @get("/callbacks", sync_to_thread=False)

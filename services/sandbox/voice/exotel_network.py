@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from services.sandbox.voice.exotel_calls import ExotelCalls, PhoneCall, answered_by, ist, national, recording_url
+from services.sandbox.voice.exotel_flow import Flow
 from services.sandbox.voice.exotel_stream import Stream
 from services.sandbox.voice.phone import Talker
 from services.sandbox.voice.phone_script import Fate
@@ -44,6 +45,7 @@ class ExotelNetwork:
         self.callbacks: list[Callback] = []
         self._calls = calls
         self._client = client
+        self.flow = Flow(calls, client)
         calls.place = self.place
 
     def place(self, call: PhoneCall) -> None:
@@ -90,8 +92,12 @@ class ExotelNetwork:
             return
         call.talker = Talker(self._calls.phones, call.contact, calls=call.incoming)
         call.moments = call.talker.moments
-        if not await Stream(call, call.talker, url, settings).run():
-            call.status = "failed"
+        while url is not None:
+            if not await Stream(call, call.talker, url, settings).run():
+                call.status = "failed"
+            if call.disconnected_by != "bot" or "StreamUrl" in call.form or not await self.flow.hands_over(call):
+                return
+            url = await self._stream_url(call)
 
     async def _stream_url(self, call: PhoneCall) -> str | None:
         """The call's own, or the applet's, which asks for it where it is no WebSocket."""

@@ -119,6 +119,7 @@ class Stream:
 
     async def run(self) -> bool:
         """Talk until somebody hangs up; False when the WebSocket could not be opened, after one more attempt."""
+        self._call.disconnected_by = "NA"
         for _ in range(2):
             try:
                 async with asyncio.timeout(HANDSHAKE_S):

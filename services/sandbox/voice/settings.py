@@ -40,6 +40,12 @@ class ExotelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether Connect Voice AI is enabled for the account; without it 403."""
     flow_stream_url: str | None = None
     """The Voicebot applet's, for calls with a flow's `Url`: a WebSocket, or an address that is asked for one."""
+    flow_next_url: str | None = None
+    """Behind the Voicebot applet: a Passthru that is asked whether the flow goes on to Connect (200) or hangs up (302)."""
+    flow_connect_url: str | None = None
+    """The Connect applet's, asked whom to ring; where nobody answers the flow comes to the Voicebot applet again."""
+    flow_after_url: str | None = None
+    """Behind Connect: a Passthru that is told how it went."""
     exophone: str = "08047491899"
     rate_per_minute: int = 200
     streams: int = 100

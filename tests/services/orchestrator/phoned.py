@@ -56,10 +56,12 @@ class Phoned(Scene):
         self.reports("confirms_person", "Haan ji, boliye")
         return self
 
-    def calls_us(self, name: str = "in-1", *, waits: bool = True, caller: str = PRIYA_PHONE) -> list[Any]:
+    def calls_us(
+        self, name: str = "in-1", *, waits: bool = True, caller: str = PRIYA_PHONE, returns: str | None = None
+    ) -> list[Any]:
         """Somebody calls us from her number."""
         came = self.came = call.CameIn(
-            caller=caller, digest="d", provider="exotel", provider_ref=name, at=self.now, waits=waits
+            caller=caller, digest="d", provider="exotel", provider_ref=name, at=self.now, waits=waits, returns=returns
         )
         self._tools = self._turns = 0
         return self.tells(lambda story: (taking.take if waits else taking.rang)(story, name, came, None))

@@ -22,7 +22,7 @@ from libs.domain.contact import Consent, Contact, Reach
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
 from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
-from services.orchestrator import calling, decide, hearing, outcomes, process, turns
+from services.orchestrator import calling, decide, handing, hearing, outcomes, process, turns
 from services.orchestrator.hearing import Heard
 from services.orchestrator.outcomes import Became
 from services.orchestrator.story import Door, Known, Story
@@ -100,6 +100,7 @@ class Scene:
             )
         )
         verb(story)
+        handing.by_the_flow(story)
         process.close_if_done(story)
         calling.guide(story)
         said: list[Event] = []
