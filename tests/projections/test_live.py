@@ -38,7 +38,7 @@ async def test_a_journey_shows_in_every_read_model(projecting: Reactor, log: Log
     [binding] = await rows(log.store, "state_bindings")
     assert (binding["current_state"], binding["entity_id"]) == ("promised", INVOICE)
     assert '"payment_date": "2026-02-20"' in binding["state_data"]
-    said = {row["direction"]: row for row in await rows(log.store, "messages")}
+    said = {row["direction"]: row for row in await rows(log.store, "messages") if row["channel"] == "whatsapp"}
     assert (said["outbound"]["status"], said["outbound"]["cost"]) == ("read", '{"micros": 115000, "currency": "INR"}')
     assert said["inbound"]["content"] == "20 February tak kar denge"
     [turn] = await rows(log.store, "turns")
@@ -48,6 +48,15 @@ async def test_a_journey_shows_in_every_read_model(projecting: Reactor, log: Log
         ("other", False),
     ]
     assert {row["verdict"] for row in await rows(log.store, "policy_decisions")} == {"allowed"}
+    [talked] = await rows(log.store, "calls")
+    assert (talked["status"], talked["person"], talked["ring_seconds"], talked["talk_seconds"]) == (
+        "ended",
+        "confirmed",
+        9.0,
+        40,
+    )
+    assert [row["total_ms"] for row in await rows(log.store, "call_turns")] == [None, 540]
+    assert [row["tool"] for row in await rows(log.store, "call_tools")] == ["report_intent"]
 
 
 async def test_the_timeline_holds_what_led_to_the_conversation_and_all_that_came_of_it(projecting: Reactor, log: Log):
