@@ -147,7 +147,7 @@ class Journey:
             because=asked,
         )
         heard = PersonHeard(turn=f"{self.call}/1", channel="voice", verdict="confirmed", matter=self.matter)
-        said = {"contact": "Haan, boliye, Zanzibar Road par hoon", "agent": "Theek hai", "at": log.now}
+        said: dict[str, Any] = {"contact": "Haan, boliye, Zanzibar Road par hoon", "agent": "Theek hai", "at": log.now}
         await log.tell(self.stream, heard, Talked(call=self.call, turn=1, **said), because=picked_up)
         cost = {"telephony": Cost(currency="INR", micros=1_200_000), "llm": Cost(currency="USD", micros=4_000)}
         ended = await log.tell(
