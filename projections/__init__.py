@@ -1,6 +1,8 @@
 """The read models: rows that anybody may throw away and rebuild from the log."""
 
 from projections.base import Projection
+from projections.call_turns import CALL_TURNS
+from projections.calls import CALLS
 from projections.contacts import CONTACTS
 from projections.conversations import CONVERSATIONS
 from projections.followups import FOLLOWUPS
@@ -21,5 +23,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     TIMELINE,
     RULE_EVALUATIONS,
     POLICY_DECISIONS,
+    CALLS,
+    CALL_TURNS,
 )
 """Every read model, by the names that `converse projections` takes."""

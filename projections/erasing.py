@@ -10,6 +10,7 @@ from libs.kit.codec import Row as Stored
 from libs.kit.store import Store
 from libs.kit.world import World
 from projections.base import Held, Projection, Row, by_kind
+from projections.calls import Call
 from projections.contacts import Contact
 from projections.conversations import Conversation
 from projections.followups import Followup
@@ -28,6 +29,8 @@ CONVERSATIONS = "SELECT id FROM read.conversations WHERE tenant = $1 AND contact
 FACTS = f"""SELECT {COLUMNS} FROM log.event WHERE shard = $1 AND tenant = $2 AND pos <= $6 AND (
     stream_id = ANY($5)
     OR stream_id IN (SELECT 'followup-' || id FROM read.followups WHERE tenant = $2 AND contact_id = ANY($3))
+    OR stream_id IN (SELECT 'call-' || id FROM read.calls
+        WHERE tenant = $2 AND (contact_id = ANY($3) OR conversation_id = ANY($4)))
     OR pos IN (SELECT pos FROM read.timeline WHERE tenant = $2 AND conversation_id = ANY($4))
     OR pos IN (SELECT pos FROM read.rule_evaluations WHERE tenant = $2 AND business_stream IN (
         SELECT business_stream FROM read.rule_evaluations WHERE tenant = $2 AND contact_id = ANY($3)))
@@ -72,6 +75,8 @@ def _is_about(row: Any, contacts: set[str], conversations: set[str]) -> bool:
             return row.id in contacts or row.id in conversations
         case Followup():
             return row.contact_id in contacts
+        case Call():
+            return row.contact_id in contacts or row.conversation_id in conversations
         case RuleEvaluation() | PolicyDecision():
             return True  # each says what one fact does, all of which is at hand
         case _:

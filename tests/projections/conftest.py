@@ -12,7 +12,9 @@ from libs.kit.reactor import Reactor
 from libs.kit.store import Store
 from libs.testkit.servers import StoreOf
 from projections import PROJECTIONS, generations
+from projections.erasing import Erasing
 from projections.live import CONSUMER, Projector
+from projections.timeline import TIMELINE
 from tests.projections.journey import Log
 
 
@@ -35,7 +37,9 @@ async def projecting(tables: None, store_of: StoreOf, nats_url: str) -> AsyncIte
     own = await store_of(role="converse_console", name="console")
     bus = await Bus.connect(nats_url, name="console")
     async with Clock.open(own.pool, own.listener) as clock:
-        reactor = Reactor(CONSUMER, 0, Projector(PROJECTIONS).handlers(), store=own, bus=bus, clock=clock)
+        erasing = Erasing(own, [each for each in PROJECTIONS if each is not TIMELINE])
+        handlers = Projector(PROJECTIONS, erasing).handlers()
+        reactor = Reactor(CONSUMER, 0, handlers, store=own, bus=bus, clock=clock)
         running = asyncio.create_task(reactor.run())
         yield reactor
         running.cancel()

@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from events import backend, business, contact, conversation, followup, inbound, message, rules, turn
+from events import backend, business, call, contact, conversation, followup, inbound, message, rules, turn
 from events.base import Cause, Draft, Event, Recorded
+from events.person import PersonHeard
+from events.phone import CallOver, Talked
 from events.values import Body, Cost, PolicyDecision, Trigger
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_PHONE, TENANT
@@ -66,6 +68,7 @@ class Journey:
         self.matter = f"matter-{number}"
         self.message = f"message-{number}"
         self.number = number
+        self.call = f"call-{number}"
         self.opened_at = 0
 
     @property
@@ -117,6 +120,60 @@ class Journey:
             conversation.StepEntered(matter=self.matter, flow="payment_reminder", step="send_reminder"),
             because=known,
         )
+
+    async def phone(self) -> None:
+        """A call: she says who she is, and that she has no time."""
+        log, stream = self.log, f"call-{self.call}"
+        allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="payment_collection", at=MORNING)
+        requested = call.CallRequested(
+            call=self.call,
+            to=PRIYA_PHONE,
+            opening="Am I speaking with Priya Sharma?",
+            instructions="Ask.",
+            allowed_by=allowed,
+            matter=self.matter,
+            identifies=True,
+        )
+        asked = await log.tell(self.stream, requested)
+        about: dict[str, Any] = {"conversation": self.id}
+        rang = log.now + timedelta(seconds=3)
+        picked_up = await log.tell(
+            stream,
+            call.Dialled(**about, provider="exotel", provider_ref="sid-1"),
+            call.Ringing(**about, at=rang),
+            call.Answered(**about, at=rang + timedelta(seconds=9)),
+            call.TurnTaken(**about, turn=0, contact="", agent="Am I speaking with Priya Sharma?", at=log.now),
+            call.ToolCalled(**about, turn=1, number=1, tool="report_intent", said="Haan, boliye"),
+            because=asked,
+        )
+        heard = PersonHeard(turn=f"{self.call}/1", channel="voice", verdict="confirmed", matter=self.matter)
+        said: dict[str, Any] = {"contact": "Haan, boliye, Zanzibar Road par hoon", "agent": "Theek hai", "at": log.now}
+        await log.tell(self.stream, heard, Talked(call=self.call, turn=1, **said), because=picked_up)
+        cost = {"telephony": Cost(currency="INR", micros=1_200_000), "llm": Cost(currency="USD", micros=4_000)}
+        ended = await log.tell(
+            stream,
+            call.TurnTaken(**about, turn=1, **said, latency_ms={"llm": 210, "total": 540}),
+            call.ProviderSwitched(
+                **about,
+                component="tts",
+                from_provider="cartesia sonic",
+                to_provider="elevenlabs flash",
+                reason="silent",
+            ),
+            call.RecordingStored(**about, seconds=40, size=1, announced="recorded", delete_at=log.now),
+            call.Ended(
+                **about,
+                reason="contact_hung_up",
+                seconds=40,
+                turns=1,
+                costs=cost,
+                latency_ms={"total": {"p50_ms": 540, "p90_ms": 540, "p99_ms": 540}},
+            ),
+            call.Summarised(**about, summary="She is at Zanzibar Road.", facts={"next_step": "write"}, mood="neutral"),
+            because=picked_up,
+        )
+        over = CallOver(call=self.call, outcome="talked", reason="contact_hung_up", seconds=40, costs=cost)
+        await log.tell(self.stream, over, because=ended)
 
     async def remind(self) -> None:
         """The approach, what the provider says of it, and the process's first move."""
@@ -193,6 +250,7 @@ class Journey:
     async def whole(self) -> None:
         """All of it."""
         await self.begin()
+        await self.phone()
         await self.remind()
         await self.promise()
         await self.close()

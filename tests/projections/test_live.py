@@ -6,12 +6,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from events import consent, conversation, message
+from events import consent, contact, conversation, message
 from events.address import SenderUnknown
 from libs.kit import quarantine
 from libs.kit.reactor import Reactor
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, PRIYA, TENANT
+from projections import PROJECTIONS
+from projections.verify import verify
 from tests.projections.journey import Journey, Log
 
 
@@ -27,8 +29,8 @@ async def projected(reactor: Reactor, log: Log) -> None:
 async def test_a_journey_shows_in_every_read_model(projecting: Reactor, log: Log):
     await Journey(log).whole()
     await projected(projecting, log)
-    [contact] = await rows(log.store, "contacts")
-    assert (contact["id"], contact["name"], contact["known_to_erp"]) == (PRIYA, "Priya Sharma", True)
+    [priya] = await rows(log.store, "contacts")
+    assert (priya["id"], priya["name"], priya["known_to_erp"]) == (PRIYA, "Priya Sharma", True)
     [talk] = await rows(log.store, "conversations")
     assert (talk["status"], talk["active_channel"], talk["language"]) == ("closed", "whatsapp", "hi-Latn")
     [matter] = await rows(log.store, "followups")
@@ -38,7 +40,7 @@ async def test_a_journey_shows_in_every_read_model(projecting: Reactor, log: Log
     [binding] = await rows(log.store, "state_bindings")
     assert (binding["current_state"], binding["entity_id"]) == ("promised", INVOICE)
     assert '"payment_date": "2026-02-20"' in binding["state_data"]
-    said = {row["direction"]: row for row in await rows(log.store, "messages")}
+    said = {row["direction"]: row for row in await rows(log.store, "messages") if row["channel"] == "whatsapp"}
     assert (said["outbound"]["status"], said["outbound"]["cost"]) == ("read", '{"micros": 115000, "currency": "INR"}')
     assert said["inbound"]["content"] == "20 February tak kar denge"
     [turn] = await rows(log.store, "turns")
@@ -48,6 +50,15 @@ async def test_a_journey_shows_in_every_read_model(projecting: Reactor, log: Log
         ("other", False),
     ]
     assert {row["verdict"] for row in await rows(log.store, "policy_decisions")} == {"allowed"}
+    [talked] = await rows(log.store, "calls")
+    assert (talked["status"], talked["person"], talked["ring_seconds"], talked["talk_seconds"]) == (
+        "ended",
+        "confirmed",
+        9.0,
+        40,
+    )
+    assert [row["total_ms"] for row in await rows(log.store, "call_turns")] == [None, 540]
+    assert [row["tool"] for row in await rows(log.store, "call_tools")] == ["report_intent"]
 
 
 async def test_the_timeline_holds_what_led_to_the_conversation_and_all_that_came_of_it(projecting: Reactor, log: Log):
@@ -68,8 +79,8 @@ async def test_a_withdrawn_consent_belongs_to_the_conversation_in_which_it_was_s
     fact = await log.tell(f"consent-{PRIYA}", withdrawn, because=came)
     await projected(projecting, log)
     assert fact.pos in {row["pos"] for row in await rows(log.store, "timeline")}
-    [contact] = await rows(log.store, "contacts")
-    assert contact["stopped"]
+    [priya] = await rows(log.store, "contacts")
+    assert priya["stopped"]
 
 
 async def test_a_conversation_waits_after_we_have_spoken_and_is_open_once_she_answers(projecting: Reactor, log: Log):
@@ -147,3 +158,20 @@ async def test_a_fact_of_a_stream_that_never_opened_makes_no_row(projecting: Rea
     await projected(projecting, log)
     assert await rows(log.store, "conversations") == []
     assert await rows(log.store, "messages") == []
+
+
+async def test_what_an_erased_contact_said_on_the_phone_is_in_no_table_and_the_tables_equal_the_log(
+    projecting: Reactor, log: Log
+):
+    await Journey(log).whole()
+    await projected(projecting, log)
+    tables = ("messages", "calls", "call_turns")
+    assert {name for name in tables if "Zanzibar" in repr(await rows(log.store, name))} == set(tables)
+    await log.store.pool.execute("SELECT keys.destroy($1, $2)", TENANT, [f"contact-{PRIYA}"])
+    await log.tell(f"contact-{PRIYA}", contact.Erased(contact_id=PRIYA))
+    await projected(projecting, log)
+    assert {name for name in tables if "Zanzibar" in repr(await rows(log.store, name))} == set()
+    [talked] = await rows(log.store, "calls")
+    assert (talked["summary"], talked["summary_facts"], talked["talk_seconds"]) == ("[erased]", "{}", 40)
+    assert {row["agent"] for row in await rows(log.store, "call_turns")} == {"[erased]"}
+    assert [verdict.name for verdict in await verify(log.store, PROJECTIONS) if not verdict.equal] == []
