@@ -53,7 +53,7 @@ def requests_of(
         return made
 
     @settings(
-        max_examples=settings.default.max_examples // 3 if settings.default else 20,
+        max_examples=settings.default.max_examples // 5 if settings.default else 20,
         derandomize=True,
         database=None,
         deadline=None,
