@@ -5,7 +5,7 @@ from events.call import CallTaken
 from events.conversation import Escalated
 from events.phone import CallOver, RangUs
 from libs.domain.call_lines import language_of, line
-from libs.domain.phone import VOICE, Phone
+from libs.domain.phone import VOICE, HandedOver, Phone
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator import approach, calling, focus
 from services.orchestrator.index import is_stranger
@@ -25,7 +25,7 @@ def take(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
         return
     if phone is not None:
         _give_way(story, phone)
-    handed = story.conversation.handed_over.get(came.returns or "")
+    handed = _handed_over(story, came.returns)
     matter = next(iter(focus.in_focus(story)), None)
     if handed is not None:
         matter = story.conversation.matters.get(handed.matter or "")
@@ -93,6 +93,14 @@ def call_back(story: Story) -> None:
         story.tell(Escalated(reason="the contact called us, and no matter is open with them"))
     else:
         calling.return_call(story, matter)
+
+
+def _handed_over(story: Story, call_id: str | None) -> HandedOver | None:
+    """What we had handed over in the call that they come back from; its conversation may have ended with it."""
+    for talk in filter(None, (story.conversation, story.known.before)):
+        if call_id is not None and call_id in talk.handed_over:
+            return talk.handed_over[call_id]
+    return None
 
 
 def _give_way(story: Story, phone: Phone) -> None:
