@@ -184,7 +184,8 @@ async def test_keys_that_are_pressed_come_in_order(line: Line):
 async def test_who_does_not_answer_in_time_is_left_alone(line: Line):
     async with line.network("rings", ends="no-answer") as number:
         intent = await line.calls(number)
-        [ended] = await line.voice.until(intent, Ended)
+        await line.voice.until(intent, Ringing)
+        [ended] = await line.voice.until(intent, Ended, seconds=RINGS_S + 8)
     assert (ended.reason, ended.seconds) == ("no_answer", 0)
     assert len(await line.voice.told(intent, Ringing)) == 1
     assert await line.voice.told(intent, Answered) == []
