@@ -20,11 +20,14 @@ EndReason = Literal[
     "transferred",
     "max_duration",
     "budget",
+    "withdrawn",
 ]
-"""`budget`: it had cost what one call may (`voice.costs.per_call`)."""
+"""`budget`: it had cost what one call may (`voice.costs.per_call`). `withdrawn`: we let it go before a word was said, as the
+contact was on another call with us."""
 DeletionReason = Literal["retention", "refused", "erased", "lost"]
 """`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `lost`: nothing was
 kept before its process died. `retention`: it was kept long enough."""
+MissedReason = Literal["hung_up", "not_found", "no_line", "not_connected", "lost"]
 Mood = Literal["positive", "neutral", "negative", "angry"]
 
 
@@ -58,6 +61,33 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     purpose: Literal["approach", "answer"] = "approach"
     identifies: bool = False
     tools: dict[str, str] = {}
+
+
+class CallTaken(Event, tag="conversation.call_taken.v1"):
+    """Somebody who called us (`call`) is talked with here, and this is what it begins with: as `CallRequested` has it.
+
+    `caller` is their number. `answers_only`: they once wanted to hear nothing more; what they ask is answered, and nothing begun.
+    """
+
+    call: str
+    caller: PersonalText
+    at: datetime
+    opening: PersonalText
+    instructions: PersonalText
+    intents: dict[str, str] = {}
+    context: PersonalData = {}
+    channels: list[str] = []
+    language: str | None = None
+    matter: str | None = None
+    step: str | None = None
+    max_seconds: int = 600
+    identifies: bool = False
+    tools: dict[str, str] = {}
+    answers_only: bool = False
+
+
+Talk = CallRequested | CallTaken
+"""What a call begins with, whoever called whom."""
 
 
 class Dialled(Event, tag="call.dialled.v1"):
@@ -105,9 +135,10 @@ class Answered(Event, tag="call.answered.v1"):
 
 
 class CameIn(Event, tag="call.came_in.v1"):
-    """Somebody called us, and nobody talked with them yet. `digest` is their number's in the index of addresses.
+    """Somebody calls us, and nobody has talked with them yet. `digest` is their number's in the index of addresses.
 
-    `back` is the newest call of ours to that number and `conversation` that call's, where there is one.
+    `back` is the newest call of ours to that number and `conversation` that call's, where there is one. `waits`: their media
+    come to us, and they hear a line until `conversation.call_taken` or `call.missed`; else they can only be called back.
     """
 
     caller: PersonalText
@@ -117,6 +148,20 @@ class CameIn(Event, tag="call.came_in.v1"):
     at: datetime
     dialled: str | None = None
     back: str | None = None
+    conversation: str | None = None
+    waits: bool = False
+
+
+class Missed(Event, tag="call.missed.v1"):
+    """Somebody who called us is gone, and nobody has talked with them.
+
+    `hung_up`: they did not wait. `not_found`: it took too long to find out what to say. `no_line`: there was none left.
+    `not_connected`: their media never came. `lost`: the process that they waited at died. `promised`: they were told that we call.
+    """
+
+    at: datetime
+    reason: MissedReason
+    promised: bool = False
     conversation: str | None = None
 
 
@@ -269,6 +314,7 @@ CALL = Category(
         Ringing,
         Answered,
         CameIn,
+        Missed,
         TurnTaken,
         ToolCalled,
         ProviderSwitched,

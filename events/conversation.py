@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Category, Event, Intent, Personal
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken
 from events.dialogue import (
     ApprovalHeard,
     ApprovalRequested,
@@ -387,6 +387,7 @@ CONVERSATION = Category(
         TurnRequested,
         MessageRequested,
         CallRequested,
+        CallTaken,
         *ON_THE_PHONE,
         ToolRequested,
         WritebackRequested,

@@ -21,7 +21,7 @@ class CallBegun(Event, tag="conversation.call_begun.v1"):
 
 
 class RangUs(Event, tag="conversation.rang_us.v1"):
-    """The contact called us, and nobody talked with them: it is answered by calling them."""
+    """The contact called us, and nobody talked with them, or not to an end: it is answered by calling them."""
 
     call: str
     at: datetime

@@ -1,6 +1,6 @@
 """What we learnt of where a contact can be reached. Written by orchestrator; the stream is `reach-{contact}`."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from events.base import Category, Event
 from events.values import PersonalText, PersonalTextOrNone
@@ -58,4 +58,21 @@ class ConfirmationVoided(Event, tag="reach.confirmation_voided.v1"):
     address: PersonalTextOrNone = None
 
 
-REACH = Category("reach", current=(AddressFailed, AddressWorks, PersonConfirmed, PersonDenied, ConfirmationVoided))
+class AwayTold(Event, tag="reach.away_told.v1"):
+    """A machine answered that the contact is away and back on the day `until`, in the words of `evidence`.
+
+    What we begin waits for that day, as far as the policy lets it, or until the contact is heard themselves.
+    """
+
+    contact_id: str
+    channel: str
+    inbound: str
+    until: date
+    evidence: PersonalText
+    at: datetime
+
+
+REACH = Category(
+    "reach",
+    current=(AddressFailed, AddressWorks, PersonConfirmed, PersonDenied, ConfirmationVoided, AwayTold),
+)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from events.base import Recorded
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken
 from events.conversation import (
     ChannelSwitched,
     Closed,
@@ -71,7 +71,7 @@ def _after(row: Conversation, event: Any, now: datetime) -> Conversation:
             )
         case CallRequested():
             return changed(row, status=_unless_held(row, "waiting"), active_channel="voice", last_message=event.call)
-        case CallBegun():
+        case CallBegun() | CallTaken():
             return changed(row, status=_unless_held(row, "open"), active_channel="voice")
         case CallOver(outcome="talked"):
             return changed(row, status=_unless_held(row, "waiting"))
@@ -130,6 +130,7 @@ CONVERSATIONS = Projection(
         ContactSaid,
         MessageRequested,
         CallRequested,
+        CallTaken,
         CallBegun,
         CallOver,
         OutcomeHeard,

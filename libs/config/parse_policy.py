@@ -48,6 +48,7 @@ def parse_policy(node: Node, found: Findings) -> Policy:
         minimum_gap_minutes=_or(fields.whole("minimum_gap_minutes"), usual.minimum_gap_minutes),
         no_reply_minutes=_or(fields.whole("no_reply_minutes", minimum=1), usual.no_reply_minutes),
         turns_without_progress=_or(fields.whole("turns_without_progress", minimum=1), usual.turns_without_progress),
+        out_of_office_days=_or(fields.whole("out_of_office_days"), usual.out_of_office_days),
         blackout_dates=_dates(fields.items("blackout_dates"), found),
         merge_matters=fields.flag("merge_matters") is not False,
         number_series=_number_series(fields.children("number_series"), found),

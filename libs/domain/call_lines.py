@@ -10,7 +10,7 @@ DEFAULT: Language = "hi-Latn"
 
 Line = Literal[
     "gentle_prompt", "check_in", "final_check", "goodbye", "hold_on", "hold_on_again", "trouble", "time_up",
-    "consent", "callback", "voicemail", "nod", "nod_again",
+    "consent", "callback", "voicemail", "nod", "nod_again", "welcome",
 ]  # fmt: skip
 LINES: tuple[Line, ...] = get_args(Line)
 
@@ -29,6 +29,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "voicemail": "Hello, this is a message from our office. Please call us back when it suits you. Thank you.",
         "nod": "Hmm.",
         "nod_again": "Okay.",
+        "welcome": "Hello, thank you for calling. One moment, please.",
     },
     "hi": {
         "gentle_prompt": "हैलो? क्या आप सुन पा रहे हैं?",
@@ -44,6 +45,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "voicemail": "नमस्ते, यह हमारे ऑफ़िस का संदेश है। जब भी समय मिले, कृपया हमें कॉल कीजिए। धन्यवाद।",
         "nod": "हम्म।",
         "nod_again": "जी।",
+        "welcome": "नमस्ते, कॉल करने के लिए धन्यवाद। कृपया एक मिनट लाइन पर रहिए।",
     },
     "hi-Latn": {
         "gentle_prompt": "Hello? Aap sun pa rahe hain?",
@@ -59,6 +61,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "voicemail": "Namaste, yeh hamare office ka message hai. Jab bhi samay mile, please humein call kijiye. Dhanyavaad.",
         "nod": "Hmm.",
         "nod_again": "Ji.",
+        "welcome": "Namaste, call karne ke liye dhanyavaad. Kripya ek minute line par rahiye.",
     },
 }
 

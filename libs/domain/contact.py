@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from events import consent as consents
@@ -131,16 +131,25 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """A machine told `at` that the contact is back on the day `until`."""
+
+    until: date
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """What is known of addresses, each a channel with an address on it.
 
     `failed`: nothing arrives there, until when (None: until the contact is heard there). `confirmed`: the contact reads
-    there; `denied`: somebody else does.
+    there; `denied`: somebody else does. `away`: what a machine told last of the contact's absence.
     """
 
     failed: Mapping[Place, datetime | None] = field(default_factory=dict)
     confirmed: Mapping[Place, Confirmed] = field(default_factory=dict)
     denied: frozenset[Place] = frozenset()
+    away: Away | None = None
 
     def fails(self, channel: str, address: str, now: datetime) -> bool:
         """Whether an address is passed over now."""
@@ -173,6 +182,8 @@ def evolve_reach(state: Reach, event: Event) -> Reach:
                 if place[0] != event.channel or event.address not in (None, place[1])
             }
             return replace(state, confirmed=kept)
+        case reaches.AwayTold():
+            return replace(state, away=Away(event.until, event.at))
         case _:
             return state
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from events.base import Event
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken
 from events.person import PersonHeard
 from events.phone import CallAsked, CallBegun, CallGuided, CallOver, RangUs, Talked
 from libs.domain import lines
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from libs.domain.conversation import Conversation
 
 VOICE = "voice"
-FACTS = (CallRequested, CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
+FACTS = (CallRequested, CallTaken, CallBegun, RangUs, Talked, CallAsked, CallGuided, CallOver)
 
 
 class Guidance(msgspec.Struct, frozen=True):
@@ -34,7 +34,8 @@ class Guidance(msgspec.Struct, frozen=True):
 
 
 class Phone(msgspec.Struct, frozen=True):
-    """A call that we asked for. `live`: somebody has picked up. `confirmed`: they are the contact, where that is asked.
+    """A call that we asked for, or that came in. `live`: somebody has picked up, or has called us. `confirmed`: they are the
+    contact, where that is asked. `answers_only`: it came in from somebody who had said stop.
 
     `words` are the contact's newest ones. `waiting` holds, by the number of what was asked for and not answered yet, the
     intent whose outcome answers it. `callback_at`: they asked to be called again then.
@@ -57,6 +58,8 @@ class Phone(msgspec.Struct, frozen=True):
     waiting: Mapping[int, str | None] = {}
     asked: frozenset[int] = frozenset()
     told: Guidance | None = None
+    came_in: bool = False
+    answers_only: bool = False
 
     @property
     def known(self) -> bool:
@@ -68,6 +71,8 @@ def evolve(state: Phone | None, event: Event, version: int) -> Phone | None:
     """The call after one more fact; None where there is none, or it is over."""
     if isinstance(event, CallRequested):
         return _requested(event, version)
+    if isinstance(event, CallTaken):
+        return _taken(event, version)
     if state is None:
         return None
     match event:
@@ -92,7 +97,7 @@ def evolve(state: Phone | None, event: Event, version: int) -> Phone | None:
             return state
 
 
-def guidance(event: CallGuided | CallRequested) -> Guidance:
+def guidance(event: CallGuided | CallRequested | CallTaken) -> Guidance:
     """What a fact told the call to go on with."""
     return Guidance(
         instructions=event.instructions,
@@ -120,15 +125,33 @@ def _requested(event: CallRequested, version: int) -> Phone:
     )
 
 
+def _taken(event: CallTaken, version: int) -> Phone:
+    return Phone(
+        call=event.call,
+        to=event.caller,
+        at=event.at,
+        matter=event.matter,
+        step=event.step,
+        version=version,
+        purpose="answer",
+        identifies=event.identifies,
+        live=True,
+        told=guidance(event),
+        came_in=True,
+        answers_only=event.answers_only,
+    )
+
+
 def in_call(now: "Conversation", event: Event) -> "Conversation":
     """The conversation after one more fact of its call."""
     now = replace(now, phone=evolve(now.phone, event, now.version))
     match event:
         case CallRequested():
             return _rings(now, event)
+        case CallTaken():
+            return replace(_heard_from(now, event.caller, event.at), awaited=now.awaited | {event.call}, channel=VOICE)
         case RangUs():
-            heard_at, senders = {**now.heard_at, VOICE: event.at}, {**now.senders, VOICE: event.sender}
-            return replace(now, heard_at=heard_at, senders=senders)
+            return _heard_from(now, event.sender, event.at)
         case Talked():
             return _talked(now, event)
         case CallGuided():
@@ -137,6 +160,11 @@ def in_call(now: "Conversation", event: Event) -> "Conversation":
             return _over(now, event)
         case _:
             return now
+
+
+def _heard_from(now: "Conversation", number: str, at: datetime) -> "Conversation":
+    """They called us: an answer goes to the number that they called from."""
+    return replace(now, heard_at={**now.heard_at, VOICE: at}, senders={**now.senders, VOICE: number})
 
 
 def _guided(now: "Conversation") -> "Conversation":

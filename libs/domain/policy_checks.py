@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from libs.domain.hours import Calendar, Hours
 from libs.domain.policy_terms import Policy
@@ -27,7 +28,8 @@ class Approach:
     channel, what the contact said last. `test_recipient` is false where a list of test recipients binds and the address
     is not on it. `person` is who is known to read or hear at the address; `identifies`: nothing is said but the question
     who it is. `template` is the category of the registered text, where one is sent; `sender` the number that calls.
-    `preferred` and `quiet_dates` are the contact's own wishes. Money is in minor units.
+    `preferred` and `quiet_dates` are the contact's own wishes; `away_until` the day on which they are back, as a machine
+    told at `away_at`. Money is in minor units.
     """
 
     channel: str
@@ -56,6 +58,8 @@ class Approach:
     sender: str | None = None
     preferred: Hours | None = None
     quiet_dates: tuple[str, ...] = ()
+    away_until: date | None = None
+    away_at: datetime | None = None
     spent_today: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -238,6 +242,20 @@ def _days(policy: Policy, approach: Approach) -> Said:
     return Said("holidays", "allowed", f"{day} is a working day")
 
 
+def _out_of_office(policy: Policy, approach: Approach) -> Said:
+    if approach.away_until is None or approach.away_at is None:
+        return Said("out_of_office", "allowed", "no machine has said that the contact is away")
+    told = calendar_of(policy, approach).local(approach.away_at).date()
+    last = told + timedelta(days=policy.out_of_office_days)
+    day = min(approach.away_until, last)
+    bound = f", of which {policy.out_of_office_days} days are waited" if day < approach.away_until else ""
+    detail = f"a machine answered on {told} that the contact is away until {approach.away_until}{bound}"
+    begins = datetime.combine(day, time(), ZoneInfo(approach.zone))
+    if approach.at >= begins:
+        return Said("out_of_office", "allowed", f"{detail}: that is over")
+    return Said("out_of_office", "deferred", detail, begins)
+
+
 def _minimum_gap(policy: Policy, approach: Approach) -> Said:
     last = max((*approach.attempts_at, *([approach.last_attempt_at] if approach.last_attempt_at else ())), default=None)
     if last is None:
@@ -289,6 +307,7 @@ _BINDING_WHAT_WE_BEGIN: tuple[tuple[str, Judge], ...] = (
     ("zone", _zone),
     ("hours", _hours),
     ("holidays", _days),
+    ("out_of_office", _out_of_office),
     ("minimum_gap", _minimum_gap),
     ("attempts_per_day", _attempts_per_day),
 )

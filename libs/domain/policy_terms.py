@@ -86,6 +86,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     minimum_gap_minutes: int = 240
     no_reply_minutes: int = 1440
     turns_without_progress: int = 6
+    out_of_office_days: int = 14
     blackout_dates: tuple[str, ...] = ()
     merge_matters: bool = True
     number_series: dict[str, str] = {}

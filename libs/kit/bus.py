@@ -240,8 +240,9 @@ class Bus:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
         client: Any = self._client
-        if client.is_connected:
-            await client.drain()
-        elif not client.is_closed:
-            await client.close()
+        if not client.is_closed:
+            # Told to close while it reconnects, nats-py raises the cancellation of its own task as if it were ours.
+            ending = client.drain() if client.is_connected else client.close()
+            for failure in filter(None, await asyncio.gather(ending, return_exceptions=True)):
+                log.debug("the connection to nats did not close well", bus=self.name, kind=type(failure).__name__)
         self._connected.clear()

@@ -76,6 +76,11 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
     def spawn(
         self,
         command: Sequence[str | Path],

@@ -2,19 +2,29 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import structlog
 import uvloop
 
 from libs.kit import garbage, log
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
+from libs.kit.failures import describe, passes
 from libs.kit.serve import DRAIN, App, serve
 from libs.kit.store import Store
+
+logger = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 2.0
+WAITS = "cannot begin yet, and tries again"
+ENDED = "ends: a person has to act"
 
 
 class SettingMissing(Exception):
@@ -64,22 +74,47 @@ def read(environment: Mapping[str, str] = os.environ) -> Process:
 def main(service: str, build: Build, drain: timedelta = DRAIN) -> None:
     """Serve `service` (as it is called at NATS; its Postgres role is `converse_<service>`) until told to end.
 
-    `drain`: how long open sockets may take to finish then.
+    `drain`: how long open sockets may take to finish then. It ends by itself only where a person has to act, with ENDED in
+    its log, the reason, and exit code 1.
     """
     log.configure()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(service, read(), build, drain))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(service, read(), build, drain))
+    except Exception as error:
+        # Before it serves it holds nobody's words: what it could not begin with may be told.
+        logger.critical(ENDED, service=service, reason=f"{type(error).__name__}: {error}", exc_info=True)
+        sys.exit(1)
 
 
 async def run(service: str, process: Process, build: Build, drain: timedelta = DRAIN) -> None:
-    """Connect, build, serve, drain."""
+    """Connect, build, serve, drain. While Postgres is away it does not begin, and asks again and again.
+
+    Raises what does not pass by itself: a setting that is missing or refused, a schema that is not there.
+    """
+    pause = FIRST_PAUSE_S
+    while True:
+        async with AsyncExitStack() as stack:
+            try:
+                app = await _built(service, process, build, stack)
+            except Exception as error:
+                if not passes(error):
+                    raise
+                logger.warning(WAITS, service=service, after_s=pause, error=describe(error))
+            else:
+                await serve([app], process.host, process.port, drain=drain)
+                return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+async def _built(service: str, process: Process, build: Build, stack: AsyncExitStack) -> App:
     role = f"converse_{service.replace('-', '_')}"
-    async with AsyncExitStack() as stack:
-        key = master_key(process.master_key)
-        store = await stack.enter_async_context(Store.open(process.database_url, master=key, role=role, name=service))
-        bus = await Bus.connect(process.nats_url, name=service)
-        stack.push_async_callback(bus.close)
-        clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
-        app = await build(Kit(process, store, bus, clock))
-        await stack.enter_async_context(garbage.collected_seldom())
-        await serve([app], process.host, process.port, drain=drain)
+    key = master_key(process.master_key)
+    store = await stack.enter_async_context(Store.open(process.database_url, master=key, role=role, name=service))
+    bus = await Bus.connect(process.nats_url, name=service)
+    stack.push_async_callback(bus.close)
+    clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
+    app = await build(Kit(process, store, bus, clock))
+    await stack.enter_async_context(garbage.collected_seldom())
+    return app

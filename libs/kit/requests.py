@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from litestar import Request
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 
 from libs.kit import postgres
+from libs.kit.failures import describe
 from libs.kit.problems import Problem
 from libs.kit.store import FactTooLarge, Overloaded, Unavailable
+
+log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain")
@@ -88,5 +92,8 @@ async def durably(work: Awaitable[R]) -> R:
     except Exception as error:
         if not (isinstance(error, Overloaded | Unavailable) or postgres.is_away(error)):
             raise
-        detail = str(error) if isinstance(error, Overloaded | Unavailable) else "Postgres is away; try again later"
+        kind = type(error).__name__
+        log.warning("a request is refused for now", error=kind, because=describe(error.__cause__ or error))
+        away = f"Postgres is away ({kind}); try again later"
+        detail = str(error) if isinstance(error, Overloaded | Unavailable) else away
         raise Problem(503, "The log cannot take this now", detail, headers={"retry-after": "1"}) from error

@@ -21,6 +21,7 @@ from opentelemetry import context
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.kit import problems, telemetry
+from libs.kit.failures import describe, passes
 from libs.kit.serve_docs import PlainPage
 
 log = structlog.get_logger(__name__)
@@ -29,12 +30,15 @@ MAX_BODY = 1024 * 1024  # bytes; an `App`'s own handlers may set `request_max_bo
 DRAIN = timedelta(seconds=20)
 LOOP_GRACE = timedelta(seconds=15)
 MAX_BACKOFF_S = 30.0
+AWAY_BACKOFF_S = 2.0
+INTERRUPTED = "a loop was interrupted and is started again"
+CRASHED = "a loop crashed and is started again"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 
 _REQUESTS = telemetry.counter("http_requests", "Requests answered.", "method", "route", "status")
 _SECONDS = telemetry.histogram("http_seconds", "Seconds until a request was answered.", "method", "route")
-_RESTARTS = telemetry.counter("loop_restarts", "Times that a loop crashed and was started again.", "app", "loop")
+_RESTARTS = telemetry.counter("loop_restarts", "Times that a loop failed and was started again.", "app", "loop")
 _RUNNING = telemetry.gauge("loop_running", "1 while a loop runs, 0 while it waits to be started again.", "app", "loop")
 
 
@@ -123,7 +127,10 @@ class Supervisor:
 
 
 async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> None:
-    """Run `loop` until it returns or is cancelled; after a crash again, after 0.2 s, 0.4 s … at most 30 s."""
+    """Run `loop` until it returns or is cancelled; after a failure again, after 0.2 s, 0.4 s … at most 30 s.
+
+    Postgres being away is no crash, and no reason to wait for long once it is back.
+    """
     backoff = first_backoff
     running = _RUNNING.labels(app, loop.name)
     with structlog.contextvars.bound_contextvars(app=app, loop=loop.name):
@@ -133,15 +140,20 @@ async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> N
             try:
                 await loop.run()
                 return
-            except Exception:
-                log.exception("a loop crashed and is started again", after_s=backoff)
+            except Exception as error:
+                if passes(error):
+                    longest = AWAY_BACKOFF_S
+                    log.warning(INTERRUPTED, after_s=backoff, error=describe(error))
+                else:
+                    longest = MAX_BACKOFF_S
+                    log.exception(CRASHED, after_s=backoff)
             finally:
                 running.set(0)
             _RESTARTS.labels(app, loop.name).inc()
             if time.monotonic() - began > MAX_BACKOFF_S:
                 backoff = first_backoff
             await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, MAX_BACKOFF_S)
+            backoff = min(backoff * 2, longest)
 
 
 def application(apps: Sequence[App], draining: Draining | None = None, *, version: str = "0.1.0") -> Litestar:

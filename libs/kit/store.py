@@ -1,6 +1,7 @@
 """The log: facts in, facts out. Appends of a process travel together; personal fields are sealed on the way in."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
@@ -29,7 +30,7 @@ from libs.kit.appends import (
 )
 from libs.kit.codec import COLUMNS, Codec, Row, Stored
 from libs.kit.crypto import CHANNEL, Keyring, Keys
-from libs.kit.lane import PATIENCE_S, Lane, Lines
+from libs.kit.lane import PATIENCE_S, PAUSE_S, Lane, Lines
 from libs.kit.listen import Listener
 from libs.kit.tenants import Tenants, UnknownTenant
 from libs.kit.unit import Unit
@@ -173,14 +174,25 @@ class Store:
         for _ in range(SEALINGS):
             keys = self.keyring.at_hand(tenant, names)
             if keys is None:
-                with asking_postgres():
-                    keys = await self.keyring.ensure(tenant, names)
+                keys = await self._made(tenant, names)
             request = seal(append, self.codec, keys)
             try:
                 return await lane.submit(request)
             except KeysLost:
                 self._renew_keys([request])
         raise Unavailable("Postgres crashes again and again; try again later")
+
+    async def _made(self, tenant: str, names: Collection[str]) -> Keys:
+        """The keys of an append, as patiently as it is written itself: one connection that dies refuses nobody."""
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                with asking_postgres():
+                    return await self.keyring.ensure(tenant, names)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(PAUSE_S)
 
     async def append_any(
         self, tenant: str, stream: str, drafts: Sequence[Draft], cause: Cause, *, consumer: str = "", first: int = 0

@@ -69,7 +69,8 @@ def postgres_url(configured_postgres_url: str | None, docker_refusal: str | None
     elif docker_refusal is None:
         from testcontainers.community.postgres import PostgresContainer
 
-        with PostgresContainer(POSTGRES_IMAGE, driver=None) as container:
+        # A whole system and a fresh one beside it hold more connections than the hundred of a plain server.
+        with PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("-c max_connections=300") as container:
             yield container.get_connection_url()
     else:
         server = PostgresServer()

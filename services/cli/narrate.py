@@ -188,6 +188,7 @@ TELLERS: dict[type[Event], Teller] = {
     person.LineLeftOut: lambda event: event.reason,
     reach.PersonConfirmed: lambda event: f"on {event.channel}, in the words {quoted(event.evidence)}",
     reach.PersonDenied: lambda event: f"somebody else on {event.channel}: {quoted(event.evidence)}",
+    reach.AwayTold: lambda event: f"until {event.until}: {quoted(event.evidence)}",
     reach.ConfirmationVoided: lambda event: f"on {event.channel}: {event.reason}",
     conversation.DraftDropped: lambda event: event.reason,
     conversation.ProcessMoved: _moved,

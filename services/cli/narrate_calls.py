@@ -20,7 +20,7 @@ def money(costs: Mapping[str, Cost]) -> str:
     return ", ".join(f"{name} {cost.micros / 1_000_000:.4f} {cost.currency}" for name, cost in costs.items())
 
 
-def _requested(event: call.CallRequested) -> str:
+def _requested(event: call.CallRequested | call.CallTaken) -> str:
     first = "who it is comes first; " if event.identifies else ""
     return f"{first}{quoted(event.opening)}"
 
@@ -32,8 +32,13 @@ def _turn(event: call.TurnTaken | phone.Talked) -> str:
 
 
 def _tool(event: call.ToolCalled) -> str:
-    known = {name: value for name, value in event.inputs.items() if value not in (None, "", {}, [])}
-    return f"{event.tool} {known}"
+    return f"{event.tool} {_given(event.inputs)}"
+
+
+def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a tool's input says something."""
+    given = {name: _given(value) if isinstance(value, Mapping) else value for name, value in inputs.items()}
+    return {name: value for name, value in given.items() if value not in (None, "", {}, [])}
 
 
 def _guided(event: phone.CallGuided) -> str:
@@ -57,7 +62,9 @@ TELLERS: dict[type[Any], Teller] = {
     call.ToolCalled: _tool,
     call.Ended: _ended,
     call.Summarised: lambda event: quoted(event.summary),
-    call.CameIn: lambda event: f"over {event.provider} as {event.provider_ref}",
+    call.CameIn: lambda event: f"over {event.provider} as {event.provider_ref}{' and waits' if event.waits else ''}",
+    call.CallTaken: _requested,
+    call.Missed: lambda event: f"{event.reason}{', with the promise that we call' if event.promised else ''}",
     phone.RangUs: lambda event: "they are called",
     phone.Talked: lambda event: f"turn {event.turn} is part of the conversation",
     phone.CallAsked: lambda event: f"{event.tool}, number {event.number}",

@@ -251,6 +251,9 @@ def approach_of(
     patterns = door.test_recipients if door else ()
     entry = story.contact.entry(channel)
     preferred, quiet_dates = wished(story)
+    away = story.reach.away
+    if away is not None and heard is not None and heard[1] > away.at:
+        away = None  # they are back sooner, or read their messages where they are
     return policy.Approach(
         channel=channel,
         at=story.now,
@@ -275,6 +278,8 @@ def approach_of(
         sender=door.sender if door else None,
         preferred=preferred,
         quiet_dates=quiet_dates,
+        away_until=away.until if away else None,
+        away_at=away.at if away else None,
         spent_today=story.known.spent_today,
     )
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.call import CallRequested
 from events.phone import CallGuided
 from events.values import Skipped
@@ -41,6 +43,18 @@ ALL_SAID = (
 )
 STOPPED = "They want to hear nothing more from us: they hear that it is noted, then come goodbye and end_call."
 STRANGER = "It was somebody else: they hear a word of regret for the trouble, then come goodbye and end_call."
+CALLED = (
+    "They called us: what they want is heard and answered first. Then, where it is not what they called about anyway:"
+)
+"""Comes before what a step would say to somebody whom we have called."""
+NOTHING_OPEN = (
+    "They called us, and nothing is open with them that you know of: hear what it is about, say that a colleague calls them "
+    "back about it, and answer nothing that you do not know. Then come thanks, goodbye and end_call."
+)
+ANSWERS_ONLY = (
+    "They had asked us to contact them no more, and call us now. What they ask is answered, and nothing else: remind them of "
+    "nothing, offer no call and no message. Then come thanks, goodbye and end_call."
+)
 COLLEAGUE = "A colleague goes on with this: they hear that somebody will get in touch, then come goodbye and end_call."
 
 
@@ -119,7 +133,7 @@ def guide(story: Story) -> None:
         for number, intent in phone.waiting.items()
         if number not in answers and intent is not None and intent not in story.conversation.awaited
     }
-    told = _in(story, phone)
+    told = begun(story, phone)
     if not answers and not later and not story.spoken and told == phone.told:
         return
     instructions = "\n".join([*(f"Say this now: {text}" for text in story.spoken), told.instructions])
@@ -163,10 +177,11 @@ def _opening(story: Story, matter: Matter, way: Way, step: Say | Generate) -> st
     return render_strict(words, story.names(matter))
 
 
-def _in(story: Story, phone: Phone) -> Guidance:
-    """What the call that is on goes on with, as things stand."""
+def begun(story: Story, phone: Phone) -> Guidance:
+    """What a call that is on, or just begins, goes on with, as things stand."""
     matter = story.conversation.matters.get(phone.matter or "")
-    if story.known.consent.stopped or story.conversation.status == "closed":
+    stopped = story.known.consent.stopped and not phone.answers_only
+    if stopped or story.conversation.status == "closed":
         return Guidance(instructions=STOPPED, ends=True)
     if phone.denied:
         return Guidance(instructions=STRANGER, ends=True)
@@ -174,7 +189,14 @@ def _in(story: Story, phone: Phone) -> Guidance:
         return _identifying(story)
     if story.conversation.status == "with_operator" or story.conversation.silenced:
         return Guidance(instructions=COLLEAGUE, ends=True)
-    return _guidance(story, matter)
+    told = _guidance(story, matter)
+    if phone.answers_only:
+        return replace(
+            told, instructions=f"{ANSWERS_ONLY}\n{told.instructions}" if matter else ANSWERS_ONLY, channels=()
+        )
+    if not phone.came_in:
+        return told
+    return replace(told, instructions=f"{CALLED}\n{told.instructions}" if matter else NOTHING_OPEN)
 
 
 def _identifying(story: Story) -> Guidance:

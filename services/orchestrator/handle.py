@@ -22,6 +22,7 @@ from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
 from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
+from services.orchestrator.callers import Callers, is_call
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
@@ -41,6 +42,7 @@ class Orchestrator:
         self._senders = Senders(gather, shell)
         self._telling = Telling(gather, shell)
         self._operators = Operators(gather, self._telling)
+        self._callers = Callers(gather, shell, self._senders, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
         """Which handler hears which fact."""
@@ -74,7 +76,6 @@ class Orchestrator:
             message.Failed: self.on_message,
             message.Bounced: self.on_message,
             message.Priced: self.on_priced,
-            call.CameIn: self.on_came_in,
             call.Answered: self.on_call,
             call.TurnTaken: self.on_call,
             call.ToolCalled: self.on_call,
@@ -82,6 +83,7 @@ class Orchestrator:
             call.Rejected: self.on_call,
             call.Withheld: self.on_call,
             timer.Fired: self.on_timer_fired,
+            **self._callers.handlers(),
             **self._operators.handlers(),
         }
 
@@ -160,7 +162,9 @@ class Orchestrator:
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
             decide.take_up(story, followup_id, follows)
         rows.append(index.contact_is_known(world.tenant, contact_id))
-        rows += await self._senders.hear(world, story, messages, follows)
+        written = [stream for stream in messages if not is_call(stream)]
+        rows += await self._senders.hear(world, story, written, follows)
+        rows += await self._callers.hear(world, story, filter(is_call, messages), follows)
         return self._telling.told(world, [story], rows, ended)
 
     async def on_contact_not_found(self, fact: Recorded[contact.NotFound], world: World) -> Decision | None:
@@ -296,16 +300,6 @@ class Orchestrator:
     async def on_priced(self, fact: Recorded[message.Priced], world: World) -> Decision | None:
         """The provider's own price replaces what was reckoned."""
         return self._telling.decision(world, [], await self._gather.spent(world, fact.subject_id, fact.event.cost))
-
-    async def on_came_in(self, fact: Recorded[call.CameIn], world: World) -> Decision | None:
-        """Somebody called us: who is known by the number is called."""
-        event = fact.event
-        contact_id = await self._senders.by_address(world, "voice", [event.digest])
-        if contact_id is None or await erasing.is_erased(world, contact_id):
-            return None
-        story, follows = await self._gather.story_of_contact(world, contact_id, [])
-        on_call.rang(story, fact.subject_id, event, follows)
-        return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
 
     async def on_call(self, fact: Recorded[Any], world: World) -> Decision | None:
         """What happens in a call, or comes of it."""

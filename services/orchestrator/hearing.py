@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from events import inbound
 from events.consent import Given, Withdrawn
 from events.conversation import AttachmentsRead, AutomaticHeard, ContactSaid, Escalated
-from events.reach import AddressWorks
+from events.reach import AddressWorks, AwayTold
+from libs.domain.away import returns
 from libs.domain.lines import Line
 from libs.domain.stopwords import is_start, is_stop, stop_words
 from services.orchestrator import person, stopping, threads, turns
@@ -154,7 +156,8 @@ def _line(story: Story, stream: str) -> Line | None:
 
 
 def _note_automatic(story: Story, said: inbound.Received, stream: str) -> None:
-    """A machine's mail is part of the conversation that is open, and moves nothing in it."""
+    """A machine's mail is part of the conversation that is open, and moves nothing in it but the day of the next attempt."""
+    _note_absence(story, said, stream)
     if said.automatic is None or not story.conversation.open:
         return
     story.tell(
@@ -167,5 +170,25 @@ def _note_automatic(story: Story, said: inbound.Received, stream: str) -> None:
             subject=said.subject,
             provider_ref=said.provider_ref,
             matter=threads.matter_of(story.conversation, said),
+        )
+    )
+
+
+def _note_absence(story: Story, said: inbound.Received, stream: str) -> None:
+    """Somebody who is away is not approached before they are back, on no channel."""
+    if said.automatic not in ("out_of_office", "auto_reply"):
+        return
+    today = story.now.astimezone(ZoneInfo(story.zone)).date()
+    back = returns(said.text, today) or returns(said.subject or "", today)
+    if back is None:
+        return
+    story.tell_reach(
+        AwayTold(
+            contact_id=story.contact.id,
+            channel=said.channel,
+            inbound=stream,
+            until=back.day,
+            evidence=back.words,
+            at=story.now,
         )
     )

@@ -16,7 +16,7 @@ from libs.domain.lines import Sent
 from libs.domain.matter import Matter
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
-from services.orchestrator import call_tools, calling, focus, hearing, process, turns
+from services.orchestrator import call_tools, focus, hearing, process, taking, turns
 from services.orchestrator.outcomes import ACCOUNT_PATIENCE, GATEWAY_PATIENCE
 from services.orchestrator.story import Story
 
@@ -46,24 +46,13 @@ def hear(story: Story, call_id: str, event: Event) -> None:
             return
 
 
-def rang(story: Story, call_id: str, event: call.CameIn, follows: str | None) -> None:
-    """The contact called us: they are called about what is spoken of, unless we are on the phone with them already."""
-    story.open(follows)
-    story.tell(RangUs(call=call_id, at=event.at, sender=event.caller))
-    matter = next(iter(focus.in_focus(story)), None)
-    if story.conversation.status != "open" or matter is None:
-        story.tell(Escalated(reason="the contact called us, and no matter is open with them"))
-    elif not story.known.consent.stopped:
-        calling.return_call(story, matter)
-
-
 def costs(event: Event) -> Mapping[str, Cost]:
     """What a call has cost, by component."""
     return event.costs if isinstance(event, call.Ended) else {}
 
 
 def _begun(story: Story, phone: Phone) -> None:
-    if phone.live:
+    if phone.live and not phone.came_in:
         return
     story.tell(CallBegun(call=phone.call))
     if not phone.identifies:
@@ -118,6 +107,10 @@ def _over(
         )
     if not story.conversation.open:
         return
+    if phone.came_in:
+        _they_called(story, phone, outcome, reason)
+        turns.understand(story)
+        return
     matter = story.conversation.matters.get(phone.matter or "")
     if matter is not None and matter.settled is None:
         if outcome == "talked":
@@ -125,6 +118,21 @@ def _over(
         else:
             _not_reached(story, phone, matter, outcome, scope, sent)
     turns.understand(story)
+
+
+def _they_called(story: Story, phone: Phone, outcome: CallOutcome, reason: str) -> None:
+    """A call of theirs is over. Nothing was begun by it; what it was about goes on, and who was cut off is called."""
+    matter = story.conversation.matters.get(phone.matter or "")
+    if reason == "failed" or phone.turns == 0:
+        story.tell(RangUs(call=phone.call, at=story.now, sender=phone.to))
+        taking.call_back(story)
+    elif phone.matter is None and outcome == "talked":
+        story.tell(Escalated(reason="the contact called us, and no matter was open with them"))
+    elif matter is not None and matter.settled is None:
+        if outcome == "talked":
+            _goes_on(story, phone, matter)
+        elif not matter.asked:
+            process.resume(story, matter.id)
 
 
 def _goes_on(story: Story, phone: Phone, matter: Matter) -> None:

@@ -29,6 +29,7 @@ _DESCRIBED = re.compile(
 )
 _WORDS = {"words", "evidence", "quote", "quotes", "provenance", "span", "source_text"}
 _REPLY = {"text", "reply", "message", "body", "content", "answer", "response", "draft"}
+_TOLD = "extracted_info"
 _LANGUAGE = {"language", "lang", "locale", "reply_language"}
 _KINDS = (
     ("datetime", ("datetime", "time", "callback", "at")),
@@ -187,7 +188,9 @@ class Mind:
             return None if item[name] is None else _typed(item[name], schema)
         kind = schema.get("type")
         if kind == "object" or "properties" in schema:
-            return {key: self._value(key, inner, item) for key, inner in schema.get("properties", {}).items()}
+            inside = schema.get("properties", {})
+            told = self._told(inside) if name == _TOLD else item
+            return {key: self._value(key, inner, told) for key, inner in inside.items()}
         if kind == "array":
             return self._items(name, schema)
         if "enum" in schema:
@@ -195,6 +198,12 @@ class Mind:
         if kind == "boolean":
             return self._truth(name, schema)
         return self._scalar(name, schema)
+
+    def _told(self, properties: Mapping[str, Schema]) -> dict[str, str | None]:
+        """What the messages state of these facts: a value is one fact's, and what was not said is none."""
+        offers = [Offer(name, schema.get("description") or "") for name, schema in properties.items()]
+        kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
+        return dict.fromkeys(properties) | {each.name: each.value for each in facts_of(self.messages, offers, kinds)}
 
     def _items(self, name: str, schema: Schema) -> list[Any]:
         inner: Schema = schema.get("items") or {"type": "string"}

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument(
         "--webhooks", type=int, default=None, help="so many webhooks, while only gateways are killed and paused"
     )
+    parser.add_argument("--keep", action="store_true", help="keep logs and data although nothing was broken")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
@@ -35,7 +36,7 @@ def main() -> int:
     def work(watch: Watch) -> Coroutine[Any, Any, Verdict]:
         if given.webhooks is not None:
             return webhooks.run(webhooks.Plan(webhooks=given.webhooks, seed=seed), watch)
-        return run(Plan(faults=given.faults, minutes=given.minutes, seed=seed), watch)
+        return run(Plan(faults=given.faults, minutes=given.minutes, seed=seed, keep=given.keep), watch)
 
     log.configure("console", level="error", stream=sys.stderr)
     console = Console(stderr=given.json)

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.chaos.house import House, Service
+from tests.chaos.house import House
+from tests.chaos.supervised import Service
 
 SHORT_S = (0.2, 2.0)
 DOWN_S = (0.0, 2.0)
 """How long what was killed stays down."""
+DARK_S = (3.0, 6.0)
+"""How long Postgres stays away from services that begin meanwhile: importing Anthropic's SDK alone takes seconds."""
 
 OF_SERVICES = ("kill", "pause", "pause beyond a lease")
 CLAIMED = "SELECT id FROM gateways.effect WHERE state = 'claimed'"
@@ -89,6 +92,7 @@ class Faults:
             "pause": (11, self._pause),
             "pause beyond a lease": (4, self._pause_long),
             "postgres killed": (6, self._postgres_killed),
+            "started while postgres is away": (3, self._started_in_the_dark),
             "nats killed": (6, self._nats_killed),
             "nats paused": (3, self._nats_paused),
             "nats restored old": (4, self._nats_restored),
@@ -188,6 +192,21 @@ class Faults:
     # servers
 
     async def _postgres_killed(self, fault: Fault) -> bool:
+        return self._postgres_down(fault, self._chance.uniform(0, 1))
+
+    async def _started_in_the_dark(self, fault: Fault) -> bool:
+        """Services die together with Postgres, and have begun again long before it is back."""
+        if not self._postgres_down(fault, self._chance.uniform(*DARK_S)):
+            return False
+        up = [each for each in self._house.services.values() if each.state == "up"]
+        killed = self._chance.sample(up, min(2, len(up)))
+        await asyncio.gather(*(each.kill() for each in killed))
+        for service in killed:
+            service.start()
+        fault.target = " and ".join(["postgres", *(each.name for each in killed)])
+        return True
+
+    def _postgres_down(self, fault: Fault, for_s: float) -> bool:
         if self._postgres.locked():
             return False
         fault.target = "postgres"
@@ -195,7 +214,7 @@ class Faults:
         async def kill_and_start() -> None:
             async with self._postgres:
                 await self._house.postgres.kill()
-                await asyncio.sleep(self._chance.uniform(0, 1))
+                await asyncio.sleep(for_s)
                 await self._house.postgres.start()
                 # What was claimed when it died is claimed still; its worker may be gone, or tells the outcome later.
                 fault.hit.update(row["id"] for row in await self._house.fetch(CLAIMED))

@@ -5,15 +5,13 @@ import base64
 import os
 import secrets
 import shutil
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import httpx
@@ -24,11 +22,11 @@ from libs.kit import bundles, http, ids, nats_config, postgres
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.embedded import NatsServer, PostgresServer
-from libs.kit.embedded_process import Child, free_port
+from libs.kit.embedded_process import free_port
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
+from tests.chaos.supervised import REPOSITORY, Service
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TENANT = "default"
 T = TypeVar("T")
 READY_S = 120.0
@@ -49,70 +47,6 @@ policy:
   minimum_gap_minutes: 0
   no_reply_minutes: 1440
 """
-
-State = Literal["down", "up", "paused"]
-
-
-@dataclass(slots=True)
-class Service:
-    """One process, started again when it ends by itself, as an orchestrator of containers would."""
-
-    name: str
-    user: str
-    command: Sequence[str]
-    port: int
-    folder: Path
-    environment: Mapping[str, str] = field(repr=False)
-    state: State = "down"
-    starts: int = 0
-    fell: int = 0
-    """How many times it ended although nobody killed it."""
-    _child: Child | None = field(repr=False, default=None)
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Spawn it; it is up before it is ready."""
-        self.starts += 1
-        self._child = Child(self.name, self.folder / f"{self.name}.{self.starts:03}.log")
-        environment = {**self.environment, "CONVERSE_PORT": str(self.port)}
-        self._child.spawn([sys.executable, "-m", *self.command], cwd=REPOSITORY, env=environment)
-        self.state = "up"
-
-    async def kill(self) -> None:
-        """SIGKILL, at whatever instruction it is."""
-        self.state = "down"
-        if self._child is not None:
-            await self._child.stop((signal.SIGKILL,))
-
-    def pause(self) -> None:
-        self.state = "paused"
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-        if self.state == "paused":
-            self.state = "up"
-
-    async def stop(self) -> None:
-        """Let it drain, as a release would."""
-        self.state = "down"
-        if self._child is not None:
-            await self._child.stop((signal.SIGTERM, signal.SIGKILL))
-
-    @property
-    def has_fallen(self) -> bool:
-        return self.state == "up" and self._child is not None and not self._child.running
-
-    def tail(self) -> str:
-        return self._child.tail() if self._child is not None else ""
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._child is not None and self._child.running:
-            with suppress(ProcessLookupError):
-                os.kill(self._child.pid, number)
 
 
 @dataclass(slots=True)
@@ -186,12 +120,15 @@ class House:
         except httpx.HTTPError:
             return False
 
+    def crashes(self) -> list[str]:
+        """Loops that failed for another reason than that Postgres was away."""
+        return [told for service in self.services.values() for told in service.crashes()]
+
     async def watch_over(self) -> None:
         """Start again whatever ended by itself, until cancelled."""
         while True:
             for service in self.services.values():
                 if service.has_fallen:
-                    service.fell += 1
                     await service.kill()  # buries it
                     service.start()
             await asyncio.sleep(0.5)

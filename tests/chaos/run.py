@@ -42,6 +42,8 @@ class Plan:
     call_timeout_s: float = 5.0
     quiet_within_s: float = 240.0
     each_kind_once: bool = True
+    keep: bool = False
+    """Whether logs and data stay although nothing was broken."""
 
 
 @dataclass(slots=True)
@@ -91,15 +93,12 @@ async def run(plan: Plan, watch: Watch = lambda scene: None) -> Verdict:
         tell("counting")
         found = await judging.judge(house, load.ledger, faults.done)
         found.violations += stuck
-        found.figures["services that ended by themselves and were started again"] = (
-            ", ".join(f"{each.name} {each.fell}" for each in house.services.values() if each.fell) or "none"
-        )
         found.figures["seconds: start, faults, settling, all"] = ", ".join(
             f"{seconds:.0f}" for seconds in (started - began, fell - started, settled - fell, time.monotonic() - began)
         )
         found.figures["matters that a person had, settled by the ERP's own word"] = len(load.woken)
         count_faults(found, faults.done)
-    if found.passed:
+    if found.passed and not plan.keep:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     else:
         found.notes.append(f"the logs and data are kept in {folder}")

@@ -109,7 +109,19 @@ async def judge(house: House, sent: Ledger, faults: Sequence[Fault], *, settled:
         await _followups(house, verdict, sent)
     await _provider(house, verdict, faults)
     await _erp(house, verdict)
+    await _services(house, verdict)
     return verdict
+
+
+async def _services(house: House, verdict: Verdict) -> None:
+    """Nothing here needs a person: whatever ends or crashes by itself should have waited or stepped down instead."""
+    falls = [fall for service in house.services.values() for fall in service.falls]
+    stopped = [fall for fall in falls if fall.for_a_person]
+    ended = [fall for fall in falls if not fall.for_a_person]
+    verdict.must_be("services that ended by themselves", len(ended), why=ended)
+    verdict.must_be("services that ended because a person has to act", len(stopped), why=stopped)
+    crashes = await asyncio.to_thread(house.crashes)
+    verdict.must_be("loops that crashed", len(crashes), why=crashes)
 
 
 async def _facts(house: House, verdict: Verdict, sent: Ledger) -> None:

@@ -18,7 +18,7 @@ from tests.chaos import verdict as judging
 from tests.chaos import webhooks
 from tests.chaos.run import Plan, run
 
-SHORT = Plan(faults=12, seed=20, every_s=1.0, matters_per_second=1.5, call_timeout_s=3.0, quiet_within_s=60.0)
+SHORT = Plan(faults=13, seed=20, every_s=1.0, matters_per_second=1.5, call_timeout_s=3.0, quiet_within_s=60.0)
 SHORT_TALK = webhooks.Plan(
     webhooks=150, seed=20, every_s=1.5, contacts_per_second=3.0, call_timeout_s=3.0, quiet_within_s=90.0
 )
@@ -29,7 +29,7 @@ SHORT_TALK = webhooks.Plan(
 async def test_nothing_is_lost_or_doubled_when_everything_fails_once():
     verdict = await run(SHORT)
     assert verdict.violations == []
-    assert verdict.figures["faults"] == 12
+    assert verdict.figures["faults"] == 13
     assert verdict.figures["events accepted (202)"] > 5
 
 

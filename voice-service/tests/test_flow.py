@@ -54,7 +54,7 @@ async def test_who_calls_back_is_a_fact_that_names_the_conversation(voice: Voice
     intent = await voice.call()
     await voice.until(intent, Ended)
     for caller in (PRIYA_PHONE, "+919811111111"):
-        await voice.control("POST", "/exotel/incoming", {"caller": caller})
+        await voice.control("POST", f"/phones/{caller}/call")
 
     async def came_in() -> list[CameIn]:
         facts = await voice.store.read_log(0, 0, 1000)

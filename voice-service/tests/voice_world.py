@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from events.base import Cause, Draft, Event, Recorded
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken, CameIn
 from events.values import PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
@@ -18,6 +18,7 @@ from libs.kit.bundles import publish
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
+from voice_service.settings import SANDBOX_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
 CONVERSATION = "conversation-1"
@@ -102,9 +103,40 @@ class Voice:
         answer.raise_for_status()
         return answer.json()
 
+    async def calls_us(self, caller: str = PRIYA_PHONE) -> tuple[str, Recorded[CameIn]]:
+        """Somebody calls us over the flow that has our applet: Exotel's id, and the fact that they did."""
+        url = f"{self.origin}/api/v1/voice/flow/{TENANT}/{SANDBOX_SECRET}"
+        await self.control("PUT", "/exotel/flow", {"url": url})
+        await until(self._has_lines)
+        sid: str = (await self.control("POST", f"/phones/{caller}/call"))["sid"]
+
+        async def came() -> list[Recorded[Any]]:
+            facts = await self.store.read_log(0, 0, 1000)
+            return [fact for fact in facts if isinstance(fact.event, CameIn) and fact.event.provider_ref == sid]
+
+        [fact] = await until(came)
+        return sid, fact
+
+    async def _has_lines(self) -> bool:
+        """A process has beaten, so that its row is no longer the one that it began with."""
+        return bool(await self.store.pool.fetchval("SELECT count(*) FROM voice.worker WHERE ctid <> '(0,1)'"))
+
+    async def takes(self, came: Recorded[CameIn], **changed: Any) -> None:
+        """The orchestrator takes a call that came in: its conversation goes on in it."""
+        given: dict[str, Any] = {
+            "opening": "Namaste Priya ji, boliye, main aapki kya madad kar sakti hoon?",
+            "instructions": "They called us. Ask when they will pay the invoice.",
+            "intents": {"promise_to_pay": "will pay by a date"},
+            "context": {"invoice_number": INVOICE, "contact_name": "Priya Sharma"},
+            "language": "hi-Latn",
+        }
+        taken = CallTaken(call=came.subject_id, caller=came.event.caller, at=self.clock.now(), **(given | changed))
+        await self.happens(taken)
+
     async def told(self, intent: Recorded[Any], kind: type[T]) -> list[T]:
-        """The facts of a kind about a call, in order."""
-        facts = await self.store.read_stream(TENANT, f"call-{intent.id}")
+        """The facts of a kind about a call (by what asked for it, or by its coming in), in order."""
+        id_ = intent.subject_id if isinstance(intent.event, CameIn) else intent.id
+        facts = await self.store.read_stream(TENANT, f"call-{id_}")
         return [fact.event for fact in facts if isinstance(fact.event, kind)]
 
     async def until(self, intent: Recorded[Any], kind: type[T], number: int = 1, *, seconds: float = 40) -> list[T]:

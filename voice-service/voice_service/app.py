@@ -87,6 +87,7 @@ async def build(
         store, lambda: worker.id, lambda: calls.measures.tenants | calls.tenants, partial(shown, calls, worker.name)
     )
     desk = Desk(settings, store, bundles, clock, calls, facts, worker, shared, guides, recordings)
+    flow = Flow(settings, store, bundles, clock, worker, shared)
     elsewhere = Elsewhere(store, bundles, clock, facts, Brain(settings, clock, shared))
     lines = carriers(settings, client, clock, worker.name, desk.told, desk.talks)
     dialler = Dialler(settings, bundles, clock, lines, worker, shared, ring_seconds)
@@ -135,7 +136,7 @@ async def build(
     return App(
         name=NAME,
         routes=[
-            *routes(desk.door, desk.told, desk.talks, elsewhere, Flow(store, clock, worker), auth, clock),
+            *routes(desk.door, desk.told, desk.talks, elsewhere, flow, auth, clock),
             *reads.routes(siblings, recordings, bundles, auth),
         ],
         loops=[

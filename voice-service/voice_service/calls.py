@@ -13,11 +13,11 @@ from events import call as facts_of_calls
 from events.base import Event, Recorded
 from events.call import (
     Answered,
-    CallRequested,
     DigitsPressed,
     Ended,
     EndReason,
     ProviderSwitched,
+    Talk,
     ToolCalled,
     TurnTaken,
 )
@@ -59,7 +59,7 @@ class Call:
     """One conversation. Facts go through a queue, so that the talk never waits for the log."""
 
     def __init__(
-        self, facts: Facts, known: Known, intent: Recorded[CallRequested], bundle: Bundle, ref: str, calls: "Calls"
+        self, facts: Facts, known: Known, intent: Recorded[Talk], bundle: Bundle, ref: str, calls: "Calls"
     ) -> None:
         told = bundle.settings.voice
         self.known = known

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from events.call import CallRequested, Ended
 from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles, NothingPublished
@@ -19,6 +20,7 @@ from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, known
 from voice_service.guides import Guides
 from voice_service.leases import Held, Worker
+from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
 from voice_service.settings import ChannelOff, Door, Settings
@@ -60,6 +62,7 @@ class Desk:
         self._shared = shared
         self._guides = guides
         self._recordings = recordings
+        self._lobby = Lobby(store, facts, worker)
 
     async def door(self, tenant: str) -> Door:
         """A tenant's providers. Raises Problem 404 where the channel is off."""
@@ -88,6 +91,8 @@ class Desk:
         so that a second stream is none of its. Without a line for them they may be tried again.
         """
         row = await self._row(tenant, media.call, media.ref)
+        if row is None and isinstance(media, Caller):
+            row = await self._waited(tenant, media)
         if row is None:
             await media.refuse("unknown_call")
             return
@@ -99,6 +104,13 @@ class Desk:
         if not self._worker.has_line_for(id_):
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await media.refuse("no_line")
+            return
+        if isinstance(intent.event, CallRequested) and await self._worker.talks_with(tenant, row["contact"], id_):
+            log.info("a call of ours gives way: the contact is on another one with us", call=str(id_))
+            self._worker.leaves(id_)
+            end = Ended(conversation=row["conversation"], reason="withdrawn", seconds=0)
+            await self._facts.tell(known(tenant, row), "ended", end)
+            await media.hang_up()
             return
         call = Call(self._facts, known(tenant, row), intent, bundle, media.ref, self._calls)  # type: ignore[arg-type] # by its row
         if not await self._worker.holds(id_, Held(tenant=tenant, used=call.used, hang_up=media.hang_up)):
@@ -130,9 +142,34 @@ class Desk:
             self._guides.leave(id_)
             self._worker.frees(id_)
 
+    async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
+        """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""
+        id_ = _id(caller.call)
+        if id_ is None or not await self._lobby.comes(tenant, id_):
+            return None
+        if not self._worker.has_line_for(id_):
+            await self._lobby.missed(tenant, id_, "no_line")
+            await caller.refuse("no_line")
+            return None
+        bundle = await self._bundles.current(tenant)
+        chains = self._settings.voice(bundle, self._settings.door(bundle)).chains
+        told = bundle.settings.voice
+        self._shared.ringing(id_, chains, *lines.for_callers(told))
+
+        async def find() -> asyncpg.Record | None:
+            found: asyncpg.Record | None = await self._store.pool.fetchrow(_BY_CALL, tenant, id_)
+            return found
+
+        return await self._lobby.wait(tenant, id_, caller, self._shared.ready(id_, chains), told, find)
+
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
-        try:
-            found = await self._store.pool.fetchrow(_BY_CALL, tenant, UUID(call)) if call else None
-        except ValueError:
-            found = None
+        id_ = _id(call)
+        found = await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ else None
         return found or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

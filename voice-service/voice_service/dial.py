@@ -71,6 +71,8 @@ class Dialler:
             return Withheld(f"nobody here calls over {door.carrier}: baresip-python is not installed")
         if reason := decide.veto(intent, door, bundle, self._clock.now()):
             return Withheld(reason)
+        if await self._worker.is_calling(claim.tenant, intent.event.to):
+            return Retry("they call us at this moment", FULL_AGAIN, trouble=False)
         voice = self._settings.voice(bundle, door, lines.spoken_language(intent.event))
         elsewhere = voice.media_url
         if elsewhere is None and not self._worker.room():

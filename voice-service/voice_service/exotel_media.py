@@ -1,6 +1,8 @@
 """Exotel's media stream as the port's media: frames in, frames out, through the pure codec."""
 
+import asyncio
 import contextlib
+import time
 
 from pipecat.frames.frames import (
     AudioRawFrame,
@@ -10,7 +12,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.serializers.base_serializer import FrameSerializer
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.channels import exotel_media
 from voice_service.calls import Call
@@ -20,6 +22,10 @@ UNKNOWN_CALL = 1008
 TRY_AGAIN_LATER = 1013
 GOING_AWAY = 1001
 CLOSE: dict[NotTaken, int] = {"unknown_call": UNKNOWN_CALL, "no_line": TRY_AGAIN_LATER}
+PACE = 0.9
+"""How much faster than it plays prepared sound is sent: just under real time, as Exotel's samples do it."""
+TAIL_S = 0.8
+"""What is still on its way to their ear when the last of a sound should have been played."""
 CHUNK_10MS = exotel_media.SMALLEST // 2 * 100 // exotel_media.RATE
 """What the transport sends at once, in tens of milliseconds: Exotel's smallest chunk."""
 
@@ -51,7 +57,24 @@ class ExotelMedia:
 
     async def refuse(self, why: NotTaken) -> None:
         """Exotel tries once more where there was no line."""
-        await self._socket.close(CLOSE[why])
+        with contextlib.suppress(RuntimeError, OSError):
+            await self._socket.close(CLOSE[why])
+
+    async def left(self) -> None:
+        """Before the transport is there: until they are gone. What they say meanwhile nobody hears."""
+        with contextlib.suppress(WebSocketDisconnect):
+            while not isinstance(exotel_media.read(await self._socket.receive_text()), exotel_media.Stopped):
+                pass
+
+    async def plays(self, pcm: bytes) -> None:
+        """Before the transport is there: play a sound to them, and return when they have heard it."""
+        began, sent, chunks = time.monotonic(), 0, exotel_media.Chunks()
+        for chunk in [*chunks.add(pcm), *filter(None, [chunks.rest()])]:
+            await self._socket.send_text(exotel_media.media(self._stream, chunk))
+            sent += len(chunk)
+            ahead = sent / 2 / exotel_media.RATE * PACE - (time.monotonic() - began)
+            await asyncio.sleep(max(0.0, ahead))
+        await asyncio.sleep(max(0.0, len(pcm) / 2 / exotel_media.RATE + TAIL_S - (time.monotonic() - began)))
 
     async def hang_up(self) -> None:
         """The end of a direct stream ends the call."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from events.base import Cause, Draft, Event
+from events.call import Missed, MissedReason
 from libs.kit import ids
 from libs.kit.clock import Clock
 from libs.kit.store import Store
@@ -54,3 +55,8 @@ class Facts:
         key = f"contact-{known.contact}" if known.contact else None
         draft = Draft(decide.stream(known.call), event, key, known.contact)
         await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
+
+    async def missed(self, tenant: str, call: UUID, reason: MissedReason, *, promised: bool = False) -> None:
+        """Somebody who called us is gone: nobody has talked with them, and nobody will; this is the call's end."""
+        unknown = Known(tenant=tenant, call=call, conversation="", contact=None, correlation=call)
+        await self.tell(unknown, "ended", Missed(at=self.clock.now(), reason=reason, promised=promised))

@@ -21,6 +21,14 @@ _MOVED = """UPDATE voice.call SET provider_ref = coalesce(provider_ref, $3), sta
 WHERE tenant = $1 AND call = $2 AND state <> 'over'"""
 
 
+_TAKEN = """INSERT INTO voice.call
+    (tenant, call, conversation, version, contact, correlation, asked_at, provider_ref, digest, dialled_by, state)
+SELECT i.tenant, i.call, $3, $4, $5, $6, $7, i.provider_ref, i.digest, i.worker,
+    CASE WHEN i.over THEN 'over' ELSE 'dialled' END
+FROM voice.incoming i WHERE i.tenant = $1 AND i.call = $2 ON CONFLICT DO NOTHING"""
+_CALLED_US = "UPDATE voice.incoming SET over = true WHERE tenant = $1 AND call = $2 AND NOT over"
+
+
 class Handlers:
     """The reactor's handlers. A contact is called once at a time: the order key of an effect is the contact.
 
@@ -34,6 +42,7 @@ class Handlers:
         """Which fact goes to which handler."""
         return {
             call.CallRequested: self.on_call_requested,
+            call.CallTaken: self.on_call_taken,
             conversation.GateClosed: self.on_gate_closed,
             conversation.GateOpened: self.on_gate_opened,
             call.Dialled: self.on_dialled,
@@ -43,6 +52,7 @@ class Handlers:
             call.Ended: self.on_ended,
             call.Rejected: self.on_over,
             call.Withheld: self.on_over,
+            call.Missed: self.on_over,
             contact.Erased: self.on_erased,
         }
 
@@ -71,6 +81,12 @@ class Handlers:
         )
         return Decision(rows=[known, work])
 
+    async def on_call_taken(self, fact: Recorded[call.CallTaken], world: World) -> Decision:
+        """Somebody who called us is to be talked with: whoever has their media may begin, unless they are gone."""
+        where = fact.envelope
+        about = (fact.subject_id, where.version, where.subject, where.correlation_id, where.recorded_at)
+        return Decision(rows=[Row(_TAKEN, (fact.tenant, UUID(fact.event.call), *about))])
+
     async def on_gate_closed(self, fact: Recorded[conversation.GateClosed], world: World) -> Decision:
         return Decision(rows=[gates.close_row(LEDGER, fact, fact.event.scope, lasting=fact.event.lasting)])
 
@@ -93,8 +109,8 @@ class Handlers:
         return Decision(rows=rows)
 
     async def on_over(self, fact: Recorded[Any], world: World) -> Decision:
-        rows = [_moved(fact, "over")]
         id_ = UUID(fact.subject_id)
+        rows = [_moved(fact, "over"), Row(_CALLED_US, (fact.tenant, id_))]
         if await effect_rows.awaits_evidence(LEDGER, world.db, id_):
             rows.append(effect_rows.resolve_row(LEDGER, id_, "done"))
         return Decision(rows=rows)

@@ -33,6 +33,12 @@ _USED = """UPDATE voice.call c SET used = u.used FROM unnest($2::text[], $3::uui
 WHERE c.tenant = u.tenant AND c.call = u.call AND c.held_by = $1"""
 _END = "DELETE FROM voice.worker WHERE id = $1"
 _AWAITS = "UPDATE voice.call SET dialled_by = $3, digest = $4 WHERE tenant = $1 AND call = $2"
+_CALLS_US = """SELECT EXISTS (SELECT FROM voice.incoming
+WHERE tenant = $1 AND digest = $2 AND NOT over AND came_at > now() - interval '1 hour')"""
+_TALKS = """SELECT EXISTS (SELECT FROM voice.call c JOIN voice.worker w ON w.id = c.held_by AND w.seen_at > now() - $4::interval
+WHERE c.tenant = $1 AND c.contact = $2 AND c.call <> $3 AND c.state <> 'over')"""
+_SIBLING = """SELECT name, origin FROM voice.worker
+WHERE id <> $1 AND seen_at > now() - $2::interval AND NOT draining AND calls < lines ORDER BY lines - calls DESC, id LIMIT 1"""
 _GIVES_AWAY = "UPDATE voice.call SET elsewhere = true WHERE tenant = $1 AND call = $2"
 _HOLDS = """UPDATE voice.call SET held_by = $3, held_at = now()
 WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT elsewhere RETURNING true"""
@@ -100,14 +106,32 @@ class Worker:
 
     async def awaits(self, tenant: str, call: UUID, number: str) -> None:
         """Keep a line free for a call to `number` that is about to be dialled."""
-        self._awaited[call] = tenant
-        _LINES.set(self.taken)
+        self.keeps(tenant, call)
         digest = (await self._store.keyring.lookup(tenant, VOICE, number)).hex()
         await self._store.pool.execute(_AWAITS, tenant, call, self.id, digest)
 
     async def gives_away(self, tenant: str, call: UUID) -> None:
         """Another runtime takes the media of a call that is about to be dialled: it needs no line."""
         await self._store.pool.execute(_GIVES_AWAY, tenant, call)
+
+    def keeps(self, tenant: str, call: UUID) -> None:
+        """Keep a line for somebody who calls us and waits here."""
+        self._awaited[call] = tenant
+        _LINES.set(self.taken)
+
+    async def sibling(self) -> tuple[str, str | None] | None:
+        """Name and origin of another process that has a line; None where each has as many calls as it takes."""
+        row = await self._store.pool.fetchrow(_SIBLING, self.id, self.lease)
+        return (row["name"], row["origin"]) if row else None
+
+    async def is_calling(self, tenant: str, number: str) -> bool:
+        """Whether somebody calls us from `number` at this moment."""
+        digest = (await self._store.keyring.lookup(tenant, VOICE, number)).hex()
+        return bool(await self._store.pool.fetchval(_CALLS_US, tenant, digest))
+
+    async def talks_with(self, tenant: str, contact: str | None, but: UUID) -> bool:
+        """Whether somebody of ours is on the phone with a contact in another call than this one."""
+        return contact is not None and bool(await self._store.pool.fetchval(_TALKS, tenant, contact, but, self.lease))
 
     def frees(self, call: UUID) -> None:
         """The line is free again."""

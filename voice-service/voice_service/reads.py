@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
+from events.call import CallTaken
 from libs.config import call_costs
 from libs.config.bundle import Bundle
 from libs.domain.latency import budget_of
@@ -34,6 +35,7 @@ def shown(calls: Calls, worker: str, tenant: str) -> Told:
                 "call_id": str(call.known.call),
                 "contact_id": call.known.contact,
                 "status": "in-progress",
+                "direction": "inbound" if isinstance(call.intent.event, CallTaken) else "outbound",
                 "duration_s": call.seconds,
                 "turns": call.turns,
                 "latency": renamed(call.tracker.percentiles()),

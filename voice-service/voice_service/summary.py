@@ -12,7 +12,7 @@ from anthropic import AsyncAnthropic
 from anthropic.types import Message
 
 from events.base import Draft, Recorded
-from events.call import CallRequested, Ended, Summarised, SummaryFailed, TurnTaken
+from events.call import Ended, Summarised, SummaryFailed, Talk, TurnTaken
 from events.values import Cost
 from libs.config import call_costs
 from libs.config.bundle import Bundle
@@ -117,13 +117,13 @@ class Summariser:
             self._clients[key] = AsyncAnthropic(base_url=key[0], api_key=key[1], max_retries=0, timeout=ANSWER_S)
         return self._clients[key]
 
-    async def _asked(self, claim: Claim, ended: Recorded[Ended]) -> CallRequested | None:
+    async def _asked(self, claim: Claim, ended: Recorded[Ended]) -> Talk | None:
         row = await self._store.pool.fetchrow(_INTENT, claim.tenant, UUID(ended.subject_id))
         if row is None:
             return None
         stream = f"conversation-{row['conversation']}"
         [intent, *_] = await self._store.read_stream(claim.tenant, stream, row["version"] - 1)
-        return intent.event if isinstance(intent.event, CallRequested) else None
+        return intent.event if isinstance(intent.event, Talk) else None
 
     def _cost(self, bundle: Bundle, model: str, answers: Sequence[Message]) -> Cost | None:
         tokens: dict[tuple[str, str], int] = {}

@@ -11,7 +11,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.anthropic.llm import AnthropicLLMService
 from pipecat.services.llm_service import FunctionCallParams
 
-from events.call import CallRequested
+from events.call import Talk
 from events.phone import CallGuided
 from libs.llm import calls as prompts
 from voice_service.calls import Call
@@ -24,7 +24,7 @@ PATIENCE_S = 1.5
 """How long the contact may wait for that: a held breath, not a silence."""
 
 
-def schemas(told: CallRequested | CallGuided) -> ToolsSchema:
+def schemas(told: Talk | CallGuided) -> ToolsSchema:
     """The tools of a call, as Claude is told them."""
     tools = prompts.tools(told.intents, told.channels, told.tools)
     return ToolsSchema(standard_tools=[FunctionSchema(**each) for each in tools])

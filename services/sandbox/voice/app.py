@@ -72,5 +72,5 @@ class Telephony:
             synthesis_http.controls("elevenlabs", self.elevenlabs),
             exotel_http.api(self.calls),
             exotel_http.controls(self.calls, self.network),
-            phone_http.controls(self.phones),
+            phone_http.controls(self.phones, lambda caller: self.calls.incoming(caller).sid),
         ]

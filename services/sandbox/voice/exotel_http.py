@@ -34,12 +34,6 @@ class FlowUrl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
 
 
-class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who calls, E.164."""
-
-    caller: str
-
-
 class ShownCall(msgspec.Struct, kw_only=True):
     """A call as the emulator saw it; times of the moments are seconds since it was answered."""
 
@@ -171,11 +165,6 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
         calls.settings = msgspec.structs.replace(calls.settings, flow_stream_url=data.url)
         return data
 
-    @post("/incoming", status_code=200, sync_to_thread=False)
-    def incoming(data: JSONBody[Incoming]) -> ShownCall:
-        """Somebody calls us."""
-        return _shown(calls.incoming(data.caller))
-
     @get("/callbacks", sync_to_thread=False)
     def callbacks() -> list[Callback]:
         """Status callbacks with attempts and last answer (0: none)."""
@@ -189,7 +178,7 @@ def controls(calls: ExotelCalls, network: ExotelNetwork) -> Router:
 
     return Router(
         "/_sandbox/exotel",
-        route_handlers=[all_calls, one, over, recording, timeline, hang_up, speed, flow, incoming, callbacks, faults],
+        route_handlers=[all_calls, one, over, recording, timeline, hang_up, speed, flow, callbacks, faults],
         include_in_schema=False,
     )
 

@@ -88,7 +88,7 @@ class ExotelNetwork:
             call.status = "failed"
             call.problems.append("no media WebSocket")
             return
-        call.talker = Talker(self._calls.phones, call.contact)
+        call.talker = Talker(self._calls.phones, call.contact, calls=call.incoming)
         call.moments = call.talker.moments
         if not await Stream(call, call.talker, url, settings).run():
             call.status = "failed"

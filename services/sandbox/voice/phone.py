@@ -74,9 +74,9 @@ class Phones:
 
 
 class Talker:
-    """One person in one call. The line asks every 100 ms for what they say, and brings what they hear."""
+    """One person in one call, who `calls` or is called. The line asks every 100 ms for what they say, and brings what they hear."""
 
-    def __init__(self, phones: Phones, number: str) -> None:
+    def __init__(self, phones: Phones, number: str, *, calls: bool = False) -> None:
         self.number = number
         self.phone = phones.phone(number)
         self.moments: list[Moment] = []
@@ -85,7 +85,10 @@ class Talker:
         self.gone = False
         """Whether they have hung up."""
         self._phones = phones
+        self._answers = calls or self.phone.fate == "answers"
         self._acts = VOICEMAIL if self.phone.fate == "voicemail" else self.phone.acts
+        if calls:  # whoever calls speaks for themselves, whatever becomes of calls to them
+            self._acts = self.phone.acts if self.phone.calling is None else self.phone.calling
         self._ear = Hearing(phones.agents_words)
         self._now = 0.0
         self._done: set[int] = set()
@@ -157,7 +160,7 @@ class Talker:
         text = " ".join(word.text for word in self._ear.words)
         self._ear.forget()
         self.heard.append(text)
-        if not self._begin("heard", text) and not self.phone.deaf and self.phone.fate == "answers":
+        if not self._begin("heard", text) and not self.phone.deaf and self._answers:
             self._steps += [Step(say=each) for each in self._phones.answer(self.number, text)]
 
     def _occasions(self) -> None:

@@ -1,9 +1,10 @@
 """The controls of people's phones, under `/_sandbox/phones`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, put
+from litestar import Request, Response, Router, post, put
 from litestar.exceptions import ValidationException
 from litestar.params import FromPath
 from ruamel.yaml import YAML
@@ -13,8 +14,8 @@ from services.sandbox.voice.phone import Phones
 from services.sandbox.voice.phone_script import Phone
 
 
-def controls(phones: Phones) -> Router:
-    """How people answer their phones."""
+def controls(phones: Phones, dial: Callable[[str], str]) -> Router:
+    """How people answer their phones, and that they call; `dial` makes a number call us and gives Exotel's id of the call."""
 
     @put("/{number:str}")
     async def script(number: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -26,7 +27,12 @@ def controls(phones: Phones) -> Router:
             raise ValidationException(str(error)) from error
         return Response(msgspec.json.encode(phone), media_type="application/json")
 
-    return Router("/_sandbox/phones", route_handlers=[script], include_in_schema=False)
+    @post("/{number:str}/call", status_code=200, sync_to_thread=False)
+    def call(number: FromPath[str]) -> dict[str, str]:
+        """A person calls us: the exophone's flow answers. `sid` names the call, at `/_sandbox/exotel/calls/{sid}`."""
+        return {"sid": dial(number)}
+
+    return Router("/_sandbox/phones", route_handlers=[script, call], include_in_schema=False)
 
 
 def read(text: str) -> Phone:

@@ -39,12 +39,14 @@ class Phone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Somebody's phone, and how they talk into it; where no act fits, they say what they would write (contact_script.py).
 
     `patience_seconds` is the silence after which they take the agent's turn for over. `deaf`: they say nothing but acts.
+    `calling` are their acts where it is they who call us; without them they talk as they do when they are called.
     """
 
     fate: Fate = "answers"
     rings_seconds: float = 1.0
     patience_seconds: float = 0.8
     acts: tuple[Act, ...] = (Act(on="answered", do=(Step(wait=0.4, say="Hello?"),)),)
+    calling: tuple[Act, ...] | None = None
     deaf: bool = False
     hangs_up_after: float | None = None
     """Seconds of silence on both sides after which they give up."""
@@ -64,7 +66,7 @@ VOICEMAIL = (
 
 def checked(phone: Phone) -> Phone:
     """The same. Raises ValueError for an expression that cannot be compiled."""
-    for act in phone.acts:
+    for act in (*phone.acts, *(phone.calling or ())):
         try:
             re.compile(act.when or "")
         except re.error as error:

@@ -87,6 +87,7 @@ def test_at_noon_with_consent_it_is_allowed_and_every_rule_says_so():
             "zone",
             "hours",
             "holidays",
+            "out_of_office",
             "minimum_gap",
             "attempts_per_day",
             "money_per_day",
@@ -202,6 +203,7 @@ def test_an_answer_within_a_day_is_exempt_from_hours_gap_and_attempts():
         "zone",
         "hours",
         "holidays",
+        "out_of_office",
         "minimum_gap",
         "attempts_per_day",
     }

@@ -7,16 +7,28 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
 import websockets
 from litestar import WebSocket, get, post, websocket
 from litestar.params import FromPath, JSONBody
+from structlog.testing import capture_logs
 
 from libs.kit import telemetry
 from libs.kit.problems import Problem
-from libs.kit.serve import App, Draining, DrainingServer, Loop, application, keep_running, serve
+from libs.kit.serve import (
+    CRASHED,
+    INTERRUPTED,
+    App,
+    Draining,
+    DrainingServer,
+    Loop,
+    application,
+    keep_running,
+    serve,
+)
 
 
 class Promise(msgspec.Struct):
@@ -182,17 +194,18 @@ async def test_a_request_goes_on_with_its_callers_trace():
         assert (await client.get("/trace", headers={"traceparent": "nonsense"})).json() == {"traceparent": None}
 
 
-async def test_a_crashed_loop_is_started_again_and_ends_when_it_returns():
-    runs = 0
+async def test_a_failed_loop_is_started_again_and_ends_when_it_returns():
+    failures: list[Exception] = [KeyError("a bug"), asyncpg.CannotConnectNowError("starting up"), ConnectionError()]
+    told = [CRASHED, INTERRUPTED, INTERRUPTED]
 
     async def fragile() -> None:
-        nonlocal runs
-        runs += 1
-        if runs < 3:
-            raise ConnectionError("away")
+        if failures:
+            raise failures.pop(0)
 
-    await keep_running("shop", Loop("fragile", fragile), first_backoff=0.001)
-    assert runs == 3
+    with capture_logs() as logs:
+        await keep_running("shop", Loop("fragile", fragile), first_backoff=0.001)
+    assert failures == []
+    assert [entry["event"] for entry in logs] == told
 
 
 async def test_a_cancelled_loop_finishes_what_it_began():

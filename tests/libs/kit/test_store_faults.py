@@ -110,6 +110,18 @@ async def test_an_append_that_was_written_but_not_answered_is_found_by_its_id(da
             assert await contiguous(store.pool)
 
 
+async def test_an_append_whose_keys_were_asked_for_over_a_dying_connection_is_written(database: str):
+    parts = urlsplit(database)
+    async with Cable("127.0.0.1", parts.port or 5432).laid() as cable:
+        through = database.replace(f":{parts.port}", f":{cable.port}")
+        async with Store.open(through, master=MASTER, categories=[PARCEL]) as store:
+            cable.cut_before_answer_to = b"keys.data_key"
+            done = await store.append(TENANT, "parcel-1", 0, [sent("parcel-1")], cause())
+            assert cable.cuts == 1
+            assert (done.pos, done.version) == (1, 1)
+            assert len(await store.read_stream(TENANT, "parcel-1")) == 1
+
+
 async def test_a_unit_whose_commit_was_not_answered_says_so_and_leaves_its_watermark(database: str):
     parts = urlsplit(database)
     async with Cable("127.0.0.1", parts.port or 5432).laid() as cable:

@@ -4,11 +4,11 @@ from typing import Any
 
 from events import call
 from events.base import Event
-from events.call import CallRequested
+from events.call import CallRequested, CallTaken
 from events.contact import Address, Profile
 from events.phone import CallGuided, CallOver
 from libs.testkit.nouns import MORNING, PRIYA_PHONE
-from services.orchestrator import on_call
+from services.orchestrator import on_call, taking
 from services.orchestrator.story import Door
 from tests.services.orchestrator.scene import CONVERSATION, OVERDUE, Scene
 
@@ -30,6 +30,7 @@ class Phoned(Scene):
         self.doors = {"whatsapp": Door("sandbox"), "voice": Door("sandbox", sender=SERVICE_NUMBER)}
         self._tools = 0
         self._turns = 0
+        self.came: call.CameIn
 
     @property
     def asked(self) -> CallRequested:
@@ -55,9 +56,22 @@ class Phoned(Scene):
         self.reports("confirms_person", "Haan ji, boliye")
         return self
 
-    def happens(self, event: Event) -> list[Any]:
-        """The voice service tells something of the newest call."""
-        id_ = self.asked.call
+    def calls_us(self, name: str = "in-1", *, waits: bool = True, caller: str = PRIYA_PHONE) -> list[Any]:
+        """Somebody calls us from her number."""
+        came = self.came = call.CameIn(
+            caller=caller, digest="d", provider="exotel", provider_ref=name, at=self.now, waits=waits
+        )
+        self._tools = self._turns = 0
+        return self.tells(lambda story: (taking.take if waits else taking.rang)(story, name, came, None))
+
+    def gives_up(self, reason: str = "not_found", name: str = "in-1") -> list[Any]:
+        """She is gone before anybody talked with her."""
+        return self.tells(lambda story: taking.missed(story, name, self.came, reason, None))
+
+    def happens(self, event: Event, call_id: str | None = None) -> list[Any]:
+        """The voice service tells something of the newest call, or of the one that is meant."""
+        newest = next(each for each in reversed(self.told) if isinstance(each, CallRequested | CallTaken))
+        id_ = call_id or newest.call
         return self.tells(lambda story: on_call.hear(story, id_, event))
 
     def picks_up(self) -> list[Any]:

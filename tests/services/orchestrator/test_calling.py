@@ -18,7 +18,6 @@ from events.followup import AttemptStarted, AttemptUnanswered, Deferred
 from events.phone import CallGuided, Talked
 from events.reach import AddressFailed, PersonDenied
 from libs.testkit.nouns import INVOICE, PRIYA_PHONE
-from services.orchestrator import on_call
 from services.orchestrator.approach import UNCONFIRMED
 from services.orchestrator.story import Door
 from tests.libs.config.shipped import TEXTS
@@ -307,20 +306,3 @@ def test_a_talk_that_brought_nothing_is_followed_by_another_reminder():
     scene.timer_fires("no_reply")
     assert scene.followup.attempts == 1
     assert scene.last(AttemptUnanswered).channel == "voice"
-
-
-def test_who_calls_us_back_after_a_missed_call_is_called_in_the_same_conversation():
-    scene = Phoned().dials()
-    scene.ends("no_answer", seconds=0)
-    came = call.CameIn(caller=PRIYA_PHONE, digest="d", provider="exotel", provider_ref="in-1", at=scene.now)
-    scene.tells(lambda story: on_call.rang(story, "in-1", came, None))
-    assert (scene.asked.purpose, scene.asked.to) == ("answer", PRIYA_PHONE)
-    assert len(scene.all(call.CallRequested)) == 2
-
-
-def test_who_calls_us_about_nothing_is_for_a_person():
-    scene = Phoned()
-    came = call.CameIn(caller=PRIYA_PHONE, digest="d", provider="exotel", provider_ref="in-1", at=scene.now)
-    scene.tells(lambda story: on_call.rang(story, "in-1", came, None))
-    assert "called us" in scene.last(Escalated).reason
-    assert not scene.all(call.CallRequested)

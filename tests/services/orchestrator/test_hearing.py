@@ -1,5 +1,7 @@
 """What comes in beside words: files, voice notes, and machines that answer in the contact's place."""
 
+from datetime import date, datetime
+
 import pytest
 
 from events.conversation import (
@@ -13,11 +15,14 @@ from events.conversation import (
     TimerSet,
     TurnRequested,
 )
+from events.followup import AttemptStarted, AttemptUnanswered, Deferred
 from events.inbound import Fetched
+from events.reach import AwayTold
 from events.values import Attachment, Choice
 from libs.domain.conversation import Conversation
+from libs.testkit.nouns import IST
 from services.orchestrator import claude
-from tests.services.orchestrator.channels import FIRST, everywhere, nobody
+from tests.services.orchestrator.channels import FIRST, everywhere, nobody, sent
 from tests.services.orchestrator.errand import about
 from tests.services.orchestrator.scene import Scene
 from tests.services.orchestrator.visit import visit
@@ -178,10 +183,65 @@ def test_a_sign_put_on_our_last_message_is_an_answer_and_on_an_older_one_is_none
 def test_a_machines_mail_is_noted_and_never_answered(what: str):
     scene = asked()
     before = scene.conversation
-    told = scene.priya_says("I am away until Monday.", channel="email", automatic=what, subject="Out of office")
+    told = scene.priya_says("I am away.", channel="email", automatic=what, subject="Out of office")
     assert [type(fact) for fact in told] == [AutomaticHeard]
     assert scene.conversation.unread == ()
     assert (scene.conversation.channel, scene.conversation.heard_at) == (before.channel, before.heard_at)
+
+
+def absence(waits: Deferred) -> set[tuple[str, str]]:
+    """What the policy said of the contact's absence, on every channel."""
+    checks = [each for decision in waits.decisions for each in decision.checks if each.rule == "out_of_office"]
+    return {(each.verdict, each.detail) for each in checks}
+
+
+def test_a_machines_mail_that_names_the_day_of_return_moves_only_the_next_attempt():
+    scene = asked()
+    before = scene.conversation
+    told = scene.priya_says(
+        "I am out of the office until 20 February.",
+        channel="email",
+        automatic="out_of_office",
+        subject="Automatic reply",
+    )
+    assert [type(fact) for fact in told] == [AwayTold, AutomaticHeard]
+    assert (told[0].until, told[0].evidence) == (date(2026, 2, 20), "until 20 February")
+    assert (scene.conversation.unread, scene.conversation.heard_at) == ((), before.heard_at)
+    scene.timer_fires("no_reply")  # on Tuesday: she has not answered
+    assert scene.last(AttemptUnanswered).number == 1
+    waits: Deferred = scene.last(Deferred)
+    assert waits.until == datetime(2026, 2, 20, 0, 0, tzinfo=IST)  # no hours bind SMS in this bundle
+    assert absence(waits) == {
+        ("deferred", "a machine answered on 2026-02-16 that the contact is away until 2026-02-20")
+    }
+    scene.timer_fires("deferred")
+    assert (scene.now, scene.last(AttemptStarted).number) == (waits.until, 2)
+    assert not scene.consent.stopped
+
+
+def test_who_is_away_for_long_is_waited_for_as_long_as_the_policy_says():
+    scene = asked()
+    scene.priya_says("Back on 1 June 2026.", channel="email", automatic="auto_reply", subject="Re: Your errand")
+    scene.timer_fires("no_reply")
+    assert scene.last(Deferred).until == datetime(2026, 3, 2, 0, 0, tzinfo=IST)
+
+
+def test_a_day_that_is_over_moves_nothing():
+    scene = asked()
+    scene.priya_says("On leave until 10 February.", channel="email", automatic="out_of_office")
+    scene.timer_fires("no_reply")
+    assert scene.all(AwayTold) == []
+    assert absence(scene.last(Deferred)) == {("allowed", "no machine has said that the contact is away")}
+
+
+def test_who_writes_themselves_is_not_away_any_more():
+    scene = asked()
+    scene.priya_says("Back on 25 February.", channel="email", automatic="out_of_office")
+    scene.later(minutes=5).priya_says("I read my messages here")
+    scene.claude_answers("Good. When will it be?")
+    scene.message_is("accepted")
+    scene.later(days=2).opens(about(entity_id="E-8"), matter="matter-2")
+    assert (scene.all(Deferred), sent(scene, "matter-2") != []) == ([], True)
 
 
 def test_a_machines_mail_resets_no_timer():

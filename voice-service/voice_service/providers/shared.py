@@ -39,6 +39,11 @@ class Shared:
         self.connect(chains)
         self._ringing[call] = (sounds, asyncio.create_task(self._prepare(chains, sounds, opening, lines)))
 
+    def ready(self, call: UUID, chains: Chains) -> Sounds:
+        """What is ready by now for a call that has not begun."""
+        waiting = self._ringing.get(call)
+        return waiting[0] if waiting is not None else self.sounds(chains)
+
     def answered(self, call: UUID, chains: Chains) -> Sounds:
         """What is ready for a call; where it did not ring here its sockets are opened now."""
         for profile in chains.ears[1:2]:

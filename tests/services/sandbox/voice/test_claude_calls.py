@@ -23,6 +23,8 @@ OPENING = [
 ]
 INTENTS = "promise_to_pay: will pay by a date\nalready_paid: has paid\ndispute: disagrees\nwrong_person: not them"
 
+FACTS = {"payment_date": "date", "delivery_date": "date", "callback_at": "datetime", "amount": "amount"}
+
 
 def tool(name: str, description: str, **properties: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "description": description, "input_schema": {"type": "object", "properties": properties}}
@@ -33,6 +35,13 @@ TOOLS: Any = [
         "report_intent",
         "What the contact wants.",
         intent={"type": "string", "enum": [each.split(":")[0] for each in INTENTS.split("\n")], "description": INTENTS},
+        extracted_info={
+            "type": "object",
+            "properties": {
+                name: {"type": ["string", "null"], "description": f"{kind}, as ISO 8601" if kind != "amount" else kind}
+                for name, kind in FACTS.items()
+            },
+        },
     ),
     tool("send_on_channel", "Send it now.", channel={"type": "string", "enum": ["whatsapp", "sms", "email"]}),
     tool("schedule_callback", "Call again.", at={"type": "string", "format": "date-time"}),
@@ -68,10 +77,11 @@ async def answered(
     return words, called, str(message.stop_reason)
 
 
-async def test_a_promise_is_answered_and_reported_at_once(sandbox: AnthropicSandbox):
+async def test_a_promise_is_answered_and_reported_at_once_and_nothing_that_was_not_said(sandbox: AnthropicSandbox):
     words, called, reason = await answered(sandbox, "Haan ji, 20 February tak kar denge.")
     assert "20 February 2026" in words
-    assert called == {"report_intent": {"intent": "promise_to_pay"}}
+    stated = {"payment_date": "2026-02-20", "delivery_date": None, "callback_at": None, "amount": None}
+    assert called == {"report_intent": {"intent": "promise_to_pay", "extracted_info": stated}}
     assert reason == "tool_use"
 
 
