@@ -1,4 +1,4 @@
-"""A SIP call's media as the port's media: 8 kHz both ways, never more than 80 ms written ahead, so that we fall silent at once."""
+"""A SIP call's media as the port's media: 8 kHz both ways, little is written ahead, and taken back when we fall silent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,8 +27,8 @@ from voice_service.telephony import NotTaken
 
 FRAME_BYTES = RATE // 50 * 2
 """20 ms of sound."""
-AHEAD_BYTES = FRAME_BYTES * 4
-"""Written before its time: outlasts a stalled event loop of 80 ms, and is what remains audible after an interruption."""
+AHEAD_BYTES = FRAME_BYTES * 10
+"""Written before its time, as much as Exotel's chunk: outlasts a stalled event loop of 200 ms. An interruption takes it back."""
 POLL_S = 0.02
 SPOKEN_S = 1.0
 """How long the last words may take to leave: more than were written ahead."""
