@@ -129,7 +129,8 @@ async def test_who_answers_is_talked_with_and_both_sides_are_heard(line: Line):
     [ended] = await line.voice.until(intent, Ended, seconds=60)
     opening, *taken = await line.voice.told(intent, TurnTaken)
     assert (ended.reason, ended.turns) == ("completed", len(taken))
-    promise, goodbye = next(each for each in taken if "February" in each.contact), taken[-1]
+    [promise] = [each for each in taken if "February" in each.contact]
+    goodbye = taken[-1]
     assert (opening.contact, opening.agent) == ("", intent.event.opening)
     assert promise.contact == "Haan ji, 20 February tak kar denge."
     assert "20 February 2026" in promise.agent
