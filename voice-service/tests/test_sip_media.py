@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from baresip import Call as Line
 from pipecat.audio.dtmf.types import KeypadEntry
-from pipecat.frames.frames import EndFrame, OutputAudioRawFrame, OutputDTMFFrame
+from pipecat.frames.frames import EndFrame, InterruptionFrame, OutputAudioRawFrame, OutputDTMFFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
@@ -30,6 +31,7 @@ from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, Known
 from voice_service.settings import SipListens
 from voice_service.sip import SipTrunk
+from voice_service.sip_media import AHEAD_BYTES, FRAME_BYTES, SipMedia
 from voice_service.sip_stack import SipStack
 from voice_service.telephony import Media, Wanted
 
@@ -48,10 +50,14 @@ class Talk:
         known = Known(tenant=TENANT, call=CALL, conversation="1", contact=None, correlation=UUID(int=8))
         self.call = Call(Facts(store, clock), known, intent, bundle(), "ref", Calls())
         self.ready = asyncio.Event()
+        self.media: SipMedia | None = None
+        self.line: Line | None = None
         self._worker: PipelineWorker | None = None
 
     async def holds(self, tenant: str, media: Media) -> None:
         """As the desk does."""
+        assert isinstance(media, SipMedia)
+        self.media, self.line = media, media.line
         transport = media.transport(self.call)
         self._worker = worker = PipelineWorker(
             Pipeline([transport.input(), transport.output()]),
@@ -100,17 +106,37 @@ async def over(clock: Clock, talk: Talk, peer: Phone) -> AsyncIterator[Desk]:
     await sip.close()
 
 
-async def test_the_last_word_is_heard_before_we_hang_up_and_keys_reach_the_other_end(
+async def test_keys_reach_the_other_end_and_our_last_word_is_heard_before_we_hang_up(
     over: Desk, talk: Talk, peer: Phone, tmp_path: Path
 ):
-    await talk.say(OutputAudioRawFrame(SECOND, 8000, 1), OutputDTMFFrame(buttons=[KeypadEntry(key) for key in "42#"]))
+    await talk.say(OutputDTMFFrame(buttons=[KeypadEntry(key) for key in "42#"]))
     await until(lambda: asyncio.sleep(0, peer.keys == "42#"))
     await until(lambda: asyncio.sleep(0, talk.call.stt_bytes >= 16000))
-    await talk.say(EndFrame())
+    await talk.say(OutputAudioRawFrame(SECOND, 8000, 1), EndFrame())
     await over.over()
     assert over.states == ["ringing", "answered", "completed"]
     assert not talk.call.hung_up, "we did"
-    await until(lambda: asyncio.sleep(0, loud(tmp_path) == 8000))
+    await until(lambda: asyncio.sleep(0, loud(tmp_path) >= 8000 - 2 * FRAME_BYTES // 2))
+
+
+async def test_who_is_interrupted_takes_back_what_is_written_and_not_on_the_wire(over: Desk, talk: Talk):
+    await talk.say(OutputAudioRawFrame(SECOND * 5, 8000, 1))
+    assert talk.line is not None
+    sound = talk.line.audio
+    await until(lambda: asyncio.sleep(0, sound.info().tx_buffered > 0))
+    await talk.say(InterruptionFrame())
+    await until(lambda: asyncio.sleep(0, sound.stats().tx_flushed_bytes > 0))
+    assert sound.stats().tx_high_water <= AHEAD_BYTES + FRAME_BYTES, "never more than that is written ahead"
+    await talk.say(EndFrame())
+    await over.over()
+
+
+async def test_a_line_that_we_give_up_ends_the_pipeline_and_the_contact_has_not_hung_up(over: Desk, talk: Talk):
+    await until(lambda: asyncio.sleep(0, talk.call.stt_bytes >= 1600))
+    assert talk.media is not None
+    await talk.media.hang_up()
+    await over.over()
+    assert not talk.call.hung_up
 
 
 def loud(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""A SIP call's media as the port's media: 8 kHz both ways, never more than 80 ms written ahead, so that we fall silent at once."""
+"""A SIP call's media as the port's media: 8 kHz both ways, little is written ahead, and taken back when we fall silent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,9 +27,13 @@ from voice_service.telephony import NotTaken
 
 FRAME_BYTES = RATE // 50 * 2
 """20 ms of sound."""
-AHEAD_BYTES = FRAME_BYTES * 4
-"""Written before its time: outlasts a stalled event loop of 80 ms, and is what remains audible after an interruption."""
+AHEAD_BYTES = FRAME_BYTES * 10
+"""Written before its time, as much as Exotel's chunk: outlasts a stalled event loop of 200 ms. An interruption takes it back."""
 POLL_S = 0.02
+SPOKEN_S = 1.0
+"""How long the last words may take to leave: more than were written ahead."""
+JITTER_S = 0.2
+"""What the other end's jitter buffer may hold back."""
 LOST = "rtp stream"
 """How the stack names the end of a line that was silent for too long."""
 MEDIA_GONE = (AudioNotActive, AudioRestarted)
@@ -146,11 +150,14 @@ class Mouth(BaseOutputTransport):
         await self._line.send_dtmf("".join(button.value for button in frame.buttons or ()))
 
     async def _spoken(self) -> None:
+        """Until what is written is on the wire, and the other end has played it: a BYE cuts off what its jitter buffer holds."""
         try:
-            left = self._line.audio.info().tx_buffered
-        except MEDIA_GONE:
+            async with asyncio.timeout(SPOKEN_S):
+                while self._line.audio.info().tx_buffered:  # noqa: ASYNC110 - the stack's own thread takes it
+                    await asyncio.sleep(POLL_S)
+        except (TimeoutError, *MEDIA_GONE):
             return
-        await asyncio.sleep((left / 2 / RATE) + POLL_S)
+        await asyncio.sleep(JITTER_S)
 
 
 class SipTransport(BaseTransport):
