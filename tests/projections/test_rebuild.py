@@ -84,6 +84,11 @@ async def test_a_row_that_somebody_changed_is_found_and_named_without_its_values
     await log.store.pool.execute("DELETE FROM read.messages WHERE direction = 'inbound' AND channel = 'whatsapp'")
     await log.store.pool.execute("INSERT INTO read.timeline VALUES ('default', 'conv-1', 4711)")
     verdicts: dict[str, Verdict] = {verdict.name: verdict for verdict in await verify(log.store, PROJECTIONS)}
+    assert {name: verdict.differing for name, verdict in verdicts.items() if not verdict.equal} == {
+        "contacts": 1,
+        "messages": 1,
+        "timeline": 1,
+    }
     [changed] = verdicts["contacts"].differences
     assert (changed.what, changed.columns, changed.key["id"]) == ("differs", ("name", "role"), "c_123")
     assert "Somebody" not in repr(verdicts)

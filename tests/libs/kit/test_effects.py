@@ -148,6 +148,20 @@ async def test_a_gate_withholds_what_was_asked_before_it_closed(world: LedgerWor
     assert before.id not in world.provider.calls
 
 
+async def test_a_gate_that_closes_after_the_last_sweep_stands_against_the_claim_itself(world: LedgerWorld):
+    worker = world.worker()
+    await world.ask(scopes=["contact:c_123", "matter:7"])
+    await world.close_gate("matter:7")
+    assert await worker.claim_and_start() == 0
+    await world.close_gate("conversation:1", lasting=True)
+    await world.ask(scopes=["conversation:1"])
+    assert await worker.claim_and_start() == 0
+    after = await world.ask(scopes=["contact:c_123", "matter:7"])
+    assert await worker.claim_and_start() == 1
+    await worker.idle()
+    assert world.provider.calls == [after.id]
+
+
 async def test_a_lasting_gate_withholds_later_ones_too_until_it_is_opened(world: LedgerWorld):
     await world.close_gate("contact:c_123", lasting=True)
     stopped = await world.ask(scopes=["contact:c_123"])
