@@ -162,7 +162,10 @@ async def test_stats_count_by_status_and_tell_lags_and_spend(console: Console):
     stats = (await console.get("/api/v1/stats")).json()
     assert stats["conversations"] == {"open": 0, "waiting": 0, "with_operator": 0, "closed": 1}
     assert stats["followups"]["resolved"] == 1
-    assert stats["messages"] == {"whatsapp": {"inbound": {"delivered": 1}, "outbound": {"read": 1}}}
+    assert stats["messages"] == {
+        "whatsapp": {"inbound": {"delivered": 1}, "outbound": {"read": 1}},
+        "voice": {"inbound": {"delivered": 1}, "outbound": {"delivered": 1}},  # what was said in the call
+    }
     assert stats["lag"]["consumers"]["projections"]["behind"] == 0
     assert stats["lag"]["relay"] is None
     assert stats["spend_today"]["since"].endswith("+05:30")
