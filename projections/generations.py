@@ -13,6 +13,8 @@ from projections.base import Projection
 ROLE = "converse_console"
 ANALYST = "converse_analyst"
 LOCK = 4_711_070  # any number that nothing else in the database locks
+LOCK_WAIT_MS = 200
+"""So long at most readers wait behind a swap that waits itself."""
 FIRST = re.compile(r"(\bread\.\w+)_v1\b")
 
 REGISTER = "INSERT INTO console.read_model (name, generation, hash, tables, state) VALUES ($1, $2, $3, $4, 'building')"
@@ -91,11 +93,15 @@ def tables_of(projection: Projection, generation: int) -> list[str]:
 async def lock(connection: asyncpg.Connection, projection: Projection) -> None:
     """In a transaction: nobody reads or writes it until the commit. Raises LockNotAvailableError where somebody does.
 
-    It never waits: whoever waits here while holding one of two tables could block the reactor that holds the other.
+    For the first table it waits a moment, or under traffic its turn would never come; whoever waited while holding one of two
+    tables could block the reactor that holds the other.
     """
+    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+    mode = "ACCESS EXCLUSIVE MODE"
     for table in projection.tables:
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"read.{table.name}"):
-            await connection.execute(f"LOCK TABLE read.{table.name} IN ACCESS EXCLUSIVE MODE NOWAIT")
+            await connection.execute(f"LOCK TABLE read.{table.name} IN {mode}")
+            mode = "ACCESS EXCLUSIVE MODE NOWAIT"
 
 
 async def use(connection: asyncpg.Connection, projection: Projection, generation: int) -> None:
