@@ -36,6 +36,7 @@ _CALL = """SELECT call, conversation, version, contact, correlation, state, held
 FROM voice.call WHERE tenant = $1 AND call = $2"""
 _ELSEWHERE = """UPDATE voice.call SET elsewhere = true
 WHERE tenant = $1 AND call = $2 AND held_by IS NULL RETURNING true"""
+_OVER = "UPDATE voice.call SET state = 'over' WHERE tenant = $1 AND call = $2"
 _EXCHANGES = "SELECT turn, state, sealed, tokens FROM voice.exchange WHERE tenant = $1 AND call = $2 ORDER BY turn"
 _EXCHANGE = "SELECT turn, state, sealed, asks_until < now() AS late FROM voice.exchange WHERE tenant = $1 AND call = $2 AND turn = $3"
 _ASK = """INSERT INTO voice.exchange (tenant, call, turn, state, claim, asks_until, sealed)
@@ -97,7 +98,8 @@ class Elsewhere:
             raise Problem(409, "The call is over", "its end was told before this turn")
         said = await self._answer(call, told)
         await self._tell_tools(call, told.turn, said.tools, said.contact)
-        await self._flush(call, before=told.turn)
+        over = before is None and (await self._call(tenant, told.call_id)).over  # while we thought of an answer
+        await self._flush(call, before=None if over else told.turn)
         return _reply(told.turn, said)
 
     async def ended(self, tenant: str, told: CallEnded) -> dict[str, Any]:
@@ -120,6 +122,9 @@ class Elsewhere:
             summary = Summarised(conversation=call.known.conversation, summary=told.summary)
             await self._facts.tell(call.known, "summary", summary)
         await self._facts.tell(call.known, "ended", end)
+        # Here and not only when the reactor hears of it: a turn that comes from now on is refused, one that was under way is told.
+        await self._store.pool.execute(_OVER, tenant, told.call_id)
+        await self._flush(call, before=None)
         return {"call_id": str(told.call_id), "status": "ended"}
 
     # answering
