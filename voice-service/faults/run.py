@@ -95,7 +95,10 @@ async def _call(world: World, number: str, kind: Kind, date: tuple[int, str], fo
     when = {"llm": f"ji, {day} {month} tak", "stt": rf"\b{day} {month}\b"}.get(kind.where, rf"\b{in_words}\b")
     for path in PATHS[kind.where]:
         await world.control("POST", path, {**kind.fault, "when": when})
-    intent = await world.call(to=number, opening=OPENING, channels=[])
+    who = number.removeprefix("+")  # a contact is talked with on one line at a time
+    intent = await world.call(
+        to=number, opening=OPENING, channels=[], contact=f"c_{who}", conversation=f"conversation-{who}"
+    )
     placed: list[dict[str, Any]] = []
     while not placed:
         await asyncio.sleep(0.2)
