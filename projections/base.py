@@ -78,6 +78,11 @@ Apply = Callable[[Recorded[Any], Held], Iterable[Row]]
 Reads = Callable[[Recorded[Any]], Iterable[Wanted]]
 
 
+def reads_nothing(fact: Recorded[Any]) -> Iterable[Wanted]:
+    """For a projection whose facts say all that their rows hold."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: its name, and whether its values travel as JSON."""

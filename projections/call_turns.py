@@ -6,7 +6,7 @@ from typing import Any
 
 from events.base import Recorded
 from events.call import ToolCalled, TurnTaken
-from projections.base import Held, Projection, Row, Wanted
+from projections.base import Held, Projection, Row, reads_nothing
 
 
 class CallTurn(Row, frozen=True, kw_only=True):
@@ -46,11 +46,6 @@ class CallTool(Row, frozen=True, kw_only=True):
     tool: str
     at: datetime
     pos: int
-
-
-def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
-    """Nothing: each fact says all."""
-    yield from ()
 
 
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
@@ -94,4 +89,4 @@ def _turn(fact: Recorded[Any], event: TurnTaken) -> CallTurn:
     )
 
 
-CALL_TURNS = Projection("call_turns", (CallTurn, CallTool), (TurnTaken, ToolCalled), reads, apply)
+CALL_TURNS = Projection("call_turns", (CallTurn, CallTool), (TurnTaken, ToolCalled), reads_nothing, apply)

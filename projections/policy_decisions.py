@@ -9,7 +9,7 @@ import msgspec
 from events.base import Recorded
 from events.conversation import MessageRequested
 from events.followup import AttemptStarted, Deferred, Exhausted
-from projections.base import Held, Json, Projection, Row, Wanted
+from projections.base import Held, Json, Projection, Row, reads_nothing
 
 
 class PolicyDecision(Row, frozen=True, kw_only=True):
@@ -28,11 +28,6 @@ class PolicyDecision(Row, frozen=True, kw_only=True):
     at: datetime
     until: datetime | None
     checks: Json
-
-
-def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
-    """Nothing: a decision says all."""
-    yield from ()
 
 
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
@@ -56,5 +51,5 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
 
 
 POLICY_DECISIONS = Projection(
-    "policy_decisions", (PolicyDecision,), (AttemptStarted, Deferred, Exhausted, MessageRequested), reads, apply
+    "policy_decisions", (PolicyDecision,), (AttemptStarted, Deferred, Exhausted, MessageRequested), reads_nothing, apply
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from events.base import Recorded
 from events.rules import Evaluated
-from projections.base import Held, Json, Projection, Row, Wanted
+from projections.base import Held, Json, Projection, Row, reads_nothing
 
 
 class RuleEvaluation(Row, frozen=True, kw_only=True):
@@ -25,11 +25,6 @@ class RuleEvaluation(Row, frozen=True, kw_only=True):
     contact_id: str | None
     dedupe_key: str | None
     at: datetime
-
-
-def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
-    """Nothing: an evaluation says all."""
-    yield from ()
 
 
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
@@ -64,4 +59,4 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
         )
 
 
-RULE_EVALUATIONS = Projection("rule_evaluations", (RuleEvaluation,), (Evaluated,), reads, apply)
+RULE_EVALUATIONS = Projection("rule_evaluations", (RuleEvaluation,), (Evaluated,), reads_nothing, apply)

@@ -8,7 +8,7 @@ import msgspec
 
 from events.base import Recorded
 from events.turn import Completed, Failed, Withheld
-from projections.base import Held, Json, Projection, Row, Wanted
+from projections.base import Held, Json, Projection, Row, reads_nothing
 
 
 class Turn(Row, frozen=True, kw_only=True):
@@ -30,11 +30,6 @@ class Turn(Row, frozen=True, kw_only=True):
     reason: str | None
     at: datetime
     pos: int
-
-
-def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
-    """Nothing: a turn has one outcome."""
-    yield from ()
 
 
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
@@ -59,4 +54,4 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
     )
 
 
-TURNS = Projection("turns", (Turn,), (Completed, Failed, Withheld), reads, apply)
+TURNS = Projection("turns", (Turn,), (Completed, Failed, Withheld), reads_nothing, apply)

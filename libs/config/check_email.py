@@ -50,9 +50,7 @@ def _options(channel: ChannelSettings, node: Node, found: Findings) -> EmailOpti
     try:
         return email_options(channel)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        key = path.rstrip("`").partition("[")[0]
-        found.error(node.at(key), f"{key} is not as it must be: {message}", f"write {LIKE.get(key, 'another value')}")
+        found.refused(node, error, LIKE)
         return EmailOptions()
 
 

@@ -66,9 +66,7 @@ def _trunk(channel: ChannelSettings, node: Node, found: Findings) -> None:
     try:
         options = sip_options(channel)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        key = path.rstrip("`").partition("[")[0]
-        found.error(node.at(key), f"{key} is not as it must be: {message}", f"write {LIKE.get(key, 'another value')}")
+        found.refused(node, error, LIKE)
         return
     if options.trunk_host is None:
         hint = "add `trunk_host: pstn.in2.exotel.com`, or your trunk's"

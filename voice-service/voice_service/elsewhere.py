@@ -36,6 +36,7 @@ _CALL = """SELECT call, conversation, version, contact, correlation, state, held
 FROM voice.call WHERE tenant = $1 AND call = $2"""
 _ELSEWHERE = """UPDATE voice.call SET elsewhere = true
 WHERE tenant = $1 AND call = $2 AND held_by IS NULL RETURNING true"""
+_IS_OVER = "SELECT state = 'over' FROM voice.call WHERE tenant = $1 AND call = $2"
 _OVER = "UPDATE voice.call SET state = 'over' WHERE tenant = $1 AND call = $2"
 _EXCHANGES = "SELECT turn, state, sealed, tokens FROM voice.exchange WHERE tenant = $1 AND call = $2 ORDER BY turn"
 _EXCHANGE = "SELECT turn, state, sealed, asks_until < now() AS late FROM voice.exchange WHERE tenant = $1 AND call = $2 AND turn = $3"
@@ -98,7 +99,7 @@ class Elsewhere:
             raise Problem(409, "The call is over", "its end was told before this turn")
         said = await self._answer(call, told)
         await self._tell_tools(call, told.turn, said.tools, said.contact)
-        over = before is None and (await self._call(tenant, told.call_id)).over  # while we thought of an answer
+        over = before is None and await self._store.pool.fetchval(_IS_OVER, tenant, told.call_id)  # while we thought
         await self._flush(call, before=None if over else told.turn)
         return _reply(told.turn, said)
 

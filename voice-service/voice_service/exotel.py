@@ -55,7 +55,7 @@ class Exotel:
             if ref is None:
                 return None
             now = self._clock.now()
-            told = exotel.read_details(await self._get(door, exotel.details_path(door.account_sid, ref)), now)
+            told = exotel.read_details(await details(self._client, door, ref), now)
         except (httpx.HTTPError, Malformed) as error:
             raise CarrierAway(type(error).__name__) from error
         if told is None:
@@ -69,13 +69,19 @@ class Exotel:
         return f"{door.media.replace('http', 'ws', 1)}{MEDIA}{self._worker}/{tenant}/{door.secret}"
 
     async def _found(self, door: Door, asked: Asked) -> str | None:
-        listed = await self._get(door, exotel.list_path(door.account_sid, asked.to, asked.since))
+        listed = await _get(self._client, door, exotel.list_path(door.account_sid, asked.to, asked.since))
         return exotel.found_in(listed, asked.to, asked.since, asked.known)
 
-    async def _get(self, door: Door, path: str) -> bytes:
-        answer = await self._client.get(door.urls["telephony"] + path, auth=_auth(door))
-        answer.raise_for_status()
-        return answer.content
+
+async def details(client: httpx.AsyncClient, door: Door, ref: str) -> bytes:
+    """What Exotel knows of a call. Raises httpx.HTTPError."""
+    return await _get(client, door, exotel.details_path(door.account_sid, ref))
+
+
+async def _get(client: httpx.AsyncClient, door: Door, path: str) -> bytes:
+    answer = await client.get(door.urls["telephony"] + path, auth=_auth(door))
+    answer.raise_for_status()
+    return answer.content
 
 
 def _auth(door: Door) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import httpx
 import structlog
 
 from events.base import Recorded
-from events.call import Talk, TransferOutcome, TransferOver
+from events.call import CallRequested, Talk, TransferOutcome, TransferOver
 from events.phone import TransferRequested
 from libs.channels import exotel
 from libs.channels.sms_items import Malformed
@@ -25,6 +25,7 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.failures import left_for_later
 from libs.kit.store import Store
 from voice_service.calls import Call
+from voice_service.exotel import details
 from voice_service.facts import Facts, known
 from voice_service.settings import ChannelOff, Door, Settings
 
@@ -97,7 +98,7 @@ class Transfers:
         await self._facts.tell(known(tenant, row), "transfer over", fact)
         await self._store.pool.execute(_OVER, tenant, row["call"])
         begun: Talk = (await self._fact(row, row["begun"])).event
-        return row["call"], begun.to if hasattr(begun, "to") else begun.caller
+        return row["call"], begun.to if isinstance(begun, CallRequested) else begun.caller
 
     async def run(self) -> None:
         """Ask about those of which the flow has told nothing, as long as the process lives."""
@@ -122,10 +123,7 @@ class Transfers:
 
     async def _asked(self, tenant: str, ref: str) -> tuple[TransferOutcome, int] | None:
         door: Door = self._settings.door(await self._bundles.current(tenant))
-        path = exotel.details_path(door.account_sid, ref)
-        answer = await self._client.get(door.urls["telephony"] + path, auth=(door.api_key, door.keys["telephony"]))
-        answer.raise_for_status()
-        return exotel.read_second_leg(answer.content)
+        return exotel.read_second_leg(await details(self._client, door, ref))
 
     async def _fact(self, row: asyncpg.Record, version: int) -> Recorded[Any]:
         stream = f"conversation-{row['conversation']}"
