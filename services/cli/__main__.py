@@ -147,7 +147,9 @@ def config_diff(
 def config_show(
     bundle: Annotated[str | None, typer.Argument(help=f"{NAMED} Default: the configured folder.")] = None,
     json: Json = False,
-    picture: Annotated[bool, typer.Option("--picture", help="State maps and flows as Mermaid, in Markdown.")] = False,
+    picture: Annotated[
+        bool, typer.Option("--picture", help="State maps and flows as pictures: a page for a browser.")
+    ] = False,
     tenant: str = TENANT,
 ) -> None:
     """Print what a bundle holds."""

@@ -88,7 +88,7 @@ async def compare(settings: Settings, console: Console, old: str, new: str | Non
 async def show(
     settings: Settings, console: Console, name: str | None, tenant: str, *, as_json: bool, drawn: bool
 ) -> int:
-    """Print what a bundle holds, all of it as JSON, or its maps and flows as pictures."""
+    """Print what a bundle holds, all of it as JSON, or its maps and flows as a page of pictures."""
     bundle = await named(settings, name, tenant) if name else of_folder(settings, None)
     if as_json:
         sys.stdout.write(bundle.to_json().decode() + "\n")
