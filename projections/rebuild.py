@@ -62,13 +62,13 @@ class Fold:
     async def _upto(self, goal: dict[int, int], progress: Progress, touched: Touched | None) -> None:
         total = sum(goal.values())
         for shard, last in goal.items():
+            others = sum(done for other, done in self.at.items() if other != shard)
             pages = self._log.pages(shard, self.at.get(shard, 0), last)
             with uncollected():
                 async with aclosing(pages):
-                    async for pos, facts in pages:
+                    async for facts in pages:
                         self._take(facts, touched)
-                        others = sum(done for other, done in self.at.items() if other != shard)
-                        progress(others + pos, total)
+                        progress(others + facts[-1].pos, total)
             self.at[shard] = max(last, self.at.get(shard, 0))
         progress(total, total)
 

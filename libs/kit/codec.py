@@ -22,7 +22,9 @@ from events.base import (
     personal_fields,
     tag_of,
 )
-from libs.kit.crypto import DataKey, Keys, Place, key_name, sealed_to_nobody
+from libs.kit.crypto import AtHand, DataKey, Keys, Place, parts, sealed_to_nobody
+
+UNSET = msgspec.UNSET
 
 Bytes = bytes | memoryview | msgspec.Raw
 
@@ -149,7 +151,7 @@ class _Plain:
         """The `data` column."""
         return _encoder.encode(event)
 
-    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
+    def open(self, read: Any, tenant: str, stream: str, keys: AtHand) -> Event:
         return cast(Event, read)
 
     def names(self, read: Any) -> Iterable[str]:
@@ -172,6 +174,7 @@ class _Sealed:
         self.fields = tuple(
             _Field(index, info, marks[info.name].erased, kind) for index, info in enumerate(infos) if info.name in marks
         )
+        self._openings = tuple((field.name, field.decode, field.erased) for field in self.fields)
         self.stored = msgspec.defstruct(
             kind.__name__ + "Sealed",
             [_twin_field(info, sealed=info.name in marks) for info in infos],
@@ -188,38 +191,37 @@ class _Sealed:
         for field in self.fields:
             value = values[field.index]
             if field.is_default(value):
-                values[field.index] = msgspec.UNSET
+                values[field.index] = UNSET
             elif key is None:
                 values[field.index] = sealed_to_nobody(name)
             else:
                 values[field.index] = key.seal(_encoder.encode(value), bound_to(tenant, stream, field.name))
         return _encoder.encode(self.stored(*values))
 
-    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
+    def open(self, read: Any, tenant: str, stream: str, keys: AtHand) -> Event:
         values = msgspec.structs.asdict(read)
-        for field in self.fields:
-            field_name = field.name
-            sealed = values[field_name]
-            if sealed is msgspec.UNSET:
-                del values[field_name]
-                continue
-            key = None if sealed[-1] == "." else keys[tenant, key_name(sealed)]
-            plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field_name))
-            values[field_name] = field.decode(plain)
+        for name, decode, erased in self._openings:
+            sealed = values[name]
+            if sealed is UNSET:
+                del values[name]
+            else:
+                named, box = parts(sealed)
+                key = keys[tenant, named] if box else None
+                values[name] = decode(erased if key is None else key.open(box, bound_to(tenant, stream, name)))
         return self._kind(**values)
 
     def names(self, read: Any) -> Iterable[str]:
         found = []
         for field in self.fields:
             sealed = getattr(read, field.name)
-            if sealed is not msgspec.UNSET and sealed[-1] != ".":
-                found.append(key_name(sealed))
+            if sealed is not UNSET:
+                named, box = parts(sealed)
+                if box:
+                    found.append(named)
         return found
 
 
 Shape = _Plain | _Sealed
-Closed = tuple[Half, Shape]
-"""A fact that has to be opened, and how."""
 
 
 @functools.cache
@@ -235,8 +237,11 @@ class Codec:
             {tag: kind for category in categories for tag, kind in category.types.items()}
         )
         self._shapes: dict[str, Shape] = {tag: _made_once(kind) for tag, kind in self.types.items()}
+        # By what is read; a type is found faster than its tag.
         self._to_open = {
-            tag: shape for tag, shape in self._shapes.items() if shape.fields or issubclass(self.types[tag], Retired)
+            shape.stored: shape
+            for tag, shape in self._shapes.items()
+            if shape.fields or issubclass(self.types[tag], Retired)
         }
         self._by_kind: dict[type[Event], Shape] = {kind: self._shapes[tag] for tag, kind in self.types.items()}
 
@@ -295,20 +300,24 @@ class Codec:
         """What the `data` of a type decodes as while it is sealed."""
         return self._shape(tag).stored
 
-    def closed(self, facts: Iterable[Half]) -> list[Closed]:
-        """Those that are sealed, or of a retired type, each with its shape."""
-        shapes = self._to_open
-        return [(fact, shape) for fact in facts if (shape := shapes.get(fact.type)) is not None]
+    def open(self, facts: Iterable[Half], keys: AtHand) -> list[Half]:
+        """Put facts into clear and today's words, where they stand; those that wait for a key are returned as they were."""
+        shapes, closed = self._to_open, []
+        for fact in facts:
+            read = fact.event
+            shape = shapes.get(type(read))
+            if shape is not None:
+                try:
+                    event = shape.open(read, fact.tenant, fact.stream, keys)
+                except KeyError:
+                    closed.append(fact)
+                else:
+                    fact.event = current(event) if isinstance(event, Retired) else event
+        return closed
 
-    def needed(self, closed: Iterable[Closed]) -> set[Place]:
-        """The keys (tenant, name) that `open` needs."""
-        return {(fact.tenant, name) for fact, shape in closed for name in shape.names(fact.event)}
-
-    def open(self, closed: Iterable[Closed], keys: Keys) -> None:
-        """Put facts into clear and today's words, where they stand."""
-        for fact, shape in closed:
-            event = shape.open(fact.event, fact.tenant, fact.stream, keys)
-            fact.event = current(event) if isinstance(event, Retired) else event
+    def needed(self, closed: Iterable[Half]) -> set[Place]:
+        """The keys (tenant, name) that these wait for."""
+        return {(fact.tenant, name) for fact in closed for name in self._to_open[type(fact.event)].names(fact.event)}
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)
