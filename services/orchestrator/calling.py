@@ -80,12 +80,8 @@ def dial(
             call=story.next_id(),
             to=way.address,
             opening=opening,
-            instructions=told.instructions,
             allowed_by=way.decision,
-            intents=dict(told.intents),
-            context=dict(told.context),
-            channels=list(told.channels),
-            tools=dict(told.tools),
+            **as_told(told),
             language=story.conversation.language,
             matter=matter.id,
             step=step.id,
@@ -144,11 +140,7 @@ def guide(story: Story) -> None:
     story.tell(
         CallGuided(
             call=phone.call,
-            instructions=instructions,
-            context=dict(told.context),
-            intents=dict(told.intents),
-            channels=list(told.channels),
-            tools=dict(told.tools),
+            **as_told(replace(told, instructions=instructions)),
             state=told.state,
             answers={str(number): answer for number, answer in (answers | later).items()},
             speaks=story.speaks,
@@ -203,6 +195,17 @@ def begun(story: Story, phone: Phone) -> Guidance:
     if not phone.came_in:
         return told
     return replace(told, instructions=f"{CALLED}\n{told.instructions}" if matter else NOTHING_OPEN)
+
+
+def as_told(told: Guidance) -> dict[str, Any]:
+    """What a fact tells a call to go on with."""
+    return {
+        "instructions": told.instructions,
+        "context": dict(told.context),
+        "intents": dict(told.intents),
+        "channels": list(told.channels),
+        "tools": dict(told.tools),
+    }
 
 
 def _identifying(story: Story) -> Guidance:

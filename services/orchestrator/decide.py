@@ -19,7 +19,7 @@ from events.conversation import (
 )
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
-from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
+from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter
 from libs.domain.statemap import Fired
 from services.orchestrator import (
@@ -37,7 +37,6 @@ from services.orchestrator import (
 )
 from services.orchestrator.story import Story
 
-GENERAL_FLOW = "general_followup"
 ERASED = "the contact was erased on request"
 
 

@@ -24,7 +24,7 @@ from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
-from voice_service.settings import EXOTEL, ChannelOff, Door, Settings
+from voice_service.settings import ChannelOff, Door, Settings
 from voice_service.telephony import Media
 from voice_service.transfers import Transfers
 
@@ -123,7 +123,7 @@ class Desk:
             return
         self._calls.live[id_] = call
         call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
-        if door.carrier == EXOTEL and (door.flow is not None or isinstance(call.intent.event, CallTaken)):
+        if door.hands_over(came_in=isinstance(call.intent.event, CallTaken)):
             call.hand_over = partial(self._transfers.begin, call)
         writing = asyncio.create_task(call.write())
         call.answered()
