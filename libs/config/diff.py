@@ -66,8 +66,8 @@ def _keys(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Chang
 
 def _places(path: str, old: list[Any], new: list[Any]) -> Iterator[Change]:
     """Things without names, such as actions: by their place, those that are alike matched first."""
-    encoded = [[msgspec.json.encode(each) for each in items] for items in (old, new)]
-    for kind, low, high, from_, to in SequenceMatcher(None, *encoded, autojunk=False).get_opcodes():
+    before, after = ([msgspec.json.encode(each) for each in items] for items in (old, new))
+    for kind, low, high, from_, to in SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes():
         both = min(high - low, to - from_) if kind == "replace" else 0
         for n in range(both):
             yield from _compare(f"{path}[{from_ + n}]", old[low + n], new[from_ + n])
