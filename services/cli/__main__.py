@@ -62,7 +62,7 @@ def _run(work: Callable[[Settings, Console], Coroutine[Any, Any, int]], settings
         sys.stderr.write(report.as_text(refused.findings))
         code = 1
     except admin.UserError as error:
-        console.print(Text(str(error), style="bold red"), soft_wrap=True)
+        Console(stderr=True, highlight=False).print(Text(str(error), style="bold red"), soft_wrap=True)
         code = 1
     raise typer.Exit(code)
 
@@ -127,9 +127,9 @@ def config_check(folder: Folder = None, json: Json = False) -> None:
 
 
 @config_app.command("publish")
-def config_publish(folder: Folder = None, tenant: str = TENANT) -> None:
+def config_publish(folder: Folder = None, json: Json = False, tenant: str = TENANT) -> None:
     """Check a bundle, store it by its hash and let it decide from here on; what runs goes on in its own."""
-    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant), from_environment())
+    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant, json), from_environment())
 
 
 @config_app.command("diff")
@@ -172,13 +172,21 @@ def config_migrate(
     conversation: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     process: Annotated[str | None, typer.Option(help="Only matters of this process type.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and move nothing.")] = False,
+    json: Json = False,
     tenant: str = TENANT,
 ) -> None:
     """Move what runs to another published bundle, where that has a place for it."""
 
     async def work(settings: Settings, console: Console) -> int:
         return await config.migrate(
-            settings, console, tenant, to=to, conversation=conversation, process=process, dry_run=dry_run
+            settings,
+            console,
+            tenant,
+            to=to,
+            conversation=conversation,
+            process=process,
+            dry_run=dry_run,
+            as_json=json,
         )
 
     _run(work, from_environment())
