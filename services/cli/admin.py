@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -91,10 +90,9 @@ async def retry_quarantine(settings: Settings, console: Console, entry: int) -> 
 
 async def create_key(settings: Settings, console: Console, tenant: str, name: str, scopes: list[str]) -> int:
     """The token is shown here and nowhere else; its hash is stored."""
-    known = get_args(auth.Scope)
-    unknown = [scope for scope in scopes if scope not in known]
+    unknown = [scope for scope in scopes if scope not in auth.SCOPES]
     if unknown:
-        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(known)}")
+        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(auth.SCOPES)}")
     async with connected(settings) as (store, _):
         try:
             key, token = await store.tenants.create_key(tenant, name, scopes)

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from events.call import CallRequested
 from events.phone import CallGuided
 from events.values import Skipped
-from libs.domain import dialogue
 from libs.domain.conversation import LOST
 from libs.domain.flow import Collect, Flow, Generate, Say, ToolCall
 from libs.domain.matter import Matter
@@ -153,7 +152,7 @@ def return_call(story: Story, matter: Matter) -> None:
     """They asked to be called, or called us: a call answers them, as far as the policy lets it."""
     if story.conversation.phone is not None:
         return
-    _, step = _here(story, matter)
+    _, step = story.at(matter.id)
     words = asking.words_of(matter, step) if isinstance(step, Collect) else step
     if not isinstance(words, Say | Generate):
         words = Generate(id=matter.step or CALLBACK, system_prompt="Call back {{contact_name}}, as they asked you to.")
@@ -221,7 +220,7 @@ def _identifying(story: Story) -> Guidance:
 def _guidance(story: Story, matter: Matter | None) -> Guidance:
     if matter is None:
         return Guidance(instructions=ALL_SAID, intents=STOPS)
-    flow, step = _here(story, matter)
+    flow, step = story.at(matter.id)
     written = [
         {"channel": line.channel, "text": line.text} for line in story.conversation.unread if line.channel != VOICE
     ]
@@ -250,9 +249,7 @@ def _instructions(story: Story, matter: Matter, step: Any) -> str:
     if not isinstance(step, Generate) or matter.settled is not None:
         return ALL_SAID
     prompt = render(step.system_prompt, story.names(matter)).text
-    first = not any(line.role == "agent" for line in story.conversation.lines)
-    discloses = first and story.known.current.policy.disclose_automation == "always"
-    return f"{prompt}\n{speech.DISCLOSE}" if discloses else prompt
+    return speech.disclosing(story, prompt)
 
 
 def _channels(story: Story) -> tuple[str, ...]:
@@ -282,8 +279,3 @@ def _outcome(story: Story, intent: str) -> dict[str, Any]:
             return {"status": "failed", "note": f"It could not be sent on {sent.channel}."}
         return {"status": "done", "note": f"It has been sent on {sent.channel}."}
     return {"status": "done", "note": "It has been looked up: the facts say what came of it."}
-
-
-def _here(story: Story, matter: Matter) -> tuple[Flow | None, Any]:
-    flow = story.bundle(matter).flows.get(matter.flow) if matter.flow else None
-    return flow, dialogue.step_of(flow, matter.step) if flow else None
