@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 import structlog
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError
 
@@ -184,6 +185,10 @@ class Hearing:
                 "no consumer: the relay does not answer, or users.toml does not list it", consumer=self._consumer
             )
             self._reopen_at = self._time() + REFUSED_S
+            await self._leave()
+            return
+        except NoRespondersError:
+            self._reopen_at = self._time() + POLL_S  # no relay leads yet; to ask costs no more than to read the log
             await self._leave()
             return
         except (BusAway, NatsError, APIError, msgspec.MsgspecError) as error:

@@ -14,6 +14,9 @@ from libs.kit.appends import BATCH, CALL, PARAMETERS
 from libs.kit.effect_sql import Ledger, statement
 from libs.kit.wakes import Work
 
+CLAIM = 5
+"""How many arguments own_work.claim_of has."""
+
 MANY = 12  # parts of one statement; in larger batches a round trip less counts little, and hardly two are of the same parts
 
 
@@ -100,7 +103,7 @@ def together(rows: Sequence[Row], opens: Ledger | None = None) -> tuple[str, lis
 
     Its own arguments, which are returned, come after the call's. Two rows of one table go together only by the same
     statement, if that reads nothing, and where it changes what is there already, if they are certain to mean different rows.
-    Where it also `opens` effects of a ledger, own_work.work_of is its last argument, beyond those returned.
+    Where it also `opens` effects of a ledger, own_work.work_of and own_work.claim_of are its last arguments, beyond those returned.
     """
     if len(rows) > MANY or not _differ(rows):
         return None
@@ -144,8 +147,9 @@ def _joined(statements: tuple[str, ...], opens: Ledger | None) -> str | None:
     batch = _batch(len(parts))
     if opens is not None:
         rows = "".join(f"{part},\n" for part in parts)
+        claim = ", ".join(f"${number}" for number in range(offset + 2, offset + 2 + CLAIM))
         text = statement("effect_open_own", opens).replace("{batch}", batch).replace("{work}", f"${offset + 1}")
-        return text.replace("{rows}", rows)
+        return text.replace("{rows}", rows).replace("{claim}", claim)
     return f"WITH {', '.join(parts)}\n{batch}" if parts else batch
 
 
