@@ -262,7 +262,8 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COMMON_FACTS: tuple[FactWanted, ...] = (
-    FactWanted("payment_date", "date", "the date on which they will pay, or paid"),
+    FactWanted("payment_date", "date", "the date on which they will pay"),
+    FactWanted("paid_on", "date", "the date on which, as they say, they have paid"),
     FactWanted("delivery_date", "date", "the date of a delivery or dispatch"),
     FactWanted("callback_at", "datetime", "when they want to be called or contacted again"),
     FactWanted("amount", "amount", "an amount of money"),

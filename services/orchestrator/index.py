@@ -284,17 +284,9 @@ def sender_is_known(tenant: str, channel: str, digest: str) -> Row:
     )
 
 
-_INDEXED = (
-    FollowupOpened, Joined, Resolved, Exhausted, Cancelled, Opened, Closed, ProcessBound, Migrated, MatterSettled,
-    MessageRequested, OutcomeHeard,
-)  # fmt: skip
-
-
 def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
     """What one of our own facts changes in the index."""
     event: Event = draft.event
-    if not isinstance(event, _INDEXED):
-        return
     stream_id = draft.stream.partition("-")[2]
     match event:
         case FollowupOpened():
@@ -352,11 +344,13 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
                 (tenant, draft.subject, event.call, now),
+                alters=_approaches(tenant, draft.subject or ""),
             )
-        case CallOver(outcome="failed" | "withheld"):
+        case CallOver(outcome="failed" | "withheld"):  # no phone has rung
             yield Row(
                 "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
                 (tenant, draft.subject, event.call),
+                alters=_approaches(tenant, draft.subject or ""),
             )
         case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
             yield Row(
