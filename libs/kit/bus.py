@@ -228,6 +228,17 @@ class Bus:
         return "ok: nats is away, the log is read instead"
 
     @property
+    def server_version(self) -> tuple[int, int]:
+        """The major and minor version of the server that it is connected to."""
+        version = self._client.connected_server_version
+        return version.major, version.minor
+
+    @property
+    def has_jetstream(self) -> bool:
+        """Whether the server that it is connected to keeps streams."""
+        return bool(self._client._server_info.get("jetstream"))
+
+    @property
     def max_payload(self) -> int:
         """The largest message in bytes that the server takes."""
         return self._client.max_payload

@@ -187,7 +187,8 @@ class Relay:
         if info is None:
             head = await connection.fetchval(_HEAD, self.shard) or 0
             info = await epoch.create(js, self.shard, head=head, replicas=self._replicas)
-            log.warning("the stream was made anew", shard=self.shard, first=info.state.first_seq)
+            say = log.warning if info.state.first_seq > 1 else log.info  # of a log that is young there was none to lose
+            say("the stream was made", shard=self.shard, first=info.state.first_seq)
         await epoch.check(js, connection, self.shard, info)
         self.epoch = epoch.epoch_of(info)
         await self._arrive(info.state.last_seq)

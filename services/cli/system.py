@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from events.base import Cause
 from libs.config.bundle import Bundle
 from libs.config.findings import Finding
@@ -22,6 +24,7 @@ from libs.kit.store import Store
 from services.backend_sync import app as backend_sync
 from services.backend_sync.settings import Settings as BackendSettings
 from services.cli import voice, voice_door
+from services.cli.room import room
 from services.cli.settings import TENANT, Settings
 from services.console import app as console
 from services.console.settings import Settings as ConsoleSettings
@@ -97,10 +100,23 @@ async def surroundings(settings: Settings, progress: Progress) -> AsyncIterator[
                 config=nats_config.authorization(users, passwords) if passwords else None,
             )
         )
+        if settings.database_url is not None:
+            await _room(database_url, progress)
         applied = await migrate(database_url)
         progress(f"applied {len(applied)} migrations" if applied else "the schema is current")
         master = master_key(settings.master_key, settings.data / "master.key")
         yield Surroundings(database_url, nats_url, passwords, master)
+
+
+async def _room(database_url: str, progress: Progress) -> None:
+    """Say where a Postgres of one's own will run out of connections under load."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        found = await room(connection)
+    finally:
+        await connection.close()
+    if found.advice:
+        progress(f"careful, your PostgreSQL has {found}: {found.advice}")
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """How much there is, how far everybody has come, and what today has cost."""
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +17,7 @@ from libs.kit.wire import Head, head_subject
 from services.console import decide
 from services.console.handle import reading
 
+FIRST_WORD_S = 1.0  # the relay tells its head twice a second and more
 BY_STATUS = "SELECT status, count(*) FROM read.{} WHERE tenant = $1 GROUP BY status"
 MESSAGES = (
     "SELECT channel, direction, status, count(*) FROM read.messages WHERE tenant = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
@@ -42,21 +45,26 @@ class RelayHeads:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._listening: set[int] = set()
         self._heads: dict[int, int] = {}
+        self._first: dict[int, asyncio.Event] = {}
 
     async def head(self, shard: int) -> int | None:
-        """None where it has said nothing yet."""
-        if shard not in self._listening:
+        """None where it says nothing for FIRST_WORD_S."""
+        if shard not in self._first:
             try:
                 await self._bus.listen(head_subject(shard), lambda _, body: self._hear(shard, body))
             except BusAway:
                 return None
-            self._listening.add(shard)
+            self._first[shard] = asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_WORD_S):
+                await self._first[shard].wait()
         return self._heads.get(shard)
 
     def _hear(self, shard: int, body: bytes) -> None:
         self._heads[shard] = msgspec.json.decode(body, type=Head).pos
+        if (first := self._first.get(shard)) is not None:
+            first.set()
 
 
 class Stats:

@@ -8,6 +8,7 @@ from typing import Any
 
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelSettings
+from libs.config.profile import profile_in
 from libs.config.providers import CALLING_FLOW, CALLING_NUMBER, SANDBOX_CALLER, is_live
 from libs.config.secrets import resolve, resolve_all
 from libs.config.sip import Trunk, trunk_of
@@ -202,7 +203,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         sandbox_urls={name: url for name, url in urls.items() if url},
         origin=environment.get("CONVERSE_VOICE_ORIGIN"),
         worker=environment.get("CONVERSE_VOICE_WORKER") or None,
-        profile=environment.get("CONVERSE_PROFILE") or "production",
+        profile=profile_in(environment, "production"),
         calls=int(environment.get("CONVERSE_VOICE_CALLS") or 25),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
         sip=_listens(environment),
