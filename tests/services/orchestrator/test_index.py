@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from events.base import Draft, Event
+from events.call import CallRequested
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from events.phone import CallOver
 from events.values import Body, CancelOn, PolicyDecision
 from libs.domain.rules import why_not
 from libs.kit.memo import Memo
@@ -233,6 +235,17 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
     assert await rows.index.approaches(PRIYA, NOON) == (second,)
     await rows.told(OutcomeHeard(intent="second", outcome="failed"), "conversation-b")
     assert await rows.index.approaches(PRIYA, NOON) == ()
+
+
+async def test_a_call_is_an_approach_unless_it_rang_nobody(rows: Rows):
+    decision = PolicyDecision(verdict="allowed", channel="voice", purpose="", at=NOON)
+    for number, call in enumerate(("rang", "refused")):
+        asked = CallRequested(call=call, to="+91", opening="Namaste", instructions="", allowed_by=decision)
+        await rows.told(asked, "conversation-a", NOON - timedelta(hours=5 - number))
+    assert len(await rows.index.approaches(PRIYA, NOON)) == 2
+    await rows.told(CallOver(call="rang", outcome="unanswered", reason="no_answer"), "conversation-a")
+    await rows.told(CallOver(call="refused", outcome="failed", reason="no such number"), "conversation-a")
+    assert await rows.index.approaches(PRIYA, NOON) == (NOON - timedelta(hours=5),)
 
 
 async def is_duplicate(index: Index, key: str, cooldown_s: int, now: datetime) -> bool:
