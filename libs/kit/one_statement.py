@@ -141,7 +141,7 @@ def _joined(statements: tuple[str, ...], opens: Ledger | None) -> str | None:
             return None
         if any(writers.setdefault(name, sql) != sql for name in part.names):
             return None
-        text = _PARAMETER.sub(lambda found, by=offset: f"${int(found[1]) + by}", part.text)  # type: ignore[misc]
+        text = _PARAMETER.sub(lambda found, by=offset: f"${int(found[1]) + by}", part.text)  # type: ignore[misc]  # a default binds the loop's value
         parts.append(f"row_{len(parts)} AS MATERIALIZED (\n{text}\n)")
         offset += part.parameters
     batch = _batch(len(parts))
@@ -160,6 +160,6 @@ def _batch(parts: int) -> str:
     written = " + ".join(f"(SELECT count(*) FROM row_{number})" for number in range(parts))  # noqa: S608 - numbers
     batch = BATCH.replace("$1::smallint", "CASE WHEN written.rows >= 0 THEN $1::smallint END", 1)
     return (
-        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"  # noqa: S608
+        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"  # noqa: S608 - numbers
         f" CROSS JOIN LATERAL {batch} batch"
     )

@@ -334,28 +334,19 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             )
         case MatterSettled():
             yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))
-        case MessageRequested(purpose="approach"):
+        case MessageRequested(purpose="approach", message=intent) | CallRequested(purpose="approach", call=intent):
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
-                (tenant, draft.subject, event.message, now),
+                (tenant, draft.subject, intent, now),
                 alters=_approaches(tenant, draft.subject or ""),
             )
-        case CallRequested(purpose="approach"):
-            yield Row(
-                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
-                (tenant, draft.subject, event.call, now),
-                alters=_approaches(tenant, draft.subject or ""),
-            )
-        case CallOver(outcome="failed" | "withheld"):  # no phone has rung
+        case (
+            OutcomeHeard(outcome="failed" | "withheld", intent=intent)
+            | CallOver(outcome="failed" | "withheld", call=intent)
+        ):  # it reached nobody, so it is no approach
             yield Row(
                 "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
-                (tenant, draft.subject, event.call),
-                alters=_approaches(tenant, draft.subject or ""),
-            )
-        case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
-            yield Row(
-                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
-                (tenant, draft.subject, event.intent),
+                (tenant, draft.subject, intent),
                 alters=_approaches(tenant, draft.subject or ""),
             )
         case _:

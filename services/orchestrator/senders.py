@@ -43,9 +43,8 @@ class Senders:
         An unknown address that answers a message of ours, as the address that it wrote to proves, speaks for whoever got it.
         """
         contact = await self.by_address(world, event.channel, [event.digest, *event.also_known_as])
-        if (
-            contact is None and event.channel == CHAT
-        ):  # the address is the contact's id, and a signed token has proved it
+        if contact is None and event.channel == CHAT:
+            # The address is the contact's id, and a signed token has proved it.
             known = await world.fold(CONTACTS, f"contact-{event.sender}")
             contact = known.id if known.profile is not None else None
         if contact is not None:
