@@ -205,11 +205,11 @@ def scenario_run(
 
 
 @clock_app.command("advance")
-def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")]) -> None:
+def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")], json: Json = False) -> None:
     """Move business time forward: timers fire, hours and windows follow."""
 
     async def work(settings: Settings, console: Console) -> int:
-        return await admin.advance_clock(settings, console, admin.duration(by))
+        return await admin.advance_clock(settings, console, admin.duration(by), json)
 
     _run(work, from_environment())
 
@@ -287,10 +287,11 @@ def followups_import(
 def keys_create(
     name: str,
     scope: Annotated[list[str], typer.Option(help="Repeat for several.")],
+    json: Json = False,
     tenant: str = TENANT,
 ) -> None:
     """Make an API key; it is shown once."""
-    _run(lambda settings, console: admin.create_key(settings, console, tenant, name, scope), from_environment())
+    _run(lambda settings, console: admin.create_key(settings, console, tenant, name, scope, json), from_environment())
 
 
 @keys_app.command("revoke")

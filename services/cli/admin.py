@@ -51,13 +51,16 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Store, Clock]]:
             yield store, clock
 
 
-async def advance_clock(settings: Settings, console: Console, by: timedelta) -> int:
+async def advance_clock(settings: Settings, console: Console, by: timedelta, as_json: bool) -> int:
     """Move business time; refused outside the development profile."""
     if settings.profile != "development":
         raise UserError("business time is moved in the development profile only (CONVERSE_PROFILE=development)")
     async with connected(settings) as (_, clock):
         now = await clock.advance(by)
-    console.print(f"business time is {now.isoformat(timespec='seconds')}")
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"business_time": now}).decode() + "\n")
+    else:
+        console.print(f"business time is {now.isoformat(timespec='seconds')}")
     return 0
 
 
@@ -89,7 +92,9 @@ async def retry_quarantine(settings: Settings, console: Console, entry: int) -> 
     return 0
 
 
-async def create_key(settings: Settings, console: Console, tenant: str, name: str, scopes: list[str]) -> int:
+async def create_key(
+    settings: Settings, console: Console, tenant: str, name: str, scopes: list[str], as_json: bool
+) -> int:
     """The token is shown here and nowhere else; its hash is stored."""
     known = get_args(auth.Scope)
     unknown = [scope for scope in scopes if scope not in known]
@@ -100,8 +105,12 @@ async def create_key(settings: Settings, console: Console, tenant: str, name: st
             key, token = await store.tenants.create_key(tenant, name, scopes)
         except UnknownTenant as nobody:
             raise UserError(str(nobody)) from nobody
-    console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
-    console.print(f"[bold]{token}[/]  (shown once)")
+    if as_json:
+        told = {"id": key.id, "token": token, "tenant": tenant, "scopes": scopes}
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
+        console.print(f"[bold]{token}[/]  (shown once)")
     return 0
 
 

@@ -79,6 +79,8 @@ async def test_business_time_is_moved_in_development(converse: Converse, clock: 
     assert moved.exit_code == 0, moved.output
     assert "business time is" in moved.output
     assert timedelta(hours=35) < await now_of(clock) - before < timedelta(hours=37)
+    told = msgspec.json.decode((await converse("clock", "advance", "1d", "--json")).stdout)
+    assert datetime.fromisoformat(told["business_time"]) - before > timedelta(hours=59)
 
 
 async def now_of(clock: Clock) -> datetime:
@@ -110,6 +112,11 @@ async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(c
     assert known is not None
     assert (str(known.id), known.name, known.scopes) == (key_id, "erp", frozenset({"events:write", "read"}))
     assert token.encode() not in await store.pool.fetchval("SELECT hash FROM ops.api_key")
+
+    told = msgspec.json.decode((await converse("keys", "create", "shop", "--scope", "read", "--json")).stdout)
+    other = await store.tenants.verify(told["token"])
+    assert other is not None
+    assert (str(other.id), told["scopes"]) == (told["id"], ["read"])
 
     revoked = await converse("keys", "revoke", key_id)
     assert revoked.exit_code == 0
