@@ -69,7 +69,7 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## Measure append, relay, reactors, webhooks, rebuild and the loop against the bars
+bench: $(INSTALLED) ## Measure decisions, append, relay, webhooks, rebuild, the loop and a dialogue beside LangGraph against the bars
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-voice: $(INSTALLED) $(VOICE_INSTALLED) ## Measure phone calls beside Pipecat, bolna and livekit-agents; ARGS='--calls 1,10 --seconds 20' for a short one

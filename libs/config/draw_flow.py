@@ -200,7 +200,11 @@ def _about(step: AnyStep) -> list[str]:
             return ["collect", *(line for each in asked for line in lines_of(each, LETTERS))]
         case Plan():
             tools = [f"{tool.endpoint}{' (asks an operator)' if tool.approve else ''}" for tool in step.tools]
-            return ["plan", *lines_of(step.goal, LETTERS), *lines_of(f"with {', '.join(tools)}", LETTERS)]
+            limits = [f"at most {step.max_steps} choices"]
+            limits += [f"{micros / 1_000_000:g} {currency}" for currency, micros in step.max_cost.items()]
+            limits += [_time(step.timeout_s)] if step.timeout_s else []
+            told = (step.goal, f"with {', '.join(tools)}", ", ".join(limits))
+            return ["plan", *(line for each in told for line in lines_of(each, LETTERS))]
         case Wait():
             return ["wait for a reply"]
         case Move():

@@ -99,7 +99,7 @@ def _words(each: Transition, ink: str) -> Iterator[tuple[str, str, bool]]:
 def _done(action: Action) -> str:
     match action:
         case UpdateBackend():
-            return f"update_backend {action.endpoint}"
+            return f"update_backend {action.endpoint}" + (f" → {action.result_key}" if action.result_key else "")
         case ScheduleCheck():
             return f"schedule_check {action.name} in {_time(action.delay_minutes)}"
         case SendMessage():

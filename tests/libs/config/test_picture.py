@@ -11,7 +11,7 @@ from libs.config.draw import wide
 from libs.config.draw_flow import Way, flow, ways
 from libs.config.draw_map import state_map
 from libs.config.picture import pictures
-from libs.domain.conditions import ALWAYS, AllOf, AnyOf, Check, Not, in_words
+from libs.domain.conditions import ALWAYS, Check, in_words
 from libs.domain.flow import (
     Arm,
     Branch,
@@ -119,6 +119,8 @@ def test_every_kind_of_step_shows_what_it_is_about_and_its_ways_out():
                 id="think",
                 goal="Find out.",
                 tools=(PlanTool(endpoint="look", result_key="l", approve=True),),
+                max_cost={"USD": 50_000},
+                timeout_s=600,
                 on_error="person",
             ),
             Branch(id="fork", arms=(Arm(goto="end", conditions=Check(field="l.found", operator="eq", value=True)),)),
@@ -133,7 +135,7 @@ def test_every_kind_of_step_shows_what_it_is_about_and_its_ways_out():
     seen = Seen(flow(drawn))
     for words in (
         "ask collect day (date): “When?”",
-        "think plan Find out. with look (asks an operator)",
+        "think plan Find out. with look (asks an operator) at most 5 choices, 0.05 USD, 10 min",
         "fork branch",
         "other subflow g",
         "pause wait for a reply",
@@ -164,6 +166,7 @@ def test_every_action_is_told_with_what_it_is_about():
     follow = FollowupSpec(contact_id="{{contact.id}}", reason="Ask again", channel_priority=("whatsapp",))
     actions = (
         UpdateBackend(endpoint="tell"),
+        UpdateBackend(endpoint="book", result_key="booking"),
         ScheduleCheck(delay_minutes=1440),
         ScheduleCheck(delay_minutes=90, name="soon"),
         SendMessage(text="Hello"),
@@ -181,22 +184,11 @@ def test_every_action_is_told_with_what_it_is_about():
     )
     seen = Seen(state_map(drawn))
     assert shown(
-        "update_backend tell, schedule_check check in 1 d, schedule_check soon in 90 min, send_message “Hello”, "
+        "update_backend tell, update_backend book → booking, schedule_check check in 1 d, schedule_check soon in 90 min, send_message “Hello”, "
         "send_message thanks, switch_channel next, escalate to a person: “odd”, create_followup: “Ask again”, close",
         seen,
     )
     assert (seen.rings, seen.arrows) == (2, 2), "from a, and from b to itself"
-
-
-def test_a_condition_is_told_in_words():
-    asked = AllOf(
-        parts=(
-            Check(field="amount", operator="gte", value=100),
-            Not(part=Check(field="disputed", operator="eq", value=True)),
-            AnyOf(parts=(Check(field="day", operator="exists"), Check(field="utr", operator="exists", value=False))),
-        )
-    )
-    assert in_words(asked) == "amount >= 100 and not (disputed = true) and (day exists or utr is missing)"
 
 
 def test_all_pictures_stand_on_one_page_that_leads_to_each_and_runs_nothing():
