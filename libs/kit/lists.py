@@ -22,7 +22,7 @@ from libs.kit.crypto import Keys
 from libs.kit.store import Store
 
 PAGE = 1000
-"""Facts of a page. As many of the greatest size that the log takes just fit into one value of Postgres (1 GB)."""
+"""Facts of a page. Even of the greatest size that the log takes, so many fit into one value of Postgres (1 GB)."""
 
 PIECE = 1 << 15
 """Bytes of a page that are decoded at once: what becomes of them stays in a core's cache for as long as it is in use."""
