@@ -4,11 +4,11 @@ from events import call
 from events.conversation import Escalated
 from events.phone import TransferHeard, TransferRequested
 from libs.config.providers import CALLING_FLOW, has_flows
+from libs.domain.contact import is_stranger
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
 from libs.domain.transfer import somebody_is_there, transfer_of
 from services.orchestrator import process
-from services.orchestrator.index import is_stranger
 from services.orchestrator.story import Story
 
 LONGEST_WHISPER = 300

@@ -15,12 +15,12 @@ from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from events.phone import CallOver
+from libs.domain.contact import is_stranger
 from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
 """How far back approaches are looked at; the policy counts those of the contact's day."""
-STRANGER = "unknown-"
 Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
@@ -198,11 +198,6 @@ def _contact(tenant: str, contact: str) -> Hashable:
 def _approaches(tenant: str, contact: str) -> Hashable:
     """When a contact was approached."""
     return "approach", tenant, contact
-
-
-def is_stranger(contact: str) -> bool:
-    """Whether it is a contact of our own making, for a sender whom nobody could name."""
-    return contact.startswith(STRANGER)
 
 
 def know_address(tenant: str, channel: str, digest: str, contact: str, standing: Standing) -> Row:

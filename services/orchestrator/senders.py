@@ -9,13 +9,14 @@ from events.consent import Withdrawn
 from events.contact import Lookup
 from events.conversation import Closed
 from events.inbound import INBOUND
+from libs.domain.contact import is_stranger
 from libs.domain.conversation import Conversation
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
 from services.orchestrator import hearing, index, threads
 from services.orchestrator.gather import CONSENTS, CONTACTS, CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.hearing import Heard
-from services.orchestrator.index import Index, Standing, is_stranger
+from services.orchestrator.index import Index, Standing
 from services.orchestrator.story import Story
 
 MESSAGES: Fold[Heard] = Fold(INBOUND, Heard, hearing.heard)

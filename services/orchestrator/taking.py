@@ -8,10 +8,10 @@ from events.conversation import Escalated
 from events.phone import CallOver, RangUs
 from libs.domain import phone as phones
 from libs.domain.call_lines import language_of, line
+from libs.domain.contact import is_stranger
 from libs.domain.phone import VOICE, HandedOver, Phone
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator import approach, calling, focus
-from services.orchestrator.index import is_stranger
 from services.orchestrator.story import Story
 
 GREETING = "Namaste {{contact_name}} ji, this is an automated assistant. Thank you for calling. How may I help you?"
