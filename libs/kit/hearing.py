@@ -103,6 +103,7 @@ class Hearing:
             await self._open()
         if self._live:
             self._wake.clear()
+            await self._gather(limit)
             heard = await self._from_stream(limit)
             if heard.facts or not self._broken:
                 if not heard.facts and not self._wake.is_set():
@@ -132,6 +133,13 @@ class Hearing:
         else:
             self.examined = max(head, rows[-1].pos if rows else 0)
         return Heard(rows, self.examined)
+
+    async def _gather(self, limit: int) -> None:
+        """Let in what the socket holds already: a batch costs as much for one fact as for many."""
+        waiting = 0
+        while waiting < len(self._queue) < limit:
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
 
     async def _from_stream(self, limit: int) -> Heard:
         facts: list[Stored] = []
