@@ -27,7 +27,7 @@ from libs.testkit.nouns import NOON
 from libs.testkit.servers import StoreOf
 from voice_service.settings import SANDBOX_SECRET
 
-pytest_plugins = ["libs.testkit.servers"]
+pytest_plugins = ["libs.testkit.servers", "libs.testkit.garbage"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
