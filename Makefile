@@ -44,7 +44,7 @@ test-voice: types-voice tests-voice ## Check the voice service's types and run i
 
 tests-voice: $(INSTALLED) $(VOICE_INSTALLED)
 	@$(call heading,pytest (voice))
-	@cd voice-service && .venv/bin/python -m pytest -q -n 3 --dist loadgroup $(VOICE_ARGS)
+	@cd voice-service && .venv/bin/python -m pytest -q -n 4 --no-loadscope-reorder $(VOICE_ARGS)
 
 faults-voice: $(INSTALLED) $(VOICE_INSTALLED) ## Make 500 calls in which each provider is killed, slowed, muted and rate-limited; ARGS='--calls 25' for fewer
 	@cd voice-service && .venv/bin/python -m faults $(ARGS)
