@@ -18,7 +18,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from events.base import Category, Cause, Draft, Event, Personal
-from libs.kit import ids, postgres
+from libs.kit import garbage, ids, postgres
 from libs.kit.appends import Append, keys_of, seal
 from libs.kit.clock import Clock
 from libs.kit.crypto import Keys
@@ -275,6 +275,7 @@ async def run(report: Report) -> None:
         pool = await stack.enter_async_context(await postgres.pool(server.url, size=CONNECTIONS, name="bench"))
         contest = Contest(store, pool, clock, library(server.url, stack))
         await contest.prepare()
+        await stack.enter_async_context(garbage.collected_seldom())  # as in every service
         rates = await rounds(contest)
         load_ms, trip_ms = await load(store, pool, clock)
     judge(report, rates)

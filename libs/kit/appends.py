@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
@@ -10,12 +11,11 @@ import msgspec
 
 from events.base import Cause, Draft
 from libs.kit import ids, postgres
+from libs.kit.arrays import PACKED, WRITTEN, Arrays
 from libs.kit.codec import Codec, encode_meta
 from libs.kit.crypto import Keys
 
 FetchRow = Callable[..., Awaitable[Any]]
-
-_encoder = msgspec.json.Encoder()
 
 ANY = -1
 """The expected version of an append that goes wherever its stream ends."""
@@ -107,14 +107,17 @@ class KeysLost(Exception):
 
 
 class Request(msgspec.Struct):
-    """An append, sealed and ready to be sent. `life`: of the server, in which its keys were obtained (empty: it has none)."""
+    """An append, sealed and ready to be sent; ids as hexadecimal digits.
+
+    `life`: of the server, in which its keys were obtained (empty: it has none). `causation`: empty where there is none.
+    """
 
     tenant: str
     stream: str
     expected: int
     correlation: str
     causation: str
-    occurred: str
+    occurred: datetime
     size: int
     types: list[str]
     ids: list[str]
@@ -141,6 +144,8 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
     bodies: list[bytes] = []
     life = ""
     total = 0
+    meta: bytes | None = None
+    subject: str | None = None
     for n, draft in enumerate(append.drafts, append.first):
         if draft.stream != stream:
             raise ValueError(f"a fact for {draft.stream} in an append to {stream}")
@@ -150,7 +155,9 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
         if key is not None and key.life != life:
             life = MIXED if life else key.life
         data = shape.encode(draft.event, tenant, stream, name, key)
-        meta = encode_meta(cause, draft.subject)
+        if meta is None or draft.subject != subject:
+            subject = draft.subject
+            meta = encode_meta(cause, subject)
         size = len(data) + len(meta)
         if size > LARGEST:
             raise FactTooLarge(shape.tag, size)
@@ -163,8 +170,8 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
         stream,
         append.expected,
         cause.correlation_id.hex,
-        cause.id.hex if cause.id else "NULL",
-        _encoder.encode(cause.occurred_at).decode(),
+        cause.id.hex if cause.id else "",
+        cause.occurred_at,
         total,
         types,
         event_ids,
@@ -173,18 +180,22 @@ def seal(append: Append, codec: Codec, keys: Keys) -> Request:
     )
 
 
-# Arrays travel as their text, and all bytes as one string of them: asyncpg asks of every element of a list whether it is a
-# list itself, which costs more than all the rest.
-BATCH = (
-    "log.append_batch("
-    "$1::smallint, $2::text::text[], $3::text::text[], $4::text::int[], $5::text::int[], $6::text::uuid[], $7::text::uuid[],"
-    " $8::text::timestamptz[], $9::text::int[], $10::text::int[], $11::text::text[], $12::text::uuid[], $13::bytea,"
-    " $14::text::int[], $15, $16, $17, $18, $19::text::uuid[])"
-)
+def _batch(arrays: Arrays) -> str:
+    ints, texts, uuids, times = arrays.casts
+    return (
+        f"log.append_batch($1::smallint, $2::{texts}, $3::{texts}, $4::{ints}, $5::{ints}, $6::{uuids}, $7::{uuids}, $8::{times},"
+        f" $9::{ints}, $10::{ints}, $11::{texts}, $12::{uuids}, $13::bytea, $14::{ints}, $15, $16, $17, $18, $19::{uuids})"
+    )
+
+
+BATCH = _batch(WRITTEN)
 PARAMETERS = 19
 """Of BATCH."""
 
-CALL = f"SELECT head, pos, version, duplicate FROM {BATCH}"  # noqa: S608 - a constant
+OUTCOME = "SELECT head, pos, version, duplicate FROM "
+CALL = OUTCOME + BATCH
+PACKED_CALL = OUTCOME + _batch(PACKED)
+"""CALL, for a connection that takes packed arrays."""
 
 
 async def send(
@@ -196,14 +207,18 @@ async def send(
     consumer: str | None = None,
     from_pos: int = 0,
     upto_pos: int = 0,
+    arrays: Arrays = WRITTEN,
 ) -> list[Appended | StreamMoved]:
     """Append all in one call, each by itself or (`whole`) all or none; outcomes in the order of the requests.
 
-    `fetchrow` is that of CALL, prepared. Where not `whole`, no two requests may be for the same stream. Raises as `refusals`.
+    `fetchrow` is that of CALL, prepared, or of PACKED_CALL with `arrays` PACKED. Where not `whole`, no two requests may be
+    for the same stream. Raises as `refusals`.
     """
     with refusals(shard, requests, consumer):
         head, pos, version, duplicate = await fetchrow(
-            *arguments(shard, requests, whole=whole, consumer=consumer, from_pos=from_pos, upto_pos=upto_pos)
+            *arguments(
+                shard, requests, whole=whole, consumer=consumer, from_pos=from_pos, upto_pos=upto_pos, arrays=arrays
+            )
         )
     outcomes: list[Appended | StreamMoved] = []
     if pos is None:
@@ -244,12 +259,14 @@ def arguments(
     consumer: str | None = None,
     from_pos: int = 0,
     upto_pos: int = 0,
+    arrays: Arrays = WRITTEN,
 ) -> tuple[Any, ...]:
     """What BATCH takes."""
-    return (shard, *_arrays(requests, whole), whole, consumer, from_pos, upto_pos, _lives(requests))
+    lives = arrays.uuids(_lives(requests))
+    return (shard, *_columns(requests, whole, arrays), whole, consumer, from_pos, upto_pos, lives)
 
 
-def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:
+def _columns(requests: Sequence[Request], whole: bool, arrays: Arrays) -> tuple[Any, ...]:
     numbers: list[int] = []
     versions: list[int] = []
     types: list[str] = []
@@ -263,26 +280,24 @@ def _arrays(requests: Sequence[Request], whole: bool) -> tuple[Any, ...]:
         event_ids += request.ids
         bodies += request.bodies
     return (
-        _array([_quoted(request.tenant) for request in requests]),
-        _array([_quoted(request.stream) for request in requests]),
-        _array([request.expected for request in requests]),
-        _array(_behind(requests)) if whole else None,
-        _array([request.correlation for request in requests]),
-        _array([request.causation for request in requests]),
-        _array([request.occurred for request in requests]),
-        _array(numbers),
-        _array(versions),
-        _array(types),
-        _array(event_ids),
-        b"".join(bodies),
-        _array([0, *accumulate(map(len, bodies))]),
+        arrays.texts([request.tenant for request in requests]),
+        arrays.texts([request.stream for request in requests]),
+        arrays.ints([request.expected for request in requests]),
+        arrays.ints(_behind(requests)) if whole else None,
+        arrays.uuids([request.correlation for request in requests]),
+        arrays.uuids([request.causation for request in requests]),
+        arrays.times([request.occurred for request in requests]),
+        arrays.ints(numbers),
+        arrays.ints(versions),
+        arrays.texts(types),
+        arrays.uuids(event_ids),
+        b"".join(bodies),  # one string of bytes, and where to cut it
+        arrays.ints([0, *accumulate(map(len, bodies))]),
     )
 
 
-def _lives(requests: Sequence[Request]) -> str:
-    lives = {request.life for request in requests}
-    lives.discard("")
-    return _array(sorted(lives))
+def _lives(requests: Sequence[Request]) -> list[str]:
+    return sorted({request.life for request in requests if request.life})
 
 
 def _behind(requests: Sequence[Request]) -> list[int]:
@@ -294,11 +309,3 @@ def _behind(requests: Sequence[Request]) -> list[int]:
         behind.append(reached.get(place, 0))
         reached[place] = behind[-1] + len(request.ids)
     return behind
-
-
-def _array(values: Sequence[int] | Sequence[str]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -10,7 +10,8 @@ import asyncpg
 import structlog
 
 from libs.kit import postgres, telemetry
-from libs.kit.appends import CALL, Appended, KeysLost, Overloaded, Request, StreamMoved, Unavailable, send
+from libs.kit.appends import PACKED_CALL, Appended, KeysLost, Overloaded, Request, StreamMoved, Unavailable, send
+from libs.kit.arrays import PACKED, takes_packed
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +62,8 @@ class Lines:
             await self._pool.release(line.connection)
         connection = await self._pool.acquire(timeout=timeout_s)
         try:
-            return Line(connection, await connection.prepare(CALL))
+            await takes_packed(connection)
+            return Line(connection, await connection.prepare(PACKED_CALL))
         except BaseException:
             await self._pool.release(connection)
             raise
@@ -179,7 +181,7 @@ class Lane:
             try:
                 if line is None:
                     line = await self._lines.take(max(0.1, deadline - time.monotonic()))
-                self._settle(batch, await send(line.call.fetchrow, self._shard, requests))
+                self._settle(batch, await send(line.call.fetchrow, self._shard, requests, arrays=PACKED))
                 return line
             except KeysLost as error:
                 _fail(batch, error, None)

@@ -29,6 +29,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_facts int := cardinality(p_event);
+    v_keys_durable boolean;
     v_as_expected boolean;
     v_actual int[];
     v_place int[];                          -- of each fact in the batch; null: it is not written
@@ -41,10 +42,6 @@ DECLARE
     v_last int := 0;
     v_now timestamptz;
 BEGIN
-    -- This transaction's flush makes every key of this life durable; one of another life may be gone.
-    IF p_life <> '{}' AND NOT p_life <@ ARRAY(SELECT k.id FROM keys.life AS k) THEN
-        RAISE EXCEPTION 'facts of this batch were sealed before a crash of the server' USING ERRCODE = 'CV410';
-    END IF;
     IF p_consumer IS NOT NULL THEN
         UPDATE checkpoint AS c SET pos = p_upto
         WHERE c.consumer = p_consumer AND c.shard = p_shard AND c.pos = p_from;
@@ -62,10 +59,15 @@ BEGIN
     END IF;
 
     -- READ COMMITTED: every statement after this one sees what all earlier holders of the row have committed.
-    UPDATE log_head AS h SET pos = h.pos + v_facts WHERE h.shard = p_shard RETURNING h.pos - v_facts INTO head;
+    UPDATE log_head AS h SET pos = h.pos + v_facts WHERE h.shard = p_shard
+    RETURNING h.pos - v_facts, p_life <@ ARRAY(SELECT k.id FROM keys.life AS k) INTO head, v_keys_durable;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'shard % does not exist; create it with log.create_shard', p_shard
             USING ERRCODE = 'no_data_found';
+    END IF;
+    -- This transaction's flush makes every key of this life durable; one of another life may be gone.
+    IF NOT v_keys_durable THEN
+        RAISE EXCEPTION 'facts of this batch were sealed before a crash of the server' USING ERRCODE = 'CV410';
     END IF;
 
     -- Elements are read by their number: to start one function is cheaper than to unnest many arrays. Of a stream only what

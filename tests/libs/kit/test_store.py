@@ -91,15 +91,17 @@ async def test_a_conflict_disturbs_nobody_else_in_its_batch(log: Store):
 
 
 async def test_a_request_that_postgres_cannot_take_disturbs_nobody_else_in_its_batch(log: Store):
-    far = cause()
-    impossible = cause(occurred_at=NOON.replace(year=1).astimezone(NOON.tzinfo))
+    far = cause(occurred_at=NOON.replace(year=1).astimezone(NOON.tzinfo))
+    too_long = "parcel-" + "".join(ids.digest(str(n)) for n in range(300))  # no index entry is as large
     outcomes = await asyncio.gather(
         *(log.append(TENANT, f"parcel-{n}", 0, moved(f"parcel-{n}", 1), far) for n in range(5)),
-        log.append(TENANT, "parcel-x", 2**31, moved("parcel-x", 1), impossible),
+        log.append(TENANT, too_long, 0, moved(too_long, 1), cause()),
+        log.append(TENANT, "parcel-x", 2**31, moved("parcel-x", 1), cause()),
         return_exceptions=True,
     )
     assert all(isinstance(outcome, Appended) for outcome in outcomes[:5])
-    assert isinstance(outcomes[5], asyncpg.DataError | asyncpg.PostgresError)
+    assert isinstance(outcomes[5], asyncpg.ProgramLimitExceededError)
+    assert isinstance(outcomes[6], ValueError)
     assert await contiguous(log.pool)
 
 
