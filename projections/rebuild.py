@@ -17,6 +17,8 @@ from projections.live import CONSUMER
 
 NEAR = 500
 """So few facts behind, the rest is read while the view is locked."""
+PROGRESS_EVERY = 2000
+"""Positions from one telling of the progress to the next: whoever draws it takes longer than a few facts."""
 SWAP_TRIES = 400
 SWAP_PAUSE_S = 0.02
 
@@ -64,12 +66,15 @@ class Fold:
         total = sum(goal.values())
         for shard, last in goal.items():
             others = sum(done for other, done in self.at.items() if other != shard)
+            tell_at = PROGRESS_EVERY
             pages = self._log.pages(shard, self.at.get(shard, 0), last)
             with uncollected():
                 async with aclosing(pages):
                     async for facts in pages:
                         self._take(facts, touched)
-                        progress(others + facts[-1].pos, total)
+                        if (pos := facts[-1].pos) >= tell_at:
+                            progress(others + pos, total)
+                            tell_at = pos + PROGRESS_EVERY
             self.at[shard] = max(last, self.at.get(shard, 0))
         progress(total, total)
 
