@@ -172,7 +172,7 @@ async def ready(port: int, told: Path) -> None:
             status, said = await connection.request("GET", "/health/ready")
             if status == 200:
                 return
-        except OSError as error:
+        except (OSError, EOFError) as error:  # not there yet, or the port goes over from who begins to who serves
             said = error
         finally:
             connection.close()

@@ -9,9 +9,11 @@ import base64
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
+from http import HTTPStatus
 from pathlib import Path
 
+from bench.outside import Connection
 from bench.relay import MASTER, ROOT, TENANT
 from bench.voice.processes import Load, agent
 from events.base import Cause, Draft
@@ -34,6 +36,7 @@ INDIAN_WAITS = {"base": INDIAN.endpointing.base_ms, "question": INDIAN.endpointi
 """How long the shipped preset waits after the last word."""
 PROVIDERS = ("TELEPHONY", "STT", "TTS", "TTS_ELEVENLABS", "LLM")
 """ElevenLabs stands ready to take over, and is never asked to."""
+BEGINS_S = 60.0
 NO_WAITS = {"base": 0, "question": 0}
 
 BUNDLE = {
@@ -77,6 +80,7 @@ class Service:
             **{f"CONVERSE_SANDBOX_{name}_URL": providers for name in PROVIDERS},
         }
         async with agent([PYTHON, "-m", "voice_service"], port, environment) as pid:
+            await _begun(port)
             yield pid
 
     async def ring(self, calls: int) -> None:
@@ -106,6 +110,18 @@ class Service:
             channels=["whatsapp"],
         )
         await self._store.append_any(TENANT, stream, [Draft(stream, intent, f"contact-{contact}", contact)], cause)
+
+
+async def _begun(port: int) -> None:
+    """Return once the service serves: its port is open from the first moment, and answers 503 until then."""
+    async with asyncio.timeout(BEGINS_S):
+        while True:
+            connection = Connection("127.0.0.1", port)
+            with closing(connection), suppress(OSError, EOFError):  # it changes hands
+                status, _ = await connection.request("GET", "/health/ready")
+                if status == HTTPStatus.OK:
+                    return
+            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager

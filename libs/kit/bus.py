@@ -1,16 +1,20 @@
-"""The connection to NATS: reconnects for ever, reports every error, and moves the facts of a batch without per-message cost."""
+"""The connection to NATS: comes back for ever, reports every error, and moves the facts of a batch without per-message cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
 from nats.js import JetStreamContext
 from opentelemetry import context, propagate, trace
+
+from libs.kit import telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +22,13 @@ MAX_PENDING_BYTES = 64 * 1024 * 1024  # what may wait for the socket; a batch of
 
 RECONNECT_S = 0.2
 LOOK_S = 0.02
+FOUND_BACK_S = 30.0  # within it nats-py finds back by itself to a server that is there
+LONGEST_PAUSE_S = 5.0
+REFUSED = "authorization violation"  # in nats-server's words, whatever their case
+GAVE_UP = "the connection to nats is made anew"
+
+CONNECTED = telemetry.gauge("bus_connected", "1 while NATS can be talked to", "bus")
+MADE_ANEW = telemetry.counter("bus_made_anew", "Connections to NATS that were given up and made anew", "bus")
 
 Take = Callable[[bytes, bytes], None]
 OnSignal = Callable[[str, bytes], None]
@@ -48,15 +59,49 @@ class _FastClient(Client):
         await self._flush_pending()
 
 
+@dataclass(slots=True, eq=False)
+class _Wanted:
+    """What somebody listens to, on whichever connection there is: to plain facts by `take`, else by `call`."""
+
+    subject: str
+    take: Take | None = None
+    call: Callable[[Msg], Awaitable[None]] | None = None
+    held: tuple[_FastClient, Subscription] | None = None
+
+    async def ask(self, client: _FastClient) -> None:
+        subscription = await client.subscribe(self.subject, cb=self.call)
+        self.held = client, subscription
+        if self.take is not None:
+            client.direct[subscription._id] = self.take  # nats-py has no public name for it
+
+    async def leave(self) -> None:
+        if self.held is None:
+            return
+        (client, subscription), self.held = self.held, None
+        client.direct.pop(subscription._id, None)
+        try:
+            await subscription.unsubscribe()
+        except Error:
+            log.debug("unsubscribed from a connection that is gone", subject=self.subject)
+
+
 class Bus:
-    """One service's connection to NATS. Facts come through JetStream; signals (`sig.>`) are lost when nobody listens."""
+    """One service's connection to NATS. Facts come through JetStream; signals (`sig.>`) are lost when nobody listens.
+
+    nats-py reconnects by itself when a connection is lost, but closes it for good at an error of the server that is neither
+    "stale connection" nor a permission (a protocol fault, a message that is too large, a password that was changed). Then,
+    and when it has not found back for FOUND_BACK_S, the bus begins with a new connection and asks for everything again.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.errors: list[str] = []
         self._client = _FastClient()
-        self._connecting: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
+        self._has_been_connected = False
+        self._over = asyncio.Event()
+        self._wanted: list[_Wanted] = []
         self._watchers: list[Callable[[bool], None]] = []
 
     @classmethod
@@ -68,13 +113,59 @@ class Bus:
         Returns once connected, or after `patience` seconds with the connection still being tried in the background.
         """
         bus = cls(name)
-        bus._connecting = asyncio.create_task(bus._connect(url, user, password), name=f"bus-{name}")
-        await asyncio.wait([bus._connecting], timeout=patience)
-        if bus._connecting.done():
-            bus._connecting.result()
+        CONNECTED.labels(name).set(0)
+        bus._keeping = asyncio.create_task(bus._keep(url, user, password), name=f"bus-{name}")
+        first = asyncio.create_task(bus._connected.wait())
+        try:
+            await asyncio.wait([bus._keeping, first], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            first.cancel()
+        if bus._keeping.done():
+            bus._keeping.result()
         return bus
 
+    async def _keep(self, url: str, user: str | None, password: str | None) -> None:
+        """Be connected, with a new client whenever the present one has given up."""
+        pause = RECONNECT_S
+        while True:
+            began = asyncio.get_running_loop().time()
+            reason = "it did not find back to a server"
+            try:
+                await self._connect(url, user, password)
+                for wanted in tuple(self._wanted):
+                    await wanted.ask(self._client)
+                await self._on_connect()
+                await self._until_given_up()
+                reason = str(self._client.last_error or reason)
+            except Exception as error:
+                if not self._has_been_connected:
+                    raise  # what it was told is wrong: an address that is none
+                reason = f"{type(error).__name__}: {error}"
+            MADE_ANEW.labels(self.name).inc()
+            log.error(GAVE_UP, bus=self.name, reason=reason, after_s=pause)
+            await self._part()
+            if self._connected.is_set():
+                await self._on_disconnect()
+            await asyncio.sleep(pause)
+            lived = asyncio.get_running_loop().time() - began > FOUND_BACK_S
+            pause = RECONNECT_S if lived else min(2 * pause, LONGEST_PAUSE_S)
+            self._client = _FastClient()
+
+    async def _until_given_up(self) -> None:
+        """Return when nats-py has closed the connection for good, or has looked for a server for FOUND_BACK_S in vain."""
+        away = 0
+        while away < 2:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOUND_BACK_S / 2):
+                    await self._over.wait()
+                    return
+            away = 0 if self.connected else away + 1
+
+    async def _on_closed(self) -> None:
+        self._over.set()
+
     async def _connect(self, url: str, user: str | None, password: str | None) -> None:
+        self._over.clear()
         await self._client.connect(
             url.split(","),
             name=self.name,
@@ -84,13 +175,13 @@ class Bus:
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_connect,
+            closed_cb=self._on_closed,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it is given to asyncio.sleep
             ping_interval=5,
             max_outstanding_pings=2,
             pending_size=MAX_PENDING_BYTES,
         )
-        await self._on_connect()
 
     async def _on_error(self, error: Exception) -> None:
         again = not self.connected and self.errors[-1:] == [str(error)]  # each attempt to connect says the same
@@ -100,6 +191,8 @@ class Bus:
 
     async def _on_connect(self) -> None:
         self._connected.set()
+        self._has_been_connected = True
+        CONNECTED.labels(self.name).set(1)
         log.info("connected to nats", bus=self.name)
         self._tell(up=True)
 
@@ -107,6 +200,7 @@ class Bus:
         if self._connected.is_set():
             log.warning("nats is away", bus=self.name)
         self._connected.clear()
+        CONNECTED.labels(self.name).set(0)
         self._tell(up=False)
 
     def _tell(self, *, up: bool) -> None:
@@ -117,6 +211,32 @@ class Bus:
     def connected(self) -> bool:
         """Whether NATS can be talked to at this moment."""
         return self._connected.is_set() and self._client.is_connected
+
+    def health(self) -> str:
+        """`ok` or `ok: …`, else why whoever uses it cannot be trusted to hear anything.
+
+        NATS being away is no reason to be taken out of service: facts are read from the log then, and what is asked for over
+        HTTP is stored. Never having been there, or refusing us, is: a person has to act.
+        """
+        if self.connected:
+            return "ok"
+        last = self.errors[-1] if self.errors else "no server answers"
+        if REFUSED in last.lower():
+            return f"refused by nats: {last}; is the password of the user {self.name} right?"
+        if not self._has_been_connected:
+            return f"not connected to nats yet: {last}"
+        return "ok: nats is away, the log is read instead"
+
+    @property
+    def server_version(self) -> tuple[int, int]:
+        """The major and minor version of the server that it is connected to."""
+        version = self._client.connected_server_version
+        return version.major, version.minor
+
+    @property
+    def has_jetstream(self) -> bool:
+        """Whether the server that it is connected to keeps streams."""
+        return bool(self._client._server_info.get("jetstream"))
 
     @property
     def max_payload(self) -> int:
@@ -152,23 +272,10 @@ class Bus:
 
     async def take(self, subject: str, take: Take) -> Stop:
         """Hand payload and raw headers of each message on `subject` to a plain function, from the reading task itself."""
-        self._require()
-        subscription = await self._client.subscribe(subject)
-        sid = subscription._id  # nats-py has no public name for it
-        self._client.direct[sid] = take
-
-        async def stop() -> None:
-            self._client.direct.pop(sid, None)
-            try:
-                await subscription.unsubscribe()
-            except Error:
-                log.debug("unsubscribed from a connection that is gone", bus=self.name)
-
-        return stop
+        return await self._want(_Wanted(subject, take=take))
 
     async def listen(self, subject: str, on_signal: OnSignal) -> Stop:
         """Call `on_signal(subject, body)` for each message, in the trace that it was sent in."""
-        self._require()
 
         async def receive(message: Msg) -> None:
             token = context.attach(propagate.extract(message.headers or {}))
@@ -177,18 +284,31 @@ class Bus:
             finally:
                 context.detach(token)
 
-        subscription = await self._client.subscribe(subject, cb=receive)
-        return subscription.unsubscribe
+        return await self._want(_Wanted(subject, call=receive))
 
     async def answer(self, subject: str, reply: Callable[[str, bytes], Awaitable[bytes]]) -> Stop:
         """Answer requests on `subject` with what `reply(subject, body)` returns."""
-        self._require()
 
         async def receive(message: Msg) -> None:
             await message.respond(await reply(message.subject, message.data))
 
-        subscription = await self._client.subscribe(subject, cb=receive)
-        return subscription.unsubscribe
+        return await self._want(_Wanted(subject, call=receive))
+
+    async def _want(self, wanted: _Wanted) -> Stop:
+        """Listen from now on, over reconnects too; returns how to stop. Raises BusAway."""
+        self._require()
+        try:
+            await wanted.ask(self._client)
+        except Error as error:
+            raise BusAway(str(error)) from error
+        self._wanted.append(wanted)
+
+        async def stop() -> None:
+            if wanted in self._wanted:
+                self._wanted.remove(wanted)
+            await wanted.leave()
+
+        return stop
 
     async def signal(self, subject: str, body: bytes) -> None:
         """Tell whoever listens now. While NATS is away the signal is dropped: it is never state."""
@@ -236,13 +356,16 @@ class Bus:
     async def close(self) -> None:
         """Send what is pending and disconnect."""
         self._watchers.clear()
-        if self._connecting and not self._connecting.done():
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._keeping:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._part()
+        self._connected.clear()
+
+    async def _part(self) -> None:
         client: Any = self._client
         if not client.is_closed:
             # Told to close while it reconnects, nats-py raises the cancellation of its own task as if it were ours.
             ending = client.drain() if client.is_connected else client.close()
             for failure in filter(None, await asyncio.gather(ending, return_exceptions=True)):
                 log.debug("the connection to nats did not close well", bus=self.name, kind=type(failure).__name__)
-        self._connected.clear()

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,10 +32,12 @@ def lock_key(role: str) -> int:
 
 
 @asynccontextmanager
-async def leading(url: str, role: str, shard: int, *, database_role: str | None = None) -> AsyncIterator[Term]:
+async def leading(
+    url: str, role: str, shard: int, *, database_role: str | None = None, on_standby: Callable[[], None] | None = None
+) -> AsyncIterator[Term]:
     """Wait until this instance leads `role` in `shard`, and lead until the block ends.
 
-    Raises what asyncpg raises when Postgres is away.
+    `on_standby` is called once Postgres is there and another instance leads. Raises what asyncpg raises when Postgres is away.
     """
     connection = await postgres.connect(url, role=database_role, name=f"{role}-{shard}", settings=postgres.PLANNED_ONCE)
     lost = asyncio.Event()
@@ -44,6 +46,8 @@ async def leading(url: str, role: str, shard: int, *, database_role: str | None 
         while True:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", lock_key(role), shard):
                 break
+            if on_standby is not None:
+                on_standby()
             await asyncio.sleep(STANDBY_S)
         yield Term(connection, lost)
     finally:

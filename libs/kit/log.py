@@ -40,7 +40,10 @@ def configure(form: Format = "json", level: str = "info", *, pii: bool = False, 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, pii=pii)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(form, pii=pii, colors=target.isatty()),
+            ],
         )
     )
     root = logging.getLogger()
@@ -50,14 +53,14 @@ def configure(form: Format = "json", level: str = "info", *, pii: bool = False, 
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
 
 
-def _renderers(form: Format, *, pii: bool) -> list[Processor]:
+def _renderers(form: Format, *, pii: bool, colors: bool) -> list[Processor]:
     if form == "json":
         whole = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         tracebacks = structlog.processors.ExceptionRenderer(
             whole if pii else lambda raised: [_without_words(stack) for stack in whole(raised)]
         )
         return [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _without_words(stack: dict[str, Any]) -> dict[str, Any]:

@@ -93,10 +93,12 @@ class Relay:
         """Relay until cancelled. Raises EpochDiffers or LogHasGap: then a person has to act before it may start again."""
         while True:
             try:
-                self.state = "ok: standby"
-                async with leading(self._url, "relay", self.shard, database_role=self._role) as term:
+                async with leading(
+                    self._url, "relay", self.shard, database_role=self._role, on_standby=self._stand_by
+                ) as term:
                     await self._lead(term)
             except LOST as error:
+                self.state = f"waiting for postgres: {type(error).__name__}"
                 log.warning("the relay lost postgres", shard=self.shard, error=type(error).__name__)
             except (EpochDiffers, LogHasGap) as error:
                 self.state = f"stopped: {error}"
@@ -113,6 +115,9 @@ class Relay:
         """Return when JetStream holds every fact up to `pos`."""
         async with self._moved:
             await self._moved.wait_for(lambda: self.sent >= pos)
+
+    def _stand_by(self) -> None:
+        self.state = "ok: standby"
 
     async def _lead(self, term: Term) -> None:
         log.info("the relay leads", shard=self.shard)
@@ -182,7 +187,8 @@ class Relay:
         if info is None:
             head = await connection.fetchval(_HEAD, self.shard) or 0
             info = await epoch.create(js, self.shard, head=head, replicas=self._replicas)
-            log.warning("the stream was made anew", shard=self.shard, first=info.state.first_seq)
+            say = log.warning if info.state.first_seq > 1 else log.info  # of a log that is young there was none to lose
+            say("the stream was made", shard=self.shard, first=info.state.first_seq)
         await epoch.check(js, connection, self.shard, info)
         self.epoch = epoch.epoch_of(info)
         await self._arrive(info.state.last_seq)

@@ -1,10 +1,13 @@
 """What every HTTP service does with a request: read its body, its idempotency key and its parameters, answer when durable."""
 
+import re
+from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 import structlog
 from litestar import Request
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
@@ -20,6 +23,9 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain")
 """What JSON is taken as: curl says the second where it is told nothing."""
 MAX_KEY = 200
+
+UNNAMED = "Invalid enum value"
+"""Of a word that is none of a few, msgspec does not say which there are."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,12 +47,37 @@ async def body(request: AnyRequest, shape: type[T]) -> T:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `")
-        finding = {"in": "body", "path": path.rstrip("`") or "$", "message": message}
-        raise Problem(422, "The request has the wrong shape", str(error), errors=[finding]) from error
+        path = path.rstrip("`") or "$"
+        if message.startswith(UNNAMED) and (allowed := _allowed(msgspec.inspect.type_info(shape), path)):
+            message += f": there are {', '.join(map(str, allowed))}"
+        finding = {"in": "body", "path": path, "message": message}
+        raise Problem(422, "The request has the wrong shape", f"{path}: {message}", errors=[finding]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "The body is not valid JSON", str(error)) from error
     except RecursionError as error:
         raise Problem(400, "The body is nested too deeply", "nobody can mean so many levels of JSON") from error
+
+
+def _allowed(known: msgspec.inspect.Type, path: str) -> tuple[Any, ...]:
+    """The words that the place `$.name[…].name` of a type may hold; none where it may hold others."""
+    steps = deque(re.findall(r"\[[^]]*]|\w+", path))
+    while True:
+        match known:
+            case msgspec.inspect.LiteralType() if not steps:
+                return known.values
+            case msgspec.inspect.UnionType():
+                known = next(each for each in known.types if not isinstance(each, msgspec.inspect.NoneType))
+            case msgspec.inspect.ListType() if steps and steps[0].startswith("["):
+                steps.popleft()
+                known = known.item_type
+            case msgspec.inspect.StructType() if steps:
+                name = steps.popleft()
+                field = next((each for each in known.fields if each.encode_name == name), None)
+                if field is None:
+                    return ()
+                known = field.type
+            case _:
+                return ()
 
 
 def takes(shape: type[msgspec.Struct]) -> type[Operation]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -222,12 +223,13 @@ async def serve(
     on_ready: Callable[[int], object] | None = None,
     *,
     drain: timedelta = DRAIN,
+    listener: socket.socket | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT (or until cancelled), then drain.
 
-    `on_ready` is called with the port once it is open (port 0 takes a free one). While draining, `/health/ready` says 503,
-    new WebSockets are refused (but those that an app expects), open ones may finish for `drain`, requests are answered; then the loops end. A second
-    signal ends it at once.
+    `on_ready` is called with the port once it is open (port 0 takes a free one); a `listener` that is open already stays so.
+    While draining, `/health/ready` says 503, new WebSockets are refused (but those that an app expects), open ones may finish
+    for `drain`, requests are answered; then the loops end. A second signal ends it at once.
     """
     draining = Draining(
         to_tell=[app.drain for app in apps if app.drain is not None],
@@ -249,7 +251,8 @@ async def serve(
         lifespan="on",
     )
     server = DrainingServer(config, draining, drain, on_ready)
-    serving = asyncio.create_task(server.serve(), name="http")
+    sockets = None if listener is None else [listener.dup()]  # uvicorn closes those that it is given
+    serving = asyncio.create_task(server.serve(sockets), name="http")
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, get_args
 
 import typer
 from rich.console import Console
@@ -11,15 +11,20 @@ from rich.text import Text
 
 from libs.config import report
 from libs.config.load import load_bundle, load_scenarios
-from libs.kit import log
-from services.cli import admin, chat, config, demo, doctor, imports, projections, trace, up
+from libs.kit import auth, log
+from services.cli import admin, chat, config, demo, doctor, imports, mendable, projections, trace, up
 from services.cli.scenario import run as scenarios
 from services.cli.scenario.stage import Llm
-from services.cli.settings import TENANT, Settings, from_environment
+from services.cli.settings import TENANT, Settings, UserError, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="ConverseAgent on the command line.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback of ours is for a report, and its frames hold secrets
+    help="ConverseAgent on the command line.",
+)
 config_app = typer.Typer(no_args_is_help=True, help="The configuration bundle.")
 clock_app = typer.Typer(no_args_is_help=True, help="The business clock (development profile only).")
 dlq_app = typer.Typer(no_args_is_help=True, help="Facts in quarantine.")
@@ -53,25 +58,40 @@ Url = Annotated[str | None, typer.Option(help="Where the system is. Its key: CON
 Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
+def _settings() -> Settings:
+    """What the environment says; what it says wrongly ends the command."""
+    try:
+        return from_environment()
+    except UserError as error:
+        _refuse(str(error))
+
+
 def _run(work: Callable[[Settings, Console], Coroutine[Any, Any, int]], settings: Settings) -> None:
-    """Run a command's work; what a user can mend is told without a traceback."""
+    """Run a command's work; what a user can mend is told without a traceback, and where output for machines is not."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     try:
         code = up.run_loop(work(settings, console))
     except BundleRefused as refused:
         sys.stderr.write(report.as_text(refused.findings))
-        code = 1
-    except admin.UserError as error:
-        Console(stderr=True, highlight=False).print(Text(str(error), style="bold red"), soft_wrap=True)
-        code = 1
+        raise typer.Exit(1) from refused
+    except Exception as error:
+        said = mendable.told(error, settings)
+        if said is None:
+            raise
+        _refuse(said)
     raise typer.Exit(code)
+
+
+def _refuse(said: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(Text(said, style="bold red"), soft_wrap=True)
+    raise typer.Exit(1)
 
 
 @app.command("up")
 def up_command(port: Port = None) -> None:
     """Run everything in one process until Ctrl-C, and keep the data."""
     log.configure("console", level="warning")
-    _run(up.run, up.with_port(from_environment(), port))
+    _run(up.run, up.with_port(_settings(), port))
 
 
 @app.command("demo")
@@ -81,8 +101,7 @@ def demo_command(
     channel: Annotated[Wanted, typer.Option(help="all: one matter that wanders over the four.")] = "whatsapp",
 ) -> None:
     """Show the main job, from an ERP event to a settled follow-up."""
-    log.configure("console", level="error")
-    settings = up.with_port(from_environment(), port, any_port=True)
+    settings = up.with_port(_settings(), port, any_port=True)
     if channel == "voice":
         patience = max(patience, demo.CALL_PATIENCE_S)
     _run(lambda settings, console: demo.run(settings, console, patience, channel), settings)
@@ -91,7 +110,7 @@ def demo_command(
 @app.command("doctor")
 def doctor_command(json: Json = False) -> None:
     """Say what works here and what does not, and what to do about it."""
-    _run(lambda settings, console: doctor.run(settings, console, as_json=json), from_environment())
+    _run(lambda settings, console: doctor.run(settings, console, as_json=json), _settings())
 
 
 @app.command("trace")
@@ -103,20 +122,20 @@ def trace_command(conversation: str, json: Json = False, tenant: str = TENANT) -
             try:
                 facts = await trace.facts_of(store, tenant, conversation)
             except trace.UnknownConversation as unknown:
-                raise admin.UserError(str(unknown)) from unknown
+                raise UserError(str(unknown)) from unknown
         if json:
             sys.stdout.write(trace.as_json(facts).decode() + "\n")
         else:
             console.print(trace.tree_of(facts, f"conversation {conversation}"))
         return 0
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @config_app.command("check")
 def config_check(folder: Folder = None, json: Json = False) -> None:
     """Check a bundle and its scenarios: every finding with file, line, path, and what would be right."""
-    settings = from_environment()
+    settings = _settings()
     where = folder or settings.config
     loaded = load_bundle(where, settings.environment, settings.profile)
     findings = loaded.findings
@@ -129,7 +148,7 @@ def config_check(folder: Folder = None, json: Json = False) -> None:
 @config_app.command("publish")
 def config_publish(folder: Folder = None, json: Json = False, tenant: str = TENANT) -> None:
     """Check a bundle, store it by its hash and let it decide from here on; what runs goes on in its own."""
-    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant, json), from_environment())
+    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant, json), _settings())
 
 
 @config_app.command("diff")
@@ -140,7 +159,7 @@ def config_diff(
     tenant: str = TENANT,
 ) -> None:
     """Print what a bundle says otherwise than another one; exit code 1 where they differ."""
-    _run(lambda settings, console: config.compare(settings, console, old, new, tenant, json), from_environment())
+    _run(lambda settings, console: config.compare(settings, console, old, new, tenant, json), _settings())
 
 
 @config_app.command("show")
@@ -157,13 +176,13 @@ def config_show(
     async def work(settings: Settings, console: Console) -> int:
         return await config.show(settings, console, bundle, tenant, as_json=json, drawn=picture)
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @config_app.command("history")
 def config_history(json: Json = False, tenant: str = TENANT) -> None:
     """List the bundles that were published, and how many open matters are in each."""
-    _run(lambda settings, console: config.history(settings, console, tenant, json), from_environment())
+    _run(lambda settings, console: config.history(settings, console, tenant, json), _settings())
 
 
 @config_app.command("migrate")
@@ -189,7 +208,7 @@ def config_migrate(
             as_json=json,
         )
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @scenario_app.command("run")
@@ -200,42 +219,44 @@ def scenario_run(
     json: Json = False,
 ) -> None:
     """Play a bundle's scenarios, say what differs, and which transitions and steps none of them takes."""
-    log.configure("console", level="error")
-    _run(lambda settings, console: scenarios.run(settings, console, names or [], folder, llm, json), from_environment())
+    _run(lambda settings, console: scenarios.run(settings, console, names or [], folder, llm, json), _settings())
 
 
 @clock_app.command("advance")
-def clock_advance(by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")], json: Json = False) -> None:
+def clock_advance(
+    by: Annotated[str, typer.Argument(help="Such as 3d, 12h, 30m.")],
+    json: Json = False,
+) -> None:
     """Move business time forward: timers fire, hours and windows follow."""
 
     async def work(settings: Settings, console: Console) -> int:
-        return await admin.advance_clock(settings, console, admin.duration(by), json)
+        return await admin.advance_clock(settings, console, admin.duration(by), as_json=json)
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @dlq_app.command("list")
 def dlq_list(json: Json = False) -> None:
     """List the facts that a consumer could not take in."""
-    _run(lambda settings, console: admin.list_quarantine(settings, console, as_json=json), from_environment())
+    _run(lambda settings, console: admin.list_quarantine(settings, console, as_json=json), _settings())
 
 
 @dlq_app.command("retry")
-def dlq_retry(entry: int) -> None:
+def dlq_retry(entry: Annotated[int, typer.Argument(help="The id that `dlq list` shows.")], json: Json = False) -> None:
     """Give a fact to its consumer again, and then what was parked behind it."""
-    _run(lambda settings, console: admin.retry_quarantine(settings, console, entry), from_environment())
+    _run(lambda settings, console: admin.retry_quarantine(settings, console, entry, as_json=json), _settings())
 
 
 @projections_app.command("rebuild")
 def projections_rebuild(names: Names = None, json: Json = False) -> None:
     """Build the tables anew from the log while traffic flows, then swap them in."""
-    _run(lambda settings, console: projections.rebuild(settings, console, names or [], json), from_environment())
+    _run(lambda settings, console: projections.rebuild(settings, console, names or [], json), _settings())
 
 
 @projections_app.command("verify")
 def projections_verify(names: Names = None, json: Json = False) -> None:
     """Prove that the tables say what the log says; exit code 1 when they do not."""
-    _run(lambda settings, console: projections.verify(settings, console, names or [], json), from_environment())
+    _run(lambda settings, console: projections.verify(settings, console, names or [], json), _settings())
 
 
 @chat_app.command("token")
@@ -247,7 +268,7 @@ def chat_token(
     """Print a token that opens a contact's chat, as your web server would sign it."""
     _run(
         lambda settings, console: chat.token(settings, console, contact, admin.duration(lasts), tenant),
-        from_environment(),
+        _settings(),
     )
 
 
@@ -260,7 +281,7 @@ def contacts_import(file: Csv, map: Map = None, dry_run: DryRun = True, json: Js
         wanted = imports.contacts(sheet, map or [])
         return await imports.run(settings, console, sheet, wanted, dry_run=dry_run, as_json=json, url=url)
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @followups_app.command("import")
@@ -280,28 +301,35 @@ def followups_import(
         wanted = imports.followups(sheet, map or [], process, rule)
         return await imports.run(settings, console, sheet, wanted, dry_run=dry_run, as_json=json, url=url)
 
-    _run(work, from_environment())
+    _run(work, _settings())
 
 
 @keys_app.command("create")
 def keys_create(
     name: str,
-    scope: Annotated[list[str], typer.Option(help="Repeat for several.")],
+    scope: Annotated[list[str], typer.Option(help=f"{', '.join(get_args(auth.Scope))}; repeat for several.")],
     json: Json = False,
     tenant: str = TENANT,
 ) -> None:
     """Make an API key; it is shown once."""
-    _run(lambda settings, console: admin.create_key(settings, console, tenant, name, scope, json), from_environment())
+    _run(lambda settings, console: admin.create_key(settings, console, tenant, name, scope, as_json=json), _settings())
+
+
+@keys_app.command("list")
+def keys_list(json: Json = False, tenant: str = TENANT) -> None:
+    """List the API keys and what each opens, revoked ones too."""
+    _run(lambda settings, console: admin.list_keys(settings, console, tenant, as_json=json), _settings())
 
 
 @keys_app.command("revoke")
-def keys_revoke(key: str) -> None:
+def keys_revoke(key: Annotated[str, typer.Argument(help="The id that `keys list` shows.")], json: Json = False) -> None:
     """Make an API key useless."""
-    _run(lambda settings, console: admin.revoke_key(settings, console, key), from_environment())
+    _run(lambda settings, console: admin.revoke_key(settings, console, key, as_json=json), _settings())
 
 
 def main() -> None:
     """The console script."""
+    log.configure("console", level="error")
     app()
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,14 +17,10 @@ from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.store import Store
 from libs.kit.tenants import UnknownTenant
-from services.cli.settings import Settings
+from services.cli.settings import Settings, UserError
 from services.cli.up import running_database
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-class UserError(Exception):
-    """Something that the user can mend; the message says how."""
 
 
 def duration(text: str) -> timedelta:
@@ -51,14 +47,19 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Store, Clock]]:
             yield store, clock
 
 
-async def advance_clock(settings: Settings, console: Console, by: timedelta, as_json: bool) -> int:
+def tell(told: Any) -> None:
+    """Print it for machines: one line of JSON."""
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+
+
+async def advance_clock(settings: Settings, console: Console, by: timedelta, *, as_json: bool) -> int:
     """Move business time; refused outside the development profile."""
     if settings.profile != "development":
         raise UserError("business time is moved in the development profile only (CONVERSE_PROFILE=development)")
     async with connected(settings) as (_, clock):
         now = await clock.advance(by)
     if as_json:
-        sys.stdout.write(msgspec.json.encode({"business_time": now}).decode() + "\n")
+        tell({"business_time": now})
     else:
         console.print(f"business time is {now.isoformat(timespec='seconds')}")
     return 0
@@ -69,7 +70,7 @@ async def list_quarantine(settings: Settings, console: Console, *, as_json: bool
     async with connected(settings) as (store, _):
         entries = await quarantine.entries(store.pool)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(entries).decode() + "\n")
+        tell(entries)
         return 0
     if not entries:
         console.print("nothing is in quarantine")
@@ -81,47 +82,69 @@ async def list_quarantine(settings: Settings, console: Console, *, as_json: bool
     return 0
 
 
-async def retry_quarantine(settings: Settings, console: Console, entry: int) -> int:
+async def retry_quarantine(settings: Settings, console: Console, entry: int, *, as_json: bool) -> int:
     """The consumer that leads takes the fact again."""
     async with connected(settings) as (store, _), store.pool.acquire() as connection:
         try:
             await quarantine.retry(connection, entry)
         except quarantine.NotQuarantined as nothing:
             raise UserError(f"{nothing} (`converse dlq list`)") from nothing
-    console.print(f"{entry} is given to its consumer again")
+    if as_json:
+        tell({"id": entry, "state": "retry"})
+    else:
+        console.print(f"{entry} is given to its consumer again")
     return 0
 
 
 async def create_key(
-    settings: Settings, console: Console, tenant: str, name: str, scopes: list[str], as_json: bool
+    settings: Settings, console: Console, tenant: str, name: str, scopes: list[str], *, as_json: bool
 ) -> int:
     """The token is shown here and nowhere else; its hash is stored."""
-    known = get_args(auth.Scope)
-    unknown = [scope for scope in scopes if scope not in known]
+    unknown = [scope for scope in scopes if scope not in auth.SCOPES]
     if unknown:
-        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(known)}")
+        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(auth.SCOPES)}")
     async with connected(settings) as (store, _):
         try:
             key, token = await store.tenants.create_key(tenant, name, scopes)
         except UnknownTenant as nobody:
             raise UserError(str(nobody)) from nobody
     if as_json:
-        told = {"id": key.id, "token": token, "tenant": tenant, "scopes": scopes}
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
-    else:
-        console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
-        console.print(f"[bold]{token}[/]  (shown once)")
+        tell({"id": key.id, "tenant": tenant, "name": name, "scopes": scopes, "token": token})
+        return 0
+    console.print(f"key {key.id} for {tenant}, scopes {', '.join(scopes)}")
+    console.print(f"[bold]{token}[/]  (shown once)")
     return 0
 
 
-async def revoke_key(settings: Settings, console: Console, key: str) -> int:
+async def list_keys(settings: Settings, console: Console, tenant: str, *, as_json: bool) -> int:
+    """A tenant's keys and what each opens, revoked ones too; no token is kept."""
+    async with connected(settings) as (store, _):
+        keys = await store.tenants.keys(tenant)
+    if as_json:
+        tell(keys)
+        return 0
+    if not keys:
+        console.print(f"the tenant {tenant} has no keys: `converse keys create NAME --scope …` makes one")
+        return 0
+    table = Table("id", "name", "scopes", "made", "revoked")
+    for key in keys:
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        table.add_row(str(key.id), key.name, ", ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+    console.print(table)
+    return 0
+
+
+async def revoke_key(settings: Settings, console: Console, key: str, *, as_json: bool) -> int:
     """From now on the key opens nothing."""
     try:
         key_id = UUID(key)
     except ValueError:
-        raise UserError(f"{key!r} is no key id: `converse keys create` printed one") from None
+        raise UserError(f"{key!r} is no key's id: `converse keys list` shows them") from None
     async with connected(settings) as (store, _):
         if not await store.tenants.revoke_key(key_id):
-            raise UserError(f"there is no key {key}, or it was revoked before")
-    console.print(f"{key} is revoked")
+            raise UserError(f"there is no key {key}, or it was revoked before (`converse keys list`)")
+    if as_json:
+        tell({"id": key_id, "revoked": True})
+    else:
+        console.print(f"{key} is revoked")
     return 0

@@ -8,8 +8,7 @@ from rich.console import Console
 from libs.channels import chat_token
 from libs.config.secrets import resolve
 from libs.kit.clock import Clock
-from services.cli.admin import UserError
-from services.cli.settings import Settings
+from services.cli.settings import Settings, UserError
 from services.cli.system import checked_bundle
 
 

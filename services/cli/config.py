@@ -21,8 +21,8 @@ from libs.kit import folds, ids
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.store import ANY, Append, Store
-from services.cli.admin import UserError, connected
-from services.cli.settings import Settings
+from services.cli.admin import connected
+from services.cli.settings import Settings, UserError
 from services.cli.system import BundleRefused, publish
 from services.orchestrator.gather import CONVERSATIONS
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+from nats.errors import Error as NatsError
 from rich.console import Console
 
 from libs.config.bundle import Bundle
@@ -15,9 +16,12 @@ from libs.config.load import load_bundle
 from libs.kit import embedded_nats, embedded_postgres
 from libs.kit.bus import Bus
 from libs.kit.embedded import EmbeddedServerError
-from services.cli import doctor_channels
+from services.cli import doctor_channels, voice
 from services.cli.doctor_channels import Check
+from services.cli.room import room
 from services.cli.settings import Settings
+
+OLDEST_NATS = (2, 14)
 
 
 async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
@@ -33,6 +37,7 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
     checks = [await look(settings) for look in looks]
     if (bundle := _loaded(settings)) is not None:
         checks += await doctor_channels.checks(bundle, settings.environment, settings.profile)
+        checks += _calls(bundle, settings)
     if as_json:
         sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
     else:
@@ -62,19 +67,20 @@ async def _bundle(settings: Settings) -> Check:
 async def _postgres(settings: Settings) -> Check:
     if settings.database_url is None:
         try:
-            found = embedded_postgres.find_binaries()
+            binaries = embedded_postgres.find_binaries()
         except EmbeddedServerError as missing:
             return Check("PostgreSQL", False, "no server is configured or embedded", str(missing))
-        return Check("PostgreSQL", True, f"embedded, from {found.parent.name}")
+        return Check("PostgreSQL", True, f"embedded, from {binaries.parent.name}")
     try:
         connection = await asyncpg.connect(settings.database_url, timeout=5)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return Check("PostgreSQL", False, f"{type(error).__name__}", "see CONVERSE_DATABASE_URL")
+        return Check("PostgreSQL", False, _said(error), "see CONVERSE_DATABASE_URL")
     try:
-        version = connection.get_server_version()
+        version, free = connection.get_server_version(), await room(connection)
         well = version.major >= embedded_postgres.OLDEST
-        advice = "" if well else f"PostgreSQL {embedded_postgres.OLDEST} or newer is needed"
-        return Check("PostgreSQL", well, f"yours, version {version.major}.{version.minor}", advice)
+        advice = free.advice if well else f"PostgreSQL {embedded_postgres.OLDEST} or newer is needed"
+        found = f"yours, version {version.major}.{version.minor}, {free}"
+        return Check("PostgreSQL", not advice, found, advice)
     finally:
         await connection.close()
 
@@ -82,15 +88,34 @@ async def _postgres(settings: Settings) -> Check:
 async def _nats(settings: Settings) -> Check:
     if settings.nats_url is None:
         try:
-            found = embedded_nats.find_nats_server()
+            program = embedded_nats.find_nats_server()
         except EmbeddedServerError as missing:
             return Check("NATS", False, "no server is configured or embedded", str(missing))
-        return Check("NATS", True, f"embedded, {found.name}")
-    bus = await Bus.connect(settings.nats_url, name="doctor")
+        return Check("NATS", True, f"embedded, {program.name}")
     try:
-        return Check("NATS", bus.connected, "yours", "" if bus.connected else "see CONVERSE_NATS_URL")
+        bus = await Bus.connect(settings.nats_url, name="doctor")
+    except (NatsError, ValueError) as error:
+        return Check("NATS", False, _said(error), "see CONVERSE_NATS_URL")
+    try:
+        if not bus.connected:
+            return Check("NATS", False, bus.health(), "see CONVERSE_NATS_URL")
+        return await _jetstream(bus)
     finally:
         await bus.close()
+
+
+async def _jetstream(bus: Bus) -> Check:
+    version = bus.server_version
+    found = f"yours, version {'.'.join(map(str, version))}"
+    if version < OLDEST_NATS:
+        return Check("NATS", False, found, f"NATS {'.'.join(map(str, OLDEST_NATS))} or newer is needed")
+    if not bus.has_jetstream:
+        return Check("NATS", False, f"{found}, without JetStream", "start it with JetStream: infra/nats/nats.conf")
+    return Check("NATS", True, found)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 async def _data(settings: Settings) -> Check:
@@ -108,3 +133,17 @@ async def _providers(settings: Settings) -> Check:
         return Check("providers", False, "unknown", "mend the configuration first")
     modes = {"claude": bundle.llm_mode(settings.environment), "erp": bundle.backend_mode(settings.environment)}
     return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
+
+
+def _calls(bundle: Bundle, settings: Settings) -> list[Check]:
+    """Whether calls can be held here; their providers are asked by voice-service itself when it starts."""
+    if voice.CHANNEL not in bundle.settings.channels:
+        return []
+    mode = bundle.channel_mode(voice.CHANNEL, settings.environment)
+    if mode == "off":
+        return [doctor_channels.not_live(bundle, settings.environment, voice.CHANNEL, mode)]
+    if not voice.installed():
+        return [Check(voice.CHANNEL, True, f"{mode}, but off here", "`make demo-voice` installs voice-service")]
+    if mode == "live":
+        return [Check(voice.CHANNEL, True, "live, voice-service is installed; see its /health/ready once it runs")]
+    return [doctor_channels.not_live(bundle, settings.environment, voice.CHANNEL, mode)]

@@ -53,11 +53,11 @@ async def checks(bundle: Bundle, environment: Mapping[str, str], profile: str) -
             if mode == "live":
                 found += await LOOKS[name](bundle, settings, client)
             else:
-                found.append(_not_live(bundle, environment, name, mode))
+                found.append(not_live(bundle, environment, name, mode))
     return found
 
 
-def _not_live(bundle: Bundle, environment: Mapping[str, str], name: str, mode: str) -> Check:
+def not_live(bundle: Bundle, environment: Mapping[str, str], name: str, mode: str) -> Check:
     """The sandbox and a channel that is off are well; what is missing to go live is said."""
     if mode == "off":
         return Check(name, True, "off", f"set enabled: true to use it; see {GUIDE}")

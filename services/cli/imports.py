@@ -18,9 +18,8 @@ from rich.text import Text
 
 from libs.kit import http
 from services.cli import columns
-from services.cli.admin import UserError
 from services.cli.columns import Columns, Item, Misfit, NoColumn
-from services.cli.settings import Settings
+from services.cli.settings import Settings, UserError
 from services.cli.sheet import Row, Sheet, Unreadable
 
 ROWS = 250

@@ -13,8 +13,8 @@ from projections import PROJECTIONS
 from projections import rebuild as building
 from projections import verify as proving
 from projections.base import Projection
-from services.cli.admin import UserError, connected
-from services.cli.settings import Settings
+from services.cli.admin import connected
+from services.cli.settings import Settings, UserError
 
 
 async def rebuild(settings: Settings, console: Console, names: Sequence[str], as_json: bool) -> int:

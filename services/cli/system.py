@@ -1,11 +1,13 @@
 """The whole system in one process: servers, migrations, bundle, and every service with connections of its own."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from events.base import Cause
 from libs.config.bundle import Bundle
@@ -16,11 +18,13 @@ from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.migrate import migrate
+from libs.kit.process import hearing
 from libs.kit.serve import App
 from libs.kit.store import Store
 from services.backend_sync import app as backend_sync
 from services.backend_sync.settings import Settings as BackendSettings
 from services.cli import voice, voice_door
+from services.cli.room import room
 from services.cli.settings import TENANT, Settings
 from services.console import app as console
 from services.console.settings import Settings as ConsoleSettings
@@ -96,10 +100,23 @@ async def surroundings(settings: Settings, progress: Progress) -> AsyncIterator[
                 config=nats_config.authorization(users, passwords) if passwords else None,
             )
         )
+        if settings.database_url is not None:
+            await _room(database_url, progress)
         applied = await migrate(database_url)
         progress(f"applied {len(applied)} migrations" if applied else "the schema is current")
         master = master_key(settings.master_key, settings.data / "master.key")
         yield Surroundings(database_url, nats_url, passwords, master)
+
+
+async def _room(database_url: str, progress: Progress) -> None:
+    """Say where a Postgres of one's own will run out of connections under load."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        found = await room(connection)
+    finally:
+        await connection.close()
+    if found.advice:
+        progress(f"careful, your PostgreSQL has {found}: {found.advice}")
 
 
 @asynccontextmanager
@@ -176,36 +193,44 @@ async def _apps(
 ) -> list[App]:
     environment = settings.environment
     emulators = sandbox.base_urls(origin)
-    ingest_kit = await wiring.kit("ingest")
+    objects_url = environment.get("CONVERSE_OBJECTS_URL") or (settings.data / "objects").resolve().as_uri()
+
+    async def hears(service: str, build: Callable[..., Awaitable[App]], own: Any) -> App:
+        kit = await wiring.kit(service)
+        return hearing(await build(own, **kit), kit["bus"])
+
+    bus = await wiring.bus("relay")
+    copies = await relay.build(RelaySettings(), database_url=where.database_url, bus=bus, clock=clock)
+    store = await wiring.store("ingest", role="converse_ingest")
+    takes = await ingest.build(IngestSettings(profile=settings.profile), store=store, clock=await wiring.clock(store))
     apps = [
-        await relay.build(RelaySettings(), database_url=where.database_url, bus=await wiring.bus("relay"), clock=clock),
-        await ingest.build(
-            IngestSettings(profile=settings.profile), store=ingest_kit["store"], clock=ingest_kit["clock"]
-        ),
-        await rules.build(RulesSettings(), **await wiring.kit("rules")),
-        await orchestrator.build(
+        hearing(copies, bus),
+        takes,
+        await hears("rules", rules.build, RulesSettings()),
+        await hears(
+            "orchestrator",
+            orchestrator.build,
             OrchestratorSettings(
                 environment=environment, sandbox_url=emulators["llm"], profile=settings.profile, off=off
             ),
-            **await wiring.kit("orchestrator"),
         ),
-        await gateways.build(
+        await hears(
+            "gateways",
+            gateways.build,
             GatewaySettings(
                 environment=environment,
                 sandbox_urls=emulators,
                 profile=settings.profile,
                 origin=origin,
-                objects_url=environment.get("CONVERSE_OBJECTS_URL") or (settings.data / "objects").resolve().as_uri(),
+                objects_url=objects_url,
             ),
-            **await wiring.kit("gateways"),
         ),
-        await backend_sync.build(
+        await hears(
+            "backend_sync",
+            backend_sync.build,
             BackendSettings(environment=environment, sandbox_url=emulators["backend"]),
-            **await wiring.kit("backend_sync"),
         ),
-        await console.build(
-            ConsoleSettings(environment=environment, profile=settings.profile), **await wiring.kit("console")
-        ),
+        await hears("console", console.build, ConsoleSettings(environment=environment, profile=settings.profile)),
     ]
     if settings.profile == "development":
         told = _told_to_the_sandbox(environment, bundle) | {

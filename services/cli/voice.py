@@ -1,10 +1,11 @@
 """Phone calls in `converse up`: voice-service runs in an environment of its own, and is reached on the one port."""
 
 import base64
+import http.client
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from libs.config.bundle import Bundle
@@ -52,15 +53,19 @@ class VoiceProcess:
 
     async def ready(self) -> None:
         """Return once it answers. Raises EmbeddedServerError with the end of its log where it does not."""
-        await self._child.until(self._listens, timeout_s=START_S)
+        await self._child.until(self._serves, timeout_s=START_S)
 
     async def stop(self) -> None:
         """End it; a call that goes on has a moment to tell so."""
         await self._child.stop([signal.SIGINT, signal.SIGKILL], patience_s=STOP_S)
 
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((self.host, self.port)) == 0
+    def _serves(self) -> bool:
+        """Its port is open before it has begun; then the answer is 503."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=1)
+        with closing(connection), suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/api/v1/voice/calls")
+            return connection.getresponse().status != HTTPStatus.SERVICE_UNAVAILABLE
+        return False
 
 
 @asynccontextmanager

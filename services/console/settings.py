@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from libs.config.profile import profile_in
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -18,6 +20,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.console`; production unless CONVERSE_PROFILE says otherwise."""
     return Settings(
         environment=environment,
-        profile=environment.get("CONVERSE_PROFILE") or "production",
+        profile=profile_in(environment, "production"),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
     )

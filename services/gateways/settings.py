@@ -8,6 +8,7 @@ from pathlib import Path
 
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
+from libs.config.profile import profile_in
 from libs.config.secrets import resolve, resolve_all
 
 WHATSAPP = "whatsapp"
@@ -86,7 +87,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         environment=environment,
         sandbox_urls={channel: url for channel, url in urls.items() if url},
-        profile=environment.get("CONVERSE_PROFILE") or "production",
+        profile=profile_in(environment, "production"),
         channels=frozenset(served),
         objects_url=objects_url(environment),
         shard=int(environment.get("CONVERSE_SHARD") or 0),

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from libs.config.profile import profile_in
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -14,4 +16,4 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.ingest`; production unless CONVERSE_PROFILE says otherwise."""
-    return Settings(profile=environment.get("CONVERSE_PROFILE") or "production")
+    return Settings(profile=profile_in(environment, "production"))

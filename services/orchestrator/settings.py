@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from libs.config.profile import profile_in
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -24,6 +26,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         environment=environment,
         sandbox_url=environment.get("CONVERSE_SANDBOX_CLAUDE_URL"),
-        profile=environment.get("CONVERSE_PROFILE") or "production",
+        profile=profile_in(environment, "production"),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
     )

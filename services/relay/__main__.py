@@ -9,18 +9,18 @@ from libs.kit import epoch, log, postgres
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.epoch import EpochAgrees, NewEpoch
-from libs.kit.process import Process, read
+from libs.kit.process import Process, hearing, read
 from libs.kit.serve import serve
 from services.relay.app import NAME, build
 from services.relay.settings import Settings, from_environment
 
 
 async def run(process: Process, settings: Settings) -> None:
-    """Serve until told to end."""
-    bus = await Bus.connect(process.nats_url, name=NAME)
+    """Serve until told to end. It begins at once, whatever is away: its loops wait for it."""
+    bus = await Bus.connect(process.nats_url, name=NAME, patience=0)
     try:
         app = await build(settings, database_url=process.database_url, bus=bus, clock=Clock())
-        await serve([app], process.host, process.port)
+        await serve([hearing(app, bus)], process.host, process.port)
     finally:
         await bus.close()
 

@@ -1,18 +1,36 @@
 """What the API shows of a journey: lists, one conversation now and earlier, statistics; and the README's examples as written."""
 
 import asyncio
+import gc
 import json
 import re
 import shlex
 import shutil
 from typing import Any
 
+import asyncpg
 import pytest
 
 from events import conversation, followup, message
+from services.cli.room import CONNECTIONS
 from services.cli.settings import REPOSITORY
 from tests.journeys.conftest import FreshTown
 from tests.journeys.town import Town
+
+CONTRACT = """```bash
+curl -X POST http://localhost:8000/api/v1/events -H 'Content-Type: application/json' -d '{
+  "event_name": "invoice_overdue",
+  "data": {"invoice_number": "INV-2026-0042", "contact_id": "c_123", "amount": 52400, "currency": "INR",
+           "due_date": "2026-01-30", "days_overdue": 17}}'
+# 202 {"event_id": "…", "duplicate": false}
+curl -X POST http://localhost:8000/api/v1/followups/trigger -H 'Content-Type: application/json' \\
+  -d '{"contact_id": "c_123", "reason": "Test call", "channel_priority": ["voice"]}'
+# 202 {"followup_id": "…", "conversation_id": "…" or null until opened, "event_id": "…"}
+curl -X POST http://localhost:8000/api/v1/context/trigger -H 'Content-Type: application/json' \\
+  -d '{"conversation_id": "…", "trigger_type": "intent", "trigger_value": "promise_to_pay",
+       "extra_data": {"extracted_info": {"payment_date": "2026-02-20"}}}'
+```"""
+"""The examples of the interface's contract, word for word."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,6 +154,25 @@ async def test_the_examples_of_the_readme_run_as_written(fresh_town: FreshTown):
             await town.shows(f"/api/v1/conversations/{conversation_id}", lambda body: body["position"] > 40)
         status, body = await run(town, re.sub(r"\bID\b", conversation_id, command))
         assert status == (202 if " -X POST " in command else 200), (command, body)
+    for command in curls(CONTRACT):
+        status, body = await run(
+            town, command.replace('"conversation_id": "…"', f'"conversation_id": "{conversation_id}"')
+        )
+        assert status == 202, (command, body)
+
+
+async def test_what_the_system_may_open_at_postgres_is_what_the_doctor_counts_with(town: Town):
+    pools = [
+        pool
+        for pool in gc.get_objects()
+        if isinstance(pool, asyncpg.Pool) and pool._connect_args[0] == town.where.database_url
+    ]
+    assert len(pools) == 3 * 7  # reading, writing, keys: of six services and the command line
+    listeners, leads = 7, 6  # the relay leads too
+    voice = 8 + 8 + 2 + 2  # its pools, listener and lead
+    command = 2 + 2 + 2 + 1
+    most = sum(pool.get_max_size() for pool in pools) + listeners + leads + voice + command
+    assert most <= CONNECTIONS <= 1.1 * most
 
 
 def curls(text: str) -> list[str]:

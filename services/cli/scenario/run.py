@@ -19,14 +19,13 @@ from libs.config.secrets import resolve
 from libs.kit.embedded import PostgresServer
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
-from services.cli.admin import UserError
 from services.cli.scenario import report
 from services.cli.scenario.coverage import Covered, as_percent, coverage
 from services.cli.scenario.judge import differences
 from services.cli.scenario.play import Played, play
 from services.cli.scenario.report import Result
 from services.cli.scenario.stage import Llm, Stage, stage
-from services.cli.settings import Settings
+from services.cli.settings import Settings, UserError
 from services.cli.system import BundleRefused
 
 MASTER = bytes(32)

@@ -86,7 +86,7 @@ def ask(field: str, operator: Operator, value: Any = None) -> bool:
         ("due_date", "gte", "2026-01-30"),
     ],
 )
-def test_it_holds(field: str, operator: Operator, value: Any):
+def test_a_condition_that_fits_the_facts_holds(field: str, operator: Operator, value: Any):
     assert ask(field, operator, value)
 
 

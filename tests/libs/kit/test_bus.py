@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import os
+import signal
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
+from libs.kit import bus as buses
 from libs.kit import nats_config
 from libs.kit.bus import Bus, BusAway
 from libs.kit.embedded import NatsServer
@@ -134,6 +140,105 @@ async def test_it_comes_back_when_nats_does_and_drops_signals_meanwhile(server, 
     await server.start()
     assert await within(changes.get()) is True
     assert bus.connected
+
+
+CLOSED_FOR_GOOD = [
+    pytest.param(b"NONSENSE\r\n", "unknown protocol operation", id="a protocol fault"),
+    pytest.param(
+        b"PUB sig.chat.1 3000000\r\n" + bytes(3_000_000) + b"\r\n", "maximum payload violation", id="a body too large"
+    ),
+]
+
+
+def times_made_anew(name: str) -> float:
+    return REGISTRY.get_sample_value("converse_bus_made_anew_total", {"bus": name}) or 0.0
+
+
+@pytest.mark.parametrize(("frames", "reason"), CLOSED_FOR_GOOD)
+async def test_what_makes_the_client_give_up_for_good_is_noticed_and_everything_is_heard_again(bus_of, frames, reason):
+    bus, sender = await bus_of("service"), await bus_of("service")
+    changes: asyncio.Queue[bool] = asyncio.Queue()
+    taken: asyncio.Queue[bytes] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    bus.watch(changes.put_nowait)
+    await bus.take("sig.chat.1", lambda data, headers: taken.put_nowait(data))
+    await bus.listen("sig.chat.2", lambda subject, body: heard.put_nowait(body))
+    not_wanted_any_more = await bus.take("sig.chat.1", lambda data, headers: taken.put_nowait(b"left"))
+    await not_wanted_any_more()
+    gave_up, before = bus._client, times_made_anew("service")
+    with capture_logs() as logs:
+        await bus.publish_raw(frames)
+        assert await within(changes.get()) is False
+        assert await within(changes.get()) is True
+    assert gave_up.is_closed
+    assert times_made_anew("service") == before + 1
+    [said] = [entry for entry in logs if entry["event"] == buses.GAVE_UP]
+    assert reason in said["reason"]
+    assert (bus.connected, bus.health()) == (True, "ok")
+    await bus.flush()
+    await sender.signal("sig.chat.1", b"one")
+    await sender.signal("sig.chat.2", b"two")
+    assert (await within(taken.get()), await within(heard.get())) == (b"one", b"two")
+
+
+async def test_the_relay_is_asked_again_after_its_connection_was_made_anew(bus_of):
+    relay, service = await bus_of("relay"), await bus_of("service")
+
+    async def reply(subject: str, body: bytes) -> bytes:
+        return body.upper()
+
+    await relay.answer("ask.consumer.0.*", reply)
+    changes: asyncio.Queue[bool] = asyncio.Queue()
+    relay.watch(changes.put_nowait)
+    await relay.publish_raw(b"NONSENSE\r\n")
+    assert [await within(changes.get()), await within(changes.get())] == [False, True]
+    await relay.flush()
+    assert await service.request(f"ask.consumer.0.{CONSUMER}", b"who") == b"WHO"
+
+
+async def test_a_password_that_is_changed_under_it_is_told_and_waited_for(server, bus_of):
+    bus = await bus_of("service")
+    changes: asyncio.Queue[bool] = asyncio.Queue()
+    bus.watch(changes.put_nowait)
+    file = server.folder / "nats.conf"
+    right = file.read_text()
+    file.write_text(right.replace('password: "s"', 'password: "changed"'))
+    os.kill(server.pid, signal.SIGHUP)
+    assert await within(changes.get()) is False
+    await within(until(lambda: bus.health().startswith("refused by nats")))
+    assert "is the password of the user service right?" in bus.health()
+    file.write_text(right)
+    os.kill(server.pid, signal.SIGHUP)
+    assert await within(changes.get()) is True
+    assert bus.health() == "ok"
+
+
+async def test_a_client_that_does_not_find_back_is_replaced(server, bus_of, monkeypatch):
+    """As where nats-py's own task of reconnecting has died: it says nothing of it."""
+    monkeypatch.setattr(buses, "FOUND_BACK_S", 0.2)
+    bus = await bus_of("service")
+    lost = bus._client
+    lost._status = Client.RECONNECTING
+    await within(until(lambda: bus._client is not lost and bus.connected))
+    assert lost.is_closed
+    await bus.flush()
+
+
+async def test_an_address_that_is_none_is_refused_at_once():
+    with pytest.raises((ValueError, NatsError)):
+        await within(Bus.connect("nats://[oops", name="service"))
+
+
+async def test_health_tells_never_connected_from_away(server, bus_of):
+    bus = await bus_of("service")
+    changes: asyncio.Queue[bool] = asyncio.Queue()
+    bus.watch(changes.put_nowait)
+    await server.kill()
+    assert await within(changes.get()) is False
+    assert bus.health() == "ok: nats is away, the log is read instead"
+    never = await Bus.connect(server.url, name="service", user="service", password="s", patience=0.05)
+    assert never.health().startswith("not connected to nats yet: ")
+    await never.close()
 
 
 async def test_between_the_loss_and_the_word_of_it_nobody_is_told_that_nats_is_there(bus_of):

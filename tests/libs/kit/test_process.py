@@ -2,16 +2,24 @@
 
 import asyncio
 import base64
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import pytest
+from litestar import get
 from structlog.testing import capture_logs
 
 from libs.kit import process as processes
+from libs.kit.beginning import PortBusy
 from libs.kit.embedded import PostgresServer
-from libs.kit.process import Kit, Process, SettingMissing, read, run
-from libs.kit.serve import App, Loop
+from libs.kit.process import Build, Kit, Process, SettingMissing, read, run
+from libs.kit.serve import App, DrainingServer, Loop
 from libs.testkit.servers import MASTER
 from tests.libs.kit.jetstream import until, within
 
@@ -70,6 +78,114 @@ async def test_a_service_that_is_started_while_postgres_is_away_begins_once_it_i
         finally:
             service.cancel()
             await asyncio.gather(service, return_exceptions=True)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def begun(process: Process, build: Build) -> AsyncIterator["asyncio.Task[None]"]:
+    service = asyncio.create_task(run("ingest", process, build))
+    try:
+        yield service
+    finally:
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+
+
+@get("/shop")
+async def shop() -> dict[str, str]:
+    return {"shop": "open"}
+
+
+async def answer_of(client: httpx.AsyncClient, path: str) -> httpx.Response:
+    """What it answers, once its port is open."""
+    while True:
+        try:
+            return await client.get(path)
+        except httpx.ConnectError:
+            await asyncio.sleep(0.01)
+
+
+async def first_open(client: httpx.AsyncClient) -> httpx.Response:
+    """The first answer of the service itself; a connection is refused at no moment until then."""
+    while True:
+        with suppress(httpx.RemoteProtocolError):  # it may be cut, though, in the moment of handing over
+            if (answer := await client.get("/shop")).status_code != 503:
+                return answer
+        await asyncio.sleep(0.01)
+
+
+async def test_a_service_that_cannot_begin_is_alive_and_not_ready_and_says_why(
+    embedded_postgres: PostgresServer, nats_url: str
+):
+    async def build(kit: Kit) -> App:
+        await kit.store.head(0)
+        return App("ingest", routes=[shop])
+
+    await embedded_postgres.kill()
+    process = replace(at(embedded_postgres.url, nats_url), host="127.0.0.1", port=free_port())
+    origin = f"http://127.0.0.1:{process.port}"
+    async with begun(process, build), httpx.AsyncClient(base_url=origin) as client:
+        assert (await within(answer_of(client, "/health/live"))).status_code == 200
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+        assert ready.json()["checks"]["ingest"]["begin"].startswith("cannot begin yet: ")
+        refused = await client.get("/shop")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["title"] == "The service is starting"
+        assert (await client.post("/shop", json={})).status_code == 503
+        assert "converse_bus_connected" in (await client.get("/metrics")).text
+        await embedded_postgres.start()
+        assert (await within(first_open(client))).json() == {"shop": "open"}
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]) == (200, {"ingest": {"nats": "ok"}})
+
+
+async def test_without_nats_a_service_begins_and_is_not_ready_until_it_has_heard_once(database: str):
+    async def build(kit: Kit) -> App:
+        return App("ingest", routes=[shop])
+
+    process = replace(at(database, "nats://127.0.0.1:1"), host="127.0.0.1", port=free_port())
+    async with (
+        begun(process, build),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}") as client,
+    ):
+        assert (await within(answer_of(client, "/health/ready"))).status_code == 503
+        await within(first_open(client))
+        said = (await client.get("/health/ready")).json()["checks"]["ingest"]["nats"]
+        assert said.startswith("not connected to nats yet: ")
+
+
+async def test_told_to_end_before_it_has_begun_it_ends(monkeypatch: pytest.MonkeyPatch):
+    made: list[DrainingServer] = []
+    original = DrainingServer.startup
+
+    async def startup(server: DrainingServer, sockets: Any = None) -> None:
+        await original(server, sockets)
+        made.append(server)
+
+    monkeypatch.setattr(DrainingServer, "startup", startup)
+
+    async def build(kit: Kit) -> App:
+        raise ConnectionRefusedError
+
+    async with begun(at("postgresql://127.0.0.1:1/nowhere", "nats://127.0.0.1:1"), build) as service:
+        await within(until(lambda: made))
+        made[0].handle_exit(15, None)
+        await within(service)
+
+
+async def test_a_busy_port_is_told_at_once(nats_url: str):
+    async def build(kit: Kit) -> App:
+        raise AssertionError(kit)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        process = replace(at("postgresql://x", nats_url), host="127.0.0.1", port=taken.getsockname()[1])
+        with pytest.raises(PortBusy, match=f"port {process.port} of 127.0.0.1 is busy: free it"):
+            await run("ingest", process, build)
 
 
 async def test_what_does_not_pass_by_itself_is_not_waited_for(database: str, nats_url: str):

@@ -10,8 +10,9 @@ from nats.js.api import StreamSource
 from libs.kit import epoch, frames, leadership, wire
 from libs.kit.codec import COLUMNS
 from libs.kit.epoch import EpochAgrees, EpochDiffers
+from libs.kit.relay import Relay
 from libs.testkit.nouns import TENANT
-from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, within
+from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, until, within
 
 
 @pytest.fixture
@@ -269,3 +270,10 @@ async def test_asked_facts_keep_their_text(house):
     await within(relay.caught_up(await house.ask(7, text="नमस्ते")))
     [fact] = await house.store.unseal(await carried(house))
     assert fact.event == Asked(number=7, text="नमस्ते")
+
+
+async def test_a_relay_without_postgres_does_not_say_that_it_is_well(house: House):
+    relay = Relay(0, url="postgresql://127.0.0.1:1/nowhere", bus=await house.bus("relay"), clock=house.clock)
+    _ = await house.start(relay.run)
+    await within(until(lambda: relay.health()["relay-0"] != "starting"))
+    assert relay.health() == {"relay-0": "waiting for postgres: ConnectionRefusedError"}

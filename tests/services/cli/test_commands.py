@@ -1,11 +1,17 @@
 """The commands that look into a system and repair it: what they print, and how they say no."""
 
+import asyncio
+import base64
 import re
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from events.base import Cause, Draft
 from events.business import EventReceived
@@ -15,7 +21,10 @@ from libs.kit import ids
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import HER_PROMISE, NOON, PRIYA, TENANT
-from services.cli.admin import UserError, duration
+from services.cli.admin import duration
+from services.cli.room import CONNECTIONS, Room
+from services.cli.settings import UserError, from_environment
+from services.cli.system import surroundings
 from tests.services.cli.conftest import SHIPPED, Converse, bundle_with, run
 
 
@@ -88,10 +97,9 @@ async def now_of(clock: Clock) -> datetime:
     return await clock.advance(timedelta())
 
 
-@pytest.mark.parametrize("profile", ["production", "staging"])
-async def test_business_time_is_not_moved_elsewhere(converse: Converse, clock: Clock, profile: str):
+async def test_business_time_is_not_moved_elsewhere(converse: Converse, clock: Clock):
     before = clock.now()
-    refused = await converse("clock", "advance", "1d", CONVERSE_PROFILE=profile)
+    refused = await converse("clock", "advance", "1d", CONVERSE_PROFILE="production")
     assert refused.exit_code == 1
     assert "development profile only" in refused.output
     assert await now_of(clock) - before < timedelta(minutes=1)
@@ -134,7 +142,7 @@ async def test_a_key_is_told_to_machines_too(converse: Converse, store: Store):
     [
         (("keys", "create", "erp", "--scope", "everything"), "events:write"),
         (("keys", "create", "erp", "--scope", "read", "--tenant", "nobody"), "no tenant 'nobody'"),
-        (("keys", "revoke", "not-an-id"), "is no key id"),
+        (("keys", "revoke", "not-an-id"), "`converse keys list` shows them"),
         (("dlq", "retry", "7"), "does not exist"),
         (("trace", "nobody"), "no conversation 'nobody'"),
     ],
@@ -144,6 +152,78 @@ async def test_a_users_mistake_is_told_in_a_sentence(converse: Converse, argumen
     refused = await converse(*arguments)
     assert refused.exit_code == 1
     assert words in refused.output
+
+
+WRONG_SURROUNDINGS = [
+    ("CONVERSE_DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1/x cannot be reached"),
+    ("CONVERSE_DATABASE_URL", "oops", "CONVERSE_DATABASE_URL is no address: write postgresql://"),
+    ("CONVERSE_DATABASE_URL", "postgresql://127.0.0.1:notaport/x", "CONVERSE_DATABASE_URL is no address"),
+    ("CONVERSE_MASTER_KEY", "AAAA", "CONVERSE_MASTER_KEY is not base64 of 32 bytes"),
+    ("CONVERSE_PORT", "abc", "CONVERSE_PORT is 'abc': a port is a number from 1 to 65535"),
+    ("CONVERSE_PORT", "70000", "CONVERSE_PORT is '70000'"),
+    ("CONVERSE_PROFILE", "producton", "CONVERSE_PROFILE is 'producton': it may be development or production"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), WRONG_SURROUNDINGS)
+async def test_wrong_surroundings_are_told_in_a_sentence_and_not_among_the_output(
+    converse: Converse, name: str, value: str, words: str
+):
+    refused = await converse("keys", "list", "--json", **{name: value})
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert words in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+async def test_a_database_that_is_not_ours_is_told_in_a_sentence(converse: Converse, database: str):
+    nowhere = await converse("dlq", "list", CONVERSE_DATABASE_URL=with_path(database, "/nowhere"))
+    assert 'refuses us: database "nowhere" does not exist' in nowhere.stderr
+    empty = await converse("dlq", "list", CONVERSE_DATABASE_URL=with_path(database, "/postgres"))
+    assert "`converse up` makes or upgrades its tables" in empty.stderr
+
+
+def with_path(url: str, path: str) -> str:
+    return urlsplit(url)._replace(path=path).geturl()
+
+
+async def test_another_master_key_is_told_in_a_sentence(converse: Converse, store: Store):
+    root = ids.fresh()
+    outside = Cause(id=root, correlation_id=root, occurred_at=NOON, source="ingest")
+    said = ContactSaid(channel="whatsapp", inbound="inbound-1", text=HER_PROMISE, at=NOON)
+    await store.append_any(
+        TENANT, "conversation-7", [Draft("conversation-7", said, f"contact-{PRIYA}", PRIYA)], outside
+    )
+    other = base64.b64encode(b"x" * 32).decode()
+    refused = await converse("trace", "7", CONVERSE_MASTER_KEY=other)
+    assert refused.exit_code == 1
+    assert "CONVERSE_MASTER_KEY is not the one that this database was made with" in refused.stderr
+
+
+async def test_what_commands_do_is_json_for_machines(converse: Converse, store: Store, clock: Clock):
+    advanced = msgspec.json.decode((await converse("clock", "advance", "2h", "--json")).stdout)
+    assert datetime.fromisoformat(advanced["business_time"]).tzinfo is not None
+    made = msgspec.json.decode((await converse("keys", "create", "erp", "--scope", "read", "--json")).stdout)
+    known = await store.tenants.verify(made["token"])
+    assert known is not None
+    assert (str(known.id), made["scopes"]) == (made["id"], ["read"])
+    revoked = msgspec.json.decode((await converse("keys", "revoke", made["id"], "--json")).stdout)
+    assert revoked == {"id": made["id"], "revoked": True}
+    entry = await quarantined(store)
+    retried = msgspec.json.decode((await converse("dlq", "retry", str(entry), "--json")).stdout)
+    assert retried == {"id": entry, "state": "retry"}
+
+
+async def test_keys_are_listed_without_their_tokens(converse: Converse, store: Store):
+    assert "has no keys: `converse keys create NAME --scope" in (await converse("keys", "list")).output
+    key, token = await store.tenants.create_key(TENANT, "erp", ["read", "events:write"])
+    await store.tenants.revoke_key(key.id)
+    listed = (await converse("keys", "list")).output
+    assert all(words in listed for words in (str(key.id), "erp", "events:write, read"))
+    [told] = msgspec.json.decode((await converse("keys", "list", "--json")).stdout)
+    assert (told["id"], sorted(told["scopes"])) == (str(key.id), ["events:write", "read"])
+    assert told["revoked_at"] is not None
+    assert token not in listed + str(told)
 
 
 def test_without_a_system_there_is_nothing_to_look_into(tmp_path: Path):
@@ -212,11 +292,12 @@ async def test_a_trace_shows_each_fact_below_its_cause(converse: Converse, store
 async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Converse):
     looked = await converse("doctor", "--json")
     checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
-    channels = {"whatsapp", "email", "chat", "sms"}
+    channels = {"whatsapp", "email", "chat", "sms", "voice"}
     assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"} | channels
     assert all(check["well"] for check in checks.values()), checks
     assert looked.exit_code == 0
-    assert {checks[channel]["found"] for channel in channels} == {"sandbox"}
+    assert all(checks[channel]["found"].startswith("sandbox") for channel in channels)
+    assert re.search(r"yours, version \d+\.\d+, \d+ connections for us, \d+ in use", checks["PostgreSQL"]["found"])
     assert "✔ PostgreSQL" in (await converse("doctor")).output
 
 
@@ -232,6 +313,63 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert not checks["PostgreSQL"]["well"]
     assert checks["PostgreSQL"]["advice"] == "see CONVERSE_DATABASE_URL"
     assert checks["configuration"]["advice"] == "see `converse config check`"
+
+
+async def test_a_postgres_without_room_is_told_by_the_doctor_and_at_the_start(
+    converse: Converse, database: str, environment: dict[str, str]
+):
+    name = urlsplit(database).path[1:]
+    connection = await asyncpg.connect(database)
+    await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 60')
+    await connection.close()
+    words = f"ALTER DATABASE … CONNECTION LIMIT {CONNECTIONS} (it is 60)"
+    looked = await converse("doctor", "--json")
+    [check] = [check for check in msgspec.json.decode(looked.stdout) if check["name"] == "PostgreSQL"]
+    assert (looked.exit_code, check["well"]) == (1, False)
+    assert "60 connections for us" in check["found"]
+    assert words in check["advice"]
+    said: list[str] = []
+    async with surroundings(from_environment(environment), said.append):
+        pass
+    [careful] = [line for line in said if line.startswith("careful")]
+    assert words in careful
+
+
+@pytest.mark.parametrize(
+    ("room", "allowed", "advice"),
+    [
+        (Room(200, 3, None, None, 5), 197, ""),
+        (Room(100, 3, None, None, 5), 97, "max_connections = 143 or more (it is 100"),
+        (Room(200, 3, 20, None, 0), 20, "ALTER ROLE … CONNECTION LIMIT 140 (it is 20)"),
+        (Room(100, 3, 20, 30, 0), 20, "ALTER DATABASE … CONNECTION LIMIT 140 (it is 30)"),
+    ],
+)
+def test_what_binds_the_connections_is_what_is_to_be_raised(room: Room, allowed: int, advice: str):
+    assert room.allowed == allowed
+    assert advice in room.advice if advice else room.advice == ""
+
+
+async def test_the_doctor_says_why_nats_is_not_well(converse: Converse):
+    looked = await converse("doctor", "--json", CONVERSE_NATS_URL="nats://[oops")
+    [check] = [check for check in msgspec.json.decode(looked.stdout) if check["name"] == "NATS"]
+    assert (check["well"], check["advice"]) == (False, "see CONVERSE_NATS_URL")
+
+
+async def test_the_doctor_knows_the_version_of_a_nats_of_ones_own(converse: Converse, nats_url: str):
+    with capture_logs():
+        looked = await converse("doctor", "--json", CONVERSE_NATS_URL=nats_url)
+    [check] = [check for check in msgspec.json.decode(looked.stdout) if check["name"] == "NATS"]
+    assert check["well"], check
+    assert re.fullmatch(r"yours, version 2\.\d+", check["found"])
+
+
+async def test_what_is_logged_is_not_among_the_output(environment: dict[str, str], nats_url: str):
+    command = [sys.executable, "-m", "services.cli", "doctor", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**environment, "CONVERSE_NATS_URL": nats_url}, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    assert {check["name"] for check in msgspec.json.decode(told)} >= {"NATS", "PostgreSQL"}
 
 
 def opened(output: str, secret: str, tenant: str = TENANT) -> chat_token.Entry:

@@ -172,6 +172,19 @@ async def test_a_malformed_trigger_is_422(ingest: Ingest, change: dict[str, Any]
     problem(await ingest.post({**PROMISE, "conversation_id": "c", **change}, CONTEXT), 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (CONTEXT, {**PROMISE, "conversation_id": "c", "trigger_type": "wish"}, "event, intent, manual, outcome, timer"),
+        (FOLLOWUPS, {**TEST_CALL, "priority": "soon"}, "high, low, normal, urgent"),
+    ],
+)
+async def test_who_sends_a_word_that_is_not_taken_is_told_which_are(
+    ingest: Ingest, path: str, body: dict[str, Any], words: str
+):
+    assert f": there are {words}" in problem(await ingest.post(body, path), 422)["detail"]
+
+
 @pytest.mark.parametrize(("path", "body"), [(EVENTS, OVERDUE), (FOLLOWUPS, TEST_CALL), (CONTEXT, PROMISE)])
 async def test_in_production_loopback_needs_a_key_too(guarded_ingest: Ingest, path: str, body: dict[str, Any]):
     answer = await guarded_ingest.post(body, path)
