@@ -101,18 +101,20 @@ async def test_what_cannot_be_meant_is_refused_with_its_place_and_the_rest_goes_
         "Nobody;12;Nowhere;\n"
         "René again;+91 98220 44444;;\n"
         "Too; many;columns;;here\n"
-        "Early;98220 55555;;31/12/2099\n".encode("cp1252")
+        "Early;98220 55555;;31/12/2099\n"
+        'Two;"98220 66666;98220 77777";;\n'.encode("cp1252")
     )
     told = await imported(town, "contacts", people)
-    assert (told.encoding, told.delimiter, counts(told)) == ("cp1252", ";", [1, 0, 0, 4])
+    assert (told.encoding, told.delimiter, counts(told)) == ("cp1252", ";", [1, 0, 0, 5])
     assert [(each.line, each.column) for each in told.refused] == [
         (3, "Mobile"),
         (4, None),
         (5, None),
         (6, "Opt-in date"),
+        (7, "Mobile"),
     ], "each once, in the order of the file"
     assert "write +919876543210" in next(each.message for each in told.refused if each.line == 3)
-    assert kept(told) == ["Name", "Nobody", "René again", "Too", "Early"]
+    assert kept(told) == ["Name", "Nobody", "René again", "Too", "Early", "Two"]
 
     matters = tmp_path / "matters.csv"
     matters.write_text(
