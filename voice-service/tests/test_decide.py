@@ -27,8 +27,8 @@ class Closed:
         return False
 
 
-def asked(at: datetime) -> Recorded[CallRequested]:
-    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at)
+def asked(at: datetime, zone: str | None = None) -> Recorded[CallRequested]:
+    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at, zone=zone)
     event = CallRequested(call="", to=PRIYA_PHONE, opening="Namaste", instructions="Ask.", allowed_by=allowed)
     return Recorded(envelope=Any, event=event)  # type: ignore[arg-type] # nobody looks at it
 
@@ -38,6 +38,14 @@ def test_a_decision_stands_for_two_minutes_and_then_the_hours_count():
     assert decide.veto(asked(late), Open(), bundle(), late) is None
     assert decide.veto(asked(NOON), Open(), bundle(), NOON + timedelta(minutes=10)) is None
     assert decide.veto(asked(NOON), Open(), bundle(), late) == "the hours in which it was allowed are over"
+
+
+def test_the_hours_are_those_of_the_contacts_own_zone():
+    evening = NOON.astimezone(UTC).replace(hour=13, minute=0)  # 18:30 in India, 21:00 in Singapore
+    earlier = evening - timedelta(hours=3)
+    assert decide.veto(asked(earlier), Open(), bundle(), evening) is None
+    abroad = asked(earlier, "Asia/Singapore")
+    assert decide.veto(abroad, Open(), bundle(), evening) == "the hours in which it was allowed are over"
 
 
 def test_a_number_that_is_none_of_the_test_recipients_is_not_dialled():

@@ -66,7 +66,8 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     if now - decision.at <= FRESH:
         return None
     policy = bundle.policy
-    is_open = within_hours(policy, channel="voice", purpose=decision.purpose, at=now, zone=policy.timezone)
+    zone = decision.zone or policy.timezone
+    is_open = within_hours(policy, channel="voice", purpose=decision.purpose, at=now, zone=zone)
     return None if is_open else "the hours in which it was allowed are over"
 
 
