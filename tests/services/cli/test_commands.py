@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import re
 import sys
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from services.cli.admin import duration
 from services.cli.room import CONNECTIONS, Room
 from services.cli.settings import UserError, from_environment
 from services.cli.system import surroundings
+from services.cli.up import RUNNING
 from tests.services.cli.conftest import SHIPPED, Converse, bundle_with, run
 
 
@@ -374,6 +376,13 @@ def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on():
     assert printed.exit_code == 0, printed.output
     assert opened(printed.output, chat_token.SANDBOX_SECRET).contact == "c_123"
     assert "/widget?contact=c_123" in printed.output
+
+
+def test_the_page_to_try_a_token_on_is_that_of_the_running_system(tmp_path: Path):
+    told = {"database_url": "postgresql://127.0.0.1:1/x", "port": 8431, "pid": os.getpid()}
+    (tmp_path / RUNNING).write_bytes(msgspec.json.encode(told))
+    environment = {"CONVERSE_PROFILE": "development", "CONVERSE_DATA": str(tmp_path)}
+    assert "http://127.0.0.1:8431/widget?" in run("chat", "token", "c_123", environment=environment).output
 
 
 def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked():
