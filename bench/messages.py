@@ -5,8 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-UNDERSTOOD = {"intents", "facts"}
-
 
 async def serve(words: str, reply: str, on_ready: Callable[[int], object]) -> None:
     """Answer `POST /v1/messages` on a free port of loopback, for ever.

@@ -12,7 +12,6 @@ from events.values import Cost, PersonalData, PersonalText
 
 CallOutcome = Literal["talked", "unanswered", "failed", "withheld"]
 """`talked`: with the contact. `unanswered`: it rang, and the contact was not spoken with. The others rang nobody."""
-ToolStatus = Literal["done", "refused", "failed", "waiting"]
 
 
 class CallBegun(Event, tag="conversation.call_begun.v1"):

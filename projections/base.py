@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -37,10 +36,6 @@ R = TypeVar("R", bound=Row)
 Wanted = tuple[type[Row], Key]
 
 
-_NONE: Mapping[Key, Row] = MappingProxyType({})
-
-
-@cache
 def key_of(kind: type[Row]) -> Callable[[Row], Key]:
     """Reads the primary key off the rows of a table."""
     if len(kind.KEY) < 2:
@@ -52,26 +47,29 @@ class Held:
     """The rows that a fact may touch, by table and key."""
 
     def __init__(self) -> None:
-        self._rows: dict[type[Row], dict[Key, Row]] = {}
+        self._tables: dict[type[Row], tuple[Callable[[Row], Key], dict[Key, Row]]] = {}
 
     def get(self, kind: type[R], *key: str | int) -> R | None:
         """A row by its key; None where there is none yet."""
+        table = self._tables.get(kind)
         # Under its type, `put` has put nothing else.
-        return cast("R | None", self._rows.get(kind, _NONE).get(key))
+        return cast("R | None", table[1].get(key)) if table is not None else None
 
     def put(self, row: Row) -> Key:
         """Keep a row, in place of the one with its key."""
         kind = type(row)
-        key = key_of(kind)(row)
-        rows = self._rows.get(kind)
-        if rows is None:
-            rows = self._rows[kind] = {}
+        table = self._tables.get(kind)
+        if table is None:
+            table = self._tables[kind] = key_of(kind), {}
+        key_of_row, rows = table
+        key = key_of_row(row)
         rows[key] = row
         return key
 
     def all(self, kind: type[R]) -> list[R]:
         """Every row of a table."""
-        return cast("list[R]", list(self._rows.get(kind, _NONE).values()))
+        table = self._tables.get(kind)
+        return cast("list[R]", list(table[1].values())) if table is not None else []
 
 
 Apply = Callable[[Recorded[Any], Held], Iterable[Row]]

@@ -60,6 +60,8 @@ class Call(Row, frozen=True, kw_only=True):
     tool_calls: int
     switches: Json
     degraded: int
+    transfer: str | None
+    transfer_seconds: int | None
     costs: Json
     cost: Json
     latency_p50_ms: int | None
@@ -140,6 +142,8 @@ def _after(row: Call, fact: Recorded[Any]) -> Call:
             return changed(row, switches=[*row.switches, switch])
         case call.Degraded():
             return changed(row, degraded=row.degraded + 1)
+        case call.TransferOver():
+            return changed(row, transfer=event.outcome, transfer_seconds=event.seconds)
         case call.RecordingStored():
             return changed(row, recording="stored", recording_seconds=event.seconds, recording_until=event.delete_at)
         case call.RecordingDeleted():
@@ -256,6 +260,8 @@ def _new(fact: Recorded[Any], id_: str, direction: str, status: str, at: datetim
         tool_calls=0,
         switches=[],
         degraded=0,
+        transfer=None,
+        transfer_seconds=None,
         costs={},
         cost={},
         latency_p50_ms=None,
@@ -292,6 +298,7 @@ CALLS = Projection(
         call.ToolCalled,
         call.ProviderSwitched,
         call.Degraded,
+        call.TransferOver,
         call.Ended,
         call.RecordingStored,
         call.RecordingDeleted,

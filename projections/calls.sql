@@ -24,6 +24,8 @@ CREATE TABLE read.calls_v1 (
     tool_calls int NOT NULL,                -- so often Claude asked for something
     switches jsonb NOT NULL,                -- [{component, from, to, reason, at}]: a provider failed, another went on
     degraded int NOT NULL,                  -- so often it was made simpler because answers were late
+    transfer text COLLATE "C",              -- handed over to a person: talked, nobody, hung_up, not_possible, unknown
+    transfer_seconds int,                   -- so long they talked with that person
     costs jsonb NOT NULL,                   -- {telephony, stt, tts, llm: {currency, micros}}, by the prices of its day
     cost jsonb NOT NULL,                    -- {currency: micros}: their sums; prices are in several currencies
     latency_p50_ms int,                     -- of its answers, from the contact's last word to the first sound sent

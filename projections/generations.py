@@ -107,7 +107,7 @@ async def lock(connection: asyncpg.Connection, projection: Projection) -> None:
 async def use(connection: asyncpg.Connection, projection: Projection, generation: int) -> None:
     """In a transaction: from its commit on the views show this generation."""
     for table, name in zip(projection.tables, tables_of(projection, generation), strict=True):
-        view = f'VIEW read.{table.name} WITH (security_invoker = true) AS SELECT * FROM read."{name}"'  # noqa: S608
+        view = f'VIEW read.{table.name} WITH (security_invoker = true) AS SELECT * FROM read."{name}"'  # noqa: S608 - our tables
         try:
             async with connection.transaction():
                 await connection.execute(f"CREATE OR REPLACE {view}")

@@ -43,8 +43,9 @@ class Fold:
     """The log folded into read models in memory, up to a position of each shard."""
 
     def __init__(self, store: Store, projections: Sequence[Projection]) -> None:
-        self._hear = by_kind(projections)
-        self._log = Facts(store, self._hear)
+        hear = by_kind(projections)
+        self._log = Facts(store, hear)
+        self._apply = {kind: [projection.apply for projection in hearing] for kind, hearing in hear.items()}
         self.held = Held()
         self.at: dict[int, int] = {}
         self.facts = 0
@@ -62,22 +63,22 @@ class Fold:
     async def _upto(self, goal: dict[int, int], progress: Progress, touched: Touched | None) -> None:
         total = sum(goal.values())
         for shard, last in goal.items():
+            others = sum(done for other, done in self.at.items() if other != shard)
             pages = self._log.pages(shard, self.at.get(shard, 0), last)
             with uncollected():
                 async with aclosing(pages):
-                    async for pos, facts in pages:
+                    async for facts in pages:
                         self._take(facts, touched)
-                        others = sum(done for other, done in self.at.items() if other != shard)
-                        progress(others + pos, total)
+                        progress(others + facts[-1].pos, total)
             self.at[shard] = max(last, self.at.get(shard, 0))
         progress(total, total)
 
     def _take(self, facts: Sequence[Listed[Any]], touched: Touched | None) -> None:
-        put, held, hear = self.held.put, self.held, self._hear
+        put, held, heard = self.held.put, self.held, self._apply
         # A listed fact has all that a recorded one has, without taking the time to become one.
         for fact in cast(Sequence[Recorded[Any]], facts):
-            for projection in hear.get(type(fact.event), ()):
-                for row in projection.apply(fact, held):
+            for apply in heard.get(type(fact.event), ()):
+                for row in apply(fact, held):
                     key = put(row)
                     if touched is not None:
                         touched[type(row), key] = row

@@ -13,12 +13,11 @@ from events.config import CONFIG
 from events.conversation import MessageRequested
 from events.inbound import StatusReceived
 from events.timer import Fired
+from libs.domain.contact import is_stranger
 from projections.base import Held, Json, Projection, Row, Wanted
 
 REMEMBERED = ("turn",)
 """Families whose facts name their conversation, and cause facts that do not."""
-UNNAMED = "unknown-"
-"""Streams of the family `conversation` that are about a sender whom nobody knows yet."""
 
 
 class Entry(Row, frozen=True, kw_only=True):
@@ -86,7 +85,7 @@ def about_of(fact: Recorded[Any]) -> str | None:
 def conversation_of(fact: Recorded[Any], cause: Loose | None, about: Loose | None) -> str | None:
     """The conversation that a fact belongs to, as far as it says so itself."""
     if fact.family == "conversation":
-        return None if fact.subject_id.startswith(UNNAMED) else fact.subject_id
+        return None if is_stranger(fact.subject_id) else fact.subject_id  # else a sender whom nobody knows yet
     named: str | None = getattr(fact.event, "conversation", None)
     if named is not None:
         return named

@@ -10,8 +10,6 @@ OURS = "ours"
 RECORDS = "ours, recording"
 FLUX = "ours, Flux 260/120"
 HASTY = "ours, no preset's wait"
-AT = 50
-"""Bars hold at so many calls; with fewer they are judged at the most that there were, and say so."""
 
 _COLUMNS = (
     f"{'who':<23} {'calls':>5} {'turns':>5} {'missed':>6} │ {'total p50':>9} {'p90':>6} {'p99':>6} │ "

@@ -17,7 +17,7 @@ from libs.config.model import (
     Price,
     Settings,
 )
-from libs.config.providers import FREE_TEXT, PriceUnit, Provider, provider_of
+from libs.config.providers import FREE_TEXT, PriceUnit, Provider, is_live, provider_of
 from libs.config.secrets import resolve
 from libs.domain.flow import Flow
 from libs.domain.policy import Policy
@@ -71,10 +71,6 @@ class Bundle:
         """The content that the hash is of, to be stored and read back with `from_json`."""
         return self._json
 
-    def rules_on(self, event_name: str) -> tuple[Rule, ...]:
-        """The rules that listen to an event, in the bundle's order."""
-        return tuple(rule for rule in self.rules if rule.on == event_name)
-
     def price(self, provider: str, unit: PriceUnit, at: date, category: str | None = None) -> Price | None:
         """The newest price that is effective on `at`; one without a category serves every category."""
         fitting = [
@@ -92,11 +88,10 @@ class Bundle:
 
         A channel that is not built yet or that the bundle does not name is off.
         """
-        settings, provider = self.settings.channels.get(channel), self.provider(channel)
-        if settings is None or not settings.enabled or provider is None:
+        settings = self.settings.channels.get(channel)
+        if settings is None or not settings.enabled or self.provider(channel) is None:
             return "off"
-        complete = all(resolve(settings.credentials.get(name), env) for name in provider.credentials)
-        return "live" if complete else "sandbox"
+        return "live" if is_live(channel, settings.provider, settings.credentials, env) else "sandbox"
 
     def takes_free_text(self, channel: str, address: str) -> bool:
         """Whether any words may be said to `address` at any time: by channel, or where its settings say so (SMS abroad)."""

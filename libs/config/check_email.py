@@ -8,8 +8,7 @@ from libs.config.email import EmailOptions, email_options
 from libs.config.findings import Findings
 from libs.config.model import ChannelSettings
 from libs.config.parsed import Parsed
-from libs.config.providers import provider_of
-from libs.config.secrets import missing
+from libs.config.providers import is_live
 from libs.config.tree import Node
 
 EMAIL = "email"
@@ -30,7 +29,7 @@ def check_email(parsed: Parsed, env: Mapping[str, str], profile: str, found: Fin
     if channel is None:
         return
     options = _options(channel, node, found)
-    if not channel.enabled or not _is_live(channel, env):
+    if not channel.enabled or not is_live(EMAIL, channel.provider, channel.credentials, env):
         return
     for key in ("smtp_host", "from_address"):
         if getattr(options, key) is None:
@@ -52,11 +51,3 @@ def _options(channel: ChannelSettings, node: Node, found: Findings) -> EmailOpti
     except msgspec.ValidationError as error:
         found.refused(node, error, LIKE)
         return EmailOptions()
-
-
-def _is_live(channel: ChannelSettings, env: Mapping[str, str]) -> bool:
-    provider = provider_of(EMAIL, channel.provider)
-    return provider is not None and all(
-        name in channel.credentials and not missing({name: channel.credentials[name]}, env)
-        for name in provider.credentials
-    )

@@ -7,8 +7,7 @@ import msgspec
 from libs.config.findings import Findings
 from libs.config.model import PLACEHOLDER, ChannelSettings, MessageTemplate
 from libs.config.parsed import Parsed
-from libs.config.providers import provider_of
-from libs.config.secrets import missing
+from libs.config.providers import is_live
 from libs.config.sms import INDIA, SmsOptions, sms_options
 from libs.config.tree import Node
 from libs.domain.segments import beyond_gsm7, segments
@@ -38,7 +37,8 @@ def check_sms(parsed: Parsed, env: Mapping[str, str], profile: str, found: Findi
         options = _options(channel, node, found)
     if channel is not None and channel.enabled:
         _needs(channel, options, node, found)
-        if _is_live(channel, env) and channel.provider == "exotel" and not settings.webhook_base_url:
+        live = is_live(SMS, channel.provider, channel.credentials, env)
+        if live and channel.provider == "exotel" and not settings.webhook_base_url:
             say = found.error if profile == "production" else found.warn
             say(node, "Exotel could not tell what became of a message", "add webhook_base_url", line=node.key_line)
     for each in parsed.templates.get(SMS, ()):
@@ -71,13 +71,6 @@ def _needs(channel: ChannelSettings, options: SmsOptions, node: Node, found: Fin
     if channel.provider == "pinpoint" and not options.topic_arns:
         hint = "add `topic_arns:` with those that post to /webhooks/sms"
         found.warn(node, "no SNS topic is trusted: events and answers are refused", hint, line=node.key_line)
-
-
-def _is_live(channel: ChannelSettings, env: Mapping[str, str]) -> bool:
-    provider = provider_of(SMS, channel.provider)
-    needed = provider.credentials if provider else ()
-    given = channel.credentials
-    return bool(needed) and all(key in given and not missing({key: given[key]}, env) for key in needed)
 
 
 def _dlt(template: MessageTemplate, node: Node, provider: str, options: SmsOptions, found: Findings) -> None:

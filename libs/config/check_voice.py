@@ -8,6 +8,7 @@ import msgspec
 from libs.config.findings import Findings
 from libs.config.model import ChannelSettings
 from libs.config.parsed import Parsed
+from libs.config.providers import CALLING_FLOW, has_flows
 from libs.config.sip import PASSWORD, PORTS, USERNAME, SipOptions, sip_options
 from libs.config.tree import Node
 
@@ -53,13 +54,13 @@ def _profile(voice: Mapping[str, Any], channel: ChannelSettings, node: Node, fou
 
 
 def _transfer(channel: ChannelSettings, node: Node, found: Findings) -> None:
-    """A flow of Exotel's rings the person; a call that goes through none cannot be handed over."""
-    if channel.provider == SIP:
-        message = "a call over a SIP trunk cannot be handed over: a person is notified instead"
+    """A flow of the carrier's rings the person; a call that goes through none cannot be handed over."""
+    if not has_flows(channel.provider):
+        message = f"a call over {channel.provider} cannot be handed over: a person is notified instead"
         found.warn(node, message, "call over exotel, through a flow", line=node.key_line)
-    elif "telephony_flow_id" not in channel.credentials:
+    elif CALLING_FLOW not in channel.credentials:
         message = "calls of ours go through no flow, so that only those that come in can be handed over"
-        found.warn(node, message, "add channels.voice.credentials.telephony_flow_id", line=node.key_line)
+        found.warn(node, message, f"add channels.voice.credentials.{CALLING_FLOW}", line=node.key_line)
 
 
 def _trunk(channel: ChannelSettings, node: Node, found: Findings) -> None:

@@ -28,10 +28,10 @@ from libs.config.parse_templates import parse_template
 from libs.config.parsed import Parsed, Placed
 from libs.config.secrets import references
 from libs.config.tree import Node, Unreadable, read_yaml
+from libs.domain.flow import GENERAL_FLOW
 
 T = TypeVar("T")
 KEYS = (*TOP, "rules", "state_maps", "flows", "policy", "prices")
-GENERAL_FLOW = "general_followup"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +14,10 @@ NAMES = ("id", "process_type", "name")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference. `path` names things by their ids, such as `flows.payment_reminder.steps.send_reminder.max_words`."""
+    """One difference. `path` names things by their ids, such as `flows.payment_reminder.steps.send_reminder.max_words`.
+
+    A thing without a name has its place in the newer list, one that is gone that in the older.
+    """
 
     kind: Literal["added", "removed", "changed"]
     path: str
@@ -40,6 +44,9 @@ def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
             if list(named[0]) != list(named[1]) and sorted(named[0]) == sorted(named[1]):
                 yield Change(kind="changed", path=f"{path} (order)", before=list(named[0]), after=list(named[1]))
             return
+        if all(isinstance(each, dict) for each in [*old, *new]):
+            yield from _places(path, old, new)
+            return
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _keys(path, old, new)
         return
@@ -55,6 +62,20 @@ def _keys(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Chang
             yield Change(kind="added", path=below, after=new[key])
         else:
             yield from _compare(below, old[key], new[key])
+
+
+def _places(path: str, old: list[Any], new: list[Any]) -> Iterator[Change]:
+    """Things without names, such as actions: by their place, those that are alike matched first."""
+    before, after = ([msgspec.json.encode(each) for each in items] for items in (old, new))
+    for kind, low, high, from_, to in SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes():
+        both = min(high - low, to - from_) if kind == "replace" else 0
+        for n in range(both):
+            yield from _compare(f"{path}[{from_ + n}]", old[low + n], new[from_ + n])
+        if kind != "equal":
+            for n in range(low + both, high):
+                yield Change(kind="removed", path=f"{path}[{n}]", before=old[n])
+            for n in range(from_ + both, to):
+                yield Change(kind="added", path=f"{path}[{n}]", after=new[n])
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:

@@ -147,17 +147,6 @@ class Fields:
     def data_map(self, key: str) -> dict[str, Any]:
         return {name: node.plain() for name, node in self.children(key).items()}
 
-    def not_built(self, key: str, *, refuse: bool) -> None:
-        """A key of the grammar that this release does not do yet; refused, or left aside with a warning."""
-        self._asked.add(key)
-        node = self.node.keys.get(key)
-        if node is None or node.value is False or (node.value is None and node.kind == "scalar"):
-            return
-        if refuse:
-            self.found.error(node, f"{key} is not built yet", "leave it out until a later release", line=node.key_line)
-        else:
-            self.found.warn(node, f"{key} is not built yet and changes nothing", "it can stay", line=node.key_line)
-
     def finish(self) -> None:
         for key, node in self.node.keys.items():
             if key not in self._asked:

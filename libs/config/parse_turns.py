@@ -9,8 +9,6 @@ from libs.domain.call_lines import LANGUAGES, LINES
 from libs.domain.endpointing import Endpointing
 from libs.domain.floor import PRESETS, Silence, preset_of
 
-TURNS = ("preset", "quality_preset", "endpointing", "silence", "fillers", "digits", "voicemail", "lines")
-"""The keys of `voice` that are read here."""
 QUALITY = ("low_latency", "balanced", "high_quality")
 VOICEMAIL = ("hang_up", "leave_message")
 LONGEST_WAIT_MS = 10_000

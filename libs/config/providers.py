@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.config.secrets import resolve
+
 PriceUnit = Literal["message", "minute", "character", "token_in", "token_out", "segment", "exchange"]
 
 
@@ -22,6 +24,8 @@ class Provider:
 
 CALLING_NUMBER = "telephony_phone_number"
 """The credential of the channel voice that names our number."""
+CALLING_FLOW = "telephony_flow_id"
+"""The credential of the channel voice by which calls of ours go through a flow of the carrier's, which can ring somebody else."""
 SANDBOX_CALLER = "1600047189"
 """Our number where the sandbox carries calls: of the series that TRAI reserves for service calls."""
 
@@ -64,7 +68,7 @@ PROVIDERS: Mapping[str, Mapping[str, Provider]] = {
                 "stt_api_key",
                 "tts_api_key",
             ),
-            further=("telephony_api_key", "telephony_flow_id", "webhook_secret", "elevenlabs_api_key"),
+            further=("telephony_api_key", CALLING_FLOW, "webhook_secret", "elevenlabs_api_key"),
             unit="minute",
         ),
         "sip": Provider(
@@ -87,3 +91,15 @@ WINDOWED = frozenset({"whatsapp"})
 def provider_of(channel: str, name: str) -> Provider | None:
     """The provider of a channel by its name; None where it is not known."""
     return PROVIDERS.get(channel, {}).get(name)
+
+
+def is_live(channel: str, name: str, credentials: Mapping[str, str], env: Mapping[str, str]) -> bool:
+    """Whether all that the provider needs is there; without it the channel is the sandbox's."""
+    provider = provider_of(channel, name)
+    return provider is not None and all(resolve(credentials.get(each), env) for each in provider.credentials)
+
+
+def has_flows(carrier: str) -> bool:
+    """Whether calls may go through a flow of this provider of the channel voice."""
+    provider = provider_of("voice", carrier)
+    return provider is not None and CALLING_FLOW in provider.further

@@ -78,6 +78,25 @@ def evaluate(condition: Condition, names: Names) -> Verdict:
             )
 
 
+def in_words(condition: Condition) -> str:
+    """What a condition asks, for people to read: `amount >= 100 and disputed is missing`."""
+    match condition:
+        case Check(field=field, operator="exists", value=value):
+            return f"{field} {'is missing' if value is False else 'exists'}"
+        case Check(field=field, operator=operator, value=value):
+            return f"{field} {_SIGNS[operator]} {_shown(value)}"
+        case Not(part=part):
+            return f"not ({in_words(part)})"
+        case AllOf(parts=parts):
+            return " and ".join(_grouped(part) for part in parts)
+        case AnyOf(parts=parts):
+            return " or ".join(_grouped(part) for part in parts)
+
+
+def _grouped(part: Condition) -> str:
+    return f"({in_words(part)})" if isinstance(part, AllOf | AnyOf) else in_words(part)
+
+
 def fields_of(condition: Condition) -> Iterator[str]:
     """Every field that a condition names."""
     match condition:

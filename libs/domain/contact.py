@@ -15,6 +15,18 @@ PHONES = ("whatsapp", "voice", "sms")
 Place = tuple[str, str]
 
 LONGEST_ID = 200
+STRANGER = "unknown-"
+"""How the id of a contact of our own making begins: a sender whom nobody could name."""
+
+
+def stranger_id(digest: str) -> str:
+    """The contact that a sender is whom nobody can name, by the look-up key (hex) of their address."""
+    return f"{STRANGER}{digest[:32]}"
+
+
+def is_stranger(contact: str) -> bool:
+    """Whether it is a contact of our own making."""
+    return contact.startswith(STRANGER)
 
 
 @dataclass(frozen=True, slots=True)

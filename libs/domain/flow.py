@@ -7,6 +7,9 @@ import msgspec
 from libs.domain.conditions import ALWAYS, Condition
 from libs.domain.slots import Slot
 
+GENERAL_FLOW = "general_followup"
+"""What a follow-up without a process begins with, where it names no flow."""
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What every step has: its id within the flow, and where to go after it (else to the step below it)."""

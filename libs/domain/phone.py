@@ -100,7 +100,7 @@ def evolve(state: Phone | None, event: Event, version: int) -> Phone | None:
     if isinstance(event, CallRequested):
         return _requested(event, version)
     if isinstance(event, CallTaken):
-        return _taken(event, version)
+        return taken(event, version)
     if state is None:
         return None
     match event:
@@ -153,7 +153,8 @@ def _requested(event: CallRequested, version: int) -> Phone:
     )
 
 
-def _taken(event: CallTaken, version: int) -> Phone:
+def taken(event: CallTaken, version: int = 0) -> Phone:
+    """The call of somebody who calls us and is talked with."""
     return Phone(
         call=event.call,
         to=event.caller,

@@ -217,11 +217,6 @@ def mentions(map_: StateMap, path: str) -> bool:
     return re.search(rf"\b{re.escape(path)}\b", msgspec.json.encode(map_).decode()) is not None
 
 
-def hears_event(map_: StateMap, event_name: str) -> bool:
-    """Whether any state listens to an event of the business."""
-    return next(_hearing(map_, event_name), None) is not None
-
-
 def event_entities(map_: StateMap, event_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Which entities an event speaks of, each once: the rendered matches by which bindings are found."""
     found: list[dict[str, Any]] = []

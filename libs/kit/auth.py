@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from litestar.connection import ASGIConnection
@@ -15,15 +15,7 @@ from libs.kit.problems import Problem
 from libs.kit.tenants import Tenants
 
 Scope = Literal["events:write", "followups:write", "contacts:write", "context:write", "read", "operate", "admin"]
-SCOPES: tuple[Scope, ...] = (
-    "events:write",
-    "followups:write",
-    "contacts:write",
-    "context:write",
-    "read",
-    "operate",
-    "admin",
-)
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TENANT = "default"
 
 

@@ -3,18 +3,20 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import force_setattr as put
+from msgspec.structs import replace
 
 from events.base import (
     Category,
     Cause,
     Envelope,
     Event,
+    FactType,
     Recorded,
     Retired,
     UnknownFact,
@@ -22,7 +24,9 @@ from events.base import (
     personal_fields,
     tag_of,
 )
-from libs.kit.crypto import DataKey, Keys, Place, key_name, sealed_to_nobody
+from libs.kit.crypto import PREFIX, AtHand, DataKey, Keys, Place, parts, sealed_to_nobody
+
+UNSET = msgspec.UNSET
 
 Bytes = bytes | memoryview | msgspec.Raw
 
@@ -117,12 +121,12 @@ def bound_to(tenant: str, stream: str, field: str) -> bytes:
 
 
 class _Field:
-    """A personal field: where it stands, how its value reads, and what is read once its key is destroyed."""
+    """A personal field: how its value reads, and what is read once its key is destroyed."""
 
-    __slots__ = ("decode", "erased", "index", "is_default", "name")
+    __slots__ = ("decode", "erased", "info", "is_default", "name")
 
-    def __init__(self, index: int, info: msgspec.structs.FieldInfo, erased: Any, kind: type[Event]) -> None:
-        self.index = index
+    def __init__(self, info: msgspec.structs.FieldInfo, erased: Any, kind: type[Event]) -> None:
+        self.info = info
         self.name = info.name
         self.decode = msgspec.json.Decoder(info.type).decode
         self.erased = _encoder.encode(erased)
@@ -149,7 +153,7 @@ class _Plain:
         """The `data` column."""
         return _encoder.encode(event)
 
-    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
+    def open(self, read: Any, tenant: str, stream: str, keys: AtHand) -> Event:
         return cast(Event, read)
 
     def names(self, read: Any) -> Iterable[str]:
@@ -157,69 +161,61 @@ class _Plain:
 
 
 class _Sealed:
-    """A type with personal fields: a twin struct holds each of them as one sealed string."""
+    """A type with personal fields. Sealed, a fact is of its twin, in which each of them is one text or left out.
+
+    Both types have the same places for values, so that a fact becomes one of the other when its personal fields change.
+    """
 
     def __init__(self, kind: type[Event]) -> None:
         marks = personal_fields(kind)
         self.tag = tag_of(kind)
-        # The twin is filled by position, and there required fields come first.
-        infos = sorted(msgspec.structs.fields(kind), key=lambda info: not info.required or info.name in marks)
         self._kind = kind
-        self._names = tuple(info.name for info in infos)
-        self._values: Callable[[Any], tuple[Any, ...]] = (
-            attrgetter(*self._names) if len(self._names) > 1 else lambda event: (getattr(event, self._names[0]),)
-        )
         self.fields = tuple(
-            _Field(index, info, marks[info.name].erased, kind) for index, info in enumerate(infos) if info.name in marks
+            _Field(info, marks[info.name].erased, kind) for info in msgspec.structs.fields(kind) if info.name in marks
         )
-        self.stored = msgspec.defstruct(
-            kind.__name__ + "Sealed",
-            [_twin_field(info, sealed=info.name in marks) for info in infos],
-            tag=kind.__struct_config__.tag,
-            tag_field=kind.__struct_config__.tag_field,
-            omit_defaults=True,
-            gc=False,
-        )
+        self._openings = tuple((field.name, field.info.default, field.decode, field.erased) for field in self.fields)
+        self.stored = _twin(kind, (field.info for field in self.fields))
         self.read = msgspec.json.Decoder(self.stored).decode
 
     def encode(self, event: Event, tenant: str, stream: str, name: str, key: DataKey | None) -> bytes:
         """The `data` column. Without the key, that is one that was destroyed, personal fields can never be read."""
-        values = list(self._values(event))
+        sealed = replace(event)
         for field in self.fields:
-            value = values[field.index]
+            value = getattr(event, field.name)
             if field.is_default(value):
-                values[field.index] = msgspec.UNSET
+                put(sealed, field.name, UNSET)
             elif key is None:
-                values[field.index] = sealed_to_nobody(name)
+                put(sealed, field.name, sealed_to_nobody(name))
             else:
-                values[field.index] = key.seal(_encoder.encode(value), bound_to(tenant, stream, field.name))
-        return _encoder.encode(self.stored(*values))
+                put(sealed, field.name, key.seal(_encoder.encode(value), bound_to(tenant, stream, field.name)))
+        put(sealed, "__class__", self.stored)
+        return _encoder.encode(sealed)
 
-    def open(self, read: Any, tenant: str, stream: str, keys: Keys) -> Event:
-        values = msgspec.structs.asdict(read)
-        for field in self.fields:
-            field_name = field.name
-            sealed = values[field_name]
-            if sealed is msgspec.UNSET:
-                del values[field_name]
-                continue
-            key = None if sealed[-1] == "." else keys[tenant, key_name(sealed)]
-            plain = field.erased if key is None else key.open(sealed, bound_to(tenant, stream, field_name))
-            values[field_name] = field.decode(plain)
-        return self._kind(**values)
+    def open(self, read: Any, tenant: str, stream: str, keys: AtHand) -> Event:
+        event = replace(read)
+        for name, default, decode, erased in self._openings:
+            sealed = getattr(read, name)
+            if sealed is default or type(sealed) is not str:
+                continue  # it was left out
+            # As `parts`, which `names` asks: what is no sealed value names no key that is at hand.
+            named, _, box = sealed.rpartition(".")
+            key = keys[tenant, named[len(PREFIX) :]] if box else None
+            put(event, name, decode(erased if key is None else key.open(box, bound_to(tenant, stream, name))))
+        put(event, "__class__", self._kind)
+        return cast(Event, event)
 
     def names(self, read: Any) -> Iterable[str]:
         found = []
-        for field in self.fields:
-            sealed = getattr(read, field.name)
-            if sealed is not msgspec.UNSET and sealed[-1] != ".":
-                found.append(key_name(sealed))
+        for name, default, _, _ in self._openings:
+            sealed = getattr(read, name)
+            if sealed is not default and type(sealed) is str:
+                named, box = parts(sealed)
+                if box:
+                    found.append(named)
         return found
 
 
 Shape = _Plain | _Sealed
-Closed = tuple[Half, Shape]
-"""A fact that has to be opened, and how."""
 
 
 @functools.cache
@@ -235,8 +231,11 @@ class Codec:
             {tag: kind for category in categories for tag, kind in category.types.items()}
         )
         self._shapes: dict[str, Shape] = {tag: _made_once(kind) for tag, kind in self.types.items()}
+        # By what is read; a type is found faster than its tag.
         self._to_open = {
-            tag: shape for tag, shape in self._shapes.items() if shape.fields or issubclass(self.types[tag], Retired)
+            shape.stored: shape
+            for tag, shape in self._shapes.items()
+            if shape.fields or issubclass(self.types[tag], Retired)
         }
         self._by_kind: dict[type[Event], Shape] = {kind: self._shapes[tag] for tag, kind in self.types.items()}
 
@@ -295,20 +294,24 @@ class Codec:
         """What the `data` of a type decodes as while it is sealed."""
         return self._shape(tag).stored
 
-    def closed(self, facts: Iterable[Half]) -> list[Closed]:
-        """Those that are sealed, or of a retired type, each with its shape."""
-        shapes = self._to_open
-        return [(fact, shape) for fact in facts if (shape := shapes.get(fact.type)) is not None]
+    def open(self, facts: Iterable[Half], keys: AtHand) -> list[Half]:
+        """Put facts into clear and today's words, where they stand; those that wait for a key are returned as they were."""
+        shapes, closed = self._to_open, []
+        for fact in facts:
+            read = fact.event
+            shape = shapes.get(type(read))
+            if shape is not None:
+                try:
+                    event = shape.open(read, fact.tenant, fact.stream, keys)
+                except KeyError:
+                    closed.append(fact)
+                else:
+                    fact.event = current(event) if isinstance(event, Retired) else event
+        return closed
 
-    def needed(self, closed: Iterable[Closed]) -> set[Place]:
-        """The keys (tenant, name) that `open` needs."""
-        return {(fact.tenant, name) for fact, shape in closed for name in shape.names(fact.event)}
-
-    def open(self, closed: Iterable[Closed], keys: Keys) -> None:
-        """Put facts into clear and today's words, where they stand."""
-        for fact, shape in closed:
-            event = shape.open(fact.event, fact.tenant, fact.stream, keys)
-            fact.event = current(event) if isinstance(event, Retired) else event
+    def needed(self, closed: Iterable[Half]) -> set[Place]:
+        """The keys (tenant, name) that these wait for."""
+        return {(fact.tenant, name) for fact in closed for name in self._to_open[type(fact.event)].names(fact.event)}
 
     def _shape(self, tag: str) -> Shape:
         shape = self._shapes.get(tag)
@@ -317,14 +320,18 @@ class Codec:
         return shape
 
 
-def _twin_field(info: msgspec.structs.FieldInfo, *, sealed: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
-    if sealed:
-        return info.name, str | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=info.encode_name)
+def _twin(kind: type[Event], infos: Iterable[msgspec.structs.FieldInfo]) -> type[Event]:
+    values: dict[str, Any] = {info.name: _with_default_of(info) for info in infos}
+    values["__annotations__"] = dict.fromkeys(values, str | msgspec.UnsetType)
+    return cast(type[Event], FactType(f"{kind.__name__}Sealed", (kind,), values, tag=tag_of(kind)))
+
+
+def _with_default_of(info: msgspec.structs.FieldInfo) -> Any:
     if info.default is not msgspec.NODEFAULT:
-        return info.name, info.type, msgspec.field(default=info.default, name=info.encode_name)
+        return msgspec.field(default=info.default, name=info.encode_name)
     if info.default_factory is not msgspec.NODEFAULT:
-        return info.name, info.type, msgspec.field(default_factory=info.default_factory, name=info.encode_name)
-    return info.name, info.type, msgspec.field(name=info.encode_name)
+        return msgspec.field(default_factory=info.default_factory, name=info.encode_name)
+    return msgspec.field(name=info.encode_name)
 
 
 def _equals_default(info: msgspec.structs.FieldInfo) -> Callable[[Any], bool]:

@@ -7,13 +7,14 @@ import hmac
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 import asyncpg
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -41,13 +42,12 @@ class Tampered(Exception):
 class DataKey:
     """Seals and opens values under one data key."""
 
-    __slots__ = ("_begins", "_cipher", "_prefix", "life", "name")
+    __slots__ = ("_cipher", "_prefix", "life", "name")
 
     def __init__(self, name: str, key: bytes, life: str = "") -> None:
         self.name = name
         self.life = life  # of the server in which it was obtained; made in another, it may have been lost in a crash
         self._prefix = f"{PREFIX}{name}."
-        self._begins = len(self._prefix)
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, bound_to: bytes) -> str:
@@ -56,12 +56,13 @@ class DataKey:
         sealed = binascii.b2a_base64(nonce + self._cipher.encrypt(nonce, plain, bound_to), newline=False)
         return self._prefix + sealed.decode("ascii")
 
-    def open(self, sealed: str, bound_to: bytes) -> bytes:
-        """What was sealed. Raises Tampered."""
-        raw = binascii.a2b_base64(sealed[self._begins :])
+    def open(self, box: str, bound_to: bytes) -> bytes:
+        """What was sealed, from what stands after the key's name. Raises Tampered."""
         try:
+            # Base64; in half of binascii's time.
+            raw = msgspec.convert(box, bytes)
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise Tampered(f"a value sealed with the key {self.name!r} does not belong where it stands") from error
 
     def seal_bytes(self, plain: bytes, bound_to: bytes) -> bytes:
@@ -82,12 +83,12 @@ def sealed_to_nobody(name: str) -> str:
     return f"{PREFIX}{name}."
 
 
-def key_name(sealed: str) -> str:
-    """The name of the key that a sealed value names. Raises Tampered where it is no sealed value."""
-    named, _, _ = sealed.rpartition(".")
+def parts(sealed: str) -> tuple[str, str]:
+    """The name of the key that a sealed value names, and what that opens; '' where it never can. Raises Tampered."""
+    named, _, box = sealed.rpartition(".")
     if not named.startswith(PREFIX):
         raise Tampered("a field that has to be sealed is not")
-    return named[len(PREFIX) :]
+    return named[len(PREFIX) :], box
 
 
 def master_key(text: str | None, file: Path | None = None) -> bytes:
@@ -121,6 +122,8 @@ def _decode_key(text: str, where: str) -> bytes:
 Keys = dict[Place, DataKey | None]
 """Data keys that are at hand; None: destroyed."""
 
+AtHand = Mapping[Place, DataKey | None]
+
 
 _Loaded = dict[Place, DataKey | KeyUnusable | None]
 
@@ -149,6 +152,11 @@ class Keyring:
         self._turn = asyncio.Lock()
         self._forgotten = 0
         self._life = ""
+
+    @property
+    def held(self) -> AtHand:
+        """The keys that are at hand now, without counting as a use of them."""
+        return self._keys
 
     def at_hand(self, tenant: str, names: Iterable[str]) -> Keys | None:
         """These keys, if all of them are at hand; None: they have to be asked for."""

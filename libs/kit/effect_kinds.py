@@ -1,7 +1,7 @@
 """What a service promises about one kind of effect: how it is performed, and which facts tell how it ended."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -77,6 +77,24 @@ class Claim:
     """Seconds."""
     intent: Recorded[Any] = field(init=False)
     begun: bool = False
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], claimed_at: float = 0.0, lease: float = 0.0) -> "Claim":
+        """The claim that a row of the ledger tells of."""
+        return cls(
+            id=record["id"],
+            tenant=record["tenant"],
+            kind=record["kind"],
+            account=record["account"],
+            attempt=record["attempt"],
+            token=record["claim"],
+            stream=record["stream_id"],
+            version=record["version"],
+            pos=record["pos"],
+            opened_at=record["opened_at"],
+            claimed_at=claimed_at,
+            lease=lease,
+        )
 
     def begin_call(self) -> None:
         """Say that the next thing to happen is the first byte. Raises ClaimExpired when there is no time left for it.

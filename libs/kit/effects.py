@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from libs.kit.codec import Row
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.failures import describe, passes
+from libs.kit.hands import Hands, Taking
 from libs.kit.settling import Ending, Settling
 from libs.kit.store import ANY, Append, Store
 
@@ -35,9 +36,10 @@ PRUNE_S = 3600.0
 KEPT_DAYS = 30
 SWEPT_AT_ONCE = 100
 SETTLE_FOR = timedelta(seconds=30)
+GIVE_BACK_S = 0.1  # for a statement that was broken off to end
 SICK_S = 60.0  # until an effect whose intent cannot be read is looked at again
 
-INTENT = 6  # the first column of a claim that tells of its intent
+INTENT = -13  # the columns of a claim from here on tell of its intent
 TOO_LATE = "its time was over before it could be done"
 
 _CHANCE = random.SystemRandom().random
@@ -77,13 +79,11 @@ class EffectLedger:
         self._store = store
         self._clock = clock
         self._source = source
-        self._slots = slots
-        self._room = room
         self._chance = chance
         self._settling = Settling(store, ledger)
         self._wake = asyncio.Event()
+        self._hands = Hands(slots, room, self._wake.set)
         self._sweep_now = True
-        self._running: set[asyncio.Task[None]] = set()
         self._sick: dict[UUID, float] = {}
         self._notices = 0
         self._next_census = self._next_prune = 0.0
@@ -92,7 +92,7 @@ class EffectLedger:
         """Work until cancelled; then finish what is claimed, and end."""
         next_sweep = 0.0
         undo = self._store.listener.on(channel(self.ledger), self._notified)
-        undo_offers = self._store.wakes.on(channel(self.ledger), self._offered)
+        undo_offers = self._store.wakes.on(channel(self.ledger), self._offered, self._taking)
         try:
             while True:
                 self._wake.clear()
@@ -116,18 +116,15 @@ class EffectLedger:
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
         began = time.monotonic()
-        records = await self._claim(self._free())
-        for record in records:
-            claim = self._claim_of(record, began, self._leases[record["kind"]])
-            task = asyncio.create_task(self._work(claim, record), name=f"{claim.kind} {claim.id}")
-            self._running.add(task)
-            task.add_done_callback(self._ended)
+        limit = self._hands.free
+        records = await self._claim(limit)
+        self._hands.wanted |= len(records) >= limit
+        self._begin(records, began)
         return len(records)
 
     async def idle(self) -> None:
         """Return when nothing that this worker has claimed is running."""
-        while self._running:
-            await asyncio.wait(set(self._running))
+        await self._hands.idle()
 
     async def sweep(self) -> None:
         """Withhold what a gate or kill switch forbids, and look after claims and unknown outcomes whose time is up."""
@@ -151,23 +148,14 @@ class EffectLedger:
         self._wake.set()
 
     def _offered(self, kind: str) -> bool:
-        if kind not in self._kinds or self._free() <= 0:
+        if kind not in self._kinds:
+            return False
+        if self._hands.free <= 0:
+            self._hands.wanted = True
             return False
         self._notices += 1
         self._wake.set()
         return True
-
-    def _free(self) -> int:
-        """How many more effects this worker may begin now; none or less where it is full."""
-        most = self._slots if self._room is None else min(self._slots, self._room())
-        return most - len(self._running)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if len(self._running) == self._slots:
-            self._wake.set()
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the outcome of an effect could not be told; its claim will expire", exc_info=error)
 
     async def _pause(self, until: float) -> None:
         try:
@@ -188,27 +176,40 @@ class EffectLedger:
             )
         except asyncpg.LockNotAvailableError:
             return []
-        for record in records:
-            if record["attempt"] == 1:
-                waited = (self._clock.machine() - record["opened_at"]).total_seconds()
-                _WAIT_SECONDS.labels(self.ledger, record["kind"]).observe(max(0.0, waited))
         return records
 
-    def _claim_of(self, record: asyncpg.Record, began: float = 0.0, lease: float = 0.0) -> Claim:
-        return Claim(
-            id=record["id"],
-            tenant=record["tenant"],
-            kind=record["kind"],
-            account=record["account"],
-            attempt=record["attempt"],
-            token=record["claim"],
-            stream=record["stream_id"],
-            version=record["version"],
-            pos=record["pos"],
-            opened_at=record["opened_at"],
-            claimed_at=began,
-            lease=lease,
-        )
+    def _taking(self, kinds: Collection[str], number: int) -> Taking | None:
+        """A claim on effects that are about to be opened, as far as this worker performs their kinds and has slots free."""
+        most = min(number, self._hands.free)
+        if most <= 0 or self._kinds.keys().isdisjoint(kinds):
+            return None
+        token, began, release = ids.fresh(), time.monotonic(), self._hands.keep(most)
+
+        def begin(records: Sequence[asyncpg.Record]) -> None:
+            self._begin(records, began)
+            release()
+
+        def lose() -> None:
+            self._hands.start(self._give_back(token), f"give back {token}", self._untold)
+            release()
+
+        return Taking(token, most, self._leases, begin, lose)
+
+    async def _give_back(self, token: UUID) -> None:
+        """Open again what nobody has begun; if that cannot be done, its lease runs out."""
+        await asyncio.sleep(GIVE_BACK_S)
+        await self._store.pool.execute(self._sql("effect_give_back"), token)
+
+    def _begin(self, records: Sequence[asyncpg.Record], began: float) -> None:
+        for record in records:
+            claim = Claim.of(record, began, self._leases[record["kind"]])
+            if claim.attempt == 1:
+                waited = (self._clock.machine() - claim.opened_at).total_seconds()
+                _WAIT_SECONDS.labels(self.ledger, claim.kind).observe(max(0.0, waited))
+            self._hands.start(self._work(claim, record), f"{claim.kind} {claim.id}", self._untold)
+
+    def _untold(self, error: BaseException) -> None:
+        log.error("the outcome of an effect could not be told; its claim will expire", exc_info=error)
 
     # performing
 
@@ -353,7 +354,7 @@ class EffectLedger:
         kinds, sick = list(self._kinds), list(self._sick)
         for record in await self._store.pool.fetch(self._sql(name), SWEPT_AT_ONCE, kinds, sick):
             try:
-                await treat(self._claim_of(record), record)
+                await treat(Claim.of(record), record)
             except Exception as error:
                 if passes(error):
                     raise

@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 import structlog
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError
 
@@ -102,6 +103,7 @@ class Hearing:
             await self._open()
         if self._live:
             self._wake.clear()
+            await self._gather(limit)
             heard = await self._from_stream(limit)
             if heard.facts or not self._broken:
                 if not heard.facts and not self._wake.is_set():
@@ -131,6 +133,13 @@ class Hearing:
         else:
             self.examined = max(head, rows[-1].pos if rows else 0)
         return Heard(rows, self.examined)
+
+    async def _gather(self, limit: int) -> None:
+        """Let in what the socket holds already: a batch costs as much for one fact as for many."""
+        waiting = 0
+        while waiting < len(self._queue) < limit:
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
 
     async def _from_stream(self, limit: int) -> Heard:
         facts: list[Stored] = []
@@ -184,6 +193,10 @@ class Hearing:
                 "no consumer: the relay does not answer, or users.toml does not list it", consumer=self._consumer
             )
             self._reopen_at = self._time() + REFUSED_S
+            await self._leave()
+            return
+        except NoRespondersError:
+            self._reopen_at = self._time() + POLL_S  # no relay leads yet; to ask costs no more than to read the log
             await self._leave()
             return
         except (BusAway, NatsError, APIError, msgspec.MsgspecError) as error:

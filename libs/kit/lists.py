@@ -5,7 +5,7 @@ That takes a third of what a row, an envelope and a fact one by one take; for re
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import datetime
 from functools import reduce
@@ -17,15 +17,15 @@ import msgspec
 
 from events.base import Event, Retired, UnknownFact, family_of, tag_of
 from libs.kit.appends import asking_postgres
-from libs.kit.codec import Closed, Meta
+from libs.kit.codec import Half, Meta
 from libs.kit.crypto import Keys
 from libs.kit.store import Store
 
-PAGE = 2000
-"""Facts of a page. As many of the greatest size that the log takes just fit into one value of Postgres (1 GB)."""
+PAGE = 1000
+"""Facts of a page. Even of the greatest size that the log takes, so many fit into one value of Postgres (1 GB)."""
 
-TURNS_TO_SEND = 2
-"""Turns of the event loop until a request has left: one makes it, at the end of which it is written."""
+PIECE = 1 << 15
+"""Bytes of a page that are decoded at once: what becomes of them stays in a core's cache for as long as it is in use."""
 
 FULL = (
     *("pos", "stream_id", "version", "tenant", "category", "type", "event_id", "correlation_id", "causation_id"),
@@ -99,32 +99,22 @@ class Lists(Generic[T]):
 
     def __init__(self, store: Store, item: Any, columns: Sequence[str] = FULL, *, meta: bool = True) -> None:
         self._store = store
-        self._decode = msgspec.json.Decoder(list[item]).decode
-        also = "meta || ','::bytea || " if meta else ""
-        # Names of our own columns, never of a request. Their list loses its bracket, so that what is JSON already follows.
-        self._select = (
-            "SELECT max(pos), min(type) FILTER (WHERE type <> ALL($6)),"  # noqa: S608
-            f" string_agg(convert_to(rtrim(json_build_array({', '.join(columns)})::text, ']') || ',', 'UTF8')"
-            f" || {also}data || ']'::bytea, ','::bytea)"
-            f" FROM (SELECT {', '.join(sorted({*columns, 'pos', 'type', 'meta', 'data'}))} FROM log.event"
-            " WHERE shard = $1 AND pos > $2 AND pos <= $3 AND category = ANY($4) AND type <> ALL($5)"
-            " ORDER BY pos LIMIT $7) AS page"
-        )
+        self._decode = msgspec.json.Decoder(item).decode_lines
+        self._columns = ", ".join(columns)
+        self._also = "meta || ','::bytea || " if meta else ""
 
     async def pages(
         self, shard: int, after_pos: int, upto_pos: int, families: Collection[str], wanted: Collection[str]
-    ) -> AsyncGenerator[tuple[int, list[T]], None]:
-        """The facts of `wanted` types, page by page, each with the position of its last.
+    ) -> AsyncGenerator[list[T], None]:
+        """The facts of `wanted` types, some at a time.
 
         Of these families, types that this version knows and that are not wanted are left out by Postgres, which makes
         the next page while this one is in use. Raises UnknownFact for a type that this version does not know.
         """
-        types = self._store.codec.types
-        skipped = [tag for tag in types if family_of(tag) in families and tag not in wanted]
-        args = list(families), skipped, list(wanted), PAGE
+        select = self._select(families, wanted)
         with asking_postgres():
             connection = await self._store.pool.acquire()
-        coming = asyncio.create_task(connection.fetchrow(self._select, shard, after_pos, upto_pos, *args))
+        coming = asyncio.create_task(connection.fetchrow(select, shard, after_pos, upto_pos, PAGE))
         try:
             while True:
                 with asking_postgres():
@@ -133,15 +123,44 @@ class Lists(Generic[T]):
                     raise UnknownFact(unknown)
                 if last is None:
                     return
-                coming = asyncio.create_task(connection.fetchrow(self._select, shard, last, upto_pos, *args))
-                for _ in range(TURNS_TO_SEND):
-                    await asyncio.sleep(0)
-                page: list[T] = self._decode(b"[%b]" % facts)
-                yield last, page
+                coming = asyncio.create_task(connection.fetchrow(select, shard, last, upto_pos, PAGE))
+                for piece in pieces(facts):
+                    await asyncio.sleep(0)  # the request leaves, and what comes of it is taken off the wire
+                    yield self._decode(piece)
         finally:
             coming.cancel()
             await asyncio.wait([coming])
             await self._store.pool.release(connection)
+
+    def _select(self, families: Collection[str], wanted: Collection[str]) -> str:
+        """The statement of a page.
+
+        Its names are those of our own columns and types, never of a request; written out, as Postgres looks a name up
+        in a list that it knows beforehand, and else reads the list. A row's list of columns loses its bracket to the
+        comma before what is JSON already; as bytes, since the functions of texts count characters.
+        """
+        skipped = [tag for tag in self._store.codec.types if family_of(tag) in families and tag not in wanted]
+        return (
+            f"SELECT max(pos), min(type) FILTER (WHERE type <> ALL({_names(wanted)})),"  # noqa: S608
+            f" string_agg(set_byte(head, length(head) - 1, ascii(',')) || {self._also}data, ']\n'::bytea) || ']'::bytea"
+            f" FROM (SELECT pos, type, meta, data, json_send(json_build_array({self._columns})) AS head"
+            f" FROM log.event WHERE shard = $1 AND pos > $2 AND pos <= $3"
+            f" AND category = ANY({_names(families)}) AND type <> ALL({_names(skipped)}) ORDER BY pos LIMIT $4) AS page"
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"ARRAY[{quoted}]::text[]"
+
+
+def pieces(lines: bytes) -> Iterator[memoryview]:
+    """Lines, some PIECE of them at a time."""
+    view, start = memoryview(lines), 0
+    while start < len(lines):
+        end = lines.find(b"\n", start + PIECE) + 1 or len(lines)
+        yield view[start:end]
+        start = end
 
 
 @contextmanager
@@ -162,7 +181,7 @@ class Facts:
     def __init__(self, store: Store, kinds: Collection[type[Event]]) -> None:
         tags = {tag_of(kind) for kind in kinds}
         self._store = store
-        self._families = sorted(map(family_of, tags))
+        self._families = sorted(set(map(family_of, tags)))
         # What a retired type becomes shows only once it is read.
         self._wanted = sorted(
             tag
@@ -174,18 +193,18 @@ class Facts:
             Listed[reduce(or_, map(store.codec.stored_as, self._wanted))],  # type: ignore[misc]  # made at run time
         )
 
-    async def pages(
-        self, shard: int, after_pos: int, upto_pos: int
-    ) -> AsyncGenerator[tuple[int, list[Listed[Any]]], None]:
-        """The facts, page by page, each with the position of its last. Raises UnknownFact."""
+    async def pages(self, shard: int, after_pos: int, upto_pos: int) -> AsyncGenerator[list[Listed[Any]], None]:
+        """The facts, some at a time. Raises UnknownFact."""
+        codec, keyring = self._store.codec, self._store.keyring
         pages = self._lists.pages(shard, after_pos, upto_pos, self._families, self._wanted)
         async with aclosing(pages):
-            async for last, facts in pages:
-                closed = self._store.codec.closed(facts)
-                self._store.codec.open(closed, await self._keys(closed))
-                yield last, facts
+            async for facts in pages:
+                closed = codec.open(facts, keyring.held)
+                if closed and codec.open(closed, await self._keys(closed)):
+                    raise LookupError("not every key that was asked for was answered")
+                yield facts
 
-    async def _keys(self, closed: Sequence[Closed]) -> Keys:
+    async def _keys(self, closed: Sequence[Half]) -> Keys:
         names: dict[str, list[str]] = {}
         for tenant, name in self._store.codec.needed(closed):
             names.setdefault(tenant, []).append(name)

@@ -14,6 +14,9 @@ from libs.kit.appends import BATCH, CALL, PARAMETERS
 from libs.kit.effect_sql import Ledger, statement
 from libs.kit.wakes import Work
 
+CLAIM = 5
+"""How many arguments own_work.claim_of has."""
+
 MANY = 12  # parts of one statement; in larger batches a round trip less counts little, and hardly two are of the same parts
 
 
@@ -100,7 +103,7 @@ def together(rows: Sequence[Row], opens: Ledger | None = None) -> tuple[str, lis
 
     Its own arguments, which are returned, come after the call's. Two rows of one table go together only by the same
     statement, if that reads nothing, and where it changes what is there already, if they are certain to mean different rows.
-    Where it also `opens` effects of a ledger, own_work.work_of is its last argument, beyond those returned.
+    Where it also `opens` effects of a ledger, own_work.work_of and own_work.claim_of are its last arguments, beyond those returned.
     """
     if len(rows) > MANY or not _differ(rows):
         return None
@@ -138,14 +141,15 @@ def _joined(statements: tuple[str, ...], opens: Ledger | None) -> str | None:
             return None
         if any(writers.setdefault(name, sql) != sql for name in part.names):
             return None
-        text = _PARAMETER.sub(lambda found, by=offset: f"${int(found[1]) + by}", part.text)  # type: ignore[misc]
+        text = _PARAMETER.sub(lambda found, by=offset: f"${int(found[1]) + by}", part.text)  # type: ignore[misc]  # a default binds the loop's value
         parts.append(f"row_{len(parts)} AS MATERIALIZED (\n{text}\n)")
         offset += part.parameters
     batch = _batch(len(parts))
     if opens is not None:
         rows = "".join(f"{part},\n" for part in parts)
+        claim = ", ".join(f"${number}" for number in range(offset + 2, offset + 2 + CLAIM))
         text = statement("effect_open_own", opens).replace("{batch}", batch).replace("{work}", f"${offset + 1}")
-        return text.replace("{rows}", rows)
+        return text.replace("{rows}", rows).replace("{claim}", claim)
     return f"WITH {', '.join(parts)}\n{batch}" if parts else batch
 
 
@@ -156,6 +160,6 @@ def _batch(parts: int) -> str:
     written = " + ".join(f"(SELECT count(*) FROM row_{number})" for number in range(parts))  # noqa: S608 - numbers
     batch = BATCH.replace("$1::smallint", "CASE WHEN written.rows >= 0 THEN $1::smallint END", 1)
     return (
-        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"  # noqa: S608
+        f"SELECT batch.head, batch.pos, batch.version, batch.duplicate FROM (SELECT {written} AS rows) written"  # noqa: S608 - numbers
         f" CROSS JOIN LATERAL {batch} batch"
     )

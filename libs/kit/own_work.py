@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
 from libs.kit.appends import Appended, Request
+from libs.kit.buckets import TROUBLE
 from libs.kit.effect_sql import Ledger, statement
+from libs.kit.hands import Taking
 from libs.kit.one_statement import Row
 
 _encoder = msgspec.json.Encoder()
@@ -43,21 +46,28 @@ class Placed(NamedTuple):
     offset: int
 
 
-def openings(placed: Sequence[Placed]) -> tuple[Ledger | None, list[Placed]]:
+class Opened(NamedTuple):
+    """Which fact of which append becomes which effect."""
+
+    work: Opening
+    append: int
+    offset: int
+
+
+def openings(placed: Sequence[Placed]) -> tuple[Ledger | None, list[Opened]]:
     """The effects among these, and the one ledger that they are for."""
-    found = [each for each in placed if isinstance(each.work, Opening)]
+    found = [Opened(work, append, offset) for work, append, offset in placed if isinstance(work, Opening)]
     ledgers = {each.work.ledger for each in found}
     if len(ledgers) > 1:
         raise ValueError(f"a service opens effects in its own ledger only, not in {', '.join(sorted(ledgers))}")
     return next(iter(ledgers), None), found
 
 
-def work_of(placed: Sequence[Placed], requests: Sequence[Request]) -> str:
+def work_of(opened: Sequence[Opened], requests: Sequence[Request]) -> str:
     """The effects as effect_open_own.sql takes them (JSON)."""
     before = [0, *accumulate(len(request.ids) for request in requests)]
     rows = []
-    for work, append, offset in placed:
-        assert isinstance(work, Opening)
+    for work, append, offset in opened:
         request = requests[append]
         rows.append(
             {
@@ -75,6 +85,13 @@ def work_of(placed: Sequence[Placed], requests: Sequence[Request]) -> str:
             }
         )
     return _encoder.encode(rows).decode()
+
+
+def claim_of(taking: Taking | None) -> tuple[Any, ...]:
+    """Who takes how many of them at once, as effect_open_own.sql takes it."""
+    if taking is None:
+        return UUID(int=0), 0, [], [], TROUBLE
+    return taking.token, taking.most, list(taking.leases), list(taking.leases.values()), TROUBLE
 
 
 def gate_rows(placed: Sequence[Placed], requests: Sequence[Request], outcomes: Sequence[Appended]) -> list[Row]:

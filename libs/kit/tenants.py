@@ -13,7 +13,6 @@ import asyncpg
 
 from libs.kit import ids
 
-DEFAULT = "default"
 TOKEN_PREFIX = "cvk_"  # noqa: S105 - how a token begins, so that scanners of leaked secrets know it
 CACHE_S = 10.0
 CACHE_SIZE = 1024

@@ -2,16 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from events.base import Event, Recorded
 from libs.kit import postgres
-from libs.kit.appends import Append, Appended, Request, StreamMoved, asking_postgres, send
-from libs.kit.effect_sql import channel
+from libs.kit.appends import Append, Appended, Fenced, Request, StreamMoved, asking_postgres, send
+from libs.kit.effect_sql import Ledger, channel
+from libs.kit.hands import Taking
 from libs.kit.one_statement import Row, together
-from libs.kit.own_work import Opening, Placed, gate_rows, openings, work_of
+from libs.kit.own_work import Opened, Placed, claim_of, gate_rows, openings, work_of
 from libs.kit.wakes import Work
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Unit:
         self._transaction = connection.transaction()
         self.begun = False
         self._works: set[Work] = set()
+        self._taking: Taking | None = None
+        self._taken: list[asyncpg.Record] = []
 
     @property
     def lost(self) -> bool:
@@ -85,6 +88,31 @@ class Unit:
         some of the facts mean for the service's own ledger.
         Raises StreamMoved, Fenced, Unavailable (then whether it was committed is not known), FactTooLarge.
         """
+        try:
+            outcomes = await self._commit(consumer, from_pos, upto_pos, appends, rows, own)
+        except (StreamMoved, Fenced):
+            if self._taking is not None:
+                self._taking.begin(())
+            raise
+        except BaseException:
+            if self._taking is not None:
+                self._taking.lose()
+            raise
+        self.committed = True
+        if self._taking is not None:
+            self._taking.begin(self._taken)
+        self._store.wakes.tell(self._works)
+        return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
+
+    async def _commit(
+        self,
+        consumer: str | None,
+        from_pos: int,
+        upto_pos: int,
+        appends: Sequence[Append],
+        rows: Sequence[Row],
+        own: Sequence[Placed],
+    ) -> _Outcomes:
         with asking_postgres():
             requests = await self._store.sealed(appends)
             outcomes: _Outcomes = []
@@ -104,9 +132,7 @@ class Unit:
                 await self.write(rows)
             if self.begun:
                 await self._transaction.commit()
-        self.committed = True
-        self._store.wakes.tell(self._works)
-        return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
+        return outcomes
 
     async def _append(
         self,
@@ -117,10 +143,12 @@ class Unit:
     ) -> _Outcomes:
         """The rows and the facts in one statement, or where that could make a difference one after the other.
 
-        Effects of one's own are opened in it, too. The few gates that move are rows after it: they need its answer.
+        Effects of one's own are opened in it, too, and taken by who may begin them here. The few gates that move are rows after
+        it: they need its answer. Where one does nothing is taken, for it may be closed to what is opened.
         """
         opens, opened = openings(own)
-        if len(opened) < len(own):
+        gates_move = len(opened) < len(own)
+        if gates_move:
             await self.begin()
         one = together(rows, opens)
         if one is None:
@@ -128,11 +156,26 @@ class Unit:
             rows, one = (), together((), opens)
             assert one is not None
         text, args = one
-        if opens is not None:
-            args = [*args, work_of(opened, requests)]
-            self._works |= {(channel(opens), each.work.kind) for each in opened if isinstance(each.work, Opening)}
-        outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
+        if opens is None:
+            outcomes = await append(lambda *batch: self.connection.fetchrow(text, *batch, *args))
+        else:
+            outcomes = await append(
+                partial(self._open, opens, opened, not gates_move, text, (*args, work_of(opened, requests)))
+            )
         self._works |= {row.wakes for row in rows if row.wakes}
-        if len(opened) < len(own):
+        if gates_move:
             await self.write(gate_rows(own, requests, [each for each in outcomes if isinstance(each, Appended)]))
         return outcomes
+
+    async def _open(
+        self, ledger: Ledger, opened: Sequence[Opened], take: bool, text: str, args: Sequence[Any], *batch: Any
+    ) -> tuple[Any, ...]:
+        """Append and open effects, and keep what is taken of them for after the commit."""
+        kinds = [each.work.kind for each in opened]
+        if take:
+            self._taking = self._store.wakes.taking(channel(ledger), set(kinds), len(kinds))
+        rows = await self.connection.fetch(text, *batch, *args, *claim_of(self._taking))
+        self._taken = [row for row in rows if row["id"] is not None]
+        if len(self._taken) < len(kinds):
+            self._works |= {(channel(ledger), kind) for kind in kinds}
+        return tuple(rows[0][:4])

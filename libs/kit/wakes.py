@@ -10,10 +10,15 @@ from collections.abc import Callable, Collection
 import asyncpg
 import structlog
 
+from libs.kit.hands import Taking
+
 log = structlog.get_logger(__name__)
 
 Offer = Callable[[str], bool]
 """Told of work of a kind; whether it is taken up at once. Must not block nor raise."""
+
+Take = Callable[[Collection[str], int], Taking | None]
+"""Asked whether it may take effects of some kinds, how many at most, that are about to be opened. As an offer else."""
 
 Work = tuple[str, str]
 """The channel of a ledger's workers, and the kind of the work."""
@@ -25,12 +30,28 @@ class Wakes:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._offers: dict[str, list[Offer]] = {}
+        self._takes: dict[str, list[Take]] = {}
         self._notices: set[asyncio.Task[None]] = set()
 
-    def on(self, channel: str, offer: Offer) -> Callable[[], None]:
-        """Have work of a channel offered; what is returned undoes it."""
+    def on(self, channel: str, offer: Offer, take: Take | None = None) -> Callable[[], None]:
+        """Have work of a channel offered, and a `take` asked before it is opened; what is returned undoes it."""
+        takes = [] if take is None else [take]
         self._offers.setdefault(channel, []).append(offer)
-        return lambda: self._offers[channel].remove(offer)
+        self._takes.setdefault(channel, []).extend(takes)
+
+        def undo() -> None:
+            self._offers[channel].remove(offer)
+            for each in takes:
+                self._takes[channel].remove(each)
+
+        return undo
+
+    def taking(self, channel: str, kinds: Collection[str], number: int) -> Taking | None:
+        """The claim of a worker here on up to `number` effects that are about to be opened; None where none has a hand free."""
+        for take in self._takes.get(channel, ()):
+            if (taking := take(kinds, number)) is not None:
+                return taking
+        return None
 
     def tell(self, works: Collection[Work]) -> None:
         """Offer what has been committed to the workers here, and have the others notified of what none of them takes."""

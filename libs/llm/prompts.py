@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from libs.llm.turn import SlotOffered, TurnRequest, Utterance
+from libs.llm.turn import COMMON_FACTS, SlotOffered, TurnRequest, Utterance
 
 REPORT_UNDERSTANDING = "report_understanding"
 WRITE_REPLY = "write_reply"
@@ -207,30 +207,28 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
                 }
             ),
         }
-    if request.wanted_facts:
-        properties["facts"] = {
-            "type": "array",
-            "description": "each fact that the contact stated, once for each matter; empty if none",
-            "items": strict_object(
-                {
-                    "name": {
-                        "type": "string",
-                        "enum": [fact.name for fact in request.wanted_facts],
-                        "description": "\n".join(
-                            f"- {fact.name} ({fact.kind}): {fact.description or fact.name.replace('_', ' ')}"
-                            for fact in request.wanted_facts
-                        ),
-                    },
-                    "value": {
-                        "type": "string",
-                        "description": "date: YYYY-MM-DD. datetime: YYYY-MM-DDTHH:MM on the contact's clock. amount and "
-                        "number: digits only, 5 lakh is 500000. reference, phone, email, text: as written",
-                    },
-                    "words": words,
-                    "about": about,
-                }
-            ),
-        }
+    properties["facts"] = {
+        "type": "array",
+        "description": "each fact that the contact stated, once for each matter; empty if none",
+        "items": strict_object(
+            {
+                "name": {
+                    "type": "string",
+                    "enum": [fact.name for fact in COMMON_FACTS],
+                    "description": "\n".join(
+                        f"- {fact.name} ({fact.kind}): {fact.description}" for fact in COMMON_FACTS
+                    ),
+                },
+                "value": {
+                    "type": "string",
+                    "description": "date: YYYY-MM-DD. datetime: YYYY-MM-DDTHH:MM on the contact's clock. amount and "
+                    "number: digits only, 5 lakh is 500000. reference, phone, email, text: as written",
+                },
+                "words": words,
+                "about": about,
+            }
+        ),
+    }
     if request.slots:
         properties["slots"] = {
             "type": "array",

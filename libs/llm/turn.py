@@ -20,11 +20,11 @@ class IntentOffer(msgspec.Struct, frozen=True):
 
 
 class FactWanted(msgspec.Struct, frozen=True):
-    """A fact that the process can use; it becomes `extracted_info.<name>`."""
+    """A fact that any process can use; it becomes `extracted_info.<name>`."""
 
     name: str
     kind: Kind
-    description: str = ""
+    description: str
 
 
 class SlotOffered(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,6 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str = ""
     persona: str = ""
     intents: tuple[IntentOffer, ...] = ()
-    facts: tuple[FactWanted, ...] | None = None
     slots: tuple[SlotOffered, ...] = ()
     tools: tuple[ToolOffered, ...] = ()
     done: tuple[dict[str, Any], ...] = ()
@@ -104,11 +103,6 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"timezone must be an IANA name such as Asia/Kolkata, got {self.timezone!r}") from error
         if self.wants == "understand" and not self.unread:
             raise ValueError("a turn that only understands needs at least one unread message")
-
-    @property
-    def wanted_facts(self) -> tuple[FactWanted, ...]:
-        """The facts to look for: those given, else the common ones."""
-        return COMMON_FACTS if self.facts is None else self.facts
 
     @property
     def local_now(self) -> datetime:
@@ -268,7 +262,8 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COMMON_FACTS: tuple[FactWanted, ...] = (
-    FactWanted("payment_date", "date", "the date on which they will pay, or paid"),
+    FactWanted("payment_date", "date", "the date on which they will pay"),
+    FactWanted("paid_on", "date", "the date on which, as they say, they have paid"),
     FactWanted("delivery_date", "date", "the date of a delivery or dispatch"),
     FactWanted("callback_at", "datetime", "when they want to be called or contacted again"),
     FactWanted("amount", "amount", "an amount of money"),
@@ -278,23 +273,3 @@ COMMON_FACTS: tuple[FactWanted, ...] = (
     FactWanted("email", "email", "an email address to use"),
     FactWanted("reason", "text", "the reason that they give, in a few words"),
 )
-
-_COMMON = {fact.name: fact for fact in COMMON_FACTS}
-_KINDS_BY_ENDING: tuple[tuple[tuple[str, ...], Kind], ...] = (
-    (("date", "day", "by", "on"), "date"),
-    (("at", "time", "datetime"), "datetime"),
-    (("amount", "price", "total", "due", "balance"), "amount"),
-    (("quantity", "count", "units", "qty"), "number"),
-    (("reference", "ref", "utr", "awb", "id", "number", "no"), "reference"),
-    (("phone", "mobile"), "phone"),
-    (("email", "mail"), "email"),
-)
-
-
-def fact_named(name: str) -> FactWanted:
-    """The wanted fact for a bare `extracted_info.<name>` of a state map: a common one, else its kind by the name's last word."""
-    if name in _COMMON:
-        return _COMMON[name]
-    last = name.rsplit("_", 1)[-1]
-    kind: Kind = next((kind for endings, kind in _KINDS_BY_ENDING if last in endings), "text")
-    return FactWanted(name, kind, name.replace("_", " "))

@@ -11,7 +11,17 @@ import msgspec
 import phonenumbers
 
 from libs.llm.failures import BadOutput
-from libs.llm.turn import Confidence, Fact, IntentFound, Kind, Sentiment, SlotSaid, TurnRequest, Understanding
+from libs.llm.turn import (
+    COMMON_FACTS,
+    Confidence,
+    Fact,
+    IntentFound,
+    Kind,
+    Sentiment,
+    SlotSaid,
+    TurnRequest,
+    Understanding,
+)
 
 EARLIEST = timedelta(days=400)
 LATEST = timedelta(days=800)
@@ -131,7 +141,7 @@ def _intents(report: Report, request: TurnRequest, said: str, dropped: list[str]
 
 
 def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[Fact]:
-    kinds = {fact.name: fact.kind for fact in request.wanted_facts}
+    kinds = {fact.name: fact.kind for fact in COMMON_FACTS}
     seen: set[tuple[str | None, str]] = set()
     for fact in report.facts:
         about = _about(fact.about, request)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,7 @@ import asyncpg
 import nats
 import pytest
 import pytest_asyncio
+from litestar import Router
 from nats.js.errors import NotFoundError
 
 from events.base import Category
@@ -105,6 +107,17 @@ async def database_of(postgres_url: str, template: str) -> AsyncIterator[str]:
         yield _in(postgres_url, name)
     finally:
         await _drop(postgres_url, name)
+
+
+def part(app: App, *names: str) -> App:
+    """Only those routers of the sandbox that have a route of `/sandbox/<name>` or `/_sandbox/<name>`: all of them are made in
+    a tenth of a second, in which a test could be done.
+    """
+
+    def wanted(router: Any) -> bool:
+        return isinstance(router, Router) and any(route.path.split("/")[2] in names for route in router.routes)
+
+    return replace(app, routes=[router for router in app.routes if wanted(router)])
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
 from libs.config.bundle import Bundle
-from libs.domain.contact import Contact
+from libs.domain.contact import Contact, stranger_id
 from libs.kit import folds
 from libs.kit.bundles import Bundles
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
@@ -67,20 +67,20 @@ class Rest:
             "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
             "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
-            "contact.erase": kind(self.erase, _not_moved, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.erase": kind(self.erase, _nothing_told, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.erasure_told": kind(self.tell_erased, _not_told, WRITE_AGE, WRITE_ATTEMPTS),
-            "contact.move": kind(self.move, _not_moved, TOOL_AGE, TOOL_ATTEMPTS),
+            "contact.move": kind(self.move, _nothing_told, TOOL_AGE, TOOL_ATTEMPTS),
         }
 
     async def ask(self, claim: Claim) -> Outcome:
         """A flow's tool call."""
         asked: ToolRequested = claim.intent.event
-        return await self._answer(claim, "tool", asked.endpoint, asked.payload)
+        return await self._answer(claim, await self._decided(claim), "tool", asked.endpoint, asked.payload)
 
     async def tell(self, claim: Claim) -> Outcome:
         """A writeback."""
         told: WritebackRequested = claim.intent.event
-        return await self._answer(claim, "write", told.endpoint, told.payload)
+        return await self._answer(claim, await self._decided(claim), "write", told.endpoint, told.payload)
 
     async def fetch(self, claim: Claim) -> Outcome:
         """Who a contact is."""
@@ -144,14 +144,7 @@ class Rest:
         if ERASED_ENDPOINT not in bundle.settings.backend.endpoints:
             return Done([])
         payload = {"contact_id": claim.intent.event.contact_id}
-        answer = await self._call(claim, bundle, ERASED_ENDPOINT, payload, writes=True)
-        match answer:
-            case Answered():
-                return Done([decide.completed(claim.intent, "write", ERASED_ENDPOINT, answer)])
-            case Refused(status, reason):
-                return RefusedEffect([decide.failed(claim.intent, "write", ERASED_ENDPOINT, reason, status)])
-            case Later():
-                return _retry(answer)
+        return await self._answer(claim, bundle, "write", ERASED_ENDPOINT, payload)
 
     async def pending(self, tenant: str) -> list[Any]:
         """The ERP's pending follow-ups, as facts to be stored under its ids."""
@@ -169,10 +162,13 @@ class Rest:
             log.warning("a pending follow-up cannot be taken", finding=finding)
         return list(taken)
 
+    async def _decided(self, claim: Claim) -> Bundle:
+        """The bundle by which it was decided."""
+        return await self._bundles.get(claim.intent.envelope.config or "")
+
     async def _answer(
-        self, claim: Claim, kind: Literal["tool", "write"], endpoint: str, payload: dict[str, Any]
+        self, claim: Claim, bundle: Bundle, kind: Literal["tool", "write"], endpoint: str, payload: dict[str, Any]
     ) -> Outcome:
-        bundle = await self._bundles.get(claim.intent.envelope.config or "")
         answer = await self._call(claim, bundle, endpoint, payload, writes=kind == "write")
         match answer:
             case Answered():
@@ -250,10 +246,10 @@ def _contact_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
 def _search_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
     """Nobody can say who it is: a contact of its own, so that nothing that was written is lost."""
     asked: SenderUnknown = intent.event
-    contact_id = f"unknown-{asked.digest[:32]}"
+    contact_id = stranger_id(asked.digest)
     return [decide.about_contact(contact_id, decide.stranger(contact_id, asked))]
 
 
-def _not_moved(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
-    """The address leads to the contact all the same; only the profile has the old one still."""
+def _nothing_told(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    """What could not be done shows in the ledger alone: an address that moved leads to the contact all the same."""
     return []

@@ -146,9 +146,9 @@ def config_check(folder: Folder = None, json: Json = False) -> None:
 
 
 @config_app.command("publish")
-def config_publish(folder: Folder = None, tenant: str = TENANT) -> None:
+def config_publish(folder: Folder = None, json: Json = False, tenant: str = TENANT) -> None:
     """Check a bundle, store it by its hash and let it decide from here on; what runs goes on in its own."""
-    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant), _settings())
+    _run(lambda settings, console: config.publish_folder(settings, console, folder, tenant, json), _settings())
 
 
 @config_app.command("diff")
@@ -166,7 +166,9 @@ def config_diff(
 def config_show(
     bundle: Annotated[str | None, typer.Argument(help=f"{NAMED} Default: the configured folder.")] = None,
     json: Json = False,
-    picture: Annotated[bool, typer.Option("--picture", help="State maps and flows as Mermaid, in Markdown.")] = False,
+    picture: Annotated[
+        bool, typer.Option("--picture", help="State maps and flows as pictures: a page for a browser.")
+    ] = False,
     tenant: str = TENANT,
 ) -> None:
     """Print what a bundle holds."""
@@ -189,13 +191,21 @@ def config_migrate(
     conversation: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     process: Annotated[str | None, typer.Option(help="Only matters of this process type.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and move nothing.")] = False,
+    json: Json = False,
     tenant: str = TENANT,
 ) -> None:
     """Move what runs to another published bundle, where that has a place for it."""
 
     async def work(settings: Settings, console: Console) -> int:
         return await config.migrate(
-            settings, console, tenant, to=to, conversation=conversation, process=process, dry_run=dry_run
+            settings,
+            console,
+            tenant,
+            to=to,
+            conversation=conversation,
+            process=process,
+            dry_run=dry_run,
+            as_json=json,
         )
 
     _run(work, _settings())

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -100,10 +100,9 @@ async def create_key(
     settings: Settings, console: Console, tenant: str, name: str, scopes: list[str], *, as_json: bool
 ) -> int:
     """The token is shown here and nowhere else; its hash is stored."""
-    known = get_args(auth.Scope)
-    unknown = [scope for scope in scopes if scope not in known]
+    unknown = [scope for scope in scopes if scope not in auth.SCOPES]
     if unknown:
-        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(known)}")
+        raise UserError(f"unknown scope {', '.join(unknown)}: there are {', '.join(auth.SCOPES)}")
     async with connected(settings) as (store, _):
         try:
             key, token = await store.tenants.create_key(tenant, name, scopes)

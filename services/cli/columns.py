@@ -145,6 +145,8 @@ def contact(row: Row, columns: Columns) -> Item:
         entry = {"channel": channel, "address": address}
         item.body["channels"].append(entry if consent is None else {**entry, "consent": consent})
         item.places[f"$.channels[{at}].address"] = columns.by_field[source].header
+        if consent is not None:
+            item.places[f"$.channels[{at}].consent.at"] = columns.by_field["consent_at"].header
     first = next(iter(item.body["channels"]), None)
     item.places["$.channels"] = next(
         (columns.by_field[each].header for each in ("phone", "email", *PHONE_CHANNELS) if each in columns.by_field), ""

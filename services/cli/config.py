@@ -28,6 +28,8 @@ from services.orchestrator.gather import CONVERSATIONS
 
 SHORT = 12
 """So many characters of a hash are shown, and enough to name a bundle."""
+MOST = 80
+"""Letters of a value that a difference shows."""
 CURRENT = "current"
 STREAM = "config-bundle"
 OPEN = "SELECT conversation FROM orchestrator.contact_conversation WHERE tenant = $1 AND conversation IS NOT NULL"
@@ -50,7 +52,30 @@ def of_folder(settings: Settings, folder: Path | None) -> Bundle:
     return loaded.bundle
 
 
-async def publish_folder(settings: Settings, console: Console, folder: Path | None, tenant: str) -> int:
+class Publication(msgspec.Struct, frozen=True):
+    """What publishing came to. `previous`: the bundle that decided before; `staying`: matters open in older ones."""
+
+    bundle: str
+    published: bool
+    previous: str | None
+    changes: list[diff.Change]
+    staying: int
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """An open matter that is to move to another bundle; it stays where there is an `obstacle`."""
+
+    conversation: str
+    matter: str
+    process: str | None
+    entity: str | None
+    state: str | None
+    step: str | None
+    bundle: str
+    obstacle: str | None
+
+
+async def publish_folder(settings: Settings, console: Console, folder: Path | None, tenant: str, as_json: bool) -> int:
     """Check, store and announce a bundle; say what it changes, and what runs on in older ones."""
     bundle = of_folder(settings, folder)
     async with connected(settings) as (store, clock):
@@ -58,16 +83,14 @@ async def publish_folder(settings: Settings, console: Console, folder: Path | No
             before: Bundle | None = await Bundles(store, Bundle.from_json).current(tenant)
         except NothingPublished:
             before = None
-        if not await publish(store, clock, bundle, tenant):
-            console.print(f"{bundle.hash[:SHORT]} decides already; nothing has changed")
-            return 0
-        console.print(f"published {bundle.hash[:SHORT]}" + (f", after {before.hash[:SHORT]}" if before else ""))
-        if before is not None:
-            _print_changes(console, diff.differences(before, bundle))
+        new = await publish(store, clock, bundle, tenant)
         older = [each for each in await running(store, tenant) if each.matter.bundle != bundle.hash]
-        if older:
-            matters = "1 open matter goes" if len(older) == 1 else f"{len(older)} open matters go"
-            console.print(f"{matters} on in the bundle of their beginning (`converse config migrate`)")
+    changes = diff.differences(before, bundle) if new and before is not None else []
+    told = Publication(bundle.hash, new, before.hash if before else None, changes, len(older))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        _print_publication(console, told)
     return 0
 
 
@@ -88,7 +111,7 @@ async def compare(settings: Settings, console: Console, old: str, new: str | Non
 async def show(
     settings: Settings, console: Console, name: str | None, tenant: str, *, as_json: bool, drawn: bool
 ) -> int:
-    """Print what a bundle holds, all of it as JSON, or its maps and flows as pictures."""
+    """Print what a bundle holds, all of it as JSON, or its maps and flows as a page of pictures."""
     bundle = await named(settings, name, tenant) if name else of_folder(settings, None)
     if as_json:
         sys.stdout.write(bundle.to_json().decode() + "\n")
@@ -139,6 +162,7 @@ async def migrate(
     conversation: str | None,
     process: str | None,
     dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Move open matters to a published bundle; those that it has no place for stay, and the exit code is 1."""
     async with connected(settings) as (store, clock):
@@ -150,21 +174,17 @@ async def migrate(
             and conversation in (None, each.conversation)
             and process in (None, each.matter.process_type)
         ]
-        if not chosen:
+        moving = [_moving(each, target) for each in chosen]
+        if as_json:
+            sys.stdout.write(msgspec.json.encode({"to": target.hash, "matters": moving}).decode() + "\n")
+        elif moving:
+            _print_moving(console, moving, dry_run=dry_run)
+        else:
             console.print(f"nothing is to be moved to {target.hash[:SHORT]}")
-            return 0
-        table = Table("conversation", "process", "entity", "state", "step", "from", "")
-        stays = 0
-        for each in chosen:
-            why = obstacle(each.matter, target)
-            stays += why is not None
-            table.add_row(*_place(each), Text(why or ("would move" if dry_run else "moves")))
-        console.print(table)
         if not dry_run:
-            await ask_to_move(
-                store, clock, tenant, target, [each for each in chosen if obstacle(each.matter, target) is None]
-            )
-    return 1 if stays else 0
+            goes = [each for each, told in zip(chosen, moving, strict=True) if told.obstacle is None]
+            await ask_to_move(store, clock, tenant, target, goes)
+    return 1 if any(each.obstacle for each in moving) else 0
 
 
 async def named(settings: Settings, name: str, tenant: str) -> Bundle:
@@ -218,17 +238,42 @@ async def ask_to_move(store: Store, clock: Clock, tenant: str, target: Bundle, c
             await unit.commit(appends=[Append(tenant, stream, ANY, [Draft(stream, asked)], cause)])
 
 
-def _place(each: Running) -> tuple[str, str, str, str, str, str]:
+def _moving(each: Running, target: Bundle) -> Moving:
     matter = each.matter
-    step = f"{matter.flow}.{matter.step}" if matter.flow else "-"
-    return (
-        each.conversation[:SHORT],
-        matter.process_type or "-",
-        matter.entity_id or "-",
-        matter.state or "-",
-        step,
-        matter.bundle[:SHORT],
+    return Moving(
+        conversation=each.conversation,
+        matter=matter.id,
+        process=matter.process_type,
+        entity=matter.entity_id,
+        state=matter.state,
+        step=f"{matter.flow}.{matter.step}" if matter.flow else None,
+        bundle=matter.bundle,
+        obstacle=obstacle(matter, target),
     )
+
+
+def _print_moving(console: Console, moving: list[Moving], *, dry_run: bool) -> None:
+    table = Table("conversation", "process", "entity", "state", "step", "from", "")
+    for each in moving:
+        place = (each.conversation[:SHORT], each.process, each.entity, each.state, each.step, each.bundle[:SHORT])
+        why = each.obstacle or ("would move" if dry_run else "moves")
+        table.add_row(*(Text(cell or "-") for cell in (*place, why)))
+    console.print(table)
+
+
+def _print_publication(console: Console, told: Publication) -> None:
+    if not told.published:
+        console.print(f"{told.bundle[:SHORT]} decides already; nothing has changed")
+        return
+    console.print(f"published {told.bundle[:SHORT]}" + (f", after {told.previous[:SHORT]}" if told.previous else ""))
+    _print_changes(console, told.changes)
+    if told.staying:
+        goes = (
+            "1 open matter goes on in the bundle of its"
+            if told.staying == 1
+            else f"{told.staying} open matters go on in the bundle of their"
+        )
+        console.print(f"{goes} beginning (`converse config migrate`)")
 
 
 def _contents(bundle: Bundle) -> list[tuple[str, list[str]]]:
@@ -248,11 +293,30 @@ def _print_changes(console: Console, changes: list[diff.Change]) -> None:
     styles = {"added": "green", "removed": "red", "changed": "yellow"}
     for change in changes:
         line = f"{signs[change.kind]} {change.path}"
-        if change.kind == "changed":
-            line += f": {_short(change.before)} → {_short(change.after)}"
+        before, after = _shown(change.before), _shown(change.after)
+        match change.kind:
+            case "changed":
+                line += ": {} → {}".format(*_around(before, after))
+            case "added" if len(after) <= MOST:
+                line += f": {after}"
+            case "removed" if len(before) <= MOST:
+                line += f": {before}"
         console.print(Text(line, style=styles[change.kind]), soft_wrap=True)
 
 
-def _short(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _around(before: str, after: str) -> tuple[str, str]:
+    """Both values from a little before the place where they begin to differ, where they are long."""
+    if max(len(before), len(after)) <= MOST:
+        return before, after
+    alike = next((n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), 0)
+    start = max(0, alike - MOST // 4)
+    return _part(before, start), _part(after, start)
+
+
+def _part(text: str, start: int) -> str:
+    cut = text[start : start + MOST]
+    return f"{'…' if start else ''}{cut}{'…' if start + MOST < len(text) else ''}"

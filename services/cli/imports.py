@@ -133,7 +133,7 @@ async def imported(
         unused_columns=wanted.columns.unused,
         dry_run=dry_run,
         counts={each: outcome.counts[each] for each in STANDINGS},
-        refused=outcome.wrong,
+        refused=list(dict.fromkeys(sorted(outcome.wrong, key=lambda each: each.line))),
         refused_file=None if refused is None else str(refused),
     )
 
@@ -248,9 +248,10 @@ def _write_refused(sheet: Sheet, outcome: Outcome) -> Path | None:
     """The refused rows with line and reason, in a file beside the sheet that only its owner reads."""
     if not outcome.wrong:
         return None
-    reasons: dict[int, list[str]] = {}
+    reasons: dict[int, dict[str, None]] = {}
     for each in outcome.wrong:
-        reasons.setdefault(each.line, []).append(f"{each.column}: {each.message}" if each.column else each.message)
+        why = f"{each.column}: {each.message}" if each.column else each.message
+        reasons.setdefault(each.line, {})[why] = None
     path = sheet.path.with_name(f"{sheet.path.stem}.refused.csv")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:

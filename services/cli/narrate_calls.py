@@ -42,7 +42,9 @@ def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _guided(event: phone.CallGuided) -> str:
-    answers = "; ".join(f"{each['status']}: {each['note']}" for each in event.answers.values())
+    answers = "; ".join(
+        ": ".join(str(each[key]) for key in ("status", "note") if key in each) for each in event.answers.values()
+    )
     state = f"[{event.state}] " if event.state else ""
     return f"{state}{answers or quoted(event.instructions)}"
 
@@ -61,6 +63,10 @@ TELLERS: dict[type[Any], Teller] = {
     call.TurnTaken: _turn,
     call.ToolCalled: _tool,
     call.Ended: _ended,
+    call.ProviderSwitched: lambda event: f"from {event.from_provider} to {event.to_provider}: {event.reason}",
+    call.RecordingStored: lambda event: f"{event.seconds} s, kept until {event.delete_at.isoformat()}",
+    call.RecordingDeleted: lambda event: event.reason,
+    call.SummaryFailed: lambda event: event.reason,
     call.Summarised: lambda event: quoted(event.summary),
     call.CameIn: lambda event: f"over {event.provider} as {event.provider_ref}{' and waits' if event.waits else ''}",
     call.CallTaken: _requested,

@@ -199,7 +199,13 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         caller = await auth.caller(request, "operate")
         return _taken(await durably(operators.release(caller, conversation_id, idempotency_key(request))))
 
-    @post(f"{path}/approvals/{{approval:str}}", status_code=202, tags=["operators"], operation_id="approve")
+    @post(
+        f"{path}/approvals/{{approval:str}}",
+        status_code=202,
+        tags=["operators"],
+        operation_id="approve",
+        operation_class=requests.takes(ApprovalIn),
+    )
     async def approve(request: AnyRequest, conversation_id: FromPath[str], approval: FromPath[str]) -> dict[str, Any]:
         """Let Claude do what it asked for, or not: `{"approved", "reason"?}`."""
         caller = await auth.caller(request, "operate")

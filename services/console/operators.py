@@ -75,7 +75,10 @@ class Operators:
         )
 
     async def erase(self, caller: Caller, contact: str, evidence: dict[str, Any], key: str | None) -> tuple[str, bool]:
-        """Everything personal of a contact becomes unreadable. The id of the request, and whether it had been made before."""
+        """Everything personal of a contact becomes unreadable. The id of the request, and whether it had been made before.
+
+        Raises Problem 422 where the key stands for another contact's erasure.
+        """
         cause_id = ids.cause_id(caller.tenant, "erase", key or contact)
         stream = f"operator-{cause_id}"
         fact = ErasureRequested(contact_id=contact, operator=caller.name, evidence=evidence)
@@ -83,6 +86,10 @@ class Operators:
         appended = await self._store.append_any(
             caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
         )
+        if appended.duplicate:
+            [known] = await self._store.read_stream(caller.tenant, stream)
+            if known.envelope.subject != contact:  # the rest may be unreadable by now
+                raise _other_content()
         return str(cause_id), appended.duplicate
 
     async def _append(
@@ -101,8 +108,7 @@ class Operators:
         known = await self._store.read_stream(caller.tenant, stream) if key else []
         if known:
             if known[0].event != fact:
-                words = "this key was used before for something else; send a new one, or the same request again"
-                raise Problem(422, "The id stands for other content", words)
+                raise _other_content()
             return Taken(str(cause_id), True, now.status)
         try:
             check(now)
@@ -132,3 +138,8 @@ class Operators:
             return status
         finally:
             undo()
+
+
+def _other_content() -> Problem:
+    words = "this key was used before for something else; send a new one, or the same request again"
+    return Problem(422, "The id stands for other content", words)

@@ -23,12 +23,18 @@ MESSAGES = (
     "SELECT channel, direction, status, count(*) FROM read.messages WHERE tenant = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 )
 SPEND = """
-SELECT currency, sum(messages)::bigint AS messages, sum(llm)::bigint AS llm FROM (
-    SELECT cost->>'currency' AS currency, (cost->>'micros')::bigint AS messages, 0 AS llm
+SELECT currency, sum(messages)::bigint AS messages, sum(llm)::bigint AS llm, sum(calls)::bigint AS calls FROM (
+    SELECT cost->>'currency' AS currency, (cost->>'micros')::bigint AS messages, 0 AS llm, 0 AS calls
     FROM read.messages WHERE tenant = $1 AND "timestamp" >= $2 AND cost IS NOT NULL
     UNION ALL
-    SELECT cost->>'currency', 0, (cost->>'micros')::bigint
+    SELECT cost->>'currency', 0, (cost->>'micros')::bigint, 0
     FROM read.turns WHERE tenant = $1 AND at >= $2 AND cost IS NOT NULL
+    UNION ALL
+    SELECT part.key, 0, 0, part.value::bigint
+    FROM read.calls, jsonb_each_text(cost) AS part WHERE tenant = $1 AND ended_at >= $2
+    UNION ALL
+    SELECT summary_cost->>'currency', 0, 0, (summary_cost->>'micros')::bigint
+    FROM read.calls WHERE tenant = $1 AND ended_at >= $2 AND summary_cost->>'currency' IS NOT NULL
 ) AS s GROUP BY currency ORDER BY currency
 """
 CONSUMERS = "SELECT consumer, pos FROM log.checkpoint WHERE shard = $1 ORDER BY consumer"
@@ -71,7 +77,7 @@ class Stats:
         self._heads = heads
 
     async def of(self, tenant: str) -> dict[str, Any]:
-        """Counts by status, lags in positions of the log, and spend in micros since the tenant's midnight."""
+        """Counts by status, lags in positions of the log, and spend in micros since the tenant's midnight: a call's, with its summary, on the day it ended."""
         pool = self._store.pool
         shard = await self._store.shard_of(tenant)
         since = await self._midnight(tenant)
@@ -101,7 +107,8 @@ class Stats:
                         "currency": row["currency"],
                         "messages_micros": row["messages"],
                         "llm_micros": row["llm"],
-                        "total_micros": row["messages"] + row["llm"],
+                        "calls_micros": row["calls"],
+                        "total_micros": row["messages"] + row["llm"] + row["calls"],
                     }
                     for row in spend
                 ],

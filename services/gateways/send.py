@@ -9,7 +9,6 @@ from events.base import Draft, Recorded
 from events.conversation import MessageRequested
 from libs.channels import outcome as told
 from libs.config.bundle import Bundle
-from libs.kit import ids
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from services.gateways import decide, stops
 from services.gateways.desk import Desk
@@ -91,7 +90,7 @@ class Sender:
         if refused.opted_out:
             channel, to = self._adapter.channel, intent.event.to
             digest = await self._desk.digest(intent.tenant, channel, to)
-            stream = f"inbound-{channel}-{ids.digest(f'{intent.id} opted out')}"
+            stream = self._desk.stream(channel, f"{intent.id} opted out")
             drafts.append(Draft(stream, decide.unsubscribed(channel, to, digest, str(intent.id))))
         return Refused(drafts)
 

@@ -1,6 +1,6 @@
 """What a request means: its identity, whether it is well-formed, and what a trigger by hand would do. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -104,13 +104,18 @@ def check_followup(asked: FollowupIn, bundle: Bundle) -> None:
         if channel not in CHANNELS:
             raise Wrong(f"$.channel_priority[{place}]", f"{channel!r} is no channel; there are {', '.join(CHANNELS)}")
     if asked.process_type is not None and asked.process_type not in bundle.state_maps:
-        raise Wrong("$.process_type", f"the bundle has {', '.join(sorted(bundle.state_maps)) or 'no process'}")
+        raise unknown("$.process_type", "process", asked.process_type, bundle.state_maps)
     if asked.process_type is not None and asked.entity_id is None:
         raise Wrong("$.entity_id", "a process needs the entity that it is about")
     if asked.process_type is not None and asked.flow is None:
         raise Wrong("$.flow", f"a process needs a flow; the bundle has {', '.join(sorted(bundle.flows))}")
     if asked.flow is not None and asked.flow not in bundle.flows:
-        raise Wrong("$.flow", f"the bundle has {', '.join(sorted(bundle.flows)) or 'no flow'}")
+        raise unknown("$.flow", "flow", asked.flow, bundle.flows)
+
+
+def unknown(path: str, kind: str, name: str, known: Iterable[str]) -> Wrong:
+    """The bundle has no such thing."""
+    return Wrong(path, f"the bundle has no {kind} {name!r}; there are {', '.join(sorted(known)) or 'none'}")
 
 
 def canonical(content: Any) -> bytes:

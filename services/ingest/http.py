@@ -124,8 +124,7 @@ class _reported:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Wrong):
-            finding = {"in": "body", "path": error.path, "message": error.message}
-            raise Problem(422, "The request cannot be meant", str(error), errors=[finding]) from error
+            raise requests.wrong("body", error.path, error.message) from error
 
 
 def _check_data(name: str, data: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ class Importing:
         )
 
     async def _contact(self, caller: Caller, given: ContactIn, region: str, *, dry_run: bool) -> Outcome:
-        profile = rows.profile_of(given, region)
+        profile = rows.profile_of(given, region, self._clock.now())
         if isinstance(profile, Outcome):
             return profile
         first = profile.channels[0]
@@ -119,7 +119,7 @@ class Importing:
             return row.contact_id
         if not isinstance(row.contact, AddressIn):
             raise decide.Wrong("$.contact_id", "a follow-up needs its contact: an id, or the phone or mail address")
-        address = rows.address_of(row.contact, rows.region_of(bundle), "$.contact")
+        address = rows.address_of(row.contact, rows.region_of(bundle), "$.contact", self._clock.now())
         return await self._id_of(tenant, address.channel, address.address)
 
     async def _check_contact(self, tenant: str, contact_id: str, bundle: Bundle) -> None:

@@ -1,7 +1,7 @@
 """What a row of an imported list means: a contact in its one form, a follow-up as a rule of the bundle asks for it. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -17,10 +17,12 @@ from libs.domain.contact import Contact, merged
 from libs.domain.names import Names
 from libs.domain.rules import Rule, asked_for
 from libs.domain.templates import TemplateFailed, UndefinedName
-from services.ingest.decide import FollowupIn, Wrong, check_depth, check_followup, check_id
+from services.ingest.decide import FollowupIn, Wrong, check_depth, check_followup, check_id, unknown
 
 MAX_ROWS = 500
 """Rows of one request."""
+A_DAY = timedelta(days=1)
+"""Somewhere it is tomorrow already."""
 HOME = "IN"
 """The country of a phone that names none, where the policy names no country."""
 
@@ -106,8 +108,8 @@ def region_of(bundle: Bundle) -> str:
     return bundle.policy.holidays.country or HOME
 
 
-def address_of(given: AddressIn, region: str, path: str) -> Address:
-    """An address in the form in which it is stored. Raises Wrong where nobody can be reached there."""
+def address_of(given: AddressIn, region: str, path: str, now: datetime) -> Address:
+    """An address in the form in which it is stored. Raises Wrong where nobody can be reached there, or nobody agreed yet."""
     if given.channel not in CHANNELS:
         raise Wrong(f"{path}.channel", f"{given.channel!r} is no channel; there are {', '.join(CHANNELS)}")
     text = given.address.strip()
@@ -116,6 +118,8 @@ def address_of(given: AddressIn, region: str, path: str) -> Address:
         at, evidence = given.consent.at, given.consent.evidence
         if at.tzinfo is None:
             raise Wrong(f"{path}.consent.at", "a time needs its zone, such as 2026-02-16T10:30:00+05:30")
+        if at > now + A_DAY:
+            raise Wrong(f"{path}.consent.at", "they have agreed on a day that is yet to come: write when they did")
     if given.channel in PHONE_CHANNELS and not is_user_id(text):
         number = e164(text, region)
         if number is None:
@@ -130,7 +134,7 @@ def address_of(given: AddressIn, region: str, path: str) -> Address:
     return Address(channel=given.channel, address=text, consent_at=at, consent_evidence=evidence)
 
 
-def profile_of(given: ContactIn, region: str) -> Profile | Outcome:
+def profile_of(given: ContactIn, region: str, now: datetime) -> Profile | Outcome:
     """The contact as we store it, or everything that is wrong with the row."""
     wrong: list[Wrong] = []
     channels: dict[tuple[str, str], Address] = {}
@@ -140,7 +144,7 @@ def profile_of(given: ContactIn, region: str) -> Profile | Outcome:
         wrong.append(Wrong("$.channels", "a contact needs an address: a phone, or a mail address"))
     for place, each in enumerate(given.channels):
         try:
-            address = address_of(each, region, f"$.channels[{place}]")
+            address = address_of(each, region, f"$.channels[{place}]", now)
             channels.setdefault((address.channel, address.address), address)
         except Wrong as error:
             wrong.append(error)
@@ -172,7 +176,7 @@ def standing_of(known: Contact, given: Profile) -> Outcome:
 def rule_of(asked: FollowupsIn, bundle: Bundle) -> Rule:
     """The rule that says what a follow-up of the process is made of. Raises Wrong."""
     if asked.process_type not in bundle.state_maps:
-        raise Wrong("$.process_type", f"the bundle has {', '.join(sorted(bundle.state_maps)) or 'no process'}")
+        raise unknown("$.process_type", "process", asked.process_type, bundle.state_maps)
     making = [rule for rule in bundle.rules if rule.create_followup.process_type == asked.process_type]
     names = ", ".join(rule.id for rule in making)
     if not making:
@@ -184,7 +188,7 @@ def rule_of(asked: FollowupsIn, bundle: Bundle) -> Rule:
         return making[0]
     found = next((rule for rule in making if rule.id == asked.rule), None)
     if found is None:
-        raise Wrong("$.rule", f"of {asked.process_type} there are {names}")
+        raise Wrong("$.rule", f"{asked.process_type} has no rule {asked.rule!r}; there are {names}")
     return found
 
 

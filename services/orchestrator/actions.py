@@ -16,6 +16,10 @@ from services.orchestrator.story import Story
 class IdRefused(TemplateFailed):
     """An id is only what the contact said: whose record it is nobody knows, so the ERP is not asked."""
 
+    def __init__(self, endpoint: str, reason: str) -> None:
+        Exception.__init__(self, f"{endpoint} is not asked: {reason}")
+        self.template, self.reason = endpoint, reason
+
 
 def create(story: Story, matter: str, action: CreateFollowup) -> None:
     """Open another follow-up, as a rule would."""

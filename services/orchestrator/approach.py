@@ -52,6 +52,11 @@ class NoWay:
     decisions: list[PolicyDecision]
     skipped: list[Skipped]
 
+    @property
+    def why(self) -> str:
+        """Why each channel was passed over."""
+        return "; ".join(f"{each.channel}: {each.reason}" for each in self.skipped)
+
 
 def find_way(
     story: Story,
@@ -125,7 +130,7 @@ def purpose_of(story: Story, matter: Matter | None) -> Purpose:
     return "answer" if story.conversation.unread_about(matter.id if matter else None) else "approach"
 
 
-def here(story: Story, matter: Matter | None) -> str | None:
+def talked_on(story: Story, matter: Matter | None) -> str | None:
     """Where it is talked about now: the matter's own channel, else that of the conversation."""
     return story.conversation.channels.get(matter.id if matter else "") or story.conversation.channel
 
@@ -139,13 +144,13 @@ def _ladder(story: Story, matter: Matter | None, purpose: Purpose, only: str | N
     ladder = [channel for channel in (matter.channels if matter else ()) if channel not in failed]
     times = Counter(followup.tried if followup else ())
     ladder.sort(key=lambda channel: times[channel])
-    talked_on = here(story, matter)
-    if purpose == "answer" and talked_on is not None:
-        return [talked_on, *(channel for channel in ladder if channel != talked_on)]
+    channel_now = talked_on(story, matter)
+    if purpose == "answer" and channel_now is not None:
+        return [channel_now, *(channel for channel in ladder if channel != channel_now)]
     answered_on = _answered_on(story, matter)
     if answered_on is not None and answered_on not in failed:
         return [answered_on, *(channel for channel in ladder if channel != answered_on)]
-    return ladder or ([talked_on] if talked_on is not None and not failed else [])
+    return ladder or ([channel_now] if channel_now is not None and not failed else [])
 
 
 def _answered_on(story: Story, matter: Matter | None) -> str | None:

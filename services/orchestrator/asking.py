@@ -23,7 +23,7 @@ AGAIN = "What they gave for {slot} does not do ({reason}): say so politely, and 
 
 def offers(story: Story, matter: Matter | None) -> list[SlotOffer]:
     """The slots that the contact may fill at the step where a matter stands, or correct since they filled them."""
-    flow, step = _here(story, matter)
+    flow, step = story.at(matter.id if matter else None)
     if matter is None or flow is None:
         return []
     offered = [_offer(story, matter, slot) for slot in step.slots] if isinstance(step, Collect) else []
@@ -59,7 +59,7 @@ def words_of(matter: Matter, step: Collect) -> Generate:
 
 def choices(story: Story, matter: Matter | None) -> list[Choice]:
     """What may be pressed instead of written, where the question that is open now has choices that fit on buttons or a list."""
-    _, step = _here(story, matter)
+    _, step = story.at(matter.id if matter else None)
     asks = todo(matter, step) if matter is not None and isinstance(step, Collect) else None
     if not isinstance(asks, Ask) or asks.slot.type != "choice":
         return []
@@ -100,8 +100,3 @@ def _question(story: Story, matter: Matter, slot: Slot) -> str | None:
         return render_strict(slot.ask, story.names(matter)) if slot.ask else None
     except TemplateFailed:
         return None
-
-
-def _here(story: Story, matter: Matter | None) -> tuple[Flow | None, AnyStep | None]:
-    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
-    return flow, dialogue.step_of(flow, matter.step) if flow and matter else None

@@ -158,7 +158,7 @@ def _move(story: Story, phone: Phone, event: ToolCalled, intent: str, found: Und
         turns.give(story, matter.id, intent)
     now = story.matter(matter.id)
     at_same_step = now.settled is None and (now.state, now.flow, now.step) == before
-    if at_same_step and (isinstance(process.here(story, matter.id)[1], Collect) or corrected):
+    if at_same_step and (isinstance(story.at(matter.id)[1], Collect) or corrected):
         collecting.go_on(story, matter.id, corrected)
         now = story.matter(matter.id)
     moved = f" The matter is now {now.state}." if now.state not in (None, before[0]) else ""
@@ -208,7 +208,7 @@ def _owner(story: Story, phone: Phone, intent: str) -> Matter | None:
 
 def _send(story: Story, matter: Matter, channel: str) -> Answer:
     """What the step has as a registered text goes to another channel of theirs while we talk: they asked for it."""
-    _, step = process.here(story, matter.id)
+    _, step = story.at(matter.id)
     templates = dict(step.templates) if isinstance(step, Generate | Collect) else {}
     way, skipped = approach.find_way(story, matter, purpose="answer", templates=templates, only=channel)
     if isinstance(way, approach.NoWay):
@@ -271,7 +271,7 @@ def _schedule(story: Story, matter: Matter, at: str) -> Answer:
 
 def _look_up(story: Story, matter: Matter, endpoint: str) -> Answer:
     """Ask the ERP what a step of the flow asks it."""
-    flow, _ = process.here(story, matter.id)
+    flow, _ = story.at(matter.id)
     steps = flow.steps if flow is not None else ()
     step = next((each for each in steps if isinstance(each, ToolCall) and each.endpoint == endpoint), None)
     if step is None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from events import address, call
 from events.base import Draft, Event, Recorded
 from events.call import CALL
+from libs.domain.contact import stranger_id
 from libs.domain.phone import VOICE
 from libs.kit.folds import Fold
 from libs.kit.world import Decision, Row, World
@@ -64,7 +65,7 @@ class Callers:
             if waiting:
                 return Decision(rows=rows)
             unknown = address.SenderUnknown(channel=VOICE, digest=event.digest, address=event.caller)
-            return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
+            return Decision([Draft(f"conversation-{stranger_id(event.digest)}", unknown)], rows)
         return await self._heard(world, contact_id, fact.stream, Ring(event))
 
     async def on_missed(self, fact: Recorded[call.Missed], world: World) -> Decision | None:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from events.call import CallRequested
 from events.phone import CallGuided
 from events.values import Skipped
-from libs.domain import dialogue
 from libs.domain.conversation import LOST
 from libs.domain.flow import Collect, Flow, Generate, Say, ToolCall
 from libs.domain.matter import Matter
@@ -80,12 +79,8 @@ def dial(
             call=story.next_id(),
             to=way.address,
             opening=opening,
-            instructions=told.instructions,
             allowed_by=way.decision,
-            intents=dict(told.intents),
-            context=dict(told.context),
-            channels=list(told.channels),
-            tools=dict(told.tools),
+            **as_told(told),
             language=story.conversation.language,
             matter=matter.id,
             step=step.id,
@@ -144,11 +139,7 @@ def guide(story: Story) -> None:
     story.tell(
         CallGuided(
             call=phone.call,
-            instructions=instructions,
-            context=dict(told.context),
-            intents=dict(told.intents),
-            channels=list(told.channels),
-            tools=dict(told.tools),
+            **as_told(replace(told, instructions=instructions)),
             state=told.state,
             answers={str(number): answer for number, answer in (answers | later).items()},
             speaks=story.speaks,
@@ -161,7 +152,7 @@ def return_call(story: Story, matter: Matter) -> None:
     """They asked to be called, or called us: a call answers them, as far as the policy lets it."""
     if story.conversation.phone is not None:
         return
-    _, step = _here(story, matter)
+    _, step = story.at(matter.id)
     words = asking.words_of(matter, step) if isinstance(step, Collect) else step
     if not isinstance(words, Say | Generate):
         words = Generate(id=matter.step or CALLBACK, system_prompt="Call back {{contact_name}}, as they asked you to.")
@@ -205,6 +196,17 @@ def begun(story: Story, phone: Phone) -> Guidance:
     return replace(told, instructions=f"{CALLED}\n{told.instructions}" if matter else NOTHING_OPEN)
 
 
+def as_told(told: Guidance) -> dict[str, Any]:
+    """What a fact tells a call to go on with."""
+    return {
+        "instructions": told.instructions,
+        "context": dict(told.context),
+        "intents": dict(told.intents),
+        "channels": list(told.channels),
+        "tools": dict(told.tools),
+    }
+
+
 def _identifying(story: Story) -> Guidance:
     """Nothing of any matter: who it is has to be known first."""
     names = story.names(None)
@@ -218,7 +220,7 @@ def _identifying(story: Story) -> Guidance:
 def _guidance(story: Story, matter: Matter | None) -> Guidance:
     if matter is None:
         return Guidance(instructions=ALL_SAID, intents=STOPS)
-    flow, step = _here(story, matter)
+    flow, step = story.at(matter.id)
     written = [
         {"channel": line.channel, "text": line.text} for line in story.conversation.unread if line.channel != VOICE
     ]
@@ -247,9 +249,7 @@ def _instructions(story: Story, matter: Matter, step: Any) -> str:
     if not isinstance(step, Generate) or matter.settled is not None:
         return ALL_SAID
     prompt = render(step.system_prompt, story.names(matter)).text
-    first = not any(line.role == "agent" for line in story.conversation.lines)
-    discloses = first and story.known.current.policy.disclose_automation == "always"
-    return f"{prompt}\n{speech.DISCLOSE}" if discloses else prompt
+    return speech.disclosing(story, prompt)
 
 
 def _channels(story: Story) -> tuple[str, ...]:
@@ -279,8 +279,3 @@ def _outcome(story: Story, intent: str) -> dict[str, Any]:
             return {"status": "failed", "note": f"It could not be sent on {sent.channel}."}
         return {"status": "done", "note": f"It has been sent on {sent.channel}."}
     return {"status": "done", "note": "It has been looked up: the facts say what came of it."}
-
-
-def _here(story: Story, matter: Matter) -> tuple[Flow | None, Any]:
-    flow = story.bundle(matter).flows.get(matter.flow) if matter.flow else None
-    return flow, dialogue.step_of(flow, matter.step) if flow else None

@@ -12,7 +12,7 @@ from services.orchestrator.story import Story
 
 def fill(story: Story, matter: str, said: dict[str, Any], words: dict[str, Any]) -> bool:
     """Take over what was said of the slots of the flow that runs; whether an answer was corrected."""
-    flow, _ = process.here(story, matter)
+    flow, _ = story.at(matter)
     if flow is None:
         return False
     corrected = False
@@ -39,7 +39,7 @@ def go_on(story: Story, matter: str, corrected: bool) -> bool:
 
     A correction of what an earlier step collected runs the flow again from below that step.
     """
-    flow, step = process.here(story, matter)
+    flow, step = story.at(matter)
     if flow is None:
         return False
     if not isinstance(step, Collect):
@@ -61,7 +61,7 @@ def go_on(story: Story, matter: str, corrected: bool) -> bool:
 
 def break_off(story: Story, matter: str) -> bool:
     """The contact will not go on with the questions; False where none are asked."""
-    flow, step = process.here(story, matter)
+    flow, step = story.at(matter)
     if flow is None or not isinstance(step, Collect):
         return False
     story.tell(CollectEnded(matter=matter, flow=flow.id, step=step.id, how="cancelled"))

@@ -19,7 +19,7 @@ from events.conversation import (
 )
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
-from libs.domain.flow import Collect, Flow, Plan, ToolCall, Wait
+from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter, informed
 from libs.domain.statemap import Fired
 from services.orchestrator import (
@@ -37,7 +37,6 @@ from services.orchestrator import (
 )
 from services.orchestrator.story import Story
 
-GENERAL_FLOW = "general_followup"
 ERASED = "the contact was erased on request"
 
 
@@ -94,7 +93,7 @@ def after_tool(
     matter = story.conversation.matters.get(asked.matter)
     if matter is None or not story.conversation.open or newest != [call]:
         return
-    flow, step = process.here(story, matter.id)
+    flow, step = story.at(matter.id)
     if asked.step is None:  # it was asked in a call
         process.fire(story, matter.id, Fired("outcome", asked.result_key, result if ok else None))
         return
@@ -119,7 +118,7 @@ def after_writeback(story: Story, call: str, answer: backend.CallCompleted | bac
         ok = isinstance(answer, backend.CallCompleted)
         result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
         story.tell(ToolAnswered(call=call, matter=told.matter, result_key=told.result_key, ok=ok, result=result))
-        flow, step = process.here(story, told.matter)
+        flow, step = story.at(told.matter)
         if told.step is not None and flow is not None and isinstance(step, Plan) and step.id == told.step:
             fired = Fired("outcome", told.result_key, result if isinstance(result, dict) else None)
             _plan_on(story, told.matter, flow, step, fired)
@@ -205,7 +204,7 @@ def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str
     moved = process.fire(story, matter, Fired(given.trigger_type, given.trigger_value, given.extra_data))
     after = story.matter(matter)
     stands = after.settled is None and (before.flow, before.step) == (after.flow, after.step)
-    if moved and stands and not isinstance(process.here(story, matter)[1], Collect):
+    if moved and stands and not isinstance(story.at(matter)[1], Collect):
         process.go_on(story, matter)
 
 
@@ -286,7 +285,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
                     story.gathered.add(matter.id)
                 process.resume(story, matter.id)
         case "wait":
-            flow, step = process.here(story, matter.id)
+            flow, step = story.at(matter.id)
             if flow is not None and isinstance(step, Wait) and step.id == timer.step and _silent(story, timer):
                 process.time_out(story, matter.id, flow, step)
         case "no_reply":
@@ -305,7 +304,7 @@ def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:
     followup = story.followups.get(matter.id)
     if followup is None or followup.settled or str(followup.attempts) != timer.name or not _silent(story, timer):
         return
-    flow, step = process.here(story, matter.id)
+    flow, step = story.at(matter.id)
     if timer.step is not None:
         if timer.step == matter.step and flow is not None and isinstance(step, Collect):
             collecting.silent(story, matter.id, flow, step)

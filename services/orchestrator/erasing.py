@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from events.base import Draft
 from events.contact import Lookup
 from events.followup import Cancelled
+from libs.domain.contact import stranger_id
 from libs.kit.world import World
 from services.orchestrator import decide, opening
 from services.orchestrator.gather import CONTACTS, Gatherer
@@ -37,6 +38,6 @@ async def ended(world: World, gather: Gatherer, contact_id: str) -> tuple[list[S
 def keys_of_strangers(lookups: Iterable[Lookup], strangers: Iterable[str]) -> list[str]:
     """The keys under which the ERP was asked whose addresses these are, and those of strangers who turn out to be the contact."""
     return [
-        *(f"conversation-unknown-{each.digest[:32]}" for each in lookups),
+        *(f"conversation-{stranger_id(each.digest)}" for each in lookups),
         *(f"contact-{each}" for each in strangers),
     ]

@@ -3,15 +3,14 @@
 from events import call
 from events.conversation import Escalated
 from events.phone import TransferHeard, TransferRequested
+from libs.config.providers import CALLING_FLOW, has_flows
+from libs.domain.contact import is_stranger
 from libs.domain.phone import VOICE, Phone
 from libs.domain.statemap import Fired
 from libs.domain.transfer import somebody_is_there, transfer_of
 from services.orchestrator import process
-from services.orchestrator.index import is_stranger
 from services.orchestrator.story import Story
 
-FLOW = "telephony_flow_id"
-"""The credential by which calls of ours go through a flow of the carrier's, which can ring somebody else."""
 LONGEST_WHISPER = 300
 
 
@@ -21,7 +20,9 @@ def hand_over(story: Story, phone: Phone, reason: str) -> bool:
     if not somebody_is_there(transfer_of(bundle.settings.voice), story.now, bundle.policy.timezone):
         return False
     channel = bundle.settings.channels.get(VOICE)
-    if channel is None or channel.provider == "sip" or not (phone.came_in or channel.credentials.get(FLOW)):
+    if channel is None or not has_flows(channel.provider):
+        return False
+    if not (phone.came_in or channel.credentials.get(CALLING_FLOW)):
         return False
     if phone.call not in story.conversation.handed_over:
         whisper = _whisper(story, phone, reason)

@@ -18,6 +18,7 @@ from events import (
     turn,
 )
 from events.base import Draft, Event, Recorded
+from libs.domain.contact import stranger_id
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
@@ -194,7 +195,7 @@ class Orchestrator:
             if waiting:
                 return Decision(rows=rows)
             unknown = address.SenderUnknown(channel=event.channel, digest=event.digest, address=event.sender)
-            return Decision([Draft(f"conversation-unknown-{event.digest[:32]}", unknown)], rows)
+            return Decision([Draft(f"conversation-{stranger_id(event.digest)}", unknown)], rows)
         if await erasing.is_erased(world, sender.contact):
             # Its address still leads to who it was: what they write is destroyed unread, and nobody answers.
             return Decision(rows=self._shell.bind_rows(world.tenant, [fact.stream], sender.contact))
@@ -247,7 +248,7 @@ class Orchestrator:
         ]
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         person.forget(story, event.channel, "the provider tells that the address has changed hands")
-        stream = f"conversation-unknown-{event.new_digest[:32]}"
+        stream = f"conversation-{stranger_id(event.new_digest)}"
         return self._telling.decision(
             world, [*story.drafts, Draft(stream, moved, f"contact-{contact_id}", contact_id)], rows
         )

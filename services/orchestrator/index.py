@@ -15,12 +15,12 @@ from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
 from events.phone import CallOver
+from libs.domain.contact import is_stranger
 from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
 """How far back approaches are looked at; the policy counts those of the contact's day."""
-STRANGER = "unknown-"
 Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
@@ -200,11 +200,6 @@ def _approaches(tenant: str, contact: str) -> Hashable:
     return "approach", tenant, contact
 
 
-def is_stranger(contact: str) -> bool:
-    """Whether it is a contact of our own making, for a sender whom nobody could name."""
-    return contact.startswith(STRANGER)
-
-
 def know_address(tenant: str, channel: str, digest: str, contact: str, standing: Standing) -> Row:
     """An address leads to a contact from now on, unless it is better known as somebody else's."""
     return Row(
@@ -284,17 +279,9 @@ def sender_is_known(tenant: str, channel: str, digest: str) -> Row:
     )
 
 
-_INDEXED = (
-    FollowupOpened, Joined, Resolved, Exhausted, Cancelled, Opened, Closed, ProcessBound, Migrated, MatterSettled,
-    MessageRequested, OutcomeHeard,
-)  # fmt: skip
-
-
 def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
     """What one of our own facts changes in the index."""
     event: Event = draft.event
-    if not isinstance(event, _INDEXED):
-        return
     stream_id = draft.stream.partition("-")[2]
     match event:
         case FollowupOpened():
@@ -342,26 +329,19 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             )
         case MatterSettled():
             yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))
-        case MessageRequested(purpose="approach"):
+        case MessageRequested(purpose="approach", message=intent) | CallRequested(purpose="approach", call=intent):
             yield Row(
                 "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
-                (tenant, draft.subject, event.message, now),
+                (tenant, draft.subject, intent, now),
                 alters=_approaches(tenant, draft.subject or ""),
             )
-        case CallRequested(purpose="approach"):
-            yield Row(
-                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
-                (tenant, draft.subject, event.call, now),
-            )
-        case CallOver(outcome="failed" | "withheld"):
+        case (
+            OutcomeHeard(outcome="failed" | "withheld", intent=intent)
+            | CallOver(outcome="failed" | "withheld", call=intent)
+        ):  # it reached nobody, so it is no approach
             yield Row(
                 "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
-                (tenant, draft.subject, event.call),
-            )
-        case OutcomeHeard(outcome="failed" | "withheld"):  # it reached nobody, so it is no approach
-            yield Row(
-                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
-                (tenant, draft.subject, event.intent),
+                (tenant, draft.subject, intent),
                 alters=_approaches(tenant, draft.subject or ""),
             )
         case _:

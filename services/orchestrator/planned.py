@@ -58,7 +58,7 @@ def decided(story: Story, approval: str, operator: str, approved: bool, reason: 
     """An operator said whether Claude may do what it asked for; what nobody waits for any more is not done."""
     for matter in story.conversation.live:
         plan = matter.course.plan
-        flow, step = process.here(story, matter.id)
+        flow, step = story.at(matter.id)
         if plan is None or plan.approval is None or plan.approval.approval != approval or flow is None:
             continue
         asked = plan.approval

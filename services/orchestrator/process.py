@@ -70,16 +70,9 @@ def start_flow(story: Story, matter: str, flow_id: str, *, called_from: str | No
 
 def go_on(story: Story, matter: str) -> None:
     """Run what comes after the step at which the flow waits."""
-    flow, step = here(story, matter)
+    flow, step = story.at(matter)
     if flow is not None and step is not None:
         run(story, matter, flow, dialogue.next_step(flow, step))
-
-
-def here(story: Story, matter: str) -> tuple[Flow | None, AnyStep | None]:
-    """The flow and the step at which a matter stands."""
-    now = story.matter(matter)
-    flow = story.bundle(now).flows.get(now.flow) if now.flow else None
-    return flow, dialogue.step_of(flow, now.step) if flow else None
 
 
 def run(story: Story, matter: str, flow: Flow, step: AnyStep | None) -> None:
@@ -169,7 +162,7 @@ def speak(story: Story, matter: str, flow: Flow, step: Say | Generate, *, reread
         story.set_timer("pending", story.now + speech.PATIENCE, matter=matter, step=step.id)
         return False
     assert isinstance(step, Generate)
-    if not safely.within_budget(story, now, step, here(story, matter)[1]):
+    if not safely.within_budget(story, now, step, story.at(matter)[1]):
         return False
     unheard = any(not line.understood for line in story.conversation.unread_about(matter))
     both = unheard or rereads
@@ -188,13 +181,13 @@ def ask(story: Story, matter: str, flow: Flow, step: Collect, *, rereads: bool =
     rereads = rereads and bool(story.conversation.unread_about(matter))
     said = speak(story, matter, flow, asking.words_of(now, step), rereads=rereads)
     asked = (said or not rereads) and not person.asked_now(story)
-    if isinstance(todo, Ask) and asked and here(story, matter)[1] == step:
+    if isinstance(todo, Ask) and asked and story.at(matter)[1] == step:
         asking.note(story, matter, flow, step, todo.slot)
 
 
 def resume(story: Story, matter: str) -> None:
     """Try again to say, or to plan, what could not be said or planned before."""
-    flow, step = here(story, matter)
+    flow, step = story.at(matter)
     if flow is None:
         return
     if isinstance(step, Plan):
@@ -211,7 +204,7 @@ def resume(story: Story, matter: str) -> None:
 def resume_all(story: Story) -> None:
     """Say what could not be said while an operator had the conversation."""
     for matter in focus.in_focus(story):
-        _, step = here(story, matter.id)
+        _, step = story.at(matter.id)
         if isinstance(step, Say | Generate | Collect | Plan) and not story.matter(matter.id).asked:
             resume(story, matter.id)
 
@@ -299,7 +292,7 @@ def _end_flow(story: Story, matter: str, flow: Flow) -> None:
 
 def _come_back(story: Story, matter: str) -> None:
     """Go on in the flow that waited; where it was interrupted, its question is asked again."""
-    flow, step = here(story, matter)
+    flow, step = story.at(matter)
     if flow is None:
         speech.exhaust(story, story.matter(matter), "the flow that waited is gone")
     elif isinstance(step, Collect):
@@ -316,7 +309,7 @@ def _ask_again(story: Story) -> None:
     if focus.flow is not None and focus.settled is None:
         return
     for matter in now.live:
-        flow, step = here(story, matter.id)
+        flow, step = story.at(matter.id)
         if matter.id != focus.id and matter.asked and flow is not None and isinstance(step, Collect):
             ask(story, matter.id, flow, step)
             return
@@ -378,7 +371,7 @@ def _perform(story: Story, matter: str, action: Action, *, aside: bool) -> None:
             if not calling.say_aside(story, matter, action.text, action.template, action.channel):
                 speech.send(story, matter, text=action.text, template=action.template, channel=action.channel)
         case StartFlow():
-            flow, step = here(story, matter)
+            flow, step = story.at(matter)
             interrupts = aside and isinstance(step, Collect) and flow is not None and flow.id != action.flow
             start_flow(story, matter, action.flow, called_from=step.id if interrupts and step else None)
         case SwitchChannel():

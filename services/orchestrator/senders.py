@@ -9,13 +9,14 @@ from events.consent import Withdrawn
 from events.contact import Lookup
 from events.conversation import Closed
 from events.inbound import INBOUND
+from libs.domain.contact import is_stranger
 from libs.domain.conversation import Conversation
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
 from services.orchestrator import hearing, index, threads
 from services.orchestrator.gather import CONSENTS, CONTACTS, CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.hearing import Heard
-from services.orchestrator.index import Index, Standing, is_stranger
+from services.orchestrator.index import Index, Standing
 from services.orchestrator.story import Story
 
 MESSAGES: Fold[Heard] = Fold(INBOUND, Heard, hearing.heard)
@@ -43,9 +44,8 @@ class Senders:
         An unknown address that answers a message of ours, as the address that it wrote to proves, speaks for whoever got it.
         """
         contact = await self.by_address(world, event.channel, [event.digest, *event.also_known_as])
-        if (
-            contact is None and event.channel == CHAT
-        ):  # the address is the contact's id, and a signed token has proved it
+        if contact is None and event.channel == CHAT:
+            # The address is the contact's id, and a signed token has proved it.
             known = await world.fold(CONTACTS, f"contact-{event.sender}")
             contact = known.id if known.profile is not None else None
         if contact is not None:

@@ -30,8 +30,8 @@ from services.orchestrator.approach import (
     Way,
     default_template,
     find_way,
-    here,
     purpose_of,
+    talked_on,
 )
 from services.orchestrator.story import Story
 
@@ -62,13 +62,11 @@ def ask_claude(
 ) -> None:
     """Ask for a turn: understand what was said so far, and write for this step; `more` is for those `merged` into it."""
     prompt = render(step.system_prompt if step else PERSONA, story.names(matter))
-    first = not any(line.role == "agent" for line in story.conversation.lines)
-    discloses = first and story.known.current.policy.disclose_automation == "always"
     story.tell(
         TurnRequested(
             turn=story.next_id(),
             upto=story.conversation.version,
-            instructions=(f"{prompt.text}\n{DISCLOSE}" if discloses else prompt.text) + more,
+            instructions=disclosing(story, prompt.text) + more,
             wants=wants,
             matter=matter.id if matter else None,
             flow=matter.flow if matter and step else None,
@@ -83,6 +81,13 @@ def ask_claude(
             merged=[each.id for each in merged],
         )
     )
+
+
+def disclosing(story: Story, prompt: str) -> str:
+    """What Claude is told to say, with what the policy asks of our first words."""
+    first = not any(line.role == "agent" for line in story.conversation.lines)
+    discloses = first and story.known.current.policy.disclose_automation == "always"
+    return f"{prompt}\n{DISCLOSE}" if discloses else prompt
 
 
 def context_of(story: Story, matter: Matter | None, hides: Iterable[str] = ()) -> dict[str, Any]:
@@ -134,7 +139,7 @@ def say(
         raise AssertionError(
             f"something of a matter was to be said on {way.channel} before anybody confirmed who they are"
         )
-    if here(story, matter) not in (None, way.channel):
+    if talked_on(story, matter) not in (None, way.channel):
         story.tell(ChannelSwitched(channel=way.channel, reason="the next channel that is allowed"))
     mates = list(merged)
     for each in [matter, *mates] if matter and purpose == "approach" and step else []:
@@ -219,13 +224,11 @@ def send(story: Story, matter: str, *, text: str | None, template: str | None, c
     way, skipped = find_way(story, now, purpose=purpose, templates=templates, only=only, identify=False)
     if isinstance(way, NoWay):
         if way.until is None and any(UNCONFIRMED in each.reason for each in way.skipped):
-            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
-            story.tell(LineLeftOut(matter=matter, reason=reasons, template=template))
+            story.tell(LineLeftOut(matter=matter, reason=way.why, template=template))
         elif way.until is not None:
             story.set_timer("deferred", way.until, matter=matter, text=text, template=template, channel=channel)
         else:
-            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
-            story.tell(Escalated(reason=f"a line of the state map could not be said ({reasons})", matter=matter))
+            story.tell(Escalated(reason=f"a line of the state map could not be said ({way.why})", matter=matter))
         return
     try:
         if way.template and (template or not way.free_text):

@@ -1,4 +1,4 @@
-"""Spending: what messages and turns have cost today, for the policy's money per day."""
+"""Spending: what messages, turns and calls have cost today, for the policy's money per day."""
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime

@@ -15,7 +15,7 @@ from services.orchestrator.approach import approach_of, template_category, windo
 from services.orchestrator.story import Story
 
 
-def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evidence: str) -> None:
+def stop(story: Story, how: Literal["stop_word", "understood"], evidence: str) -> None:
     """The contact wants to hear nothing more: at once, on every channel."""
     said = next((line.channel for line in reversed(story.conversation.lines) if line.role == "contact"), None)
     story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
@@ -25,9 +25,15 @@ def stop(story: Story, how: Literal["stop_word", "understood", "operator"], evid
         settling.cancel(story, matter.id, "the contact said stop")
     for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
         settling.cancel(story, matter_id, "the contact said stop")
-    if said is not None and how != "operator" and not story.known.consent.stopped:
+    if said is not None and not story.known.consent.stopped:
         _confirm(story, said)
     story.tell(Closed(reason="opted_out"))
+
+
+def understood(story: Story) -> None:
+    """Claude understood from the contact's newest words that they want to hear nothing more."""
+    words = next((line.text for line in reversed(story.conversation.lines) if line.role == "contact"), "")
+    stop(story, "understood", words)
 
 
 def _confirm(story: Story, channel: str) -> None:

@@ -14,9 +14,11 @@ from events.conversation import GateClosed, GateOpened, Opened, TimerSet
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
+from libs.domain import dialogue
 from libs.domain import followup as matters
 from libs.domain.contact import Consent, Contact, Reach, evolve_reach
 from libs.domain.conversation import Conversation
+from libs.domain.flow import AnyStep, Flow
 from libs.domain.followup import Followup
 from libs.domain.matter import Matter
 from libs.domain.names import Names
@@ -128,6 +130,16 @@ class Story:
     def bundle(self, matter: Matter | None) -> Bundle:
         """The bundle that a matter is pinned to; the current one for what belongs to no matter."""
         return self.known.bundles.get(matter.bundle, self.known.current) if matter else self.known.current
+
+    def flow(self, matter: Matter | None) -> Flow | None:
+        """The flow that runs for a matter, as the bundle that it is pinned to has it."""
+        return self.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+
+    def at(self, matter: str | None) -> tuple[Flow | None, AnyStep | None]:
+        """The flow and the step at which a matter stands."""
+        now = self.conversation.matters.get(matter or "")
+        flow = self.flow(now)
+        return flow, dialogue.step_of(flow, now.step) if flow and now else None
 
     def open(self, follows: str | None) -> None:
         """Begin the conversation, where it has not begun: it follows the contact's last one."""

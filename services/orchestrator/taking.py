@@ -1,14 +1,17 @@
 """Taking: somebody calls us. They are talked with about what is open, never in two calls at once, and called where we missed them."""
 
+from msgspec.structs import replace
+
 from events import call
 from events.call import CallTaken
 from events.conversation import Escalated
 from events.phone import CallOver, RangUs
+from libs.domain import phone as phones
 from libs.domain.call_lines import language_of, line
+from libs.domain.contact import is_stranger
 from libs.domain.phone import VOICE, HandedOver, Phone
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator import approach, calling, focus
-from services.orchestrator.index import is_stranger
 from services.orchestrator.story import Story
 
 GREETING = "Namaste {{contact_name}} ji, this is an automated assistant. Thank you for calling. How may I help you?"
@@ -35,38 +38,20 @@ def take(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
         own = story.known.current.settings.voice.get("lines")
         opening = line("unreached", language_of(story.conversation.language), own)
         identifies = identifies and not handed.known
-    told = calling.begun(
-        story,
-        Phone(
-            call=call_id,
-            to=came.caller,
-            at=came.at,
-            matter=matter.id if matter else None,
-            identifies=identifies,
-            came_in=True,
-            answers_only=story.known.consent.stopped,
-            returned=handed is not None,
-        ),
+    taken = CallTaken(
+        call=call_id,
+        caller=came.caller,
+        at=came.at,
+        opening=opening,
+        instructions="",
+        language=story.conversation.language,
+        matter=matter.id if matter else None,
+        step=matter.step if matter else None,
+        identifies=identifies,
+        answers_only=story.known.consent.stopped,
+        returned=handed is not None,
     )
-    story.tell(
-        CallTaken(
-            call=call_id,
-            caller=came.caller,
-            at=came.at,
-            opening=opening,
-            instructions=told.instructions,
-            intents=dict(told.intents),
-            context=dict(told.context),
-            channels=list(told.channels),
-            tools=dict(told.tools),
-            language=story.conversation.language,
-            matter=matter.id if matter else None,
-            step=matter.step if matter else None,
-            identifies=identifies,
-            answers_only=story.known.consent.stopped,
-            returned=handed is not None,
-        )
-    )
+    story.tell(replace(taken, **calling.as_told(calling.begun(story, phones.taken(taken)))))
 
 
 def missed(story: Story, call_id: str, came: call.CameIn, reason: str, follows: str | None) -> None:

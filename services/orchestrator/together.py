@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from events.conversation import MessageRequested
 from events.values import Body
-from libs.domain import dialogue, policy
+from libs.domain import policy
 from libs.domain.conversation import LOST
 from libs.domain.flow import Generate, Say, ToolCall
 from libs.domain.lines import Line, Turn
@@ -29,8 +29,7 @@ def to_gather(story: Story, matter: Matter) -> bool:
     if not story.known.current.policy.merge_matters or matter.id in story.gathered:
         return False
     for other in _alike(story, matter):
-        flow = story.bundle(other).flows.get(other.flow or "")
-        step = dialogue.step_of(flow, other.step) if flow else None
+        _, step = story.at(other.id)
         if other.flow == matter.flow and isinstance(step, ToolCall) and other.asked:
             return True
     return False

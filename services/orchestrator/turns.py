@@ -56,8 +56,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
         _planned(story, asked, done, turn_id)
         return
     if done.opt_out:
-        words = [line.text for line in story.conversation.lines if line.role == "contact"]
-        stopping.stop(story, "understood", words[-1] if words else "")
+        stopping.understood(story)
         return
     if story.conversation.status != "open":
         _drop(story, done, turn_id, "taken_over" if story.conversation.open else "closed")
@@ -83,8 +82,7 @@ def after_turn(story: Story, done: turn.Completed, turn_id: str) -> None:
 def _identified(story: Story, asked: Turn, done: turn.Completed) -> None:
     """Somebody said who they are, or not: nothing else is taken from it, and no word that Claude wrote is said."""
     if done.opt_out:
-        words = [line.text for line in story.conversation.lines if line.role == "contact"]
-        stopping.stop(story, "understood", words[-1] if words else "")
+        stopping.understood(story)
         return
     if story.conversation.status != "open":
         story.tell(OutcomeHeard(intent=asked.id, outcome="completed"))
@@ -123,7 +121,7 @@ def _gets_nowhere(story: Story) -> bool:
 def _plans(story: Story, asked: Turn) -> bool:
     """Whether a turn was to plan: its step is one that plans."""
     matter = story.conversation.matters.get(asked.matter or "")
-    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    flow = story.flow(matter)
     return asked.wants == "draft" and isinstance(dialogue.step_of(flow, asked.step) if flow else None, Plan)
 
 
@@ -132,7 +130,7 @@ def _planned(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> N
     matter = story.conversation.matters.get(asked.matter or "")
     if matter is None or matter.settled is not None or story.conversation.status != "open":
         return
-    flow, step = process.here(story, matter.id)
+    flow, step = story.at(matter.id)
     if flow is not None and isinstance(step, Plan) and step.id == asked.step and matter.course.plan is not None:
         planned.chose(story, matter.id, flow, step, done, turn_id)
     understand(story, after=asked)
@@ -146,7 +144,7 @@ def after_failed_turn(story: Story, turn_id: str, reason: str, cost: Cost | None
         return
     matter = story.conversation.matters.get(asked.matter or "")
     if matter is not None and _plans(story, asked):
-        flow, step = process.here(story, matter.id)
+        flow, step = story.at(matter.id)
         if flow is not None and isinstance(step, Plan) and step.id == asked.step:
             process.fail(story, matter.id, flow, step.on_error, f"Claude could not plan: {reason}")
         return
@@ -219,7 +217,7 @@ def _goes_on(story: Story, done: turn.Completed, meant: Meaning, asked: Turn, co
         return moved
     if done.breaks_off and collecting.break_off(story, now.id):
         return True
-    if isinstance(process.here(story, now.id)[1], Collect) or corrected:
+    if isinstance(story.at(now.id)[1], Collect) or corrected:
         return collecting.go_on(story, now.id, corrected) or moved
     return moved or _replied(story, asked)
 
@@ -247,7 +245,7 @@ def give(story: Story, matter: str, intent: str) -> bool:
     if moved is None:
         return False
     after = story.matter(matter)
-    step = process.here(story, matter)[1]
+    step = story.at(matter)[1]
     waits = (before.asked or isinstance(step, Wait)) and not isinstance(step, Collect)
     stays = (before.flow, before.step) == (after.flow, after.step) and not process.started_flow(moved)
     if after.settled is None and stays and waits:
@@ -260,7 +258,7 @@ def speak_alone(story: Story, matter: str) -> None:
     now = story.conversation.matters.get(matter)
     if now is None or now.settled is not None or now.asked or together.said_now(story, matter):
         return
-    if isinstance(process.here(story, matter)[1], Say | Generate | Collect):
+    if isinstance(story.at(matter)[1], Say | Generate | Collect):
         process.resume(story, matter)
 
 
@@ -269,7 +267,7 @@ def _replied(story: Story, asked: Turn) -> bool:
     matter = story.conversation.matters.get(asked.matter or "")
     if matter is None or matter.settled is not None:
         return False
-    _, step = process.here(story, matter.id)
+    _, step = story.at(matter.id)
     any_reply = matter.process_type is None or focus.interrupts(story, matter.id)
     spoke = isinstance(step, Generate) and any_reply and asked.step == matter.step
     if not (spoke or isinstance(step, Wait)):
@@ -305,8 +303,7 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
         elif way.until is None:
-            reasons = "; ".join(f"{each.channel}: {each.reason}" for each in way.skipped)
-            story.tell(Escalated(reason=f"what the contact wrote may not be answered ({reasons})", matter=asked.matter))
+            story.tell(Escalated(reason=f"what the contact wrote may not be answered ({way.why})", matter=asked.matter))
         return
     if way.identifies or not set(person.hidden(story, way.channel, way.address)) <= asked.hides:
         story.tell(DraftDropped(turn=turn_id, reason="unconfirmed"))
@@ -351,7 +348,7 @@ def _generate(story: Story, asked: Turn) -> Generate | None:
     if asked.matter is None or asked.step is None:
         return None
     matter = story.conversation.matters.get(asked.matter)
-    flow = story.bundle(matter).flows.get(matter.flow) if matter and matter.flow else None
+    flow = story.flow(matter)
     step = dialogue.step_of(flow, asked.step) if flow else None
     return _written(matter, step)
 
@@ -362,7 +359,7 @@ def _words(story: Story, matter: Matter | None) -> Generate | None:
 
 
 def _here(story: Story, matter: Matter | None) -> AnyStep | None:
-    return process.here(story, matter.id)[1] if matter else None
+    return story.at(matter.id if matter else None)[1]
 
 
 def _written(matter: Matter | None, step: AnyStep | None) -> Generate | None:

@@ -109,10 +109,10 @@ def input_of(tool: Mapping[str, Any], given: dict[str, Any], orders: list[Obeyed
     for each in orders:
         if each.kind in ("report", "paid") and isinstance(wanted.get("intents"), list):
             name = each.what or "mark_paid"
-            wanted["intents"] = [*wanted["intents"], {"name": name, "confidence": "high", "words": "as ordered"}]
+            wanted["intents"] = [*wanted["intents"], {"name": name, "confidence": "high", "words": each.words}]
         if each.kind in ("fact", "id") and isinstance(wanted.get("facts"), list):
             name, _, value = each.what.partition("=") if each.kind == "fact" else ("invoice_id", "", each.what)
-            wanted["facts"] = [*wanted["facts"], {"name": name, "value": value, "words": "as ordered"}]
+            wanted["facts"] = [*wanted["facts"], {"name": name, "value": value, "words": each.words}]
         if each.kind == "id" and "intents" not in wanted:
             wanted |= {key: each.what for key, value in wanted.items() if isinstance(value, str) and key != "summary"}
     return wanted

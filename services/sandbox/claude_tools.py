@@ -14,6 +14,7 @@ from services.sandbox.claude_text import folded, stems
 from services.sandbox.understanding import (
     Message,
     Offer,
+    Stated,
     facts_of,
     intents_of,
     language,
@@ -200,10 +201,9 @@ class Mind:
         return self._scalar(name, schema)
 
     def _told(self, properties: Mapping[str, Schema]) -> dict[str, str | None]:
-        """What the messages state of these facts: a value is one fact's, and what was not said is none."""
+        """What the messages state of these facts; what was not said is none."""
         offers = [Offer(name, schema.get("description") or "") for name, schema in properties.items()]
-        kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
-        return dict.fromkeys(properties) | {each.name: each.value for each in facts_of(self.messages, offers, kinds)}
+        return dict.fromkeys(properties) | {each.name: each.value for each in _facts(self.messages, offers)}
 
     def _items(self, name: str, schema: Schema) -> list[Any]:
         inner: Schema = schema.get("items") or {"type": "string"}
@@ -220,11 +220,10 @@ class Mind:
             return []
         offers = _offers(inner["properties"][key])
         if "value" in inner["properties"]:
-            kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
             entries: list[dict[str, Any]] = [
                 {key: s.name, "value": s.value, "words": s.words, "about": about}
                 for about, messages in self.parts
-                for s in facts_of(messages, offers, kinds)
+                for s in _facts(messages, offers)
             ]
         else:
             entries = [
@@ -303,6 +302,11 @@ def _offers(schema: Schema) -> list[Offer]:
         for m in _DESCRIBED.finditer(str(schema.get("description") or ""))
     }
     return [Offer(str(name), lines.get(str(name), "")) for name in schema["enum"]]
+
+
+def _facts(messages: Sequence[Message], offers: Sequence[Offer]) -> list[Stated]:
+    """What messages state of several facts: a value is one fact's."""
+    return facts_of(messages, offers, {offer.name: _kind(offer.name, offer.description) for offer in offers})
 
 
 def _kind(name: str, description: str) -> str:

@@ -167,7 +167,7 @@ def _utterances(person: Person, address: str, line: Line, answers: Heard | None)
             answers=answers,
             automatic=line.automatic,
             subject=line.subject,
-            **what,  # type: ignore[arg-type]
+            **what,  # type: ignore[arg-type]  # fields of Utterance, named below
         )
 
     if line.press is not None and answers is not None and (pressed := answers.offered(line.press)):

@@ -139,7 +139,11 @@ def facts_of(messages: Sequence[Message], wanted: Sequence[Offer], kinds: dict[s
         by_message: dict[str, Stated] = {}
         for kind, value, words in _said_values(message):
             names = [offer for offer in wanted if kinds[offer.name] in _FITS[kind] and offer.name not in by_message]
-            if (offer := _fitting(names, kinds, message, kind, len(wanted) == 1)) is not None:
+            today = message.today.isoformat()
+            if kind == "date" and value[:10] > today:  # nobody has paid on a day to come
+                names = [offer for offer in names if "paid" not in offer.name]
+            over = kind == "date" and value[:10] < today
+            if (offer := _fitting(names, kinds, message, kind, len(wanted) == 1, over)) is not None:
                 by_message[offer.name] = Stated(offer.name, _as_kind(value, kinds[offer.name]), words)
         if reason := _REASON.search(folded(message.text)):
             for offer in wanted:
@@ -218,10 +222,13 @@ def _as_kind(value: str, kind: str) -> str:
     return value.replace("T00:00", "T10:00") if kind == "datetime" else value
 
 
-def _fitting(offers: list[Offer], kinds: dict[str, str], message: Message, kind: str, only: bool) -> Offer | None:
+def _fitting(
+    offers: list[Offer], kinds: dict[str, str], message: Message, kind: str, only: bool, over: bool
+) -> Offer | None:
     """Of several wanted facts of a kind the one that is about what the message is about; else the first of that very kind.
 
-    A day is no moment: unless it is the `only` thing asked, it fills a date-time just where the message is about that.
+    A day that is `over`, and that nobody promises, is one on which something was paid. A day is no moment: unless it is the
+    `only` thing asked, it fills a date-time just where the message is about that.
     """
     if not offers:
         return None
@@ -232,6 +239,8 @@ def _fitting(offers: list[Offer], kinds: dict[str, str], message: Message, kind:
         about = sum(2.0 for word, names in _ABOUT.items() if word in stems(offer.name) and notions.intersection(names))
         if "deliver" in stems(offer.name) and said & _SENDING:
             about += 1.0
+        if "paid" in offer.name and ("already_paid" in notions or (over and PROMISE.name not in notions)):
+            about += 2.0
         return about + len(offer.stems & said - _EMPTY) + (0.5 if kinds[offer.name] == kind else 0.0)
 
     best = max(offers, key=fit)

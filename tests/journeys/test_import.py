@@ -96,17 +96,23 @@ async def test_the_sample_lists_are_imported_and_each_is_contacted_once(town: To
 async def test_what_cannot_be_meant_is_refused_with_its_place_and_the_rest_goes_on(town: Town, tmp_path: Path):
     people = tmp_path / "people.csv"
     people.write_bytes(
-        "Name;Mobile;Firm\n"
-        "René Dubois;98220 44444;Société Dubois\n"
-        "Nobody;12;Nowhere\n"
-        "René again;+91 98220 44444;\n"
-        "Too; many;columns;here\n".encode("cp1252")
+        "Name;Mobile;Firm;Opt-in date\n"
+        "René Dubois;98220 44444;Société Dubois;\n"
+        "Nobody;12;Nowhere;\n"
+        "René again;+91 98220 44444;;\n"
+        "Too; many;columns;;here\n"
+        "Early;98220 55555;;31/12/2099\n".encode("cp1252")
     )
     told = await imported(town, "contacts", people)
-    assert (told.encoding, told.delimiter, counts(told)) == ("cp1252", ";", [1, 0, 0, 3])
-    assert {(each.line, each.column) for each in told.refused} == {(3, "Mobile"), (4, None), (5, None)}
+    assert (told.encoding, told.delimiter, counts(told)) == ("cp1252", ";", [1, 0, 0, 4])
+    assert [(each.line, each.column) for each in told.refused] == [
+        (3, "Mobile"),
+        (4, None),
+        (5, None),
+        (6, "Opt-in date"),
+    ], "each once, in the order of the file"
     assert "write +919876543210" in next(each.message for each in told.refused if each.line == 3)
-    assert kept(told) == ["Name", "Nobody", "René again", "Too"]
+    assert kept(told) == ["Name", "Nobody", "René again", "Too", "Early"]
 
     matters = tmp_path / "matters.csv"
     matters.write_text(

@@ -169,7 +169,13 @@ class Journey:
                 costs=cost,
                 latency_ms={"total": {"p50_ms": 540, "p90_ms": 540, "p99_ms": 540}},
             ),
-            call.Summarised(**about, summary="She is at Zanzibar Road.", facts={"next_step": "write"}, mood="neutral"),
+            call.Summarised(
+                **about,
+                summary="She is at Zanzibar Road.",
+                facts={"next_step": "write"},
+                mood="neutral",
+                cost=Cost(currency="USD", micros=1_000),
+            ),
             because=picked_up,
         )
         over = CallOver(call=self.call, outcome="talked", reason="contact_hung_up", seconds=40, costs=cost)

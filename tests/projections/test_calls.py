@@ -152,6 +152,13 @@ def test_what_came_of_a_call_and_which_providers_failed_in_it():
     assert (row.outcome, row.latency_p50_ms, row.latency_p90_ms) == ("talked", 400, 600)
 
 
+def test_who_was_handed_over_to_a_person_and_for_how_long_stands_with_the_call_that_ended_so():
+    talked = call.TransferOver(**OURS, at=at(90), outcome="talked", seconds=48)
+    row = the_call(WANTED, ended("transferred"), talked)
+    assert (row.status, row.reason, row.talk_seconds) == ("ended", "transferred", 40)
+    assert (row.transfer, row.transfer_seconds) == ("talked", 48)
+
+
 def test_each_exchange_is_a_row_with_its_waits_and_each_thing_asked_for():
     asked = call.ToolCalled(**OURS, turn=1, number=1, tool="send_on_channel", inputs={"text": "secret"})
     waits = {"llm": 210, "total": 540}

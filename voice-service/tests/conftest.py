@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from voice_house import House, sandbox_urls
 from voice_running import running
 from voice_world import ROOT, Voice, published
+from xdist.scheduler import LoadScopeScheduling
 
 from libs.kit import http
 from libs.kit.bus import Bus
@@ -25,7 +27,7 @@ from libs.testkit.nouns import NOON
 from libs.testkit.servers import StoreOf
 from voice_service.settings import SANDBOX_SECRET
 
-pytest_plugins = ["libs.testkit.servers"]
+pytest_plugins = ["libs.testkit.servers", "libs.testkit.garbage"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,13 +51,23 @@ LONG = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests share a process, those of each carrier where it tries several, and so do the crowds."""
+    """The crowds begin first, so that they are not left alone at the end."""
     for item in items:
-        module = item.path.stem
-        carrier = item.callspec.params.get("line", "") if hasattr(item, "callspec") else ""
-        item.add_marker(pytest.mark.xdist_group("crowds" if module in CROWDS else f"{module} {carrier}"))
         if item.name in LONG:
             item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: item.path.stem not in CROWDS)
+
+
+class Scheduling(LoadScopeScheduling):
+    """A test goes to the process that is free, but all crowds go to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "crowds" if Path(nodeid.partition("::")[0]).stem in CROWDS else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -59,3 +59,16 @@ async def test_who_is_silent_about_noise_has_not_failed(voice: Voice):
     assert switches == []
     sockets = await voice.control("GET", "/deepgram/live/requests")
     assert [each["version"] for each in sockets if each["seconds"] > 0] == ["v2", "v1"], "a second one listened too"
+
+
+async def test_who_speaks_before_a_late_opening_is_answered_and_not_greeted_by_it_as_well(voice: Voice):
+    await published(voice.store, voice.clock, "voice: {tts: {default: {provider: elevenlabs}}}\n")
+    await voice.control("POST", "/elevenlabs/faults", {"when": "kab tak hoga", "mute": True, "times": 3})
+    acts = [
+        {"on": "silence", "after_seconds": 5.2, "do": [{"say": "Hello, kaun bol raha hai?"}]},
+        {"on": "heard", "do": [{"wait": 1, "hang_up": True}]},
+    ]
+    turns, _ = await talked(voice, acts)
+    assert turns[0].contact == "Hello, kaun bol raha hai?"
+    assert turns[0].agent
+    assert "kab tak hoga" not in " ".join(each.agent for each in turns)

@@ -28,8 +28,6 @@ from libs.domain.policy import within_hours
 FRESH = timedelta(minutes=2)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
 
-PROVIDER = "exotel"
-
 
 class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a call that goes on has come to, as its process last knew."""

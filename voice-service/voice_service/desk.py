@@ -18,13 +18,13 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
-from voice_service.facts import Facts, known
+from voice_service.facts import Facts, call_id, known
 from voice_service.guides import Guides
 from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
 from voice_service.recording import Recordings
-from voice_service.settings import EXOTEL, ChannelOff, Door, Settings
+from voice_service.settings import ChannelOff, Door, Settings
 from voice_service.telephony import Media
 from voice_service.transfers import Transfers
 
@@ -123,7 +123,7 @@ class Desk:
             return
         self._calls.live[id_] = call
         call.guide = self._guides.follow(tenant, id_, row["conversation"], row["version"])
-        if door.carrier == EXOTEL and (door.flow is not None or isinstance(call.intent.event, CallTaken)):
+        if door.hands_over(came_in=isinstance(call.intent.event, CallTaken)):
             call.hand_over = partial(self._transfers.begin, call)
         writing = asyncio.create_task(call.write())
         call.answered()
@@ -150,7 +150,7 @@ class Desk:
 
     async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
         """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""
-        id_ = _id(caller.call)
+        id_ = call_id(caller.call)
         if id_ is None or not await self._lobby.comes(tenant, id_):
             return None
         if not self._worker.has_line_for(id_):
@@ -169,15 +169,8 @@ class Desk:
         return await self._lobby.wait(tenant, id_, caller, self._shared.ready(id_, chains), told, find)
 
     async def _by_id(self, tenant: str, call: str | None) -> asyncpg.Record | None:
-        id_ = _id(call)
+        id_ = call_id(call)
         return await self._store.pool.fetchrow(_BY_CALL, tenant, id_) if id_ is not None else None
 
     async def _row(self, tenant: str, call: str | None, ref: str) -> asyncpg.Record | None:
         return await self._by_id(tenant, call) or await self._store.pool.fetchrow(_BY_REF, tenant, ref)
-
-
-def _id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

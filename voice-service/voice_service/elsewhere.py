@@ -20,7 +20,7 @@ from libs.config.bundle import Bundle
 from libs.kit import ids
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
-from libs.kit.crypto import DataKey
+from libs.kit.crypto import DataKey, parts
 from libs.kit.problems import Problem
 from libs.kit.store import Store
 from libs.llm.calls import END_CALL
@@ -283,7 +283,8 @@ class Elsewhere:
         key = await self._key(call)
         if key is None:
             return Said()
-        return msgspec.json.decode(key.open(sealed, str(call.known.call).encode()), type=Said)
+        _, box = parts(sealed)
+        return msgspec.json.decode(key.open(box, str(call.known.call).encode()), type=Said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,6 @@ from voice_service.leases import MEDIA
 from voice_service.settings import Door
 from voice_service.telephony import Asked, CarrierAway, Wanted
 
-NAME = "exotel"
-
 
 class Exotel:
     """Adapter of telephony.Carrier. `worker` is this process's name, by which the media of what it dials come back to it."""

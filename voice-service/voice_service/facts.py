@@ -37,6 +37,14 @@ def known(tenant: str, row: Mapping[str, Any]) -> Known:
     )
 
 
+def call_id(text: str | None) -> UUID | None:
+    """Our id of a call, where it is one: what comes back from outside may be anything."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
 class Facts:
     """Appends what happens in calls, each thing once: its name in the call is its cause's id."""
 

@@ -16,7 +16,7 @@ from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
 from voice_service import decide, lines
-from voice_service.facts import SOURCE
+from voice_service.facts import SOURCE, call_id
 from voice_service.leases import MEDIA, VOICE, Worker
 from voice_service.providers.shared import Shared
 from voice_service.settings import Door, Settings
@@ -68,7 +68,7 @@ class Flow:
             return await self._called(tenant, door, asked, back[1], returns=back[0])
         if asked.caller is not None:
             return await self._called(tenant, door, asked, asked.caller)
-        row = await self._store.pool.fetchrow(_OF_CALL, tenant, _id(asked.call), self._worker.lease, asked.ref)
+        row = await self._store.pool.fetchrow(_OF_CALL, tenant, call_id(asked.call), self._worker.lease, asked.ref)
         if row is None:
             raise Problem(404, "There is no such call", "the flow reached us with a call that we did not dial")
         name, origin = (row["name"], row["origin"]) if row["name"] else (self._worker.name, self._worker.origin)
@@ -79,7 +79,7 @@ class Flow:
         bundle = await self._bundles.current(tenant)
         voice = self._settings.voice(bundle, door)
         place = await self._place() if voice.media_url is None else None
-        await self._came_in(tenant, id_, asked, caller, waits=place is not None, returns=returns)
+        await self._came_in(tenant, id_, door.carrier, asked, caller, waits=place is not None, returns=returns)
         if voice.media_url is not None:
             raise Problem(404, "Nobody talks here to who calls", "the media of our calls are led elsewhere")
         if place is None:
@@ -95,7 +95,7 @@ class Flow:
         return await self._worker.sibling()
 
     async def _came_in(
-        self, tenant: str, id_: UUID, asked: Reached, caller: str, *, waits: bool, returns: UUID | None
+        self, tenant: str, id_: UUID, provider: str, asked: Reached, caller: str, *, waits: bool, returns: UUID | None
     ) -> None:
         digest = (await self._store.keyring.lookup(tenant, VOICE, caller)).hex()
         newest = await self._store.pool.fetchrow(_NEWEST, tenant, digest, BACK)
@@ -104,7 +104,7 @@ class Flow:
         fact = CameIn(
             caller=caller,
             digest=digest,
-            provider=decide.PROVIDER,
+            provider=provider,
             provider_ref=asked.ref,
             at=now,
             dialled=asked.dialled,
@@ -127,10 +127,3 @@ class Flow:
 def _url(tenant: str, door: Door, name: str, origin: str | None, call: UUID) -> str:
     base = (origin or door.origin).replace("http", "ws", 1)
     return f"{base}{MEDIA}{name}/{tenant}/{door.secret}?{urlencode({'call': str(call)})}"
-
-
-def _id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

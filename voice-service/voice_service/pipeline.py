@@ -79,7 +79,7 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
 
     tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up, hand_over)
 
-    @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
+    @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]  # Pipecat has none
     async def gone(_transport: Any, _line: Any) -> None:
         await worker.cancel()
 

@@ -9,7 +9,7 @@ from typing import Any
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelSettings
 from libs.config.profile import profile_in
-from libs.config.providers import SANDBOX_CALLER, provider_of
+from libs.config.providers import CALLING_FLOW, CALLING_NUMBER, SANDBOX_CALLER, is_live
 from libs.config.secrets import resolve, resolve_all
 from libs.config.sip import Trunk, trunk_of
 from libs.config.voice_models import named
@@ -60,6 +60,10 @@ class Door:
     flow: str | None = None
     test_recipients: tuple[str, ...] | None = None
 
+    def hands_over(self, *, came_in: bool) -> bool:
+        """Whether a person can be rung in a call: it came in, or was dialled, through a flow of the carrier's."""
+        return self.trunk is None and (came_in or self.flow is not None)
+
     def may_call(self, number: str) -> bool:
         """Whether the list of test recipients, if one binds, has `number`; a trailing `*` stands for any end."""
         listed = self.test_recipients
@@ -77,7 +81,7 @@ class Voice:
 
     chains: Chains
     media_url: str | None = None
-    max_response_words: int = 80
+    max_response_words: int = MOST_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +121,7 @@ class Settings:
         if channel is None or not channel.enabled:
             raise ChannelOff("the channel voice is off: enable it in settings.yaml")
         given = {name: text for name, text in resolve_all(channel.credentials, self.environment).items() if text}
-        provider = provider_of(VOICE, channel.provider)
-        live = provider is not None and all(given.get(name) for name in provider.credentials)
+        live = is_live(VOICE, channel.provider, channel.credentials, self.environment)
         if not live and not {"telephony", "stt", "tts"} <= set(self.sandbox_urls):
             raise ChannelOff("the channel voice lacks credentials, and no sandbox runs here")
         trunk = trunk_of(channel, given) if live else self._sandbox_trunk(channel)
@@ -145,7 +148,7 @@ class Settings:
                 "llm": llm_key or "sandbox",
                 **self._second_voice(given, live=live),
             },
-            caller_id=given.get("telephony_phone_number", SANDBOX_CALLER),
+            caller_id=given.get(CALLING_NUMBER, SANDBOX_CALLER),
             test_recipients=listed if live and self.profile == "development" and listed else None,
         )
 
@@ -162,7 +165,7 @@ class Settings:
             "secret": given.get("webhook_secret", SANDBOX_SECRET) if live else SANDBOX_SECRET,
             "origin": origin.rstrip("/"),
             "media": (self.origin or origin).rstrip("/"),
-            "flow": given.get("telephony_flow_id"),
+            "flow": given.get(CALLING_FLOW),
         }
 
     def _sandbox_trunk(self, channel: ChannelSettings) -> Trunk | None:

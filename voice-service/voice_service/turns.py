@@ -58,7 +58,7 @@ from voice_service.latency import Turn
 from voice_service.saying import Kind, OwnLine, Planned, Speech
 
 OPENING_S = 5.0
-"""The floor is ours from the answer on: a hello before our first sound is no turn. Without a sound for so long it is lost."""
+"""The floor is ours from the answer on: a hello before our first sound is no turn, unless there is no sound for so long."""
 
 
 class TurnTaking(FrameProcessor):
@@ -93,6 +93,7 @@ class TurnTaking(FrameProcessor):
         self._ticking: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._mute: asyncio.TimerHandle | None = None
+        self._opening_late = False
         self._last_word: int | None = None
         self._end_of_speech: int | None = None
 
@@ -126,6 +127,8 @@ class TurnTaking(FrameProcessor):
                     await self._happens(EndOfTurn(now))
             case ProposedUserStartedSpeakingFrame():
                 pass
+            case BotStartedSpeakingFrame() if self._opening_late and self._floor.begun:
+                await self._let_go_of_a_late_opening()
             case BotStartedSpeakingFrame():
                 self._sounds()
                 await self._happens(self._began(now))
@@ -153,9 +156,11 @@ class TurnTaking(FrameProcessor):
 
     def _is_mute(self) -> None:
         """Not even the opening is heard: the silence is noticed, and broken."""
+        self._opening_late = True
         self.create_task(self._happens(AgentEnded(self._call.now_ms())), "mute")
 
     def _sounds(self) -> None:
+        self._opening_late = False
         if self._mute is not None:
             self._mute.cancel()
             self._mute = None
@@ -207,6 +212,7 @@ class TurnTaking(FrameProcessor):
     async def _do(self, action: Action) -> None:
         match action:
             case Speculate():
+                await self._let_go_of_a_late_opening()
                 self._speculated = action.turn
                 await self.push_frame(UserStartedSpeakingFrame())
                 await self.push_frame(LLMContextFrame(self._provisional(action.text), speculation=True))
@@ -239,6 +245,7 @@ class TurnTaking(FrameProcessor):
         moments = Turn(last_word=self._last_word, end_of_speech=self._end_of_speech, closed=self._call.now_ms())
         self._call.closed(closed.turn, closed.text, closed.situation, moments)
         self._speech.begin()
+        await self._let_go_of_a_late_opening()
         self._speech.mirror(closed.text)
         ready = closed.speculated and self._speculated == closed.turn
         if self._speculated is not None and not ready:
@@ -262,6 +269,17 @@ class TurnTaking(FrameProcessor):
         self._speculated = None
         if late:
             await self.push_frame(LLMContextFrame(self._context))
+
+    async def _let_go_of_a_late_opening(self) -> None:
+        """Who has spoken into our silence is answered: an opening that comes after all would greet them a second time.
+
+        That the call is recorded they hear all the same, and before anything else.
+        """
+        if self._opening_late:
+            self._opening_late = False
+            await self._interrupt()
+            if self._call.recorder is not None:
+                await self._say(self._call.recorder.announcement, "opening")
 
     async def _interrupt(self) -> None:
         self._speech.cut()

@@ -24,6 +24,7 @@ CREATE OR REPLACE FUNCTION log.append_batch(
 ) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = log, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off  -- a plan is kept: one that was made while the log was empty would read all of it when it no longer is
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -67,12 +68,14 @@ BEGIN
             USING ERRCODE = 'no_data_found';
     END IF;
 
-    -- Elements are read by their number: to start one function is cheaper than to unnest many arrays.
+    -- Elements are read by their number: to start one function is cheaper than to unnest many arrays. Of a stream only what
+    -- lies from the expected version on is looked at, and not every entry of it that stands on the index's page.
     SELECT bool_and(p_expected[i] = coalesce(e.version, 0) + coalesce(p_behind[i], 0)) INTO v_as_expected
     FROM generate_series(1, cardinality(p_stream)) AS i
     LEFT JOIN LATERAL (
         SELECT e.version FROM event AS e
         WHERE e.shard = p_shard AND e.tenant = p_tenant[i] AND e.stream_id = p_stream[i]
+            AND e.version >= p_expected[i] - coalesce(p_behind[i], 0)
         ORDER BY e.version DESC LIMIT 1
     ) AS e ON true;
 

@@ -17,6 +17,7 @@ AS $fn$
 DECLARE
     v_tenant text;
     v_account text;
+    v_seen text[] := '{}';  -- the tenant and account that were looked at last
     v_more boolean := false;
 BEGIN
     FOR v_nth IN 1 .. cardinality(p_id) LOOP
@@ -31,10 +32,13 @@ BEGIN
             UPDATE account a SET failures = 0, open_until = NULL
             WHERE a.tenant = v_tenant AND a.account = v_account AND a.failures > 0;
         END IF;
-        v_more := v_more OR EXISTS (
-            SELECT FROM effect e
-            WHERE e.tenant = v_tenant AND e.account = v_account AND e.state = 'open' AND e.not_before <= now()
-        );
+        IF NOT v_more AND v_seen <> ARRAY[v_tenant, v_account] THEN
+            v_seen := ARRAY[v_tenant, v_account];
+            v_more := EXISTS (
+                SELECT FROM effect e
+                WHERE e.tenant = v_tenant AND e.account = v_account AND e.state = 'open' AND e.not_before <= now()
+            );
+        END IF;
     END LOOP;
     RETURN v_more;
 END

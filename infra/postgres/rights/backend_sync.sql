@@ -10,4 +10,4 @@ GRANT SELECT ON ops.tenant, ops.business_clock, ops.bundle, ops.current_bundle T
 GRANT SELECT, INSERT, UPDATE, DELETE ON ops.quarantine, ops.parked TO converse_backend_sync;
 GRANT USAGE ON SCHEMA backend_sync TO converse_backend_sync;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA backend_sync TO converse_backend_sync;
-GRANT EXECUTE ON FUNCTION backend_sync.claim_effects, backend_sync.open_effect, backend_sync.settle_effects TO converse_backend_sync;
+GRANT EXECUTE ON FUNCTION backend_sync.claim_effects, backend_sync.open_effect, backend_sync.open_own_effects, backend_sync.settle_effects TO converse_backend_sync;

@@ -9,4 +9,4 @@ GRANT SELECT ON ops.tenant, ops.business_clock, ops.bundle, ops.current_bundle T
 GRANT SELECT, INSERT, UPDATE, DELETE ON ops.quarantine, ops.parked TO converse_gateways;
 GRANT USAGE ON SCHEMA gateways TO converse_gateways;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA gateways TO converse_gateways;
-GRANT EXECUTE ON FUNCTION gateways.claim_effects, gateways.open_effect, gateways.settle_effects TO converse_gateways;
+GRANT EXECUTE ON FUNCTION gateways.claim_effects, gateways.open_effect, gateways.open_own_effects, gateways.settle_effects TO converse_gateways;

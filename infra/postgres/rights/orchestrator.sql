@@ -10,4 +10,4 @@ GRANT SELECT ON ops.tenant, ops.business_clock, ops.bundle, ops.current_bundle T
 GRANT SELECT, INSERT, UPDATE, DELETE ON ops.quarantine, ops.parked TO converse_orchestrator;
 GRANT USAGE ON SCHEMA orchestrator TO converse_orchestrator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA orchestrator TO converse_orchestrator;
-GRANT EXECUTE ON FUNCTION orchestrator.claim_effects, orchestrator.open_effect, orchestrator.settle_effects TO converse_orchestrator;
+GRANT EXECUTE ON FUNCTION orchestrator.claim_effects, orchestrator.open_effect, orchestrator.open_own_effects, orchestrator.settle_effects TO converse_orchestrator;

@@ -9,5 +9,5 @@ GRANT SELECT ON ops.tenant, ops.business_clock, ops.api_key, ops.bundle, ops.cur
 GRANT SELECT, INSERT, UPDATE, DELETE ON ops.quarantine, ops.parked TO converse_voice;
 GRANT USAGE ON SCHEMA voice TO converse_voice;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA voice TO converse_voice;
-GRANT EXECUTE ON FUNCTION voice.claim_effects, voice.open_effect, voice.settle_effects TO converse_voice;
+GRANT EXECUTE ON FUNCTION voice.claim_effects, voice.open_effect, voice.open_own_effects, voice.settle_effects TO converse_voice;
 GRANT EXECUTE ON FUNCTION keys.bind, voice.destroy_recording_key TO converse_voice;

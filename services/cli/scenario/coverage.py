@@ -7,6 +7,7 @@ from typing import Any
 from events.base import Recorded
 from events.conversation import ProcessBound, ProcessMoved, StepEntered
 from libs.config.bundle import Bundle
+from libs.domain.conditions import ALWAYS, in_words
 from libs.domain.flow import End, Flow, Subflow
 from libs.domain.statemap import StartFlow, StateMap, Transition
 
@@ -61,8 +62,10 @@ def _nothing(state_map: StateMap, bundle: Bundle) -> Covered:
 
 
 def _name(each: Transition) -> str:
+    """A transition by what it does, when, and under which conditions."""
     trigger = f"{each.trigger.type} {' | '.join(each.trigger.values)}"
-    return f"{' | '.join(each.from_states)} → {each.to_state} on {trigger}"
+    asked = f" if {in_words(each.conditions)}" if each.conditions != ALWAYS else ""
+    return f"{' | '.join(each.from_states)} → {each.to_state} on {trigger}{asked}"
 
 
 def _flows_of(state_map: StateMap, bundle: Bundle) -> list[Flow]:

@@ -113,13 +113,17 @@ def transcript(facts: Iterable[Recorded[Any]], bundle: Bundle) -> list[str]:
 
 
 def count(console: Console, covered: Sequence[Covered]) -> None:
-    """The coverage table, and what no scenario takes."""
+    """How much of each process was taken."""
     table = Table(title="coverage", title_justify="left")
     for column in ("process", "transitions", "steps of its flows"):
         table.add_column(column)
     for each in covered:
         table.add_row(each.process, as_percent(each.transitions), as_percent(each.steps))
     console.print(table)
+
+
+def miss(console: Console, covered: Sequence[Covered]) -> None:
+    """What no scenario takes."""
     for each in covered:
         for name in each.missing:
             console.print(Text(f"  not taken by {each.process}: {name}", style="yellow"), soft_wrap=True)

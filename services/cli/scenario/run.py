@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -32,13 +33,13 @@ MASTER = bytes(32)
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What `--json` prints. `uncovered` is by process; it counts where every scenario was run."""
+    """What `--json` prints. `uncovered`: by process, what no scenario takes; null where only some were run."""
 
     llm: Llm
     results: list[Result]
     transitions: dict[str, str]
     steps: dict[str, str]
-    uncovered: dict[str, list[str]]
+    uncovered: dict[str, list[str]] | None
 
 
 async def run(
@@ -52,8 +53,7 @@ async def run(
     bundle, known = loaded(where, settings)
     chosen = [each for each in known if not names or any(_is_meant(each.name, name) for name in names)]
     if not chosen:
-        wanted = " or ".join(names) or f"in {where}/scenarios"
-        raise UserError(f"there is no scenario {wanted}; there are {', '.join(each.name for each in known) or 'none'}")
+        raise UserError(_nothing(where, names, [each.name for each in known]))
     if llm == "real" and resolve(LLM_API_KEY, settings.environment) is None:
         raise UserError("--llm real needs CONVERSE_LLM_API_KEY")
     quiet = Console(file=sys.stderr) if as_json else console
@@ -68,13 +68,16 @@ async def run(
     covered = coverage(here.bundle, [each.facts for each in played])
     everything = len(chosen) == len(known)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(_report(llm, results, covered)).decode() + "\n")
+        whole = _report(llm, results, covered, everything=everything)
+        sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
     else:
         for one, told in zip(played, results, strict=True):
             if not told.passed:
                 report.explain(console, one, told)
         console.print()
         report.count(console, covered if everything else [each for each in covered if _touched(each)])
+        if everything:
+            report.miss(console, covered)
         report.sum_up(console, results)
     uncovered = everything and any(each.missing for each in covered)
     return 0 if all(each.passed for each in results) and not uncovered else 1
@@ -111,15 +114,30 @@ def _is_meant(name: str, asked: str) -> bool:
     return name.startswith(asked) or fnmatch(name, asked)
 
 
+def _nothing(folder: Path, names: Sequence[str], known: Sequence[str]) -> str:
+    """That no scenario is meant, and which may have been."""
+    if not known:
+        return f"there are no scenarios in {folder / 'scenarios'}"
+    last = {each.rsplit("/", 1)[-1]: each for each in known}
+    like = [found for name in names for found in get_close_matches(name.rsplit("/", 1)[-1], last, cutoff=0.5)]
+    folders = sorted({each.split("/", 1)[0] for each in known})
+    meant = (
+        f"did you mean {' or '.join(last[each] for each in like)}?"
+        if like
+        else f"names begin with {' or '.join(folders)}"
+    )
+    return f"there is no scenario {' or '.join(names)} among {len(known)}: {meant}"
+
+
 def _touched(covered: Covered) -> bool:
     return any(covered.transitions.values())
 
 
-def _report(llm: Llm, results: list[Result], covered: Sequence[Covered]) -> Report:
+def _report(llm: Llm, results: list[Result], covered: Sequence[Covered], *, everything: bool) -> Report:
     return Report(
         llm=llm,
         results=results,
         transitions={each.process: as_percent(each.transitions) for each in covered},
         steps={each.process: as_percent(each.steps) for each in covered},
-        uncovered={each.process: each.missing for each in covered},
+        uncovered={each.process: each.missing for each in covered} if everything else None,
     )

@@ -95,7 +95,7 @@ def warm() -> None:
     """Read the models of both services: 0.5 s the first time, after which a client is made in 3 ms."""
     with _MAKING:
         for service in _SERVICES.values():
-            _session().client(service, region_name="us-east-1", **_NOBODY).close()  # type: ignore[call-overload]
+            _session().client(service, region_name="us-east-1", **_NOBODY).close()  # type: ignore[call-overload]  # one of two names
 
 
 @lru_cache(maxsize=1)

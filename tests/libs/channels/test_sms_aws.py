@@ -158,7 +158,7 @@ def test_what_broke_after_the_first_byte_is_unknown():
      ("TEXT_BLOCKED", "failed"), ("TEXT_CARRIER_BLOCKED", "failed"), ("TEXT_SPAM", "failed"), ("TEXT_TTL_EXPIRED", "failed"),
      ("TEXT_PROTECT_BLOCKED", "failed"), ("TEXT_UNKNOWN", "accepted")],
 )  # fmt: skip
-def test_events_are_states(kind: str, state: str):
+def test_an_event_of_the_provider_is_a_state_of_the_message(kind: str, state: str):
     read = sms_pinpoint.read(json.dumps(EVENT | {"eventType": kind}), NOON)
     assert isinstance(read, Status)
     assert (read.id, read.state, read.reference, read.at) == ("862a8790", state, "m-1", NOON)

@@ -119,7 +119,7 @@ def test_what_broke_before_the_first_byte_is_retried_and_after_it_unknown():
      ("sent", "20006", "sent"), ("sent", None, "sent"), ("SENT", "20005", "delivered"), ("failed", "23035", "failed"),
      ("failed-dnd", "23005", "failed"), ("failed_dnd", None, "failed")],
 )  # fmt: skip
-def test_statuses_are_states(said: str, code: str | None, state: str):
+def test_a_status_of_exotels_is_a_state_of_the_message(said: str, code: str | None, state: str):
     read = exotel.read_status(status(Status=said, DetailedStatusCode=code), NOON)
     assert read is not None
     assert (read.id, read.state, read.reference, read.recipient) == ("79dee9d0", state, "m-1", "+919876512345")

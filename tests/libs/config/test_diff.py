@@ -35,12 +35,25 @@ def test_a_transition_is_known_by_what_it_does():
     texts, _ = changed("state_maps.yaml", "delay_minutes: 4320", "delay_minutes: 1440")
     [change] = differences(SHIPPED, bundle(texts))
     assert change.path.startswith("state_maps.payment_collection.transitions.reminded -> promised on intent")
+    assert change.path.endswith(".actions[1].delay_minutes")
+    assert (change.before, change.after) == (4320, 1440)
+
+
+def test_an_action_that_is_new_or_gone_is_told_alone():
+    first = "- {type: start_flow, flow: promise_confirmation}"
+    note = "- {type: schedule_check, delay_minutes: 60, name: check}"
+    texts, _ = changed("state_maps.yaml", first, f"{note}\n          {first}")
+    [added] = differences(SHIPPED, bundle(texts))
+    assert (added.kind, added.path.rsplit(".", 1)[1]) == ("added", "actions[2]")
+    assert added.after == {"type": "schedule_check", "delay_minutes": 60, "name": "check"}
+    [removed] = differences(bundle(texts), SHIPPED)
+    assert (removed.kind, removed.path, removed.before) == ("removed", added.path, added.after)
 
 
 def test_transitions_that_only_their_conditions_tell_apart_are_numbered():
     texts, _ = changed("state_maps.yaml", "is paid and gave a proof", "is paid and sent a proof")
     [change] = differences(SHIPPED, bundle(texts))
-    assert "acknowledged -> escalated on intent payment_reference (3).actions" in change.path
+    assert "acknowledged -> escalated on intent payment_reference (3).actions[1].reason" in change.path
 
 
 def test_another_order_is_a_difference_too():

@@ -41,7 +41,7 @@ def test_without_credentials_all_of_it_is_the_sandbox():
 def test_the_reminder_asks_the_erp_first_and_speaks_by_a_registered_text():
     bundle = check().bundle
     assert bundle is not None
-    rule = bundle.rules_on("invoice_overdue")[0]
+    rule = next(rule for rule in bundle.rules if rule.on == "invoice_overdue")
     flow = bundle.flows[rule.create_followup.flow or ""]
     asks, branches, speaks = flow.steps[:3]
     assert isinstance(asks, ToolCall)

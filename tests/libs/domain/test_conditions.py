@@ -15,6 +15,7 @@ from libs.domain.conditions import (
     Operator,
     evaluate,
     fields_of,
+    in_words,
 )
 from libs.domain.names import Names
 from libs.testkit.nouns import INVOICE_OVERDUE, NOON
@@ -85,7 +86,7 @@ def ask(field: str, operator: Operator, value: Any = None) -> bool:
         ("due_date", "gte", "2026-01-30"),
     ],
 )
-def test_it_holds(field: str, operator: Operator, value: Any):
+def test_a_condition_that_fits_the_facts_holds(field: str, operator: Operator, value: Any):
     assert ask(field, operator, value)
 
 
@@ -178,3 +179,14 @@ def test_every_part_that_failed_says_why():
 def test_the_fields_of_a_condition_are_all_of_them():
     asked = AllOf((Check("a", "eq"), AnyOf((Check("b.c", "eq"), Not(Check("d", "eq"))))))
     assert list(fields_of(asked)) == ["a", "b.c", "d"]
+
+
+def test_a_condition_is_told_in_words():
+    asked = AllOf(
+        parts=(
+            Check(field="amount", operator="gte", value=100),
+            Not(part=Check(field="disputed", operator="eq", value=True)),
+            AnyOf(parts=(Check(field="day", operator="exists"), Check(field="utr", operator="exists", value=False))),
+        )
+    )
+    assert in_words(asked) == "amount >= 100 and not (disputed = true) and (day exists or utr is missing)"

@@ -29,7 +29,7 @@ from libs.domain.segments import BASIC, EXTENDED, Segments, beyond_gsm7, is_gsm7
         ("👍" * 36, Segments("ucs2", 72, 2)),
     ],
 )
-def test_known_texts(text: str, counted: Segments):
+def test_a_text_takes_as_many_segments_as_its_letters_ask_for(text: str, counted: Segments):
     assert segments(text) == counted
 
 

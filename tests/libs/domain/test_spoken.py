@@ -92,7 +92,7 @@ def test_the_names_from_0_to_99_are_all_different():
         (-5, "minus five", "minus paanch", "माइनस पाँच"),
     ],
 )
-def test_numbers_in_words(number, english, hinglish, hindi):
+def test_a_number_is_said_in_the_words_of_its_language(number, english, hinglish, hindi):
     assert numerals.cardinal(number, "en") == english
     assert numerals.cardinal(number, "hi-Latn") == hinglish
     assert numerals.cardinal(number, "hi") == hindi
@@ -109,5 +109,5 @@ def test_the_largest_numbers_are_said_too():
     ("amount", "said"),
     [("0.5", "fifty paise"), ("1", "one rupee"), ("1.01", "one rupee and one paisa"), ("-2", "minus two rupees")],
 )
-def test_rupees_and_paise(amount, said):
+def test_an_amount_is_said_in_rupees_and_paise(amount, said):
     assert numerals.rupees(Decimal(amount), "en") == said

@@ -335,7 +335,7 @@ SCENES = {
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_scene(scene):
+def test_a_scene_is_played_as_it_is_written(scene):
     assert play(*scene.given, until=scene.until, manners=scene.manners) == scene.then
 
 

@@ -150,3 +150,43 @@ def test_what_is_read_once_erased_fits_every_field_of_the_vocabulary():
     codec = Codec(CATEGORIES)  # refuses marks that do not
     personal = {tag for tag, kind in codec.types.items() if personal_fields(kind)}
     assert {"contact.registered.v1", "inbound.received.v1"} <= personal
+
+
+class Labelled(Event, tag="label.put.v1"):
+    """Personal fields with defaults of other kinds than `Sent` has."""
+
+    words: Annotated[str, Personal()] = "none"
+    sender: Annotated[Address, Personal({"street": "[erased]"})] = msgspec.field(
+        default_factory=lambda: Address(street="")
+    )
+
+
+def labelled(event: Event) -> tuple[Row, Event]:
+    codec = Codec([Category("label", current=(Labelled,))])
+    row = stored(event, data=codec.shape_of(event).encode(event, TENANT, STREAM, "contact-1", KEY))
+    return row, read(row, codec=codec).event
+
+
+def test_a_personal_field_is_left_out_at_its_default_whatever_that_is():
+    row, event = labelled(Labelled())
+    assert msgspec.json.decode(row.data) == {"type": "label.put.v1"}
+    assert event == Labelled()
+
+
+def test_a_personal_field_is_sealed_whatever_its_default_is():
+    fact = Labelled(words="to Priya", sender=Address(street="x"))
+    row, event = labelled(fact)
+    assert b"Priya" not in row.data
+    assert event == fact
+
+
+def test_a_fact_that_lacks_a_required_personal_field_is_an_error():
+    row = stored(Sent(receiver="", address=Address(street=""), weight=1), data=b'{"type":"parcel.sent.v2","weight":1}')
+    with pytest.raises(msgspec.ValidationError, match="receiver"):
+        read(row)
+
+
+def test_a_fact_that_was_opened_can_be_opened_again():
+    row = stored(Sent(receiver="Priya", address=Address(street="x"), weight=1))
+    half, _ = CODEC.read([row])
+    assert CODEC.finish([row], half, HELD) == CODEC.finish([row], half, HELD)

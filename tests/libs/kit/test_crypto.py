@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from events.base import Event
-from libs.kit.crypto import DataKey, KeyUnusable, Tampered, key_name, master_key
+from libs.kit.crypto import DataKey, KeyUnusable, Tampered, master_key, parts
 from libs.kit.store import Append, Store
 from libs.testkit.nouns import PRIYA, PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf
@@ -41,15 +41,22 @@ def test_a_sealed_value_names_its_key_and_opens_where_it_was_sealed():
     key = DataKey("contact-c.1.2", bytes(32))
     sealed = key.seal(b"Priya", b"here")
     assert sealed.startswith("s1.contact-c.1.2.")
-    assert key_name(sealed) == "contact-c.1.2"
-    assert key.open(sealed, b"here") == b"Priya"
+    name, box = parts(sealed)
+    assert name == "contact-c.1.2"
+    assert key.open(box, b"here") == b"Priya"
 
 
 @pytest.mark.parametrize("key", [DataKey("contact-1", bytes(31) + b"\1"), DataKey("contact-1", bytes(32))])
 def test_a_sealed_value_does_not_open_elsewhere_nor_under_another_key(key: DataKey):
-    sealed = DataKey("contact-1", bytes(32)).seal(b"Priya", b"here")
+    _, box = parts(DataKey("contact-1", bytes(32)).seal(b"Priya", b"here"))
     with pytest.raises(Tampered, match="does not belong where it stands"):
-        key.open(sealed, b"there")
+        key.open(box, b"there")
+
+
+@pytest.mark.parametrize("box", ["", "Priya", "Priya?", "AAAA"])
+def test_what_nobody_has_sealed_does_not_open(box: str):
+    with pytest.raises(Tampered, match="does not belong where it stands"):
+        DataKey("contact-1", bytes(32)).open(box, b"here")
 
 
 def test_the_same_value_never_looks_the_same():

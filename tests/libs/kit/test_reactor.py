@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from events.base import Draft, UnknownFact
-from libs.kit import ids, nats_config
+from libs.kit import hearing, ids, nats_config
 from libs.kit.embedded import NatsServer
 from libs.kit.folds import Fold
 from libs.kit.world import Decision, Row
@@ -44,6 +44,15 @@ def totals(answers: list[Answered]) -> list[int]:
 
 async def hears_jetstream(reactor) -> None:
     await within(until(lambda: reactor.live))
+
+
+async def test_it_hears_jetstream_as_soon_as_a_relay_leads(house, monkeypatch):
+    monkeypatch.setattr(hearing, "REOPEN_S", 3600.0)
+    reactor = house.reactor(await house.bus("service"))
+    await house.start(reactor.run)
+    await within(reactor.caught_up(await house.ask(1)))  # it has asked for its consumer in vain, and reads the log
+    await house.relay()
+    await hears_jetstream(reactor)
 
 
 async def test_each_fact_is_answered_in_order(house):

@@ -88,3 +88,28 @@ async def test_answers_of_a_provider_close_its_breaker(world: LedgerWorld):
     await worker.idle()
     failures = await world.store.pool.fetch("SELECT failures FROM gateways.account")
     assert {row["failures"] for row in failures} == {0}
+
+
+async def test_whether_other_work_is_due_is_asked_of_every_account(world: LedgerWorld):
+    await buckets.configure(world.store.pool, "gateways", TENANT, "b", Limits(rate=1e6, burst=1e6, concurrency=1))
+    for account in ("a", "a", "b", "b"):
+        await world.ask(account=account)
+    worker = world.worker()
+    await calls_are_open(world, worker, 3)
+    claimed = "SELECT id, claim FROM gateways.effect WHERE state = 'claimed' AND account = ANY ($1) ORDER BY account"
+
+    async def due_after(*accounts: str) -> bool:
+        rows = await world.store.pool.fetch(claimed, accounts)
+        ids, claims, count = [row["id"] for row in rows], [row["claim"] for row in rows], len(rows)
+        async with world.store.pool.acquire() as connection:
+            told = connection.transaction()
+            await told.start()
+            sql = "SELECT gateways.settle_effects($1, $2, $3, $4)"
+            due: bool = await connection.fetchval(sql, ids, claims, ["done"] * count, [True] * count)
+            await told.rollback()
+        return due
+
+    assert [await due_after("a"), await due_after("b"), await due_after("a", "b")] == [False, True, True]
+    assert world.provider.hold is not None
+    world.provider.hold.set()
+    await worker.idle()

@@ -52,9 +52,9 @@ def test_every_schema_is_strict_closed_and_complete():
             assert schema["required"] == list(schema["properties"])
 
 
-def test_a_process_without_intents_and_facts_gets_no_empty_choice():
-    report = body(turn(PROMISE, intents=(), facts=()))["tools"][0]
-    assert {"intents", "facts"}.isdisjoint(report["input_schema"]["properties"])
+def test_a_process_without_intents_gets_no_empty_choice():
+    report = body(turn(PROMISE, intents=()))["tools"][0]
+    assert "intents" not in report["input_schema"]["properties"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from libs.llm.turn import COMMON_FACTS, ModelCall, TurnResult, Usage, fact_named
+from libs.llm.turn import ModelCall, TurnResult, Usage
 from tests.libs.llm.nouns import MORNING, turn
 
 
@@ -22,28 +22,6 @@ def test_understanding_nothing_is_refused():
 
 def test_now_is_told_on_the_contacts_own_clock():
     assert turn("kal", timezone="Asia/Dubai").local_now.isoformat() == "2026-02-16T09:00:00+04:00"
-
-
-def test_a_turn_that_names_no_facts_wants_the_common_ones():
-    assert turn("haan").wanted_facts == COMMON_FACTS
-    assert turn("haan", facts=()).wanted_facts == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("payment_date", "date"),
-        ("inspection_date", "date"),
-        ("visit_at", "datetime"),
-        ("settlement_amount", "amount"),
-        ("damaged_units", "number"),
-        ("awb", "reference"),
-        ("alternate_phone", "phone"),
-        ("complaint", "text"),
-    ],
-)
-def test_a_bare_name_of_a_state_map_tells_its_kind(name, kind):
-    assert (fact_named(name).name, fact_named(name).kind) == (name, kind)
 
 
 def test_a_result_adds_up_the_tokens_of_all_its_calls():

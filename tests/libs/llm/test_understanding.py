@@ -1,7 +1,7 @@
 import pytest
 
 from libs.llm.failures import BadOutput
-from libs.llm.turn import Fact, FactWanted, IntentFound
+from libs.llm.turn import Fact, IntentFound
 from libs.llm.understanding import language_tag, understood, written
 from tests.libs.llm.nouns import PROMISE, turn
 
@@ -131,14 +131,6 @@ def test_a_word_that_was_mended_is_still_the_contacts():
 def test_words_are_found_whatever_their_case_and_spacing():
     meant = understood(report(facts=[fact("payment_date", "2026-02-20", "20  FEBRUARY tak")]), turn(PROMISE))
     assert meant.facts[0].grounded
-
-
-def test_facts_of_a_process_of_ones_own_have_their_kinds():
-    wanted = (FactWanted("inspection_on", "date"), FactWanted("floor", "text"))
-    meant = understood(
-        report(facts=[fact("inspection_on", "2026-03-01"), fact("floor", "third")]), turn(PROMISE, facts=wanted)
-    )
-    assert meant.extracted_info == {"inspection_on": "2026-03-01", "floor": "third"}
 
 
 def test_the_words_of_an_opt_out_count_only_with_one():

@@ -18,7 +18,7 @@ from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON, PRIYA, TENANT
-from libs.testkit.servers import MASTER, database_of, serving
+from libs.testkit.servers import MASTER, database_of, part, serving
 from services.backend_sync.app import build
 from services.backend_sync.poll import Poller
 from services.backend_sync.rest import Rest
@@ -93,7 +93,7 @@ async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[Ba
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli")
         await publish(store, TENANT, SHIPPED, cause)
         emulators = sandbox.build(SandboxSettings(people=()), now=clock.now)
-        origin = await stack.enter_async_context(serving(emulators))
+        origin = await stack.enter_async_context(serving(part(emulators, "erp")))
         erp = await stack.enter_async_context(http.client(origin))
         own = await stack.enter_async_context(Store.open(database, master=MASTER, role="converse_backend_sync"))
         settings = Settings(sandbox_url=sandbox.base_urls(origin)["backend"])

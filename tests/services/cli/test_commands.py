@@ -90,6 +90,8 @@ async def test_business_time_is_moved_in_development(converse: Converse, clock: 
     assert moved.exit_code == 0, moved.output
     assert "business time is" in moved.output
     assert timedelta(hours=35) < await now_of(clock) - before < timedelta(hours=37)
+    told = msgspec.json.decode((await converse("clock", "advance", "1d", "--json")).stdout)
+    assert datetime.fromisoformat(told["business_time"]) - before > timedelta(hours=59)
 
 
 async def now_of(clock: Clock) -> datetime:
@@ -128,6 +130,13 @@ async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(c
     again = await converse("keys", "revoke", key_id)
     assert again.exit_code == 1
     assert "revoked before" in again.output
+
+
+async def test_a_key_is_told_to_machines_too(converse: Converse, store: Store):
+    told = msgspec.json.decode((await converse("keys", "create", "shop", "--scope", "read", "--json")).stdout)
+    known = await store.tenants.verify(told["token"])
+    assert known is not None
+    assert (str(known.id), told["scopes"]) == (told["id"], ["read"])
 
 
 @pytest.mark.parametrize(

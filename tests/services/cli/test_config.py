@@ -38,10 +38,28 @@ async def test_publishing_says_what_it_changes_and_the_history_keeps_both(conver
     assert "send_reminder.max_words: 80 → 90" in published.output
     rows = msgspec.json.decode((await converse("config", "history", "--json")).output)
     assert len(rows) == 2
+    again = msgspec.json.decode((await converse("config", "publish", str(other), "--json")).output)
+    assert again == {
+        "bundle": rows[1]["bundle"],
+        "published": False,
+        "previous": rows[1]["bundle"],
+        "changes": [],
+        "staying": 0,
+    }
     same = await converse("config", "diff", rows[1]["bundle"][:12], str(other))
     assert (same.exit_code, same.output) == (0, "they say the same\n")
     shown = await converse("config", "show", rows[0]["bundle"][:8])
     assert "payment_collection, order_fulfillment" in shown.output
+
+
+async def test_what_differs_far_into_a_long_text_is_shown(converse: Converse, tmp_path: Path):
+    other = bundle_with(
+        tmp_path, "Ask for a specific payment date.\n        templates", "Ask for a day.\n        templates"
+    )
+    told = await converse("config", "diff", str(SHIPPED), str(other))
+    assert told.output.count("\n") == 1
+    assert "Ask for a specific payment date." in told.output
+    assert "Ask for a day." in told.output
 
 
 async def test_what_names_no_bundle_is_told_with_what_would(converse: Converse):
@@ -57,8 +75,8 @@ def test_a_folder_is_shown_and_drawn_without_any_system():
     assert "overdue_reminder" in shown.output
     drawn = run("config", "show", str(SHIPPED), "--picture", environment={})
     assert drawn.exit_code == 0
-    assert "stateDiagram-v2" in drawn.output
-    assert "send_reminder" in drawn.output
+    assert drawn.output.startswith("<!doctype html>")
+    assert drawn.output.count("<svg") == 2 + 19
 
 
 async def test_what_runs_is_listed_and_asked_to_move_where_it_has_a_place(
@@ -77,6 +95,11 @@ async def test_what_runs_is_listed_and_asked_to_move_where_it_has_a_place(
     assert await store.read_stream(TENANT, "config-migration-conv-1") == []
     moved = await converse("config", "migrate", "--process", "payment_collection")
     assert moved.exit_code == 1
+    told = msgspec.json.decode((await converse("config", "migrate", "--dry-run", "--json")).output)
+    assert {each["conversation"]: each["obstacle"] for each in told["matters"]} == {
+        "conv-1": None,
+        "conv-2": "payment_collection has no state 'gone' there",
+    }
     [asked] = await store.read_stream(TENANT, "config-migration-conv-1")
     new = await store.pool.fetchval("SELECT hash FROM ops.current_bundle")
     assert asked.event == MigrationRequested(conversation="conv-1", bundle=new, matters=["m-conv-1"])

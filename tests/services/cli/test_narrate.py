@@ -1,10 +1,17 @@
 """Why was it sent, or not: what the trace says of a decision of the contact policy."""
 
+from pathlib import Path
+
+import pytest
+
 from events.contact import Address, Profile
 from events.followup import AttemptStarted, Deferred, Exhausted
 from libs.testkit.nouns import MORNING, PRIYA_PHONE
 from services.cli.narrate import TELLERS
 from tests.services.orchestrator.scene import PRIYA_IS, Scene
+from tools.guards.generated import read_sample, sample_files
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def approached(profile: Profile) -> Scene:
@@ -40,3 +47,10 @@ def test_the_trace_says_why_nobody_may_be_approached():
 def test_the_trace_says_why_it_was_sent():
     said = told(approached(PRIYA_IS), AttemptStarted)
     assert "right_person [rbi-hours, since 2022-08-12]: the ERP registered this address for the contact" in said
+
+
+@pytest.mark.parametrize("path", sample_files(ROOT), ids=lambda path: path.stem)
+def test_each_fact_that_has_a_teller_is_told_in_one_line(path: Path):
+    event = read_sample(path)
+    teller = TELLERS.get(type(event))
+    assert teller is None or "\n" not in teller(event)

@@ -58,6 +58,17 @@ async def test_a_repeated_post_with_one_key_is_one_fact(console: Console, orches
     assert len(await asked_for(console)) == 2
 
 
+async def test_a_key_that_stands_for_one_contacts_erasure_erases_no_other(console: Console):
+    first = await console.post(f"/api/v1/contacts/{PRIYA}/erase", **{"Idempotency-Key": "k"})
+    again = await console.post(f"/api/v1/contacts/{PRIYA}/erase", **{"Idempotency-Key": "k"})
+    other = await console.post("/api/v1/contacts/c_124/erase", **{"Idempotency-Key": "k"})
+    assert [(each.status_code, each.json().get("duplicate")) for each in (first, again, other)] == [
+        (202, False),
+        (202, True),
+        (422, None),
+    ]
+
+
 async def test_what_makes_no_sense_as_things_stand_is_409(console: Console, orchestrator: None):
     journey = await begun(console)
     for verb, body in (("release", None), ("reply", {"content": "x"})):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from libs.kit.clock import Clock
 from libs.testkit.nouns import INVOICE, MORNING, PRIYA
 from tests.projections.journey import Journey
 from tests.services.console.conftest import Console
@@ -169,6 +170,23 @@ async def test_stats_count_by_status_and_tell_lags_and_spend(console: Console):
     assert stats["lag"]["consumers"]["projections"]["behind"] == 0
     assert stats["lag"]["relay"] is None
     assert stats["spend_today"]["since"].endswith("+05:30")
+
+
+async def test_what_today_has_cost_is_of_messages_turns_and_calls(console: Console):
+    async with Clock.open(console.store.pool, console.store.listener) as clock:
+        await clock.set(MORNING)
+        await Journey(console.log).whole()
+        await console.shows_all()
+        spent = (await console.get("/api/v1/stats")).json()["spend_today"]["currencies"]
+    rupees, dollars = spent
+    assert rupees == {
+        "currency": "INR",
+        "messages_micros": 115_000,
+        "llm_micros": 0,
+        "calls_micros": 1_200_000,
+        "total_micros": 1_315_000,
+    }
+    assert (dollars["llm_micros"], dollars["calls_micros"], dollars["total_micros"]) == (450, 5_000, 5_450)
 
 
 async def test_what_is_not_there_is_404_with_problem_details(console: Console):

@@ -24,7 +24,7 @@ from libs.kit.relay import Relay
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
-from libs.testkit.servers import StoreOf, serving
+from libs.testkit.servers import StoreOf, part, serving
 from services.gateways.app import build
 from services.gateways.settings import Settings
 from services.gateways.whatsapp.door import sandbox_door
@@ -192,7 +192,7 @@ async def gateways(
         client = await stack.enter_async_context(http.client())
         meta = MetaSettings(delivered_after=0.02, read_after=0.02)
         emulators = sandbox.build(SandboxSettings(meta=meta, people=()), now=clock.now)
-        sandbox_origin = await stack.enter_async_context(serving(emulators))
+        sandbox_origin = await stack.enter_async_context(serving(part(emulators, "meta", "sms", "deepgram")))
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
         relay = Relay(0, url=database, bus=bus, clock=clock)

@@ -23,7 +23,7 @@ from libs.kit.relay import Relay
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON, PRIYA, PRIYA_EMAIL, TENANT
-from libs.testkit.servers import StoreOf, serving
+from libs.testkit.servers import StoreOf, part, serving
 from services.gateways.app import build
 from services.gateways.settings import Settings
 from services.sandbox import app as sandbox
@@ -179,7 +179,7 @@ async def email_world(
         client = await stack.enter_async_context(http.client())
         mail = MailSettings(delivered_after=0.01, webhook_backoff=0.02, webhook_attempts=3)
         emulators = sandbox.build(SandboxSettings(mail=mail, people=tuple(people)), now=clock.now)
-        sandbox_origin = await stack.enter_async_context(serving(emulators))
+        sandbox_origin = await stack.enter_async_context(serving(part(emulators, "mail")))
         bus = await Bus.connect(nats_url, name="gateways")
         stack.push_async_callback(bus.close)
         own_store = await store_of(role="converse_gateways")

@@ -89,6 +89,13 @@ async def test_a_follow_up_that_the_bundle_cannot_lead_is_refused(ingest: Ingest
     assert await ingest.facts() == []
 
 
+async def test_what_the_bundle_does_not_have_is_told_with_what_it_has(ingest: Ingest):
+    answer = await ingest.post({**TEST_CALL, "flow": "payment_remainder"}, FOLLOWUPS)
+    told = problem(answer, 422)["errors"][0]["message"]
+    assert told.startswith("the bundle has no flow 'payment_remainder'; there are ")
+    assert "payment_reminder" in told
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -10,7 +10,7 @@ from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import MORNING, TENANT
-from libs.testkit.servers import StoreOf
+from libs.testkit.servers import StoreOf, part
 from services.orchestrator.app import build
 from services.orchestrator.settings import Settings
 from services.sandbox import app as sandbox
@@ -25,7 +25,8 @@ async def neighbours(store: Store, clock: Clock, store_of: StoreOf) -> AsyncIter
     await clock.set(MORNING)
     await publish(store, TENANT, shipped(), because())
     async with AsyncExitStack() as stack:
-        origin = await stack.enter_async_context(serving(sandbox.build(SandboxSettings(people=()), now=clock.now)))
+        emulators = sandbox.build(SandboxSettings(people=()), now=clock.now)
+        origin = await stack.enter_async_context(serving(part(emulators, "anthropic")))
         own = await store_of(role="converse_orchestrator", name="orchestrator")
         bus = await Bus.connect(NOWHERE, name="orchestrator", patience=0.1)
         stack.push_async_callback(bus.close)

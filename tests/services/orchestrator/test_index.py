@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from events.base import Draft, Event
+from events.call import CallRequested
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
+from events.phone import CallOver
 from events.values import Body, CancelOn, PolicyDecision
 from libs.domain.rules import why_not
 from libs.kit.memo import Memo
@@ -233,6 +235,20 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
     assert await rows.index.approaches(PRIYA, NOON) == (second,)
     await rows.told(OutcomeHeard(intent="second", outcome="failed"), "conversation-b")
     assert await rows.index.approaches(PRIYA, NOON) == ()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counts"), [("unanswered", True), ("talked", True), ("failed", False), ("withheld", False)]
+)
+async def test_a_call_is_an_approach_unless_no_phone_has_rung(rows: Rows, outcome: Any, counts: bool):
+    await rows.told(approach("before"), "conversation-a", NOON - timedelta(hours=9))
+    assert len(await rows.index.approaches(PRIYA, NOON)) == 1, "and now it is remembered"
+    decision = PolicyDecision(verdict="allowed", channel="voice", purpose="", at=NOON)
+    dialled = CallRequested(call="c", to="+91", opening="Namaste", instructions="", allowed_by=decision)
+    await rows.told(dialled, "conversation-a", NOON - timedelta(hours=1))
+    assert len(await rows.index.approaches(PRIYA, NOON)) == 2
+    await rows.told(CallOver(call="c", outcome=outcome, reason="busy"), "conversation-a")
+    assert len(await rows.index.approaches(PRIYA, NOON)) == 1 + counts
 
 
 async def is_duplicate(index: Index, key: str, cooldown_s: int, now: datetime) -> bool:

@@ -104,8 +104,8 @@ def test_who_says_that_it_is_paid_has_the_erp_told_the_reference_the_day_and_the
     scene.priya_says("15 ko hi NEFT kar diya, UTR HDFCN226046111222")
     scene.claude_answers(
         intents=["already_paid", "payment_reference"],
-        extracted_info={"reference": "HDFCN226046111222", "payment_date": "2026-02-15"},
-        words={"reference": "UTR HDFCN226046111222", "payment_date": "15 ko"},
+        extracted_info={"reference": "HDFCN226046111222", "paid_on": "2026-02-15"},
+        words={"reference": "UTR HDFCN226046111222", "paid_on": "15 ko"},
     )
     told: WritebackRequested = scene.last(WritebackRequested)
     assert (scene.state, told.endpoint) == ("escalated", "record_payment_claim")
@@ -119,6 +119,7 @@ def test_who_says_that_it_is_paid_has_the_erp_told_the_reference_the_day_and_the
 
 def test_a_day_on_which_they_will_pay_is_not_told_as_the_day_of_a_payment():
     scene = Scene().promised()
+    scene.later(days=6)  # the promised day is over
     scene.priya_says("kar diya, UTR HDFCN226046111222")
     found = {"reference": "HDFCN226046111222"}
     scene.claude_answers(intents=["already_paid", "payment_reference"], extracted_info=found, words=found)

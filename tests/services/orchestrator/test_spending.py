@@ -1,4 +1,4 @@
-"""What messages and turns have cost today, on the real Postgres with the orchestrator's own rights."""
+"""What messages, turns and calls have cost today, on the real Postgres with the orchestrator's own rights."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

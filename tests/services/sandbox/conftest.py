@@ -15,6 +15,7 @@ from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound, Status
 from libs.kit import http
 from libs.kit.serve import App, serve
+from libs.testkit.servers import part
 from services.sandbox.app import base_urls, build
 from services.sandbox.settings import ErpSettings, MetaSettings, Settings
 
@@ -158,7 +159,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def sandbox(settings: Settings, business: Business, clock: Clock) -> AsyncIterator[Sandbox]:
+def needed() -> tuple[str, ...]:
+    """The emulators that a module talks with, for it to override: to start all takes longer. None named: all."""
+    return ()
+
+
+@pytest.fixture
+async def sandbox(
+    settings: Settings, business: Business, clock: Clock, needed: tuple[str, ...]
+) -> AsyncIterator[Sandbox]:
     """A running sandbox whose webhooks go to `business`."""
 
     @get("/hook")
@@ -174,7 +183,8 @@ async def sandbox(settings: Settings, business: Business, clock: Clock) -> Async
         return Response(None, status_code=status)
 
     open_at: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    apps = [build(settings, now=clock.now), App("business", [shake, hear])]
+    emulators = build(settings, now=clock.now)
+    apps = [part(emulators, *needed) if needed else emulators, App("business", [shake, hear])]
     serving = asyncio.create_task(serve(apps, port=0, on_ready=open_at.set_result))
     try:
         either: list[asyncio.Future[Any]] = [serving, open_at]

@@ -29,7 +29,7 @@ from libs.kit.serve import App
 from libs.kit.store import Store
 from libs.testkit.conformance.channel import Delivery, Heard, Told, Trouble
 from libs.testkit.nouns import NOON, TENANT
-from libs.testkit.servers import serving
+from libs.testkit.servers import part, serving
 from services.gateways.email.adapter import Email
 from services.gateways.email.door import SANDBOX_SENDGRID_KEY, EmailDoor
 from services.gateways.port import Tools
@@ -181,7 +181,7 @@ async def mail_rig(store: Store, clock: Clock) -> AsyncIterator[MailRig]:
     async with AsyncExitStack() as stack:
         mail = MailSettings(delivered_after=0, webhook_backoff=0.01)
         emulators = build(Settings(mail=mail, people=()), now=lambda: NOW)
-        origin = await stack.enter_async_context(serving(emulators, App("business", [hear])))
+        origin = await stack.enter_async_context(serving(part(emulators, "mail"), App("business", [hear])))
         client = await stack.enter_async_context(http.client(origin))
         settings = GatewaySettings(sandbox_urls=base_urls(origin))
         tools = Tools(store, clock, Bundles(store, Bundle.from_json), None)

@@ -18,7 +18,7 @@ from libs.config.sms import SmsOptions
 from libs.kit import http
 from libs.kit.serve import App
 from libs.testkit.conformance.channel import RETRY_AFTER_S, Delivery, Heard, Told, Trouble
-from libs.testkit.servers import serving
+from libs.testkit.servers import part, serving
 from services.gateways.settings import Settings as GatewaySettings
 from services.gateways.sms import aws as sms_aws
 from services.gateways.sms.adapter import Sms
@@ -194,7 +194,7 @@ async def sms_rig(
     known = settings or SmsSettings(delivered_after=0, webhook_backoff=0.01)
     async with AsyncExitStack() as stack:
         sandbox = build(Settings(sms=known), now=(clock or Clock(NOW)).now)
-        origin = await stack.enter_async_context(serving(sandbox, App("business", [hear])))
+        origin = await stack.enter_async_context(serving(part(sandbox, "sms", "contacts"), App("business", [hear])))
         client = await stack.enter_async_context(http.client(origin))
         outgoing = await stack.enter_async_context(http.client(timeout=TIMEOUT))
         adapter = Sms(GatewaySettings(), outgoing, TIMEOUT)

@@ -17,6 +17,11 @@ NOTE = b"OggS a voice note"
 WORDS = "Haan ji, kal payment kar dunga"
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta", "deepgram")
+
+
 def sdk(sandbox: Sandbox, key: str = "key") -> AsyncDeepgramClient:
     url = base_urls(sandbox.origin)["stt"]
     where = DeepgramClientEnvironment(base=url, production=url, agent=url, agent_rest=url)

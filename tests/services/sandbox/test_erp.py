@@ -23,6 +23,11 @@ FOLLOWUP = {
 }
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta", "erp")
+
+
 async def writes(sandbox: Sandbox) -> list[dict[str, Any]]:
     taken: list[dict[str, Any]] = await sandbox.control("GET", "/erp/writes")
     return taken

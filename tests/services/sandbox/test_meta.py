@@ -17,6 +17,11 @@ RAHUL = "919812345678"
 HEAD = {"messaging_product": "whatsapp", "to": RAHUL}
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta", "reset")
+
+
 def states(business: Business) -> list[str]:
     return [status.state for status in business.statuses]
 

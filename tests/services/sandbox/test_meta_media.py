@@ -15,6 +15,11 @@ TOKEN = {"authorization": "Bearer token"}
 DAYS = (whatsapp.Option("ptp:today", "Aaj"), whatsapp.Option("ptp:friday", "Friday"))
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta", "contacts", "deepgram")
+
+
 async def upload(sandbox: Sandbox, data: bytes = b"%PDF-1.7", media_type: str = "application/pdf") -> httpx.Response:
     form = {"messaging_product": "whatsapp", "type": media_type}
     files = {"file": ("INV.pdf", data, media_type)}

@@ -14,6 +14,11 @@ REMINDER = {"name": "payment_reminder", "language": "en", "body": "{{name}} owes
 RECEIPT = {"name": "receipt", "language": "hi", "category": "marketing", "header": "DOCUMENT", "status": "PAUSED"}
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta",)
+
+
 async def listed(sandbox: Sandbox, business: str = BUSINESS, **query: Any) -> httpx.Response:
     url = "/sandbox/meta" + list_path(business)
     return await sandbox.client.get(url, params=query, headers={"authorization": "Bearer token"})

@@ -122,6 +122,28 @@ def test_what_is_said_about_a_payment_is_understood(text, intents, facts):
 
 
 @pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("Already paid yesterday", {"paid_on": "2026-02-15"}),
+        ("Payment to kal hi kar diya tha", {"paid_on": "2026-02-15"}),
+        ("kal hi 52,400 bhej diya", {"paid_on": "2026-02-15", "amount": "52400"}),
+        ("UTR 412345678901, 12 February ko", {"paid_on": "2026-02-12", "reference": "412345678901"}),
+        ("20 February tak kar denge", {"payment_date": "2026-02-20"}),
+        ("20/2", {"payment_date": "2026-02-20"}),
+        ("Half is already paid, the rest on Friday", {"payment_date": "2026-02-20"}),
+    ],
+)
+def test_the_day_of_a_payment_is_another_fact_than_the_day_of_a_promise(text: str, facts: dict[str, str]):
+    wanted = WANTED | {"paid_on": "date"}
+    described = {
+        "payment_date": "the date on which they will pay",
+        "paid_on": "the date on which, as they say, they have paid",
+    }
+    offers = [Offer(name, described.get(name, name)) for name in wanted]
+    assert {fact.name: fact.value for fact in facts_of([read(text, NOW)], offers, wanted)} == facts
+
+
+@pytest.mark.parametrize(
     ("text", "intents", "facts"),
     [
         ("haan order confirm hai", ["confirm_order"], {}),

@@ -45,6 +45,11 @@ TROUBLES: dict[Trouble, dict[str, Any]] = {
 TIMEOUT = timedelta(seconds=0.5)
 
 
+@pytest.fixture
+def needed() -> tuple[str, ...]:
+    return ("meta",)
+
+
 @dataclass
 class WhatsAppRig:
     """The gateways' own adapter at one end of the wire, and at the other what the emulator's webhooks bring."""

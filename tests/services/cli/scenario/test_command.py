@@ -18,7 +18,15 @@ def test_a_run_of_some_says_what_came_of_each_and_how_much_was_taken():
     assert len(told.results) >= 4
     assert all(each.passed and each.turns for each in told.results)
     assert told.transitions["order_fulfillment"].startswith("0/")
-    assert told.uncovered["payment_collection"]
+    assert told.uncovered is None, "what a run of some leaves out says nothing"
+
+
+def test_a_run_of_some_counts_what_they_take_and_lists_nothing_else():
+    ran = run("scenario", "run", "payment_collection/pays_by_itself", environment={})
+    assert ran.exit_code == 0, ran.output
+    assert "payment_collection │ 2/35 (5%)" in ran.output
+    assert "order_fulfillment" not in ran.output
+    assert "not taken" not in ran.output
 
 
 def test_what_fails_is_explained_with_its_transcript_and_a_run_of_all_wants_everything_taken(tmp_path: Path):
@@ -34,6 +42,7 @@ def test_what_fails_is_explained_with_its_transcript_and_a_run_of_all_wants_ever
     assert "reminded → promised by intent promise_to_pay" in ran.output
     assert "✔ payment_collection/refuses" in ran.output
     assert "not taken by order_fulfillment: placed → informed on outcome message_sent" in ran.output
+    assert "→ acknowledged on intent partial_payment if not (extracted_info.amount exists)" in ran.output
     assert "1 of 2 scenarios passed" in ran.output
 
 
@@ -49,7 +58,10 @@ def test_a_scenario_that_names_what_is_not_there_is_a_finding_of_the_check(tmp_p
 def test_a_name_that_no_scenario_has_and_a_key_that_is_missing_are_told():
     unknown = run("scenario", "run", "nobody", environment={})
     assert unknown.exit_code == 1
-    assert "there is no scenario nobody" in unknown.output
+    assert "there is no scenario nobody among " in unknown.output
+    assert "names begin with order_fulfillment or payment_collection" in unknown.output
+    mistyped = run("scenario", "run", "payment_collection/wrong_persn", environment={})
+    assert "did you mean payment_collection/wrong_person" in mistyped.output
     keyless = run("scenario", "run", "--llm", "real", environment={"CONVERSE_LLM_API_KEY": ""})
     assert keyless.exit_code == 1
     assert "--llm real needs CONVERSE_LLM_API_KEY" in keyless.output

@@ -1,0 +1,168 @@
+-- Makes what a service asks of itself work, for each ledger (a new ledger is added to the list), and claims at once what its
+-- worker may do now: the append's answer (log.append_batch) and the intents (JSON, libs/kit/own_work.py) in, the claims out, each
+-- with its intent, as claim_effects gives them.
+--
+-- What may stand against a claim stands against it here as there: the order key, the gates, the kill switch, the breaker, the
+-- account's concurrency and its tokens. What waits already has its place and its tokens before what comes now. The shard's
+-- counter is held here, so that nobody is waited for: where somebody else claims of an account at this moment, what is asked of
+-- it stays open, as does all where `p_limit` is 0.
+DO $each$
+DECLARE
+    ledger text;
+BEGIN
+    FOREACH ledger IN ARRAY ARRAY['orchestrator', 'gateways', 'backend_sync', 'voice'] LOOP
+        EXECUTE format($ddl$
+CREATE OR REPLACE FUNCTION %1$I.open_own_effects(
+    p_work jsonb, p_head bigint, p_pos bigint[], p_version int[],
+    p_claim uuid, p_limit int, p_kind text[], p_lease double precision[], p_trouble int
+) RETURNS TABLE (
+    id uuid, kind text, account text, attempt int, opened_at timestamptz, claim uuid,
+    pos bigint, stream_id text, version int, tenant text, category text, type text, event_id uuid, correlation_id uuid,
+    causation_id uuid, occurred_at timestamptz, recorded_at timestamptz, meta bytea, data bytea
+) LANGUAGE plpgsql
+SET search_path = %1$I, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    v_tenant text[];
+    v_account text[];
+BEGIN
+    INSERT INTO account (tenant, account)
+    SELECT DISTINCT w.tenant, w.account FROM jsonb_to_recordset(p_work) AS w (tenant text, account text)
+    WHERE NOT EXISTS (SELECT FROM account a WHERE a.tenant = w.tenant AND a.account = w.account)
+    ON CONFLICT DO NOTHING;
+
+    IF p_limit > 0 THEN
+        -- Locked, so that one claimer at a time counts what is in flight.
+        SELECT array_agg(held.tenant), array_agg(held.account) INTO v_tenant, v_account
+        FROM (
+            SELECT a.tenant, a.account
+            FROM account a
+            WHERE a.killed IS NULL
+                AND coalesce(a.open_until, '-infinity') <= now()
+                AND (a.tenant, a.account) IN (
+                    SELECT w.tenant, w.account FROM jsonb_to_recordset(p_work) AS w (tenant text, account text)
+                )
+            FOR NO KEY UPDATE OF a SKIP LOCKED
+        ) held;
+    END IF;
+
+    RETURN QUERY
+    WITH work AS MATERIALIZED (
+        SELECT
+            w.id, w.tenant, w.kind, w.account, w.order_key, w.stream, w.gates,
+            coalesce(p_version[w.request] - w.back, w.version) AS version,
+            coalesce(p_pos[w.request] - w.back, p_head + w.nth) AS pos
+        FROM jsonb_to_recordset(p_work) AS w (
+            id uuid, tenant text, kind text, account text, order_key text, stream text, gates text[],
+            request int, back int, version int, nth int
+        )
+    ),
+    usable AS MATERIALIZED (
+        SELECT
+            a.tenant, a.account, a.tokens,
+            least(floor(a.tokens), a.concurrency - (
+                SELECT count(*) FROM effect e
+                WHERE e.tenant = a.tenant AND e.account = a.account AND e.state = 'claimed'
+            )) - (
+                SELECT count(*) FROM effect e
+                WHERE e.tenant = a.tenant AND e.account = a.account AND e.state = 'open' AND e.not_before <= now()
+            ) AS room
+        FROM (
+            SELECT
+                a.tenant, a.account,
+                CASE WHEN a.failures >= p_trouble THEN 1 ELSE a.concurrency END AS concurrency,
+                least(
+                    a.burst,
+                    a.tokens + a.rate * greatest(0, extract(epoch FROM clock_timestamp() - a.refilled_at)::double precision)
+                ) AS tokens
+            FROM account a
+            JOIN unnest(v_tenant, v_account) AS held (tenant, account) USING (tenant, account)
+            WHERE a.killed IS NULL
+                AND coalesce(a.open_until, '-infinity') <= now()
+        ) a
+    ),
+    first AS MATERIALIZED (
+        SELECT
+            w.id, w.tenant, w.account, w.kind, w.order_key, w.gates, w.pos,
+            row_number() OVER (PARTITION BY w.tenant, w.order_key ORDER BY w.pos, w.id) AS turn
+        FROM work w
+    ),
+    ready AS MATERIALIZED (
+        SELECT
+            w.id, w.tenant, w.account, w.pos,
+            row_number() OVER (PARTITION BY w.tenant, w.account ORDER BY w.pos, w.id) AS nth
+        FROM first w
+        WHERE w.turn = 1
+            AND w.kind = ANY (p_kind)
+            AND NOT EXISTS (SELECT FROM effect known WHERE known.id = w.id)
+            AND NOT EXISTS (
+                SELECT FROM effect older
+                WHERE older.tenant = w.tenant
+                    AND older.order_key = w.order_key
+                    AND older.state IN ('open', 'claimed')
+                    AND (older.pos, older.id) < (w.pos, w.id)
+                OFFSET 0  -- looked up by its key for each, and not joined with all that is open
+            )
+            AND NOT EXISTS (
+                SELECT FROM gate g
+                WHERE g.tenant = w.tenant
+                    AND g.scope = ANY (w.gates)
+                    AND (
+                        g.closed_at_pos > w.pos
+                        OR (g.lasting AND g.closed_at_pos > coalesce(g.opened_at_pos, 0))
+                    )
+            )
+    ),
+    chosen AS MATERIALIZED (
+        SELECT r.id, r.tenant, r.account
+        FROM ready r
+        JOIN usable u USING (tenant, account)
+        WHERE r.nth <= u.room
+        ORDER BY r.nth, r.pos
+        LIMIT p_limit
+    ),
+    spent AS (
+        UPDATE account a
+        SET tokens = usable.tokens - used.calls, refilled_at = clock_timestamp()
+        FROM usable
+        JOIN (SELECT c.tenant, c.account, count(*) AS calls FROM chosen c GROUP BY c.tenant, c.account) used
+            USING (tenant, account)
+        WHERE a.tenant = usable.tenant AND a.account = usable.account
+    ),
+    opened AS (
+        INSERT INTO effect (
+            id, tenant, kind, account, order_key, stream, version, pos, gates, opened_at, state, attempt, claim, lease_until
+        )
+        SELECT
+            w.id, w.tenant, w.kind, w.account, w.order_key, w.stream, w.version, w.pos, w.gates, clock_timestamp(),
+            CASE WHEN c.id IS NULL THEN 'open' ELSE 'claimed' END,
+            CASE WHEN c.id IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN c.id IS NOT NULL THEN p_claim END,
+            CASE
+                WHEN c.id IS NOT NULL
+                THEN clock_timestamp() + make_interval(secs => p_lease[array_position(p_kind, w.kind)])
+            END
+        FROM work w
+        LEFT JOIN chosen c ON c.id = w.id
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id, tenant, kind, account, attempt, opened_at, claim, pos, stream, version
+    )
+    SELECT
+        o.id, o.kind, o.account, o.attempt, o.opened_at, o.claim,
+        o.pos, o.stream, o.version, o.tenant, i.category, i.type, i.event_id, i.correlation_id,
+        i.causation_id, i.occurred_at, i.recorded_at, i.meta, i.data
+    FROM opened o
+    JOIN ops.tenant t USING (tenant)
+    -- By its place, whatever statistics say: a plain join, planned over an empty log, reads the shard from its beginning.
+    LEFT JOIN LATERAL (SELECT * FROM log.event e WHERE e.shard = t.shard AND e.pos = o.pos LIMIT 1) i ON true
+    WHERE o.claim IS NOT NULL
+    ORDER BY o.pos;
+END
+$fn$;
+REVOKE ALL ON FUNCTION %1$I.open_own_effects FROM PUBLIC;
+$ddl$, ledger);
+    END LOOP;
+END
+$each$;
