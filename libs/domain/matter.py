@@ -56,3 +56,11 @@ def bound(known: Matter | None, event: ProcessBound) -> Matter:
         channels=tuple(event.channel_priority),
         context=event.context,
     )
+
+
+def informed(matter: Matter, given: Mapping[str, Any]) -> Matter:
+    """The matter with the `extracted_info` that comes with a trigger given by hand."""
+    extracted = given.get("extracted_info")
+    if not isinstance(extracted, dict):
+        return matter
+    return msgspec.structs.replace(matter, extracted_info={**matter.extracted_info, **extracted})

@@ -10,6 +10,7 @@ from libs.config.secrets import resolve
 from libs.kit.clock import Clock
 from services.cli.settings import Settings, UserError
 from services.cli.system import checked_bundle
+from services.cli.up import running_port
 
 
 async def token(settings: Settings, console: Console, contact: str, lasts: timedelta, tenant: str) -> int:
@@ -24,5 +25,5 @@ async def token(settings: Settings, console: Console, contact: str, lasts: timed
     minted = chat_token.mint(contact, secret, tenant=tenant, expires_at=Clock().machine() + lasts)
     console.print(minted, soft_wrap=True)
     page = f"/widget?contact={quote(contact, safe='')}&tenant={quote(tenant, safe='')}&token={minted}"
-    console.print(f"http://127.0.0.1:{settings.port}{page}", style="dim", soft_wrap=True)
+    console.print(f"http://127.0.0.1:{running_port(settings)}{page}", style="dim", soft_wrap=True)
     return 0

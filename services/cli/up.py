@@ -64,7 +64,8 @@ def announced(settings: Settings, where: Surroundings) -> Iterator[None]:
     """Tell the other commands where this system's servers are, as long as it runs."""
     path = settings.data / RUNNING
     path.touch(mode=0o600)
-    path.write_text(json.dumps({"database_url": where.database_url, "pid": os.getpid()}))
+    told = {"database_url": where.database_url, "port": settings.port, "pid": os.getpid()}
+    path.write_text(json.dumps(told))
     try:
         yield
     finally:
@@ -73,12 +74,23 @@ def announced(settings: Settings, where: Surroundings) -> Iterator[None]:
 
 def running_database(data: Path) -> str | None:
     """The address of a running system's Postgres; None when none runs on this data folder."""
+    told = _running(data)
+    return None if told is None else str(told["database_url"])
+
+
+def running_port(settings: Settings) -> int:
+    """The port of the system that runs on this data folder, else the one that is configured."""
+    told = _running(settings.data)
+    return settings.port if told is None else int(told["port"])
+
+
+def _running(data: Path) -> dict[str, Any] | None:
     try:
-        told = json.loads((data / RUNNING).read_text())
+        told: dict[str, Any] = json.loads((data / RUNNING).read_text())
         os.kill(told["pid"], 0)
     except (OSError, ValueError, KeyError):
         return None
-    return str(told["database_url"])
+    return told
 
 
 def _is_free(host: str, port: int) -> bool:

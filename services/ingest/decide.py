@@ -11,7 +11,7 @@ from libs.config.model import CHANNELS
 from libs.domain import statemap
 from libs.domain.contact import Contact
 from libs.domain.conversation import Conversation
-from libs.domain.matter import Matter
+from libs.domain.matter import informed
 from libs.domain.scope import names_of, zone_of
 from libs.domain.statemap import Accepted, Fired, Moved
 
@@ -145,17 +145,10 @@ def accepted_triggers(
         state_map = bundle.state_maps.get(matter.process_type or "")
         if state_map is None or matter.state is None:
             continue
-        informed = _informed(matter, given.extra_data)
-        names = names_of(contact, informed, now=now, zone=zone_of(contact, bundle.policy.timezone))
+        known = informed(matter, given.extra_data)
+        names = names_of(contact, known, now=now, zone=zone_of(contact, bundle.policy.timezone))
         fired = Fired(given.trigger_type, given.trigger_value, given.extra_data)
         if isinstance(statemap.step(state_map, matter.state, fired, names), Moved):
             return None
         accepted.extend(statemap.accepted_triggers(state_map, matter.state))
     return tuple(dict.fromkeys(accepted))
-
-
-def _informed(matter: Matter, extra: Mapping[str, Any]) -> Matter:
-    extracted = extra.get("extracted_info")
-    if not isinstance(extracted, dict):
-        return matter
-    return msgspec.structs.replace(matter, extracted_info={**matter.extracted_info, **extracted})

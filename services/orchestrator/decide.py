@@ -20,7 +20,7 @@ from events.conversation import (
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait
-from libs.domain.matter import Matter
+from libs.domain.matter import Matter, informed
 from libs.domain.statemap import Fired
 from services.orchestrator import (
     calling,
@@ -179,6 +179,19 @@ def erase(story: Story) -> None:
     story.close_gate(f"contact:{story.contact.id}", ERASED, lasting=True)
     if story.conversation.status != "closed":
         story.tell(Closed(reason="cancelled"))
+
+
+def moved_by_hand(story: Story, given: operator.TriggerGiven, stream: str) -> None:
+    """Move the process that a person means: the first of those they may mean whose state map takes the trigger."""
+    meant = [
+        matter
+        for matter in focus.in_focus(story)
+        if given.process_type in (None, matter.process_type) and given.entity_id in (None, matter.entity_id)
+    ]
+    fired = Fired(given.trigger_type, given.trigger_value, given.extra_data)
+    taking = [each for each in meant if process.takes(story, informed(each, given.extra_data), fired)]
+    for matter in (taking or meant)[:1]:
+        by_hand(story, given, stream, matter.id)
 
 
 def by_hand(story: Story, given: operator.TriggerGiven, stream: str, matter: str) -> None:

@@ -5,9 +5,8 @@ from typing import Any
 from events import config, operator
 from events.base import Event, Recorded
 from libs.kit.world import Decision, World
-from services.orchestrator import decide, focus, migrating
+from services.orchestrator import decide, migrating
 from services.orchestrator.gather import Gatherer
-from services.orchestrator.story import Story
 from services.orchestrator.telling import Telling
 
 
@@ -32,16 +31,12 @@ class Operators:
     async def on_trigger_given(self, fact: Recorded[operator.TriggerGiven], world: World) -> Decision | None:
         """Somebody moves a process by hand."""
         given = fact.event
-
-        def moved(story: Story) -> None:
-            for matter in focus.in_focus(story):
-                if given.process_type not in (None, matter.process_type):
-                    continue
-                if given.entity_id in (None, matter.entity_id):
-                    decide.by_hand(story, given, fact.stream, matter.id)
-                    return
-
-        return await self._telling.tell(world, given.conversation, moved, keys=[fact.stream])
+        return await self._telling.tell(
+            world,
+            given.conversation,
+            lambda story: decide.moved_by_hand(story, given, fact.stream),
+            keys=[fact.stream],
+        )
 
     async def on_migration_requested(self, fact: Recorded[config.MigrationRequested], world: World) -> Decision | None:
         """Somebody moves what runs in a conversation to another bundle."""

@@ -29,6 +29,7 @@ from libs.domain.flow import (
     ToolCall,
     Wait,
 )
+from libs.domain.matter import Matter
 from libs.domain.phone import VOICE
 from libs.domain.slots import Ask
 from libs.domain.statemap import (
@@ -221,6 +222,14 @@ def time_out(story: Story, matter: str, flow: Flow, step: Wait) -> None:
     """Nobody answered in the time that a `wait` gives."""
     target = dialogue.step_of(flow, step.on_timeout) if step.on_timeout else dialogue.next_step(flow, step)
     run(story, matter, flow, target)
+
+
+def takes(story: Story, matter: Matter, fired: Fired) -> bool:
+    """Whether a trigger would move a matter that is as it is given here."""
+    state_map = map_of(story, matter)
+    if state_map is None or matter.state is None or matter.settled is not None:
+        return False
+    return isinstance(statemap.step(state_map, matter.state, fired, story.names(matter)), Moved)
 
 
 def fire(story: Story, matter: str, fired: Fired) -> Moved | None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import base64
+import os
 import re
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
 import pytest
 from structlog.testing import capture_logs
@@ -22,9 +22,8 @@ from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import HER_PROMISE, NOON, PRIYA, TENANT
 from services.cli.admin import duration
-from services.cli.room import CONNECTIONS, Room
-from services.cli.settings import UserError, from_environment
-from services.cli.system import surroundings
+from services.cli.settings import UserError
+from services.cli.up import RUNNING
 from tests.services.cli.conftest import SHIPPED, Converse, bundle_with, run
 
 
@@ -315,40 +314,6 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert checks["configuration"]["advice"] == "see `converse config check`"
 
 
-async def test_a_postgres_without_room_is_told_by_the_doctor_and_at_the_start(
-    converse: Converse, database: str, environment: dict[str, str]
-):
-    name = urlsplit(database).path[1:]
-    connection = await asyncpg.connect(database)
-    await connection.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 60')
-    await connection.close()
-    words = f"ALTER DATABASE … CONNECTION LIMIT {CONNECTIONS} (it is 60)"
-    looked = await converse("doctor", "--json")
-    [check] = [check for check in msgspec.json.decode(looked.stdout) if check["name"] == "PostgreSQL"]
-    assert (looked.exit_code, check["well"]) == (1, False)
-    assert "60 connections for us" in check["found"]
-    assert words in check["advice"]
-    said: list[str] = []
-    async with surroundings(from_environment(environment), said.append):
-        pass
-    [careful] = [line for line in said if line.startswith("careful")]
-    assert words in careful
-
-
-@pytest.mark.parametrize(
-    ("room", "allowed", "advice"),
-    [
-        (Room(200, 3, None, None, 5), 197, ""),
-        (Room(100, 3, None, None, 5), 97, "max_connections = 143 or more (it is 100"),
-        (Room(200, 3, 20, None, 0), 20, "ALTER ROLE … CONNECTION LIMIT 140 (it is 20)"),
-        (Room(100, 3, 20, 30, 0), 20, "ALTER DATABASE … CONNECTION LIMIT 140 (it is 30)"),
-    ],
-)
-def test_what_binds_the_connections_is_what_is_to_be_raised(room: Room, allowed: int, advice: str):
-    assert room.allowed == allowed
-    assert advice in room.advice if advice else room.advice == ""
-
-
 async def test_the_doctor_says_why_nats_is_not_well(converse: Converse):
     looked = await converse("doctor", "--json", CONVERSE_NATS_URL="nats://[oops")
     [check] = [check for check in msgspec.json.decode(looked.stdout) if check["name"] == "NATS"]
@@ -383,6 +348,13 @@ def test_a_token_of_the_sandboxs_chat_is_printed_with_a_page_to_try_it_on():
     assert printed.exit_code == 0, printed.output
     assert opened(printed.output, chat_token.SANDBOX_SECRET).contact == "c_123"
     assert "/widget?contact=c_123" in printed.output
+
+
+def test_the_page_to_try_a_token_on_is_that_of_the_running_system(tmp_path: Path):
+    told = {"database_url": "postgresql://127.0.0.1:1/x", "port": 8431, "pid": os.getpid()}
+    (tmp_path / RUNNING).write_bytes(msgspec.json.encode(told))
+    environment = {"CONVERSE_PROFILE": "development", "CONVERSE_DATA": str(tmp_path)}
+    assert "http://127.0.0.1:8431/widget?" in run("chat", "token", "c_123", environment=environment).output
 
 
 def test_a_live_chats_token_is_signed_with_its_own_secret_and_ends_as_asked():

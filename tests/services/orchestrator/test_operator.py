@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from events.consent import Given, Withdrawn
 from events.conversation import (
@@ -21,6 +22,8 @@ from events.conversation import (
     Understood,
 )
 from events.followup import Cancelled, Exhausted, Resolved
+from events.operator import TriggerGiven
+from services.orchestrator import decide
 from tests.services.orchestrator.errand import about, errand
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
@@ -267,6 +270,20 @@ def test_an_intent_by_hand_brings_its_facts_and_the_flow_goes_on():
     assert scene.last(Understood).extracted_info == {"payment_date": "2026-02-20"}
     assert scene.state == "promised"
     assert scene.conversation.matters[MATTER].step == "confirm_promise"
+
+
+def test_a_trigger_by_hand_moves_the_matter_that_takes_it_whatever_was_spoken_of_last():
+    """Beside the invoice stands a follow-up without a process, as after the first examples of the API."""
+    scene = Scene()
+    scene.opens()
+    scene.opens(structs.replace(OVERDUE, process_type=None, entity_type=None, entity_id=None), matter="by hand")
+    assert scene.conversation.in_focus == "by hand"
+    given = TriggerGiven(
+        conversation=CONVERSATION, fingerprint="f", trigger_type="manual", trigger_value="mark_paid", extra_data={}
+    )
+    scene.tells(lambda story: decide.moved_by_hand(story, given, "operator-1"))
+    [moved] = scene.all(ProcessMoved)
+    assert (moved.matter, moved.to_state) == (MATTER, "confirmed")
 
 
 def test_a_trigger_by_hand_that_nothing_takes_moves_nothing():
