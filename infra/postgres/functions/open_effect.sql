@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION %1$I.open_effect(
 ) RETURNS void LANGUAGE plpgsql
 SET search_path = %1$I, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off  -- a plan is kept: one that was made while the tables were empty would read all of them later
 AS $fn$
 BEGIN
     IF NOT EXISTS (SELECT FROM account a WHERE a.tenant = p_tenant AND a.account = p_account) THEN

@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION %1$I.settle_effects(p_id uuid[], p_claim uuid[], p_ou
 RETURNS boolean LANGUAGE plpgsql
 SET search_path = %1$I, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off  -- a plan is kept: one that was made while the tables were empty would read all of them later
 AS $fn$
 DECLARE
     v_tenant text;

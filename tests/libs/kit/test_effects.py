@@ -82,6 +82,18 @@ async def test_a_worker_without_room_claims_nothing_and_leaves_all_to_its_siblin
     assert sorted(world.provider.calls) == sorted(intent.id for intent in intents)
 
 
+async def test_what_is_planned_once_over_an_empty_ledger_looks_effects_up_by_their_index(world: LedgerWorld):
+    await world.store.pool.execute("VACUUM ANALYZE gateways.effect")
+    connection = await postgres.connect(world.store.url, settings=postgres.PLANNED_ONCE)
+    try:
+        await connection.execute("PREPARE one (uuid) AS SELECT FROM gateways.effect WHERE id = $1")
+        plan = await connection.fetch(f"EXPLAIN EXECUTE one ('{ids.fresh()}')")
+    finally:
+        await connection.close()
+    assert "Index" in plan[0][0]
+    assert "Seq Scan" not in plan[0][0]
+
+
 async def test_a_claim_planned_over_an_empty_log_reads_its_intent_and_not_the_whole_log(world: LedgerWorld):
     """Whoever plans once plans early: a plan that read the shard from its beginning made each claim dearer than the last."""
     read = "SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'event_0_pkey'"
