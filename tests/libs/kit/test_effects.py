@@ -9,11 +9,10 @@ from prometheus_client import REGISTRY
 
 from events.conversation import CONVERSATION
 from events.message import MESSAGE
-from libs.kit import buckets, effect_rows, ids, postgres
+from libs.kit import buckets, effect_rows
 from libs.kit.buckets import Limits
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Refused, Retry
-from libs.kit.effect_sql import statement
 from libs.kit.effects import EffectLedger
 from libs.kit.store import Store
 from libs.testkit.nouns import TENANT
@@ -80,42 +79,6 @@ async def test_a_worker_without_room_claims_nothing_and_leaves_all_to_its_siblin
     await full.idle()
     await world.work(world.worker())
     assert sorted(world.provider.calls) == sorted(intent.id for intent in intents)
-
-
-async def test_what_is_planned_once_over_an_empty_ledger_looks_effects_up_by_their_index(world: LedgerWorld):
-    await world.store.pool.execute("VACUUM ANALYZE gateways.effect")
-    connection = await postgres.connect(world.store.url, settings=postgres.PLANNED_ONCE)
-    try:
-        await connection.execute("PREPARE one (uuid) AS SELECT FROM gateways.effect WHERE id = $1")
-        plan = await connection.fetch(f"EXPLAIN EXECUTE one ('{ids.fresh()}')")
-    finally:
-        await connection.close()
-    assert "Index" in plan[0][0]
-    assert "Seq Scan" not in plan[0][0]
-
-
-async def test_a_claim_planned_over_an_empty_log_reads_its_intent_and_not_the_whole_log(world: LedgerWorld):
-    """Whoever plans once plans early: a plan that read the shard from its beginning made each claim dearer than the last."""
-    read = "SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'event_0_pkey'"
-    connection = await postgres.connect(world.store.url, settings=postgres.PLANNED_ONCE)
-    try:
-
-        async def claim() -> int:
-            before = await connection.fetchval(read)
-            args = ids.fresh(), 8, [KIND], [10.0], buckets.TROUBLE
-            assert len(await connection.fetch(statement("effect_claim", "gateways"), *args)) == 1
-            await connection.execute("SELECT pg_stat_force_next_flush()")
-            return int(await connection.fetchval(read) - before)
-
-        await world.ask()
-        await claim()
-        for _ in range(60):
-            intent = await world.ask()
-            await world.store.pool.execute("DELETE FROM gateways.effect WHERE id = $1", intent.id)
-        await world.ask()
-        assert await claim() <= 2
-    finally:
-        await connection.close()
 
 
 async def test_effects_of_one_order_key_go_one_after_the_other_in_the_order_of_their_intents(world: LedgerWorld):

@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from libs.testkit.servers import MASTER
@@ -31,7 +34,19 @@ def run(*arguments: str, environment: dict[str, str]) -> Result:
     """`converse …` in this process."""
     names = ("CONVERSE_CONFIG", "CONVERSE_NATS_URL", "CONVERSE_PORT")
     known: dict[str, str | None] = dict.fromkeys(names)
-    return CliRunner().invoke(app, arguments, env=known | environment, catch_exceptions=False)
+    with _logged_aside():
+        return CliRunner().invoke(app, arguments, env=known | environment, catch_exceptions=False)
+
+
+@contextmanager
+def _logged_aside() -> Iterator[None]:
+    """As the console script has it: the log does not stand in what a command says."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def bundle_with(folder: Path, old: str, new: str) -> Path:
