@@ -79,7 +79,8 @@ class Beginning:
         return {"begin": f"cannot begin yet: {self.waits_for}"}
 
     def _not_yet(self) -> ControllerRouterHandler:
-        @route(["/", "/{rest:path}"], http_method=[*HttpMethod], include_in_schema=False)
+        # Beside the pages of the API, too: what begins as a known path does is not looked for at the root.
+        @route(["/", "/{rest:path}", "/api", "/api/{rest:path}"], http_method=[*HttpMethod], include_in_schema=False)
         async def not_yet() -> None:
             detail = f"{self._service} cannot begin yet: {self.waits_for}"
             raise Problem(503, "The service is starting", detail, headers=LATER)

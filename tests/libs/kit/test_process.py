@@ -136,7 +136,8 @@ async def test_a_service_that_cannot_begin_is_alive_and_not_ready_and_says_why(
         refused = await client.get("/shop")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json()["title"] == "The service is starting"
-        assert (await client.post("/shop", json={})).status_code == 503
+        for path in ("/", "/shop", "/webhooks/whatsapp", "/api", "/api/v1/events", "/api/v1/conversations/c/timeline"):
+            assert (await client.post(path, json={})).status_code == 503, path
         assert "converse_bus_connected" in (await client.get("/metrics")).text
         await embedded_postgres.start()
         assert (await within(first_open(client))).json() == {"shop": "open"}
