@@ -1,5 +1,5 @@
 -- What a service asks of itself becomes work with the facts that ask for it: their append, then of its intents (JSON) an
--- effect each, of which the claim takes what may be done now (infra/postgres/functions/open_own_effects.sql): a row each.
+-- effect each, of which the claim takes what may be done now (infra/postgres/functions/claim_effects.sql): a row each.
 WITH {rows}batch AS MATERIALIZED (
 {batch}
 )
