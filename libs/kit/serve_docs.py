@@ -60,8 +60,8 @@ class PlainPage(OpenAPIRenderPlugin):
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     parts = [
-        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code></summary>',
-        f"<p>{escape(operation.get('description') or '')}</p>",
+        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code>',
+        f"<br>{escape(operation.get('description') or '')}</summary>",
     ]
     if operation.get("parameters"):
         rows = "".join(
