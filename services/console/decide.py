@@ -131,7 +131,7 @@ def shown(
 
 
 def answer(what: Shown) -> dict[str, Any]:
-    """The shape of spec/api.md, with what else the row knows."""
+    """A conversation as the API shows it."""
     row = what.conversation
     return {
         "id": row.id,

@@ -23,7 +23,7 @@ MAX_DEPTH = 64
 
 
 class EventIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An event in the plain form (spec/api.md)."""
+    """An event; `occurred_at` with its zone. Without an `event_id` each request is an event of its own."""
 
     event_name: str
     data: dict[str, Any]

@@ -137,5 +137,7 @@ def _check_data(name: str, data: dict[str, Any]) -> None:
 async def _body(request: AnyRequest, shape: type[T]) -> T:
     media_type = request.headers.get("content-type", "").lower()
     if media_type.startswith("application/cloudevents") or "ce-specversion" in request.headers:
-        raise Problem(415, "CloudEvents are not built yet", "send the plain form of spec/api.md as application/json")
+        raise Problem(
+            415, "CloudEvents are not built yet", "send the plain form as application/json: /api/docs shows it"
+        )
     return await requests.body(request, shape)
