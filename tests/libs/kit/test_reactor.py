@@ -194,8 +194,8 @@ async def test_it_is_not_ready_before_it_leads_or_has_seen_another_lead(house, m
     reactor = house.reactor(await house.bus("service"))
     key = f"{CONSUMER}-0"
     async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as vanished:
-        postgres = house.store.url
-        monkeypatch.setattr(house.store, "url", "postgresql://127.0.0.1:%d/x" % vanished.sockets[0].getsockname()[1])
+        postgres, port = house.store.url, vanished.sockets[0].getsockname()[1]
+        monkeypatch.setattr(house.store, "url", f"postgresql://127.0.0.1:{port}/x")
         await house.start(reactor.run)
         await within(arrived.wait())
         assert reactor.health() == {key: "starting"}
