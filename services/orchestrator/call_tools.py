@@ -95,7 +95,7 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
 def _reported(story: Story, phone: Phone, event: ToolCalled) -> Answer:
     """What the contact wants or says about themselves, checked as in text, moves their matter at once."""
     intent = str(event.inputs.get("intent") or "")
-    found = _read(story, event, intent)
+    found = _read(story, phone, event, intent)
     if found is None or not (found.intents or found.facts):
         return {"status": "refused", "note": "Nobody said so in their last words. Ask them."}
     words = found.intents[0].words if found.intents else event.said
@@ -165,7 +165,7 @@ def _move(story: Story, phone: Phone, event: ToolCalled, intent: str, found: Und
     return {"status": "done", "note": f"It is on record.{moved}", "facts": dict(found.extracted_info)}
 
 
-def _read(story: Story, event: ToolCalled, intent: str) -> Understanding | None:
+def _read(story: Story, phone: Phone, event: ToolCalled, intent: str) -> Understanding | None:
     """The report, checked against what the contact said, by the same rules as what is understood from a text."""
     reported = event.inputs.get("extracted_info")
     words = str(event.inputs.get("words") or event.said)
@@ -177,6 +177,7 @@ def _read(story: Story, event: ToolCalled, intent: str) -> Understanding | None:
         instructions="",
         persona="",
         intents=(IntentOffer(intent),),
+        own_facts=phone.told.facts if phone.told else (),
         unread=(Utterance(role="contact", text=said, channel=VOICE),),
     )
     facts = reported.items() if isinstance(reported, dict) else ()
