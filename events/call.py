@@ -162,7 +162,7 @@ class Missed(Event, tag="call.missed.v1"):
     """Somebody who called us is gone, and nobody has talked with them.
 
     `hung_up`: they did not wait. `not_found`: it took too long to find out what to say. `no_line`: there was none left.
-    `not_connected`: their media never came. `lost`: the process that they waited at died. `promised`: they were told that we call.
+    `not_connected`: their media never came. `lost`: the process that they waited at died. `promised`: they were told that we call (nobody is any more: who waits may have been erased, or have said stop).
     """
 
     at: datetime

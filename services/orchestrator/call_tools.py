@@ -74,12 +74,15 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
     match event.tool:
         case "end_call":
             return {"status": "done", "note": "The call ends."}
+        case "transfer" if not story.conversation.open:
+            return {"status": "refused", "note": "Nobody takes over, and nobody calls them: say goodbye."}
         case "transfer":
             reason = str(inputs.get("reason") or "no reason given")
             story.tell(Escalated(reason=f"asked for a person on the phone: {reason}", matter=phone.matter))
             if handing.hand_over(story, phone, reason):
                 return {"status": "done", "note": "A colleague takes over now, and they hear so. Say nothing more."}
-            return {"status": "done", "note": "A colleague has been told, and will call them. Nobody takes over now."}
+            called = "" if story.known.consent.stopped else ", and will call them"
+            return {"status": "done", "note": f"A colleague has been told{called}. Nobody takes over now."}
         case "report_intent":
             return _reported(story, phone, event)
         case _ if matter is None or not phone.known or not story.conversation.open:
