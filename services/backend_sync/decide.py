@@ -12,7 +12,7 @@ import msgspec
 from events.address import SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
 from events.base import Draft, Recorded
-from events.contact import Address, Changed, Erased, Linked, Lookup, NotFound, Profile, Registered
+from events.contact import Address, Changed, Erased, ErasureFailed, Linked, Lookup, NotFound, Profile, Registered
 from events.values import Priority
 from libs.channels.address import normalized, same_person
 from libs.config.bundle import Bundle
@@ -229,7 +229,7 @@ def contact_fact(contact_id: str, profile: Profile, lookups: list[Lookup], known
     return Registered(contact_id=contact_id, profile=profile, lookups=lookups)
 
 
-def about_contact(contact_id: str, event: Registered | Changed | NotFound | Linked | Erased) -> Draft:
+def about_contact(contact_id: str, event: Registered | Changed | NotFound | Linked | Erased | ErasureFailed) -> Draft:
     return Draft(f"contact-{contact_id}", event, key=f"contact-{contact_id}", subject=contact_id)
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
-from events.contact import Erased, Linked, NotFound, Profile, Registered
+from events.contact import Erased, ErasureFailed, Linked, NotFound, Profile, Registered
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
@@ -67,7 +67,7 @@ class Rest:
             "backend.write": kind(self.tell, _write_failed, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.fetch": kind(self.fetch, _contact_failed, TOOL_AGE, TOOL_ATTEMPTS),
             "contact.search": kind(self.search, _search_failed, TOOL_AGE, TOOL_ATTEMPTS),
-            "contact.erase": kind(self.erase, _nothing_told, WRITE_AGE, WRITE_ATTEMPTS),
+            "contact.erase": kind(self.erase, _not_erased, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.erasure_told": kind(self.tell_erased, _not_told, WRITE_AGE, WRITE_ATTEMPTS),
             "contact.move": kind(self.move, _nothing_told, TOOL_AGE, TOOL_ATTEMPTS),
         }
@@ -232,6 +232,11 @@ def _tool_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
 
 def _write_failed(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
     return [decide.failed(intent, "write", intent.event.endpoint, reason)]
+
+
+def _not_erased(intent: Recorded[Any], reason: str) -> Sequence[Draft]:
+    contact_id = intent.event.contact_id
+    return [decide.about_contact(contact_id, ErasureFailed(contact_id=contact_id, reason=reason))]
 
 
 def _not_told(intent: Recorded[Any], reason: str) -> Sequence[Draft]:

@@ -4,9 +4,10 @@ import pytest
 
 from events.address import AddressMoved, SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
-from events.contact import Changed, Linked, NotFound, Registered
+from events.contact import Changed, ErasureFailed, Linked, NotFound, Registered
 from events.conversation import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
+from events.operator import ErasureRequested
 from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound
 from libs.kit import ids
@@ -208,3 +209,11 @@ async def test_a_poll_that_fails_leaves_everything_for_the_next_one(backend: Bac
     for _ in range(4):
         await backend.poller.poll()
     assert await backend.store.version(TENANT, f"backend-followup-{ids.digest('F-later')}") == 1
+
+
+async def test_an_erasure_that_is_given_up_is_a_fact_of_the_contact(backend: BackendSync):
+    asked = await backend.asked(ErasureRequested(contact_id="c_gone", operator="asha"), "operator-gone")
+    told = backend.rest.kinds()["contact.erase"].dead(asked, "the keys are away")
+    assert [(draft.stream, draft.event) for draft in told] == [
+        ("contact-c_gone", ErasureFailed(contact_id="c_gone", reason="the keys are away"))
+    ]
