@@ -19,6 +19,7 @@ from libs.kit import folds
 from libs.kit.bundles import Bundles
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
+from libs.kit.http import retry_after
 from libs.kit.store import Store
 from services.backend_sync import decide
 from services.backend_sync.contacts import CONTACTS, Contacts
@@ -209,9 +210,7 @@ class Rest:
             )
         except httpx.RequestError as error:
             return Later(f"no answer: {type(error).__name__}")
-        retry_after = answer.headers.get("retry-after", "")
-        seconds = float(retry_after) if retry_after.isdigit() else None
-        return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
+        return decide.read(bundle, endpoint, answer.status_code, answer.content, retry_after(answer.headers))
 
     async def _contact(self, tenant: str, contact_id: str) -> Contact:
         return (await folds.read(self._store, CONTACTS, tenant, f"contact-{contact_id}")).state
