@@ -55,6 +55,22 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+class TooLarge(Exception):
+    """A body is larger than it may be."""
+
+
+async def whole(answer: httpx.Response, *, most: int) -> bytes:
+    """The decoded body of a streamed answer. Raises TooLarge beyond `most` bytes, before more is read."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.aiter_bytes():
+        size += len(part)
+        if size > most:
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
     """The least wait that Retry-After asks for (RFC 9110, 10.2.3), in seconds; None for what is neither a number nor a date.
 

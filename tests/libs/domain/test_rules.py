@@ -108,7 +108,8 @@ def test_a_follow_up_of_nobody_is_rejected(contact: Any):
 @pytest.mark.parametrize("odd", ["c\u00001", "c\n1", "x" * 201])
 @pytest.mark.parametrize("field", ["contact_id", "invoice_number"])
 def test_an_id_that_cannot_be_kept_is_rejected_in_words(field: str, odd: str):
-    [rejected] = evaluated(**{field: odd}).rejected
+    data: dict[str, Any] = {field: odd}
+    [rejected] = evaluated(**data).rejected
     assert "cannot be kept" in rejected.reasons[-1]
 
 
@@ -148,7 +149,12 @@ def test_a_schedule_on_no_date_is_rejected():
 
 @pytest.mark.parametrize(
     ("told", "offset_s"),
-    [("9999-12-31", 86_400), ("0001-01-01", -86_400), ("9999-12-31T23:59:59-14:00", 0), ("0001-01-01T00:00:00+14:00", 0)],
+    [
+        ("9999-12-31", 86_400),
+        ("0001-01-01", -86_400),
+        ("9999-12-31T23:59:59-14:00", 0),
+        ("0001-01-01T00:00:00+14:00", 0),
+    ],
 )
 def test_a_schedule_beyond_the_calendar_is_rejected_or_missed(told: str, offset_s: int):
     rule = changed(schedule=Schedule(field="visit_on", offset_s=offset_s))
