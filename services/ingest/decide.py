@@ -11,13 +11,13 @@ from libs.config.model import CHANNELS
 from libs.domain import statemap
 from libs.domain.contact import Contact
 from libs.domain.conversation import Conversation
+from libs.domain.ids import unkeepable
 from libs.domain.matter import informed
 from libs.domain.scope import names_of, zone_of
 from libs.domain.statemap import Accepted, Fired, Moved
 
 MAX_DATA = 256 * 1024
 """Bytes of an event's data as JSON."""
-MAX_ID = 200
 MAX_DEPTH = 64
 """Levels of objects and arrays in what an event carries."""
 
@@ -70,10 +70,8 @@ def check_id(path: str, value: str | None) -> None:
     """Ids have 1 to 200 characters, none of them a control character. Raises Wrong."""
     if value is None:
         return
-    if not 1 <= len(value) <= MAX_ID:
-        raise Wrong(path, f"1 to {MAX_ID} characters are allowed, this has {len(value)}")
-    if not value.isprintable():
-        raise Wrong(path, "control characters are not allowed")
+    if (why := unkeepable(value)) is not None:
+        raise Wrong(path, why)
 
 
 def check_depth(path: str, value: Any) -> None:
