@@ -1,4 +1,4 @@
-"""Ids: which ones can be kept, and whose record is meant when the ERP is asked (never by the contact's words alone)."""
+"""Ids in what the ERP is asked: whose record is meant comes from the matter, never from the contact's words alone."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -8,14 +8,6 @@ from libs.domain.templates import TemplateFailed, is_template, used_names
 
 THEIRS: frozenset[Source] = frozenset({"slots", "extracted_info", "said"})
 """Where the contact's words stand."""
-MAX_ID = 200
-
-
-def unkeepable(value: str) -> str | None:
-    """Why an id from outside cannot be kept: 1 to 200 characters, none of them a control character; None where it can."""
-    if not 1 <= len(value) <= MAX_ID:
-        return f"1 to {MAX_ID} characters are allowed, this has {len(value)}"
-    return None if value.isprintable() else "control characters are not allowed"
 
 
 def is_id(key: str, parameters: Collection[str] = ()) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from libs.domain.comparing import moment, same
 from libs.domain.conditions import ALWAYS, Condition, evaluate
-from libs.domain.ids import unkeepable
+from libs.domain.given import unkeepable
 from libs.domain.names import UNDEFINED, Names, parts_of, walk
 from libs.domain.templates import TemplateFailed, render_strict, render_value
 

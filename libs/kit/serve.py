@@ -203,6 +203,7 @@ def application(apps: Sequence[App], draining: Draining | None = None, *, versio
             version=version,
             description="Events in, conversations out. Errors are RFC 9457 problem details.",
             path="/api/docs",
+            use_handler_docstrings=True,
             render_plugins=[PlainPage(), JsonRenderPlugin()],
         ),
     )

@@ -17,7 +17,7 @@ from events.values import Priority
 from libs.channels.address import normalized, same_person
 from libs.config.bundle import Bundle
 from libs.config.model import Endpoint
-from libs.domain.ids import unkeepable
+from libs.domain.given import unkeepable
 from services.backend_sync.mapping import DoesNotFit, mapped
 
 REASON_AT_MOST = 500
