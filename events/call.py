@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from events.base import Category, Event, Intent, Value
-from events.values import Cost, PersonalData, PersonalText, PolicyDecision
+from events.values import Cost, FactOffer, PersonalData, PersonalText, PolicyDecision
 
 EndReason = Literal[
     "completed",
@@ -42,7 +42,7 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     """The contact is to be called and talked with. `call` is this intent's own id.
 
     `opening` is said first; `instructions` are the flow's step; `intents` those that the process knows, with their
-    descriptions; `tools` the flow's own, with theirs (`send_on_channel` needs `channels`). `identifies`: it begins with
+    descriptions, `facts` those that only it uses; `tools` the flow's own, with theirs (`send_on_channel` needs `channels`). `identifies`: it begins with
     the question who it is, and holds nothing of the matter; that comes with `conversation.call_guided` once it is known.
     """
 
@@ -52,6 +52,7 @@ class CallRequested(Intent, tag="conversation.call_requested.v1", effect="call.d
     instructions: PersonalText
     allowed_by: PolicyDecision
     intents: dict[str, str] = {}
+    facts: list[FactOffer] = []
     context: PersonalData = {}
     channels: list[str] = []
     language: str | None = None
@@ -77,6 +78,7 @@ class CallTaken(Event, tag="conversation.call_taken.v1"):
     opening: PersonalText
     instructions: PersonalText
     intents: dict[str, str] = {}
+    facts: list[FactOffer] = []
     context: PersonalData = {}
     channels: list[str] = []
     language: str | None = None
@@ -160,7 +162,7 @@ class Missed(Event, tag="call.missed.v1"):
     """Somebody who called us is gone, and nobody has talked with them.
 
     `hung_up`: they did not wait. `not_found`: it took too long to find out what to say. `no_line`: there was none left.
-    `not_connected`: their media never came. `lost`: the process that they waited at died. `promised`: they were told that we call.
+    `not_connected`: their media never came. `lost`: the process that they waited at died. `promised`: they were told that we call (nobody is any more: who waits may have been erased, or have said stop).
     """
 
     at: datetime

@@ -15,10 +15,10 @@ class Given(Event, tag="consent.given.v1"):
 
 
 class Withdrawn(Event, tag="consent.withdrawn.v1"):
-    """The contact said stop: at once, everywhere unless a channel is named."""
+    """The contact said stop: at once, everywhere unless a channel is named. `erasure`: they are to be forgotten, and nothing takes it back."""
 
     contact_id: str
-    how: Literal["stop_word", "understood", "unsubscribe", "operator"]
+    how: Literal["stop_word", "understood", "unsubscribe", "operator", "erasure"]
     evidence: PersonalText
     channel: str | None = None
 

@@ -78,4 +78,11 @@ class Erased(Event, tag="contact.erased.v1"):
     contact_id: str
 
 
-CONTACT = Category("contact", current=(Registered, Changed, NotFound, Linked, Erased))
+class ErasureFailed(Event, tag="contact.erasure_failed.v1"):
+    """They were to be erased, and their keys could not be destroyed: an operator has to ask for it again."""
+
+    contact_id: str
+    reason: str
+
+
+CONTACT = Category("contact", current=(Registered, Changed, NotFound, Linked, Erased, ErasureFailed))

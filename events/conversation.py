@@ -27,6 +27,7 @@ from events.phone import ON_THE_PHONE
 from events.values import (
     Attachment,
     Cost,
+    FactOffer,
     PersonalBody,
     PersonalData,
     PersonalText,
@@ -266,7 +267,8 @@ class TimerSet(Event, tag="conversation.timer_set.v1"):
 class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.turn"):
     """Claude is asked to understand what was said up to version `upto` of this stream, and to write for this step.
 
-    `intents` are those that the process knows, with their descriptions; `turn` is this intent's own id. `slots` are asked
+    `intents` are those that the process knows, with their descriptions; `facts` those that only it
+    uses; `turn` is this intent's own id. `slots` are asked
     for at this step, or may be corrected at it. With `tools` Claude plans: it chooses one of them, or finishes; `done` is
     what it chose before. `identifies`: it is asked only who wrote what was `said`
     (streams of messages, all from one address). Nothing of the matters that it `hides` is shown to it.
@@ -281,6 +283,7 @@ class TurnRequested(Intent, tag="conversation.turn_requested.v1", effect="llm.tu
     flow: str | None = None
     step: str | None = None
     intents: dict[str, str] = {}
+    facts: list[FactOffer] = []
     context: PersonalData = {}
     undefined: list[str] = []
     max_words: int | None = None

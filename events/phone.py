@@ -8,7 +8,7 @@ from typing import Literal
 
 from events.base import Event
 from events.call import TransferOutcome
-from events.values import Cost, PersonalData, PersonalText
+from events.values import Cost, FactOffer, PersonalData, PersonalText
 
 CallOutcome = Literal["talked", "unanswered", "failed", "withheld"]
 """`talked`: with the contact. `unanswered`: it rang, and the contact was not spoken with. The others rang nobody."""
@@ -60,6 +60,7 @@ class CallGuided(Event, tag="conversation.call_guided.v1"):
     instructions: PersonalText
     context: PersonalData = {}
     intents: dict[str, str] = {}
+    facts: list[FactOffer] = []
     channels: list[str] = []
     tools: dict[str, str] = {}
     state: str | None = None

@@ -8,6 +8,8 @@ from events.base import Personal, Value
 Channel = Literal["whatsapp", "email", "chat", "sms", "voice"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
+FactKind = Literal["date", "datetime", "amount", "number", "reference", "phone", "email", "choice", "text"]
+
 PersonalText = Annotated[str, Personal("[erased]")]
 PersonalTextOrNone = Annotated[str | None, Personal(None)]
 PersonalData = Annotated[dict[str, Any], Personal({})]
@@ -126,6 +128,15 @@ class SlotOffer(Value):
     choices: list[str] = []
     ask: str | None = None
     value: Any = None
+
+
+class FactOffer(Value):
+    """A fact that the contact may state; it becomes `extracted_info.<name>`. `choices`: what one of kind `choice` may be."""
+
+    name: str
+    kind: FactKind
+    description: str = ""
+    choices: list[str] = []
 
 
 class ToolOffer(Value):

@@ -8,7 +8,8 @@ import msgspec
 
 from events.base import Recorded
 from events.consent import Given, Withdrawn
-from events.contact import Changed, Erased, NotFound, Registered
+from events.contact import Changed, Erased, ErasureFailed, NotFound, Registered
+from events.operator import ErasureRequested
 from events.reach import AddressFailed, AddressWorks
 from projections.base import Held, Json, Projection, Row, Wanted, changed
 
@@ -16,7 +17,7 @@ from projections.base import Held, Json, Projection, Row, Wanted, changed
 class Contact(Row, frozen=True, kw_only=True):
     """`missing` says why nothing is known; `consents` holds, by channel, what the contact itself allowed or forbade.
 
-    `failing` lists the addresses at which nothing arrives: [{channel, address, reason, since, until}].
+    `erasure` is `requested`, `done`, or says why it failed. `failing` lists the addresses at which nothing arrives: [{channel, address, reason, since, until}].
     """
 
     TABLE = "contacts"
@@ -30,6 +31,7 @@ class Contact(Row, frozen=True, kw_only=True):
     metadata: Json
     known_to_erp: bool
     missing: str | None
+    erasure: str | None
     stopped: bool
     consents: Json
     failing: Json
@@ -46,7 +48,10 @@ def reads(fact: Recorded[Any]) -> Iterator[Wanted]:
 def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
     """The contact after one more fact."""
     event = fact.event
-    row = held.get(Contact, fact.tenant, event.contact_id) or _new(fact)
+    known = held.get(Contact, fact.tenant, event.contact_id)
+    if known is None and isinstance(event, ErasureRequested | ErasureFailed):
+        return  # they begin no row: the one that is made anew for somebody who was erased does not read them
+    row = known or _new(fact)
     row = changed(row, updated_at=fact.envelope.occurred_at)
     match event:
         case Registered() | Changed():
@@ -63,9 +68,13 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
             )
         case NotFound():
             yield changed(row, missing=event.reason)
+        case ErasureRequested() if row.erasure != "done":
+            yield changed(row, erasure="requested")
+        case ErasureFailed():
+            yield changed(row, erasure=f"failed: {event.reason}")
         case Erased():
             gone: dict[str, Any] = {"role": None, "organization": None, "channels": [], "metadata": {}, "failing": []}
-            yield changed(row, name="[erased]", missing="erased", **gone)
+            yield changed(row, name="[erased]", missing="erased", erasure="done", **gone)
         case AddressFailed():
             yield changed(row, failing=[*_others(row, event), _failing(fact, event)])
         case AddressWorks():
@@ -109,6 +118,7 @@ def _new(fact: Recorded[Any]) -> Contact:
         metadata={},
         known_to_erp=False,
         missing=None,
+        erasure=None,
         stopped=False,
         consents={},
         failing=[],
@@ -121,7 +131,18 @@ def _new(fact: Recorded[Any]) -> Contact:
 CONTACTS = Projection(
     "contacts",
     (Contact,),
-    (Registered, Changed, NotFound, Erased, Withdrawn, Given, AddressFailed, AddressWorks),
+    (
+        Registered,
+        Changed,
+        NotFound,
+        Erased,
+        ErasureRequested,
+        ErasureFailed,
+        Withdrawn,
+        Given,
+        AddressFailed,
+        AddressWorks,
+    ),
     reads,
     apply,
 )

@@ -8,6 +8,7 @@ CREATE TABLE read.contacts_v1 (
     metadata jsonb NOT NULL,            -- what else the ERP sent
     known_to_erp boolean NOT NULL,
     missing text,                       -- why nothing is known
+    erasure text,                       -- requested | done | failed: and why
     stopped boolean NOT NULL,           -- said stop: on every channel
     consents jsonb NOT NULL,            -- {channel: given | withdrawn}
     failing jsonb NOT NULL,             -- [{channel, address, reason, since, until}]: where nothing arrives

@@ -18,6 +18,8 @@ from libs.config.check_voice import check_voice
 from libs.config.fields import kind_of
 from libs.config.findings import Finding, Findings, suggest
 from libs.config.model import CHANNELS, MessageTemplate
+from libs.config.own_facts import with_own_facts
+from libs.config.parse_facts import parse_facts
 from libs.config.parse_flow import parse_flow
 from libs.config.parse_policy import parse_policy
 from libs.config.parse_prices import parse_price
@@ -31,7 +33,7 @@ from libs.config.tree import Node, Unreadable, read_yaml
 from libs.domain.flow import GENERAL_FLOW
 
 T = TypeVar("T")
-KEYS = (*TOP, "rules", "state_maps", "flows", "policy", "prices")
+KEYS = (*TOP, "rules", "state_maps", "flows", "facts", "policy", "prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def compile_bundle(texts: Mapping[str, str], env: Mapping[str, str], profile: st
                 severity="error", file=".", line=1, path="", message="there is no bundle here", hint="add settings.yaml"
             )
         )
-    parsed = _parse(keys, flows, templates, found)
+    parsed = with_own_facts(_parse(keys, flows, templates, found), parse_facts(keys.get("facts"), found), found)
     check_ids(parsed, found)
     check_rules(parsed, found)
     check_state_maps(parsed, found)

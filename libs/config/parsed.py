@@ -1,8 +1,10 @@
 """A whole bundle as parsed: each thing beside the place where it is written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from events.values import FactOffer
 from libs.config.model import Content, MessageTemplate, Price, Settings
 from libs.config.tree import Node
 from libs.domain.flow import Flow
@@ -30,6 +32,9 @@ class Parsed:
     flows: tuple[Placed[Flow], ...] = ()
     templates: dict[str, tuple[Placed[MessageTemplate], ...]] = field(default_factory=dict)
     prices: tuple[Placed[Price], ...] = ()
+    facts: Mapping[str, FactOffer] = field(default_factory=dict)
+    """Every fact that is used beside the common ones, by name; `declared_facts` are those that the bundle declares."""
+    declared_facts: frozenset[str] = frozenset()
 
     def followups(self) -> tuple[Placed[FollowupSpec], ...]:
         """Every follow-up that a rule or an action may create."""

@@ -1,11 +1,13 @@
 """Scopes: which names can exist where a template or a condition stands (api.md, "Names in templates and conditions")."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from events.values import FactOffer
 from libs.config.findings import nearest, suggest
 from libs.config.parsed import Parsed
+from libs.domain.facts import COMMON_NAMES
 from libs.domain.flow import Collect, Plan, PlanTool, Subflow, ToolCall
 from libs.domain.names import PLAIN_NAMES, parts_of
 from libs.domain.rules import FollowupSpec
@@ -41,6 +43,8 @@ class Scope:
     results: dict[str, frozenset[str] | None] = field(default_factory=dict)
     contact: frozenset[str] = CONTACT_FIELDS
     event: bool = False
+    facts: Mapping[str, FactOffer] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()
 
     def problem(self, path: str) -> Problem | None:
         """Why `path` cannot be meant as written, or None."""
@@ -77,9 +81,24 @@ class Scope:
 
     def _below(self, root: str, rest: list[str]) -> Problem | None:
         known = {"contact": self.contact, "business_context": self.context, "slots": self.collected}.get(root)
+        if root == "extracted_info" and rest:
+            return self._fact(rest[0])
         if known is None or not rest or rest[0] in known:
             return None
         return Problem("error", f"{root} has no field {rest[0]!r}", suggest(rest[0], known))
+
+    def _fact(self, name: str) -> Problem | None:
+        """A fact that nothing declares is taken for what its use says: worth a word, as a slip would look the same."""
+        if name in COMMON_NAMES or name in self.declared or name not in self.facts:
+            return None
+        kind = self.facts[name].kind
+        near = nearest(name, COMMON_NAMES | self.declared, SURELY)
+        declare = f"declare it: `facts: {{{name}: {{type: {kind}, description: …}}}}`"
+        return Problem(
+            "warning",
+            f"Claude is asked for extracted_info.{name} as {kind}, and told nothing more of it",
+            f"did you mean {near!r}? Else {declare}" if near else declare,
+        )
 
     def _unknown(self, root: str) -> Problem | None:
         if self.context is not None and not self.event:
@@ -94,6 +113,7 @@ class Scopes:
     def __init__(self, parsed: Parsed) -> None:
         mapping = parsed.settings.value.backend.mapping
         self._followups = tuple(each.value for each in parsed.followups())
+        self._facts, self._declared = parsed.facts, parsed.declared_facts
         self._contact = CONTACT_FIELDS | frozenset(mapping.get("get_contact", ()))
         self._results: dict[str, dict[str, frozenset[str] | None]] = {
             flow.value.id: {
@@ -181,4 +201,6 @@ class Scopes:
             results=results,
             contact=self._contact,
             event=event,
+            facts=self._facts,
+            declared=self._declared,
         )

@@ -1,4 +1,5 @@
-"""What the agent says on the phone by itself, without Claude, in the languages that it speaks. No line names a matter."""
+"""What the agent says on the phone by itself, without Claude, in the languages that it speaks. No line names a matter, and none that may be
+said to somebody who was erased, or said stop, promises that they hear from us."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -19,10 +20,10 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "gentle_prompt": "Hello? Can you hear me?",
         "check_in": "Are you still on the line?",
         "final_check": "I cannot hear you. Could you say something, please?",
-        "goodbye": "It seems that we cannot talk right now. We will call again. Goodbye.",
+        "goodbye": "It seems that we cannot talk right now. Goodbye.",
         "hold_on": "One moment.",
         "hold_on_again": "Just one more moment, please.",
-        "trouble": "I am sorry, there is a problem on our side. We will call you again. Goodbye.",
+        "trouble": "I am sorry, there is a problem on our side. Please try again later. Goodbye.",
         "time_up": "I am afraid that our time is over. Thank you, goodbye.",
         "consent": "This call is recorded.",
         "callback": "All right, we will call you again.",
@@ -37,10 +38,10 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "gentle_prompt": "हैलो? क्या आप सुन पा रहे हैं?",
         "check_in": "क्या आप अभी लाइन पर हैं?",
         "final_check": "मुझे आपकी आवाज़ नहीं आ रही है। क्या आप कुछ बोल सकते हैं?",
-        "goodbye": "लगता है अभी बात नहीं हो पा रही है। हम फिर कॉल करेंगे। नमस्ते।",
+        "goodbye": "लगता है अभी बात नहीं हो पा रही है। नमस्ते।",
         "hold_on": "एक सेकंड।",
         "hold_on_again": "बस एक सेकंड और।",
-        "trouble": "माफ़ कीजिए, हमारी तरफ़ कुछ दिक्कत है। हम आपको फिर कॉल करेंगे। नमस्ते।",
+        "trouble": "माफ़ कीजिए, हमारी तरफ़ कुछ दिक्कत है। कृपया थोड़ी देर बाद कोशिश कीजिए। नमस्ते।",
         "time_up": "माफ़ कीजिए, समय पूरा हो गया है। धन्यवाद, नमस्ते।",
         "consent": "यह कॉल रिकॉर्ड की जा रही है।",
         "callback": "ठीक है, हम आपको फिर कॉल करेंगे।",
@@ -55,10 +56,10 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "gentle_prompt": "Hello? Aap sun pa rahe hain?",
         "check_in": "Kya aap abhi line par hain?",
         "final_check": "Mujhe aapki awaaz nahi aa rahi hai. Kya aap bol sakte hain?",
-        "goodbye": "Lagta hai abhi baat nahi ho pa rahi hai. Hum phir call karenge. Namaste.",
+        "goodbye": "Lagta hai abhi baat nahi ho pa rahi hai. Namaste.",
         "hold_on": "Ek second.",
         "hold_on_again": "Bas ek second aur.",
-        "trouble": "Maaf kijiye, hamari taraf kuch dikkat hai. Hum aapko phir call karenge. Namaste.",
+        "trouble": "Maaf kijiye, hamari taraf kuch dikkat hai. Kripya thodi der baad koshish kijiye. Namaste.",
         "time_up": "Maaf kijiye, samay poora ho gaya hai. Dhanyavaad, namaste.",
         "consent": "Yeh call record ki ja rahi hai.",
         "callback": "Theek hai, hum aapko phir call karenge.",

@@ -113,15 +113,20 @@ def merged(known: Profile | None, given: Profile) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the contact told us itself. `stopped`: on every channel."""
+    """What the contact told us itself. `stopped`: on every channel. `erasing`: they are to be forgotten, for ever."""
 
     stopped: bool = False
+    erasing: bool = False
     channels: Mapping[str, bool] = field(default_factory=dict)
 
 
 def evolve_consent(state: Consent, event: Event) -> Consent:
-    """The consent after one more fact; what was said last counts."""
+    """The consent after one more fact; what was said last counts, and nothing after an erasure was asked for."""
+    if state.erasing:
+        return state
     match event:
+        case consents.Withdrawn(how="erasure"):
+            return Consent(stopped=True, erasing=True)
         case consents.Withdrawn(channel=None):
             return Consent(stopped=True)
         case consents.Withdrawn(channel=str(channel)):

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from events.values import FactOffer
 from libs.domain.conditions import ALWAYS, Condition
 from libs.domain.slots import Slot
 
@@ -140,5 +141,8 @@ AnyStep = ToolCall | Branch | Generate | Say | Collect | Plan | Wait | Move | Su
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """A dialogue; `facts` are those that it uses of what the contact says, beside the common ones."""
+
     id: str
     steps: tuple[AnyStep, ...]
+    facts: tuple[FactOffer, ...] = ()

@@ -13,14 +13,19 @@ class Wrong(Exception):
         self.message = message
 
 
-def may_be_id(text: str) -> bool:
-    """Whether something may have this id: 1 to 200 characters, none of them a control character."""
-    return 1 <= len(text) <= MAX_ID and text.isprintable()
+def unkeepable(text: str) -> str | None:
+    """Why nothing can have this id: 1 to 200 characters, none of them a control character; None where something can."""
+    if not 1 <= len(text) <= MAX_ID:
+        return f"1 to {MAX_ID} characters are allowed, this has {len(text)}"
+    return None if text.isprintable() else "control characters are not allowed"
 
 
 def check_id(path: str, value: str | None) -> None:
     """Raises Wrong for what can be nothing's id; None is none."""
-    if value is not None and not may_be_id(value):
-        raise Wrong(
-            path, f"an id has 1 to {MAX_ID} characters, none of them a control character; this has {len(value)}"
-        )
+    if value is not None and (why := unkeepable(value)) is not None:
+        raise Wrong(path, why)
+
+
+def may_be_id(text: str) -> bool:
+    """Whether something may have this id."""
+    return unkeepable(text) is None

@@ -20,6 +20,7 @@ from events.phone import (
     TransferHeard,
     TransferRequested,
 )
+from events.values import FactOffer
 from libs.domain import lines
 from libs.domain.lines import HISTORY, Line, Sent
 
@@ -47,6 +48,7 @@ class Guidance(msgspec.Struct, frozen=True):
     instructions: str
     context: Mapping[str, object] = {}
     intents: Mapping[str, str] = {}
+    facts: tuple[FactOffer, ...] = ()
     channels: tuple[str, ...] = ()
     tools: Mapping[str, str] = {}
     state: str | None = None
@@ -131,6 +133,7 @@ def guidance(event: CallGuided | CallRequested | CallTaken) -> Guidance:
         instructions=event.instructions,
         context=event.context,
         intents=event.intents,
+        facts=tuple(event.facts),
         channels=tuple(event.channels),
         tools=event.tools,
         state=event.state if isinstance(event, CallGuided) else None,

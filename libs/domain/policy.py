@@ -74,6 +74,14 @@ def within_hours(policy: Policy, *, channel: str, purpose: str | None, at: datet
     return calendar_of(policy, Approach(channel=channel, purpose=purpose, at=at, zone=zone)).is_open(at)
 
 
+def stands(policy: Policy, decision: PolicyDecision, *, begins: bool, fresh: timedelta, at: datetime) -> bool:
+    """Whether what was allowed may still go out at an instant: hours bind what we begin, and are looked at again after `fresh`."""
+    if not begins or at - decision.at <= fresh:
+        return True
+    zone = decision.zone or policy.timezone
+    return within_hours(policy, channel=decision.channel, purpose=decision.purpose, at=at, zone=zone)
+
+
 def _full_minute(at: datetime) -> datetime:
     whole = at.replace(second=0, microsecond=0)
     return whole if whole == at else whole + timedelta(minutes=1)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from events.values import FactOffer
 from libs.domain.conditions import ALWAYS, Condition, evaluate
 from libs.domain.names import Names
 from libs.domain.rules import FollowupSpec, rendered_match, same_facts
@@ -99,7 +100,7 @@ class Writeback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateMap(msgspec.Struct, frozen=True, kw_only=True):
-    """One business process. `intents` describes, by name, what a contact may mean."""
+    """One business process. `intents` describes, by name, what a contact may mean; `facts` are those that it and its flows use."""
 
     process_type: str
     states: tuple[str, ...]
@@ -107,6 +108,7 @@ class StateMap(msgspec.Struct, frozen=True, kw_only=True):
     terminal_states: tuple[str, ...]
     transitions: tuple[Transition, ...]
     intents: dict[str, str] = {}
+    facts: tuple[FactOffer, ...] = ()
     on_resolved: Writeback | None = None
 
 
@@ -212,9 +214,10 @@ def knows_intent(map_: StateMap, intent: str) -> bool:
     return intent in map_.intents or any(intent in trigger.values for trigger in heard)
 
 
-def mentions(map_: StateMap, path: str) -> bool:
-    """Whether conditions, templates or payloads of a process name this path, such as `extracted_info.payment_date`."""
-    return re.search(rf"\b{re.escape(path)}\b", msgspec.json.encode(map_).decode()) is not None
+def wants(map_: StateMap, fact: str) -> bool:
+    """Whether a process, or a flow of its own, uses what a contact may state, such as `payment_date`."""
+    path = rf"\bextracted_info\.{re.escape(fact)}\b"
+    return any(each.name == fact for each in map_.facts) or bool(re.search(path, msgspec.json.encode(map_).decode()))
 
 
 def event_entities(map_: StateMap, event_name: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

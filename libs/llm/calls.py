@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from libs.llm.turn import COMMON_FACTS, FactWanted
+from events.values import FactOffer
+from libs.domain.facts import COMMON_FACTS
 
 REPORT_INTENT = "report_intent"
 SEND_ON_CHANNEL = "send_on_channel"
@@ -70,14 +71,18 @@ def said(text: str, *, read_back: bool) -> dict[str, Any]:
 
 
 def tools(
-    intents: Mapping[str, str], channels: Sequence[str], endpoints: Mapping[str, str] | None = None
+    intents: Mapping[str, str],
+    channels: Sequence[str],
+    endpoints: Mapping[str, str] | None = None,
+    own_facts: Sequence[FactOffer] = (),
 ) -> list[dict[str, Any]]:
     """The tools of a call as JSON Schema, in an order that does not change: `name`, `description`, `properties`, `required`.
 
-    `endpoints` are the flow's own, each with its description.
+    `endpoints` are the flow's own, each with its description, `own_facts` what the process wants beside the common ones.
     """
     found = [_tool(name, what, []) for name, what in (endpoints or {}).items()]
     if intents:
+        heard = [fact for fact in COMMON_FACTS if fact.kind != "text"]
         meanings = "\n".join(f"{name}: {meaning}" for name, meaning in intents.items())
         found.append(
             _tool(
@@ -89,7 +94,7 @@ def tools(
                 extracted_info={
                     "type": "object",
                     "description": "what they said of these, and nothing that they did not say",
-                    "properties": {fact.name: _fact(fact) for fact in COMMON_FACTS if fact.kind != "text"},
+                    "properties": {fact.name: _fact(fact) for fact in (*heard, *own_facts)},
                 },
             )
         )
@@ -113,10 +118,12 @@ def tools(
     ]
 
 
-def _fact(fact: FactWanted) -> dict[str, Any]:
+def _fact(fact: FactOffer) -> dict[str, Any]:
     kinds = {"date": {"format": "date"}, "datetime": {"format": "date-time"}}
     kind = "number" if fact.kind in ("amount", "number") else "string"
-    return {"type": [kind, "null"], "description": fact.description, **kinds.get(fact.kind, {})}
+    described = fact.description or fact.name.replace("_", " ")
+    choices = {"enum": [*fact.choices, None]} if fact.choices else {}
+    return {"type": [kind, "null"], "description": described, **kinds.get(fact.kind, {}), **choices}
 
 
 def _tool(name: str, description: str, required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:

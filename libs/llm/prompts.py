@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from libs.llm.turn import COMMON_FACTS, SlotOffered, TurnRequest, Utterance
+from events.values import FactOffer
+from libs.llm.turn import SlotOffered, TurnRequest, Utterance
 
 REPORT_UNDERSTANDING = "report_understanding"
 WRITE_REPLY = "write_reply"
@@ -163,6 +164,12 @@ def safe_json(value: Any) -> str:
     return _json.encode(value).decode().replace("<", "\\u003c").replace(">", "\\u003e")
 
 
+def fact_line(fact: FactOffer) -> str:
+    """What Claude is told of a fact: its name, its kind and what it means; the choices of a choice as JSON."""
+    choices = f"one of {safe_json(fact.choices)}: " if fact.choices else ""
+    return f"- {fact.name} ({fact.kind}): {choices}{fact.description or fact.name.replace('_', ' ')}"
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -214,15 +221,13 @@ def _report_understanding(request: TurnRequest) -> dict[str, Any]:
             {
                 "name": {
                     "type": "string",
-                    "enum": [fact.name for fact in COMMON_FACTS],
-                    "description": "\n".join(
-                        f"- {fact.name} ({fact.kind}): {fact.description}" for fact in COMMON_FACTS
-                    ),
+                    "enum": [fact.name for fact in request.facts],
+                    "description": "\n".join(fact_line(fact) for fact in request.facts),
                 },
                 "value": {
                     "type": "string",
                     "description": "date: YYYY-MM-DD. datetime: YYYY-MM-DDTHH:MM on the contact's clock. amount and "
-                    "number: digits only, 5 lakh is 500000. reference, phone, email, text: as written",
+                    "number: digits only, 5 lakh is 500000. choice: one of its choices. reference, phone, email, text: as written",
                 },
                 "words": words,
                 "about": about,

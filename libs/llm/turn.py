@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from events.values import FactOffer
+from libs.domain.facts import COMMON_FACTS
+
 Wants = Literal["understand", "draft", "both"]
-Kind = Literal["date", "datetime", "amount", "number", "reference", "phone", "email", "text"]
 Sentiment = Literal["positive", "neutral", "negative", "angry"]
 Confidence = Literal["low", "medium", "high"]
 
@@ -17,14 +19,6 @@ class IntentOffer(msgspec.Struct, frozen=True):
 
     name: str
     description: str = ""
-
-
-class FactWanted(msgspec.Struct, frozen=True):
-    """A fact that any process can use; it becomes `extracted_info.<name>`."""
-
-    name: str
-    kind: Kind
-    description: str
 
 
 class SlotOffered(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +61,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `now` is the aware business time; `timezone` (IANA) is the contact's, in which "kal" is resolved. `persona` is stable
     per tenant and process (it is cached); `instructions` is the rendered prompt of the flow step. `context` is a JSON
-    object of what is known (entity, business context, contact name). `unread` are the contact's messages that no turn
+    object of what is known (entity, business context, contact name). `own_facts` are those that the
+    process wants beside the common ones. `unread` are the contact's messages that no turn
     has read yet, oldest first. `slots` are asked for at this step, or may be corrected at it. With `tools` nothing is
     said: Claude chooses one of them, or finishes; `done` holds its choices before. `other_matters` are the entity ids of what
     else is open. `model`, `fallback_model` and
@@ -80,6 +75,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str = ""
     persona: str = ""
     intents: tuple[IntentOffer, ...] = ()
+    own_facts: tuple[FactOffer, ...] = ()
     slots: tuple[SlotOffered, ...] = ()
     tools: tuple[ToolOffered, ...] = ()
     done: tuple[dict[str, Any], ...] = ()
@@ -103,6 +99,11 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"timezone must be an IANA name such as Asia/Kolkata, got {self.timezone!r}") from error
         if self.wants == "understand" and not self.unread:
             raise ValueError("a turn that only understands needs at least one unread message")
+
+    @property
+    def facts(self) -> tuple[FactOffer, ...]:
+        """The facts to listen for: the common ones, then the process's own."""
+        return (*COMMON_FACTS, *self.own_facts)
 
     @property
     def local_now(self) -> datetime:
@@ -259,17 +260,3 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     def emulated(self) -> bool:
         """True when an emulator answered: such a result is never called Claude's."""
         return any(call.emulated for call in self.calls)
-
-
-COMMON_FACTS: tuple[FactWanted, ...] = (
-    FactWanted("payment_date", "date", "the date on which they will pay"),
-    FactWanted("paid_on", "date", "the date on which, as they say, they have paid"),
-    FactWanted("delivery_date", "date", "the date of a delivery or dispatch"),
-    FactWanted("callback_at", "datetime", "when they want to be called or contacted again"),
-    FactWanted("amount", "amount", "an amount of money"),
-    FactWanted("quantity", "number", "a number of goods or units"),
-    FactWanted("reference", "reference", "a reference of a payment or shipment, such as a UTR or AWB number"),
-    FactWanted("phone", "phone", "another telephone number to use"),
-    FactWanted("email", "email", "an email address to use"),
-    FactWanted("reason", "text", "the reason that they give, in a few words"),
-)

@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import phonenumbers
 
+from events.values import FactOffer
 from libs.llm.failures import BadOutput
 from libs.llm.turn import (
-    COMMON_FACTS,
     Confidence,
     Fact,
     IntentFound,
-    Kind,
     Sentiment,
     SlotSaid,
     TurnRequest,
@@ -141,14 +140,14 @@ def _intents(report: Report, request: TurnRequest, said: str, dropped: list[str]
 
 
 def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) -> Iterable[Fact]:
-    kinds = {fact.name: fact.kind for fact in COMMON_FACTS}
+    wanted = {fact.name: fact for fact in request.facts}
     seen: set[tuple[str | None, str]] = set()
     for fact in report.facts:
         about = _about(fact.about, request)
         if about == _UNKNOWN:
             dropped.append(f"fact {fact.name!r}: about no matter of this conversation")
             continue
-        if fact.name not in kinds:
+        if fact.name not in wanted:
             dropped.append(f"fact {fact.name!r}: not among those wanted")
             continue
         if (about, fact.name) in seen:
@@ -158,7 +157,7 @@ def _facts(report: Report, request: TurnRequest, said: str, dropped: list[str]) 
             dropped.append(f"fact {fact.name!r}: nobody wrote its words")
             continue
         try:
-            value = _value(fact.value.strip(), kinds[fact.name], request)
+            value = _value(fact.value.strip(), wanted[fact.name], request)
         except ValueError as error:
             dropped.append(f"fact {fact.name!r}: {error}")
             continue
@@ -182,8 +181,8 @@ def _slots(report: Report, request: TurnRequest, said: str, dropped: list[str]) 
             yield SlotSaid(slot.name, slot.value.strip(), slot.words.strip())
 
 
-def _value(text: str, kind: Kind, request: TurnRequest) -> str | int:
-    match kind:
+def _value(text: str, wanted: FactOffer, request: TurnRequest) -> str | int:
+    match wanted.kind:
         case "date":
             return _plausible(_day(text), request).isoformat()
         case "datetime":
@@ -198,6 +197,11 @@ def _value(text: str, kind: Kind, request: TurnRequest) -> str | int:
             if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", text):
                 raise ValueError("not an email address")
             return text
+        case "choice":
+            chosen = next((each for each in wanted.choices if each.casefold() == text.casefold()), None)
+            if chosen is None:
+                raise ValueError("none of its choices")
+            return chosen
         case "reference" | "text":
             if not text:
                 raise ValueError("empty")

@@ -156,6 +156,7 @@ TELLERS: dict[type[Event], Teller] = {
     followup.Exhausted: _exhausted,
     followup.Cancelled: lambda event: event.reason,
     operator.ErasureRequested: lambda event: f"{event.operator} asks to erase {event.contact_id}",
+    contact.ErasureFailed: lambda event: f"{event.contact_id} could not be erased: {event.reason}",
     contact.Erased: lambda event: f"every key of {event.contact_id} is destroyed",
     conversation.Opened: lambda event: (
         f"with {event.contact_id}" + (f", follows {event.follows}" if event.follows else "")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from events.base import Draft, Event
+from events.contact import ErasureFailed
 from events.operator import ApprovalGiven, ErasureRequested, Released, ReplyGiven, TakeoverRequested
 from libs.kit import ids
 from libs.kit.auth import Caller
@@ -79,7 +80,7 @@ class Operators:
 
         Raises Problem 422 where the key stands for another contact's erasure.
         """
-        cause_id = ids.cause_id(caller.tenant, "erase", key or contact)
+        cause_id = ids.cause_id(caller.tenant, "erase", key or await self._erasure_of(caller.tenant, contact))
         stream = f"operator-{cause_id}"
         fact = ErasureRequested(contact_id=contact, operator=caller.name, evidence=evidence)
         draft = Draft(stream, fact, key=f"contact-{contact}", subject=contact)
@@ -91,6 +92,12 @@ class Operators:
             if known.envelope.subject != contact:  # the rest may be unreadable by now
                 raise _other_content()
         return str(cause_id), appended.duplicate
+
+    async def _erasure_of(self, tenant: str, contact: str) -> str:
+        """What tells one request of an erasure from the next: whoever asks again after it failed asks anew."""
+        known = await self._store.read_stream(tenant, f"contact-{contact}")
+        failed = sum(isinstance(fact.event, ErasureFailed) for fact in known)
+        return f"{contact}#{failed}" if failed else contact
 
     async def _append(
         self,

@@ -15,7 +15,7 @@ from libs.channels import whatsapp
 from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, Scope, State, advance
 from libs.config.bundle import Bundle
-from libs.domain.policy import within_hours
+from libs.domain import policy
 from libs.domain.segments import segments
 from services.gateways.settings import SMS, WHATSAPP
 
@@ -77,12 +77,8 @@ def veto(intent: Recorded[MessageRequested], door: Door, bundle: Bundle, now: da
     event = intent.event
     if not door.may_write_to(event.to):
         return "the address is none of the channel's test recipients"
-    decision = event.allowed_by
-    if event.purpose != "approach" or now - decision.at <= FRESH:
-        return None
-    policy = bundle.policy
-    zone = decision.zone or policy.timezone
-    still = within_hours(policy, channel=event.channel, purpose=decision.purpose, at=now, zone=zone)
+    begins = event.purpose == "approach"
+    still = policy.stands(bundle.policy, event.allowed_by, begins=begins, fresh=FRESH, at=now)
     return None if still else "the hours in which it was allowed are over"
 
 

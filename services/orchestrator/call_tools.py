@@ -74,12 +74,15 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
     match event.tool:
         case "end_call":
             return {"status": "done", "note": "The call ends."}
+        case "transfer" if not story.conversation.open:
+            return {"status": "refused", "note": "Nobody takes over, and nobody calls them: say goodbye."}
         case "transfer":
             reason = str(inputs.get("reason") or "no reason given")
             story.tell(Escalated(reason=f"asked for a person on the phone: {reason}", matter=phone.matter))
             if handing.hand_over(story, phone, reason):
                 return {"status": "done", "note": "A colleague takes over now, and they hear so. Say nothing more."}
-            return {"status": "done", "note": "A colleague has been told, and will call them. Nobody takes over now."}
+            called = "" if story.known.consent.stopped else ", and will call them"
+            return {"status": "done", "note": f"A colleague has been told{called}. Nobody takes over now."}
         case "report_intent":
             return _reported(story, phone, event)
         case _ if matter is None or not phone.known or not story.conversation.open:
@@ -95,7 +98,7 @@ def _do(story: Story, phone: Phone, event: ToolCalled) -> Answer:
 def _reported(story: Story, phone: Phone, event: ToolCalled) -> Answer:
     """What the contact wants or says about themselves, checked as in text, moves their matter at once."""
     intent = str(event.inputs.get("intent") or "")
-    found = _read(story, event, intent)
+    found = _read(story, phone, event, intent)
     if found is None or not (found.intents or found.facts):
         return {"status": "refused", "note": "Nobody said so in their last words. Ask them."}
     words = found.intents[0].words if found.intents else event.said
@@ -165,7 +168,7 @@ def _move(story: Story, phone: Phone, event: ToolCalled, intent: str, found: Und
     return {"status": "done", "note": f"It is on record.{moved}", "facts": dict(found.extracted_info)}
 
 
-def _read(story: Story, event: ToolCalled, intent: str) -> Understanding | None:
+def _read(story: Story, phone: Phone, event: ToolCalled, intent: str) -> Understanding | None:
     """The report, checked against what the contact said, by the same rules as what is understood from a text."""
     reported = event.inputs.get("extracted_info")
     words = str(event.inputs.get("words") or event.said)
@@ -177,6 +180,7 @@ def _read(story: Story, event: ToolCalled, intent: str) -> Understanding | None:
         instructions="",
         persona="",
         intents=(IntentOffer(intent),),
+        own_facts=phone.told.facts if phone.told else (),
         unread=(Utterance(role="contact", text=said, channel=VOICE),),
     )
     facts = reported.items() if isinstance(reported, dict) else ()

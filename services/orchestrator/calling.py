@@ -202,6 +202,7 @@ def as_told(told: Guidance) -> dict[str, Any]:
         "instructions": told.instructions,
         "context": dict(told.context),
         "intents": dict(told.intents),
+        "facts": list(told.facts),
         "channels": list(told.channels),
         "tools": dict(told.tools),
     }
@@ -229,6 +230,7 @@ def _guidance(story: Story, matter: Matter | None) -> Guidance:
         instructions=_instructions(story, matter, step),
         context=context,
         intents={**focus.intents(story, matter), **STOPS},
+        facts=focus.facts(story, matter),
         channels=_channels(story),
         tools=_tools(flow) if matter.settled is None else {},
         state=matter.state,

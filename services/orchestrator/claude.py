@@ -44,6 +44,7 @@ def request_for(asked: TurnRequested, state: Conversation, bundle: Bundle, *, no
         instructions=asked.instructions,
         persona=PERSONA,
         intents=tuple(IntentOffer(name, description) for name, description in asked.intents.items()),
+        own_facts=tuple(asked.facts),
         slots=_offered(asked.slots),
         tools=tuple(
             ToolOffered(name=tool.name, description=tool.description, inputs=_offered(tool.inputs))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from events.values import FactOffer
 from libs.domain import dialogue, statemap
 from libs.domain.flow import Collect
 from libs.domain.followup import urgency
@@ -22,6 +23,16 @@ def intents(story: Story, about: Matter | None = None, hides: Collection[str] = 
                 if name not in offered
             }
     return offered
+
+
+def facts(story: Story, about: Matter | None = None, hides: Collection[str] = ()) -> tuple[FactOffer, ...]:
+    """What the contact may state beside the common facts: what the processes and flows of the matters use, each name once."""
+    wanted: dict[str, FactOffer] = {}
+    for matter in sorted(in_focus(story), key=lambda each: about is not None and each.id != about.id):
+        if matter.id not in hides:
+            for used_by in (map_of(story, matter), story.flow(matter)):
+                wanted = {fact.name: fact for fact in (used_by.facts if used_by else ())} | wanted
+    return tuple(wanted[name] for name in sorted(wanted))
 
 
 def in_focus(story: Story) -> list[Matter]:

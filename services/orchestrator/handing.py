@@ -47,7 +47,7 @@ def heard(story: Story, call_id: str, event: call.TransferOver) -> None:
     matter = story.conversation.matters.get(handed.matter or "")
     if matter is not None and matter.settled is None and story.conversation.open:
         process.fire(story, matter.id, Fired("outcome", "transferred" if talked else "transfer_failed"))
-    if not talked:
+    if not talked and not story.known.consent.erasing:
         words = "wanted a person on the phone, and nobody took the call: call them"
         story.tell(Escalated(reason=words, matter=handed.matter))
 

@@ -55,6 +55,7 @@ class Orchestrator:
             backend.CallFailed: self.on_call_answered,
             business.EventReceived: self.on_business_event,
             operator.ErasureRequested: self.on_erasure_requested,
+            contact.ErasureFailed: self.on_erasure_failed,
             followup.Opened: self.on_followup_opened,
             contact.Registered: self.on_contact_known,
             contact.Changed: self.on_contact_known,
@@ -125,7 +126,7 @@ class Orchestrator:
     async def _join(self, world: World, followup_id: str, contact_id: str) -> Decision | None:
         """A matter joins the contact's conversation, once the ERP has said who the contact is."""
         known = await world.fold(CONTACTS, f"contact-{contact_id}")
-        if known.erased:
+        if await erasing.is_erased(world, contact_id):
             return self._telling.decision(world, [erasing.pointless(followup_id, contact_id)])
         if known.profile is None:
             waiting = await Index(world.db, world.tenant).waiting_for(contact_id)
@@ -359,3 +360,7 @@ class Orchestrator:
         """Somebody is to be forgotten: their follow-ups end, and nothing more is said to them."""
         stories, drafts = await erasing.ended(world, self._gather, fact.event.contact_id)
         return self._telling.told(world, stories, (), drafts)
+
+    async def on_erasure_failed(self, fact: Recorded[contact.ErasureFailed], world: World) -> Decision | None:
+        """Somebody who was to be forgotten was not: a person must look at it."""
+        return self._telling.told(world, await erasing.failed(world, self._gather, fact.event))

@@ -136,9 +136,8 @@ def _keeper(
     meant = {about, *owners.values()} - {None}
     if len(meant) < 2:
         return about
-    path = f"extracted_info.{fact}"
     uses = ((each, map_of(story, each)) for each in matters if each.id in meant)
-    return next((each.id for each, state_map in uses if state_map and statemap.mentions(state_map, path)), about)
+    return next((each.id for each, state_map in uses if state_map and statemap.wants(state_map, fact)), about)
 
 
 def _of(facts: dict[str, Any], keepers: dict[str, str | None], matter: str | None) -> dict[str, Any]:

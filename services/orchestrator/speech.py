@@ -1,6 +1,6 @@
 """Speaking: free text or a registered template, by ourselves or by Claude; and what becomes of what cannot be said."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from events.values import Body, PolicyDecision, Skipped, SlotOffer
 from libs.domain.flow import Generate, Say
 from libs.domain.matter import Matter
 from libs.domain.templates import TemplateFailed, render, render_strict
-from services.orchestrator import threads
+from services.orchestrator import focus, threads
 from services.orchestrator.approach import (
     UNCONFIRMED,
     NoWay,
@@ -56,7 +56,7 @@ def ask_claude(
     wants: Literal["understand", "draft", "both"],
     intents: dict[str, str],
     slots: Iterable[SlotOffer] = (),
-    hides: Iterable[str] = (),
+    hides: Collection[str] = (),
     merged: Sequence[Matter] = (),
     more: str = "",
 ) -> None:
@@ -72,6 +72,7 @@ def ask_claude(
             flow=matter.flow if matter and step else None,
             step=step.id if step else None,
             intents=intents,
+            facts=list(focus.facts(story, matter, hides)),
             context=context_of(story, matter, hides),
             undefined=list(prompt.undefined),
             max_words=step.max_words if step else None,

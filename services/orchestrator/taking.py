@@ -72,6 +72,8 @@ def rang(story: Story, call_id: str, came: call.CameIn, follows: str | None) -> 
 def call_back(story: Story) -> None:
     """Somebody who called us, and did not come to an end with us, is called."""
     matter = next(iter(focus.in_focus(story)), None)
+    if story.known.consent.erasing:
+        return
     if story.known.consent.stopped:
         story.tell(Escalated(reason="the contact said stop before and called us, and nobody talked with them"))
     elif story.conversation.status != "open" or matter is None:

@@ -140,7 +140,7 @@ def _values(message: Message, slots: Sequence[Offered]) -> Iterator[tuple[str, s
         for match in list(_SMALL_NUMBER.finditer(low))[:1]:
             yield "amount", str(number_of(match["number"])), match[0]
     for slot in slots:
-        if slot.type == "choice" and (choice := _chosen(low, slot.choices)):
+        if slot.type == "choice" and (choice := chosen(low, slot.choices)):
             yield "choice", choice[0], choice[1]
 
 
@@ -166,8 +166,8 @@ def _moved(before: date, **part: int) -> str | None:
         return None
 
 
-def _chosen(low: str, choices: Sequence[str]) -> tuple[str, str] | None:
-    """The choice that a message names, and the words for it."""
+def chosen(low: str, choices: Sequence[str]) -> tuple[str, str] | None:
+    """The choice that a folded message names, and the words for it; None where it names none, or several."""
     said = set(stems(low))
     hits = [
         (choice, match[0])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from services.sandbox import claude_calls, claude_matters, claude_plan, claude_slots, claude_summary
 from services.sandbox.claude_prompt import Prompt
 from services.sandbox.claude_reply import Reply, compose
@@ -28,6 +30,7 @@ Schema = Mapping[str, Any]
 _DESCRIBED = re.compile(
     r"^\s*[-*]?\s*[`\"']?(?P<name>[\w.-]+)[`\"']?\s*(?:\((?P<kind>[\w -]+)\))?\s*[:=–-]\s*(?P<text>.+)$", re.MULTILINE
 )
+_CHOICES = re.compile(r"one of (\[.*?\])(?=:)")
 _WORDS = {"words", "evidence", "quote", "quotes", "provenance", "span", "source_text"}
 _REPLY = {"text", "reply", "message", "body", "content", "answer", "response", "draft"}
 _TOLD = "extracted_info"
@@ -202,7 +205,7 @@ class Mind:
 
     def _told(self, properties: Mapping[str, Schema]) -> dict[str, str | None]:
         """What the messages state of these facts; what was not said is none."""
-        offers = [Offer(name, schema.get("description") or "") for name, schema in properties.items()]
+        offers = [Offer(name, _described(schema)) for name, schema in properties.items()]
         return dict.fromkeys(properties) | {each.name: each.value for each in _facts(self.messages, offers)}
 
     def _items(self, name: str, schema: Schema) -> list[Any]:
@@ -305,14 +308,29 @@ def _offers(schema: Schema) -> list[Offer]:
 
 
 def _facts(messages: Sequence[Message], offers: Sequence[Offer]) -> list[Stated]:
-    """What messages state of several facts: a value is one fact's."""
-    return facts_of(messages, offers, {offer.name: _kind(offer.name, offer.description) for offer in offers})
+    """What messages state of several facts: a value is one fact's, and of several choices the newest counts."""
+    kinds = {offer.name: _kind(offer.name, offer.description) for offer in offers}
+    found = {each.name: each for each in facts_of(messages, offers, kinds)}
+    for offer in offers:
+        listed = _CHOICES.search(offer.description) if kinds[offer.name] == "choice" else None
+        choices = msgspec.json.decode(listed[1], type=list[str]) if listed else []
+        for message in messages if choices else ():
+            if chosen := claude_slots.chosen(folded(message.honest), choices):
+                found[offer.name] = Stated(offer.name, *chosen)
+    return list(found.values())
+
+
+def _described(schema: Schema) -> str:
+    """What a schema says of a fact, with its choices as they are told in a list of facts."""
+    described = str(schema.get("description") or "")
+    choices = [each for each in schema.get("enum") or () if each is not None]
+    return f"choice one of {msgspec.json.encode(choices).decode()}: {described}" if choices else described
 
 
 def _kind(name: str, description: str) -> str:
     """What kind of value a name asks for: by a kind in the description's first word, else by the words of the name."""
     first = folded(description).split(" ", 1)[0]
-    if first in ("date", "datetime", "amount", "number", "reference", "phone", "email", "text"):
+    if first in ("date", "datetime", "amount", "number", "reference", "phone", "email", "choice", "text"):
         return first
     for words in (stems(name), stems(description)):
         for kind, signs in _KINDS:

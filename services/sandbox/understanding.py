@@ -78,6 +78,7 @@ _REASON = re.compile(
     + END
     + r"[^.!?।\n]{3,120}"
 )
+_IS = rf"\s*(?::|=|{any_of('is|are|was|hai|number is|ka naam')}{END})\s*"
 _EMPTY = word_set(
     "a an the to of in on at by for from with and or but is are was be been it its this that they them their he she we i "
     "you your our my me us contact customer person say state ask want when what which who whether if will would can "
@@ -150,8 +151,22 @@ def facts_of(messages: Sequence[Message], wanted: Sequence[Offer], kinds: dict[s
                 if kinds[offer.name] == "text" and "reason" in offer.stems:
                     words = message.text[reason.start() : reason.end()].strip()
                     by_message[offer.name] = Stated(offer.name, words, words)
+        for offer in wanted:
+            if (
+                kinds[offer.name] == "text"
+                and offer.name not in by_message
+                and (said := _after_its_name(message, offer))
+            ):
+                by_message[offer.name] = Stated(offer.name, said, said)
         found |= by_message
     return list(found.values())
+
+
+def _after_its_name(message: Message, offer: Offer) -> str | None:
+    """What comes after the name of a fact in free words ("the machine model is Bosch 500"), to the end of the sentence."""
+    name = r"\W+".join(re.escape(part) for part in folded(offer.name).split("_"))
+    found = re.search(rf"{START}{name}{END}{_IS}([^.!?।\n,;]{{2,80}})", folded(message.honest))
+    return message.honest[found.start(1) : found.end(1)].strip() if found else None
 
 
 def language(messages: Sequence[Message], otherwise: str) -> str:

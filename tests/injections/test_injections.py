@@ -17,9 +17,9 @@ from events.conversation import (
     WritebackRequested,
 )
 from events.dialogue import PlanChose, PlanEnded
+from libs.domain.facts import COMMON_FACTS
 from libs.llm.claude import Claude
 from libs.llm.prompts import RULES
-from libs.llm.turn import COMMON_FACTS
 from libs.testkit.nouns import INVOICE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
 from services.sandbox.anthropic import AnthropicSandbox
 from tests.injections.collection import Injection, collection, played, scene_of

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from events import consent, contact, conversation, message
+from events import consent, contact, conversation, message, operator
 from events.address import SenderUnknown
 from libs.kit import quarantine
 from libs.kit.reactor import Reactor
@@ -168,10 +168,17 @@ async def test_what_an_erased_contact_said_on_the_phone_is_in_no_table_and_the_t
     tables = ("messages", "calls", "call_turns")
     assert {name for name in tables if "Zanzibar" in repr(await rows(log.store, name))} == set(tables)
     await log.store.pool.execute("SELECT keys.destroy($1, $2)", TENANT, [f"contact-{PRIYA}"])
+    await log.tell("operator-1", operator.ErasureRequested(contact_id=PRIYA, operator="asha"))
+    await log.tell(f"consent-{PRIYA}", consent.Withdrawn(contact_id=PRIYA, how="erasure", evidence=""))
+    await log.tell(f"contact-{PRIYA}", contact.ErasureFailed(contact_id=PRIYA, reason="the keys are away"))
+    await log.tell("operator-2", operator.ErasureRequested(contact_id=PRIYA, operator="asha"))
+    await log.tell("operator-3", operator.ErasureRequested(contact_id="c_nobody", operator="asha"))
     await log.tell(f"contact-{PRIYA}", contact.Erased(contact_id=PRIYA))
     await projected(projecting, log)
     assert {name for name in tables if "Zanzibar" in repr(await rows(log.store, name))} == set()
     [talked] = await rows(log.store, "calls")
     assert (talked["summary"], talked["summary_facts"], talked["talk_seconds"]) == ("[erased]", "{}", 40)
     assert {row["agent"] for row in await rows(log.store, "call_turns")} == {"[erased]"}
+    [priya] = await rows(log.store, "contacts")
+    assert (priya["erasure"], priya["stopped"]) == ("done", True)
     assert [verdict.name for verdict in await verify(log.store, PROJECTIONS) if not verdict.equal] == []

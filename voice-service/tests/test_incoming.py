@@ -64,14 +64,18 @@ async def test_who_waits_hears_a_line_and_is_talked_with_once_they_are_known(voi
     assert await voice.told(came, Missed) == []
 
 
-async def test_who_waits_in_vain_hears_that_we_call_and_a_late_answer_changes_nothing(voice: Voice):
+async def test_who_waits_in_vain_is_promised_nothing_as_they_may_be_anybody_and_a_late_answer_changes_nothing(
+    voice: Voice,
+):
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"calling": WAITS, "deaf": True})
     sid, came = await voice.calls_us()
     [missed] = await voice.until(came, Missed)
     assert missed.reason == "not_found"
     call = await voice.control("GET", f"/exotel/calls/{sid}/over")
     heard = " ".join(call["heard"] + [each["what"] for each in call["moments"]])
-    assert ("call karenge" in heard) == missed.promised, "what is on record as said was heard"
+    assert "koshish" in heard or not heard
+    assert "call karenge" not in heard
+    assert not missed.promised
     assert call["disconnected_by"] == "bot"
     await voice.takes(came)
 

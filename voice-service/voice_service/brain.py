@@ -142,7 +142,7 @@ def _tools(told: CallRequested | CallGuided) -> Any:
             "description": each["description"],
             "input_schema": {"type": "object", "properties": each["properties"], "required": each["required"]},
         }
-        for each in prompts.tools(told.intents, told.channels, told.tools)
+        for each in prompts.tools(told.intents, told.channels, told.tools, told.facts)
     ]
 
 

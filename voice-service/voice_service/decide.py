@@ -23,7 +23,7 @@ from events.values import Cost
 from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
-from libs.domain.policy import within_hours
+from libs.domain import policy
 
 FRESH = timedelta(minutes=2)
 """How long the policy decision in an intent stands; after it the hours are looked at again."""
@@ -62,13 +62,9 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     event = intent.event
     if not door.may_call(event.to):
         return "the number is none of the channel's test recipients"
-    decision = event.allowed_by
-    if now - decision.at <= FRESH:
-        return None
-    policy = bundle.policy
-    zone = decision.zone or policy.timezone
-    is_open = within_hours(policy, channel="voice", purpose=decision.purpose, at=now, zone=zone)
-    return None if is_open else "the hours in which it was allowed are over"
+    begins = event.purpose == "approach"
+    still = policy.stands(bundle.policy, event.allowed_by, begins=begins, fresh=FRESH, at=now)
+    return None if still else "the hours in which it was allowed are over"
 
 
 def dialled(intent: Recorded[CallRequested], provider: str, ref: str) -> Draft:

@@ -64,7 +64,7 @@ class Facts:
         draft = Draft(decide.stream(known.call), event, key, known.contact)
         await self.store.append_any(known.tenant, draft.stream, [draft], cause, consumer=SOURCE)
 
-    async def missed(self, tenant: str, call: UUID, reason: MissedReason, *, promised: bool = False) -> None:
+    async def missed(self, tenant: str, call: UUID, reason: MissedReason) -> None:
         """Somebody who called us is gone: nobody has talked with them, and nobody will; this is the call's end."""
         unknown = Known(tenant=tenant, call=call, conversation="", contact=None, correlation=call)
-        await self.tell(unknown, "ended", Missed(at=self.clock.now(), reason=reason, promised=promised))
+        await self.tell(unknown, "ended", Missed(at=self.clock.now(), reason=reason))

@@ -57,16 +57,16 @@ class Lobby:
         """Whether it is somebody who calls us and whose media nobody has yet; then they are here."""
         return bool(await self.store.pool.fetchval(_COMES, tenant, call, self.worker.id))
 
-    async def missed(self, tenant: str, call: UUID, reason: MissedReason, *, promised: bool = False) -> None:
+    async def missed(self, tenant: str, call: UUID, reason: MissedReason) -> None:
         """They are gone, and nobody has talked with them."""
         self.worker.leaves(call)
         log.info("somebody who called us was missed", call=str(call), reason=reason)
-        await self.facts.missed(tenant, call, reason, promised=promised)
+        await self.facts.missed(tenant, call, reason)
 
     async def wait(
         self, tenant: str, call: UUID, caller: Caller, sounds: Sounds, voice: lines.Texts, find: Find
     ) -> asyncpg.Record | None:
-        """The call's row; None where they have hung up, or were told that we call them. Afterwards others read their media."""
+        """The call's row; None where they have hung up, or waited in vain. Afterwards others read their media."""
         self.worker.keeps(tenant, call)
         gone = asyncio.create_task(caller.left())
         playing: asyncio.Task[None] | None = None
@@ -92,7 +92,7 @@ class Lobby:
                 saying = asyncio.create_task(caller.plays(sorry.pcm))
                 await asyncio.wait([saying, gone], return_when=asyncio.FIRST_COMPLETED)
                 saying.cancel()
-            await self.missed(tenant, call, "not_found", promised=sorry is not None and not gone.done())
+            await self.missed(tenant, call, "not_found")
             return None
         finally:
             for task in filter(None, (gone, playing)):

@@ -27,7 +27,7 @@ PATIENCE_S = 1.5
 
 def schemas(told: Talk | CallGuided) -> ToolsSchema:
     """The tools of a call, as Claude is told them."""
-    tools = prompts.tools(told.intents, told.channels, told.tools)
+    tools = prompts.tools(told.intents, told.channels, told.tools, told.facts)
     return ToolsSchema(standard_tools=[FunctionSchema(**each) for each in tools])
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from events.values import FactOffer
 from libs.llm.failures import BadOutput
 from libs.llm.turn import Fact, IntentFound
 from libs.llm.understanding import language_tag, understood, written
@@ -205,3 +206,17 @@ def test_two_matters_may_have_a_fact_each_and_one_that_is_not_open_has_none():
         "intent 'promise_to_pay': about no matter of this conversation",
         "fact 'payment_date': about no matter of this conversation",
     )
+
+
+SLOT = FactOffer(name="slot", kind="choice", choices=["morning", "evening"])
+
+
+@pytest.mark.parametrize(("said", "kept"), [("Morning", {"slot": "morning"}), ("noon", {})])
+def test_a_process_s_own_choice_is_taken_as_the_bundle_writes_it_or_not_at_all(said, kept):
+    meant = understood(report(facts=[fact("slot", said)]), turn(PROMISE, own_facts=(SLOT,)))
+    assert meant.extracted_info == kept
+    assert len(meant.dropped) == (not kept)
+
+
+def test_an_own_fact_that_was_not_wanted_in_this_turn_is_dropped():
+    assert understood(report(facts=[fact("slot", "morning")]), turn(PROMISE)).extracted_info == {}

@@ -38,6 +38,7 @@ class BackendSync:
     store: Store
     erp: httpx.AsyncClient
     poller: Poller
+    rest: Rest
 
     async def asked(self, intent: Event, stream: str) -> Recorded[Any]:
         """The orchestrator asks for something."""
@@ -103,5 +104,5 @@ async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[Ba
         await stack.enter_async_context(serving(service))
         bundles = Bundles(own, Bundle.from_json)
         client = await stack.enter_async_context(http.client())
-        poller = Poller(Rest(settings, own, bundles, client), own, clock, bundles)
-        yield BackendSync(store, erp, poller)
+        rest = Rest(settings, own, bundles, client)
+        yield BackendSync(store, erp, Poller(rest, own, clock, bundles), rest)

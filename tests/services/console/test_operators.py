@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from events import consent
+from events import consent, contact
 from events.operator import Released, ReplyGiven, TakeoverRequested
 from libs.testkit.nouns import PRIYA, TENANT
 from tests.projections.journey import Journey
@@ -177,3 +177,17 @@ async def test_an_operator_does_not_answer_where_the_contact_has_unsubscribed(co
     assert (answer.status_code, "unsubscribed" in answer.json()["detail"]) == (409, True)
     elsewhere = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": "chat"})
     assert elsewhere.status_code == 202
+
+
+async def test_an_erasure_that_failed_can_be_asked_for_again_and_the_contact_shows_it(console: Console):
+    await console.log.tell(f"contact-{PRIYA}", contact.Registered(contact_id=PRIYA, profile=contact.Profile(name="P")))
+    await console.post(f"/api/v1/contacts/{PRIYA}/erase")
+    await console.shows_all()
+    assert (await console.get(f"/api/v1/contacts/{PRIYA}")).json()["erasure"] == "requested"
+    assert (await console.post(f"/api/v1/contacts/{PRIYA}/erase")).json()["duplicate"] is True
+    await console.log.tell(f"contact-{PRIYA}", contact.ErasureFailed(contact_id=PRIYA, reason="the keys are away"))
+    await console.shows_all()
+    assert (await console.get(f"/api/v1/contacts/{PRIYA}")).json()["erasure"] == "failed: the keys are away"
+    assert (await console.post(f"/api/v1/contacts/{PRIYA}/erase")).json()["duplicate"] is False
+    assert (await console.post(f"/api/v1/contacts/{PRIYA}/erase")).json()["duplicate"] is True
+    assert len(await asked_for(console)) == 2

@@ -6,8 +6,11 @@ import pytest
 
 from events.address import SenderUnknown
 from events.call import CallTaken, CameIn, Missed
-from events.contact import Address, Linked, Lookup, Profile, Registered
-from events.conversation import Escalated, Opened
+from events.consent import Withdrawn
+from events.contact import Address, ErasureFailed, Linked, Lookup, Profile, Registered
+from events.conversation import Escalated, MessageRequested, Opened
+from events.followup import Cancelled
+from events.operator import ErasureRequested, FollowupTriggered
 from events.phone import CallOver, RangUs
 from libs.testkit.nouns import MORNING, PRIYA, PRIYA_PHONE
 from tests.services.orchestrator.neighbours import Neighbours
@@ -75,3 +78,23 @@ async def test_who_was_taken_and_gone_is_missed_once(neighbours: Neighbours, tim
     over = await neighbours.heard(CallOver)
     assert (over.event.call, over.event.outcome, over.event.reason) == (id_, "unanswered", "hung_up")
     assert len(await neighbours.facts(CallOver)) == 1
+
+
+async def test_from_the_moment_an_erasure_is_asked_for_nobody_is_taken_or_followed_up_and_a_failure_calls_a_person(
+    neighbours: Neighbours,
+):
+    await priya(neighbours)
+    await calls(neighbours)
+    await neighbours.heard(CallTaken)
+    await neighbours.say("operator-1", ErasureRequested(contact_id=PRIYA, operator="asha"))
+    assert (await neighbours.heard(Withdrawn)).event.how == "erasure"
+    await calls(neighbours, "in-2")
+    matter = "00000000-0000-0000-0000-00000000beef"
+    triggered = FollowupTriggered(followup=matter, contact_id=PRIYA, fingerprint="f", reason="a new debt")
+    await neighbours.say("operator-2", triggered)
+    assert (await neighbours.heard(Cancelled)).event.reason == "the contact was erased on request"
+    assert len(await neighbours.facts(CallTaken)) == 1
+    await neighbours.say(f"contact-{PRIYA}", ErasureFailed(contact_id=PRIYA, reason="the keys are away"))
+    escalated = await neighbours.heard(Escalated, queue="privacy")
+    assert escalated.event.reason == "the contact was to be erased, and was not: the keys are away"
+    assert await neighbours.facts(MessageRequested) == []
