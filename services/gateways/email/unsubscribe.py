@@ -32,6 +32,8 @@ _ASK = """<p>{sender} will send you no more mail. / {sender} आपको और
 <form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">
 <button style="font-size:1em;padding:.6em 1.2em">Unsubscribe / सदस्यता समाप्त करें</button></form>"""
 _DONE = "<p>It is done. / हो गया।</p>"
+_BROKEN = """<p>This link is not complete, or not one of ours. Copy all of it from the mail, or answer the mail with STOP. /
+यह लिंक अधूरा है। मेल से पूरा लिंक कॉपी करें, या मेल का उत्तर STOP लिखकर दें।</p>"""
 
 
 def link(origin: str | None, tenant: str, address: str) -> str | None:
@@ -43,10 +45,13 @@ def link(origin: str | None, tenant: str, address: str) -> str | None:
 def routes(desk: Desk, door_of: Callable[[Bundle], EmailDoor]) -> Sequence[ControllerRouterHandler]:
     """`GET` and `POST /unsubscribe/{token}`."""
 
-    @get("/unsubscribe/{token:str}", tags=["webhooks"], media_type=MediaType.HTML)
+    @get("/unsubscribe/{token:str}", include_in_schema=False, media_type=MediaType.HTML)
     async def ask(token: FromPath[str]) -> Response[str]:
         """A page with a button; nothing changes."""
-        tenant, _ = await _proven(desk, token)
+        try:
+            tenant, _ = await _proven(desk, token)
+        except Problem as broken:
+            return _page("Unsubscribe", _BROKEN, broken.status)
         door = await desk.door(tenant, door_of)
         sender = escape(door.sender.name or door.domain)
         return _page("Unsubscribe", _ASK.format(sender=sender))
@@ -95,9 +100,10 @@ async def _proven(desk: Desk, text: str) -> tuple[str, UUID]:
     return tenant, message
 
 
-def _page(title: str, body: str) -> Response[str]:
+def _page(title: str, body: str, status: int = 200) -> Response[str]:
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "content-security-policy": _POLICY}
-    return Response(_PAGE.format(title=title, body=body), media_type=MediaType.HTML, headers=headers)
+    page = _PAGE.format(title=title, body=body)
+    return Response(page, media_type=MediaType.HTML, headers=headers, status_code=status)
 
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"

@@ -200,7 +200,9 @@ async def test_one_click_unsubscribes_and_a_look_at_the_link_does_not(world: Ema
     ["x", "default.x.y", "nobody." + "a" * 26 + "." + "b" * 16, "default." + "a" * 26 + "." + "b" * 16, "a.b.c.d"],
 )
 async def test_a_link_that_we_did_not_sign_is_404(world: EmailWorld, token: str):
-    assert_problem(await world.client.get(f"{world.origin}/unsubscribe/{token}"), 404)
+    page = await world.client.get(f"{world.origin}/unsubscribe/{token}")
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8"), "a person may see it"
+    assert "STOP" in page.text
     assert_problem(await world.client.post(f"{world.origin}/unsubscribe/{token}"), 404)
 
 
