@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,7 @@ from libs.kit.serve_docs import PlainPage
 
 log = structlog.get_logger(__name__)
 
+VERSION = version("converse-agent")
 MAX_BODY = 1024 * 1024  # bytes; an `App`'s own handlers may set `request_max_body_size`
 DRAIN = timedelta(seconds=20)
 LOOP_GRACE = timedelta(seconds=15)
@@ -157,7 +159,7 @@ async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> N
             backoff = min(backoff * 2, longest)
 
 
-def application(apps: Sequence[App], draining: Draining | None = None, *, version: str = "0.1.0") -> Litestar:
+def application(apps: Sequence[App], draining: Draining | None = None) -> Litestar:
     """The one ASGI application of `apps`; its lifespan starts and ends their loops."""
     state = draining or Draining()
 
@@ -200,7 +202,7 @@ def application(apps: Sequence[App], draining: Draining | None = None, *, versio
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="ConverseAgent",
-            version=version,
+            version=VERSION,
             description="Events in, conversations out. Errors are RFC 9457 problem details.",
             path="/api/docs",
             use_handler_docstrings=True,

@@ -126,7 +126,7 @@ async def _tell_all(settings: Settings, running: System, console: Console, patie
     finally:
         serving.cancel()
         await asyncio.wait([serving])
-    console.print("\n[bold green]Every step was seen.[/] `make up` keeps the system running.")
+    console.print("\n[bold green]Every step was seen.[/]")
     return 0
 
 
@@ -183,6 +183,7 @@ async def _ending(
     facts = await trace.facts_of(running.store, TENANT, conversation_id)
     console.print(trace.tree_of(facts, f"conversation {conversation_id}"))
     console.rule("[bold]to try next")
-    console.print("  make up                                    the same system, kept running, with its data")
-    console.print(f"  {running.origin}/api/docs                 the API, while it runs")
-    console.print(f"  {running.origin}/api/v1/conversations      what you have just seen, as JSON")
+    console.print("  make up         the same system, empty, kept running: README.md has the requests to try")
+    console.print(
+        "  make demo-voice the same by phone" if not story.by_phone else "  make demo       the same by WhatsApp"
+    )

@@ -73,7 +73,7 @@ def _attempt(event: followup.AttemptStarted) -> str:
 
 def _deferred(event: followup.Deferred) -> str:
     why = _against(event.decisions) or "; ".join(each.reason for each in event.skipped)
-    return f"not before {event.until.isoformat()}: {why}"
+    return f"not before {event.until.isoformat(timespec='minutes')}: {why}"
 
 
 def _exhausted(event: followup.Exhausted) -> str:
@@ -124,8 +124,8 @@ def _slot(event: dialogue.SlotFilled) -> str:
 
 
 def _timer(event: conversation.TimerSet) -> str:
-    name = f" {event.name}" if event.purpose == "check" and event.name else ""
-    return f"{event.purpose}{name} at {event.due_at.isoformat()}"
+    what = event.name or event.purpose if event.purpose == "check" else event.purpose
+    return f"{what} at {event.due_at.isoformat(timespec='minutes')}"
 
 
 def _accepted(event: message.Accepted) -> str:
@@ -147,7 +147,7 @@ TELLERS: dict[type[Event], Teller] = {
     consent.Withdrawn: lambda event: f"stop ({event.how})",
     followup.Opened: lambda event: f"{event.reason} [{event.origin}, {event.priority}, {event.dedupe_key or 'no key'}]",
     followup.Declined: lambda event: f"{event.rule_id}: {event.reason}",
-    followup.Scheduled: lambda event: f"not before {event.due_at.isoformat()}",
+    followup.Scheduled: lambda event: f"not before {event.due_at.isoformat(timespec='minutes')}",
     followup.ContactRequested: lambda event: f"who is {event.contact_id}?",
     followup.AttemptStarted: _attempt,
     followup.AttemptUnanswered: lambda event: f"attempt {event.number} on {event.channel}: {event.reason}",

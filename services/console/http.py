@@ -18,6 +18,7 @@ from libs.kit.appends import asking_postgres
 from libs.kit.auth import DEFAULT_TENANT, Auth
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.requests import AnyRequest, durably, idempotency_key
+from libs.kit.serve import VERSION
 from libs.kit.store import Store
 from services.console import decide
 from services.console.handle import Filters, Reader
@@ -25,7 +26,6 @@ from services.console.operators import Operators, Taken
 from services.console.settings import Settings
 from services.console.stats import Stats
 
-VERSION = "0.1.0"
 LIMIT = 50
 BROKEN = """SELECT account FROM gateways.account WHERE tenant = $1 AND (open_until > now() OR degraded IS NOT NULL)
 UNION SELECT account FROM gateways.stopped WHERE tenant = $1 AND until > now()"""

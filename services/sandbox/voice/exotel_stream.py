@@ -34,7 +34,6 @@ class Player:
 
     def __init__(self, call: PhoneCall, rate: int) -> None:
         self.rate = rate
-        self.played_s = 0.0
         self._call = call
         self._queue: deque[bytearray | str] = deque()
         self._small = False

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import ceil
 
+from libs.config.draw import FAINT, LETTER, LINE, PALE, Drawing, lines_of
 from services.sandbox.voice.phone import Moment
 from services.sandbox.voice.sound import wav
 
 _SCALE = 40
 """Pixels a second."""
-_LANES = {"contact": (60, "#2f6fdb"), "agent": (120, "#c2571a"), "line": (180, "#666666")}
+_ROW_S = 20
+"""Seconds of a row; a call has as many rows as it takes."""
+_INKS = {"contact": "#2f6fdb", "agent": "#c2571a", "line": "#666666"}
+_LEFT, _BAR, _SHORTEST = 70, 12, 8
+"""Pixels before a row's first second, and of a bar's height; letters in a line of words at least."""
 
 
 class Recording:
@@ -35,38 +41,52 @@ class Recording:
 
 
 def svg(moments: Sequence[Moment], seconds: float, title: str) -> str:
-    """The timeline: a bar for each utterance with its words, a tick for everything else, a line for each second."""
-    width = int(seconds * _SCALE) + 120
-    drawn = [
-        f'<line x1="{_x(second)}" y1="40" x2="{_x(second)}" y2="215" stroke="#ddd"/>'
-        f'<text x="{_x(second)}" y="230" fill="#999">{second} s</text>'
-        for second in range(0, int(seconds) + 2, 1 if seconds < 60 else 5)
-    ]
-    drawn += [f'<text x="8" y="{y + 16}" fill="{colour}">{who}</text>' for who, (y, colour) in _LANES.items()]
-    drawn += [_moment(each, seconds) for each in moments]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="245" font-family="sans-serif" font-size="11">'
-        f'<rect width="100%" height="100%" fill="white"/><text x="8" y="22" font-size="14">{escape(title)}</text>'
-        f"{''.join(drawn)}</svg>"
-    )
+    """The timeline: a bar for each utterance with its words below, a tick for everything else."""
+    drawing = Drawing()
+    drawing.text(8, 20, title, bold=True)
+    top = 52.0
+    for began in range(0, max(1, ceil(seconds)), _ROW_S):
+        top = _row(drawing, moments, began, seconds, top)
+    return drawing.svg(title)
 
 
-def _moment(moment: Moment, seconds: float) -> str:
-    y, colour = _LANES[moment.who]
-    words = f"<title>{moment.at:.2f} s: {escape(moment.what)}</title>"
-    if (moment.end is None and moment.what.startswith(("presses", "hangs"))) or moment.who == "line":
-        return (
-            f'<g>{words}<line x1="{_x(moment.at)}" y1="{y}" x2="{_x(moment.at)}" y2="{y + 24}" stroke="{colour}"'
-            f' stroke-width="2"/><text x="{_x(moment.at) + 3}" y="{y + 34}" fill="{colour}">{escape(moment.what)}</text></g>'
-        )
-    end = moment.end if moment.end is not None else seconds
-    width = max(2, _x(end) - _x(moment.at))
-    return (
-        f'<g>{words}<svg x="{_x(moment.at)}" y="{y}" width="{width}" height="24">'
-        f'<rect width="100%" height="24" rx="3" fill="{colour}"/>'
-        f'<text x="4" y="16" fill="white">{escape(moment.what)}</text></svg></g>'
-    )
+def _row(drawing: Drawing, moments: Sequence[Moment], began: int, seconds: float, top: float) -> float:
+    """Draw the seconds from `began` on; where the next row begins."""
+    for second in range(began, began + _ROW_S + 1, 5):
+        x = _LEFT + (second - began) * _SCALE
+        drawing.text(x, top, f"{second} s", ink=FAINT)
+        drawing.line((x, top + 6), (x, top + 12), ink=PALE)
+    y = top + 16
+    for who, ink in _INKS.items():
+        here = [
+            each for each in moments if each.who == who and each.at < began + _ROW_S and _end(each, seconds) > began
+        ]
+        if not here:
+            continue
+        drawing.text(8, y + 10, who, ink=ink)
+        ends = [each.at for each in here[1:]] + [began + _ROW_S]
+        y += _BAR + LINE * max(_moment(drawing, each, began, seconds, y, ends[n]) for n, each in enumerate(here)) + 12
+    return y + 20
 
 
-def _x(second: float) -> int:
-    return 60 + round(second * _SCALE)
+def _moment(drawing: Drawing, moment: Moment, began: int, seconds: float, y: float, until: float) -> int:
+    """Draw what of a moment is in a row, its words where it begins, up to the next one's; how many lines they take."""
+    ink = _INKS[moment.who]
+    first, last = max(moment.at, began), min(_end(moment, seconds), began + _ROW_S)
+    x = _LEFT + (first - began) * _SCALE
+    drawing.parts.append(f"<g><title>{moment.at:.2f} s: {escape(moment.what)}</title>")
+    drawing.box(x, y, max(2, (last - first) * _SCALE), _BAR, fill=ink, ink=ink, round_=2)
+    room = max(_SHORTEST, int((until - first) * _SCALE / LETTER) - 1)
+    words = lines_of(moment.what, room) if moment.at >= began else []
+    for n, line in enumerate(words, 1):
+        drawing.text(x, y + _BAR + LINE * n - 3, line, ink=ink)
+    drawing.parts.append("</g>")
+    return len(words)
+
+
+def _end(moment: Moment, seconds: float) -> float:
+    """When it was over: a tick at once, an utterance that nothing ended with the call."""
+    if moment.end is not None:
+        return moment.end
+    is_tick = moment.who == "line" or moment.what.startswith(("presses", "hangs"))
+    return moment.at + 0.05 if is_tick else seconds

@@ -1,8 +1,10 @@
-"""The shipped bundle as texts, and what changing a few words of it makes the check say."""
+"""The shipped bundle, compiled and as texts, and what changing a few words of it makes the check say."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+from libs.config.bundle import Bundle
 from libs.config.compile import Loaded, compile_bundle
 from libs.config.findings import Finding
 from libs.config.load import SCENARIOS
@@ -35,6 +37,14 @@ CREDENTIALS = {
     "BACKEND_API_TOKEN": "another-token",
     "CONVERSE_LLM_API_KEY": "a-key",
 }
+
+
+@cache
+def shipped() -> Bundle:
+    """The shipped bundle, of which nothing is found wrong."""
+    loaded = check()
+    assert loaded.bundle is not None, loaded.findings
+    return loaded.bundle
 
 
 def check(

@@ -40,6 +40,8 @@ FORBIDDEN_TO_ALL = (
     "INSERT INTO ops.api_key VALUES (gen_random_uuid(), 'default', 'mine', '', '{}')",
     "UPDATE ops.api_key SET revoked_at = NULL",
     "UPDATE ops.business_clock SET ahead = '1 day'",
+    "INSERT INTO ops.bundle VALUES ('mine', '')",
+    "DELETE FROM ops.current_bundle",
     "DELETE FROM ops.migration",
     "ALTER TABLE log.event DISABLE TRIGGER ALL",
     "CREATE TABLE log.mine (x int)",
@@ -102,10 +104,11 @@ async def test_the_relay_reads_what_is_sealed_and_can_do_nothing_else(log: Store
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_private_rows_are_written_by_their_service_alone(log: Store, service: str):
+async def test_private_rows_are_seen_and_written_by_their_service_alone(log: Store, service: str):
     connection = await postgres.connect(log.url, role=f"converse_{service}")
     for owner, table in OWN.items():
-        assert await refused(connection, f"DELETE FROM {table}") == (owner != service), table
+        for sql in (f"SELECT FROM {table}", f"DELETE FROM {table}"):
+            assert await refused(connection, sql) == (owner != service), sql
     await connection.close()
 
 

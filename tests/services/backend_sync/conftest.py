@@ -25,7 +25,7 @@ from services.backend_sync.rest import Rest
 from services.backend_sync.settings import Settings
 from services.sandbox import app as sandbox
 from services.sandbox.settings import Settings as SandboxSettings
-from tests.services.backend_sync.shipped import SHIPPED
+from tests.libs.config.shipped import shipped
 
 NOWHERE = "nats://127.0.0.1:1"
 """Without NATS a reactor reads the log."""
@@ -44,7 +44,7 @@ class BackendSync:
         """The orchestrator asks for something."""
         cause_id = ids.fresh()
         cause = Cause(
-            id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="orchestrator", config=SHIPPED.hash
+            id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="orchestrator", config=shipped().hash
         )
         appended = await self.store.append_any(
             TENANT, stream, [Draft(stream, intent, f"contact-{PRIYA}", PRIYA)], cause
@@ -92,7 +92,7 @@ async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[Ba
         clock = await stack.enter_async_context(Clock.open(store.pool, store.listener))
         cause_id = ids.fresh()
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=NOON, source="cli")
-        await publish(store, TENANT, SHIPPED, cause)
+        await publish(store, TENANT, shipped(), cause)
         emulators = sandbox.build(SandboxSettings(people=()), now=clock.now)
         origin = await stack.enter_async_context(serving(part(emulators, "erp")))
         erp = await stack.enter_async_context(http.client(origin))

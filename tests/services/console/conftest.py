@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -13,8 +12,6 @@ from litestar import Litestar
 
 from events import conversation, operator
 from events.base import Cause, Recorded
-from libs.config.bundle import Bundle
-from libs.config.load import load_bundle
 from libs.kit import ids
 from libs.kit.bundles import publish
 from libs.kit.bus import Bus
@@ -26,17 +23,8 @@ from libs.testkit.servers import StoreOf
 from projections.live import CONSUMER
 from services.console.app import build
 from services.console.settings import Settings
+from tests.libs.config.shipped import shipped
 from tests.projections.journey import Log
-
-SHIPPED = Path(__file__).resolve().parents[3] / "infra" / "config"
-
-
-def shipped() -> Bundle:
-    """The shipped bundle."""
-    loaded = load_bundle(SHIPPED, {}, "development")
-    assert loaded.bundle is not None, loaded.findings
-    return loaded.bundle
-
 
 BUNDLE = shipped()
 

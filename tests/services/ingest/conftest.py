@@ -6,15 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest_asyncio
 
 from events.base import Cause, Draft, Event, Recorded
-from libs.config.bundle import Bundle
-from libs.config.load import load_bundle
 from libs.kit import http, ids
 from libs.kit.bundles import publish
 from libs.kit.clock import Clock
@@ -24,20 +21,14 @@ from libs.testkit.nouns import INVOICE_OVERDUE, NOON, TENANT
 from libs.testkit.servers import MASTER, database_of
 from services.ingest.app import build
 from services.ingest.settings import Settings
+from tests.libs.config.shipped import shipped
 
-SHIPPED = Path(__file__).resolve().parents[3] / "infra" / "config"
 OVERDUE: dict[str, Any] = {"event_name": "invoice_overdue", "data": INVOICE_OVERDUE}
 NUMBERS = count(1)
 EVENTS, FOLLOWUPS, CONTEXT = "/api/v1/events", "/api/v1/followups/trigger", "/api/v1/context/trigger"
 
 
-def shipped_bundle() -> Bundle:
-    loaded = load_bundle(SHIPPED, {}, "development")
-    assert loaded.bundle is not None, loaded.findings
-    return loaded.bundle
-
-
-BUNDLE = shipped_bundle()
+BUNDLE = shipped()
 
 
 @dataclass

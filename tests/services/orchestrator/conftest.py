@@ -15,8 +15,8 @@ from services.orchestrator.app import build
 from services.orchestrator.settings import Settings
 from services.sandbox import app as sandbox
 from services.sandbox.settings import Settings as SandboxSettings
+from tests.libs.config.shipped import shipped
 from tests.services.orchestrator.neighbours import NOWHERE, Neighbours, because, serving
-from tests.services.orchestrator.scene import shipped
 
 
 @pytest_asyncio.fixture

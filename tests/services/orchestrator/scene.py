@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,7 +13,6 @@ from events.conversation import ContactSaid, MessageRequested, OutcomeHeard, Tim
 from events.followup import Opened
 from events.phone import CallOver
 from libs.config.bundle import Bundle
-from libs.config.load import load_bundle
 from libs.domain import contact as people
 from libs.domain import conversation as talk
 from libs.domain import followup as matters
@@ -26,8 +24,8 @@ from services.orchestrator import calling, decide, handing, hearing, outcomes, p
 from services.orchestrator.hearing import Heard
 from services.orchestrator.outcomes import Became
 from services.orchestrator.story import Door, Known, Story
+from tests.libs.config.shipped import shipped
 
-SHIPPED = Path(__file__).resolve().parents[3] / "infra" / "config"
 ROOT = UUID("00000000-0000-0000-0000-00000000c0de")
 CONVERSATION = "conv-1"
 MATTER = "matter-1"
@@ -49,13 +47,6 @@ OVERDUE = Opened(
     flow="payment_reminder",
     business_context=INVOICE_OVERDUE,
 )
-
-
-def shipped() -> Bundle:
-    """The shipped bundle."""
-    loaded = load_bundle(SHIPPED, {}, "development")
-    assert loaded.bundle is not None, loaded.findings
-    return loaded.bundle
 
 
 class Scene:

@@ -18,8 +18,9 @@ from libs.domain.policy import Policy
 from libs.kit import quarantine
 from libs.kit.bundles import publish
 from libs.testkit.nouns import INVOICE, INVOICE_OVERDUE, MORNING, PRIYA, PRIYA_PHONE, TENANT
+from tests.libs.config.shipped import shipped
 from tests.services.orchestrator.neighbours import Neighbours, because
-from tests.services.orchestrator.scene import PRIYA_IS, shipped
+from tests.services.orchestrator.scene import PRIYA_IS
 
 
 async def test_it_does_its_work_with_the_rights_of_its_role(neighbours: Neighbours):

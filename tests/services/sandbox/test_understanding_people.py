@@ -2,19 +2,16 @@
 
 import pytest
 
-from libs.config.load import load_bundle
 from services.sandbox.understanding import Offer, facts_of, intents_of, read
-from tests.libs.config.shipped import FOLDER
+from tests.libs.config.shipped import shipped
 from tests.libs.llm.nouns import MORNING
 
 NOW = MORNING.replace(tzinfo=None)
-BUNDLE = load_bundle(FOLDER, {}, "development").bundle
 
 
 def meant(process: str, text: str) -> list[str]:
     """The intents of a message, of those that a shipped process knows."""
-    assert BUNDLE is not None
-    offers = [Offer(name, description) for name, description in BUNDLE.state_maps[process].intents.items()]
+    offers = [Offer(name, description) for name, description in shipped().state_maps[process].intents.items()]
     return [intent.name for intent in intents_of([read(text, NOW)], offers)]
 
 

@@ -4,25 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from libs.config.bundle import Bundle
-from libs.config.load import load_bundle, load_scenarios
-from libs.config.scenario import Scenario
+from libs.config.load import load_scenarios
 from libs.kit.store import Store
 from libs.testkit.servers import MASTER, database_of
 from services.cli.scenario.stage import Stage, stage
-from services.cli.settings import SHIPPED_BUNDLE
+from tests.libs.config.shipped import FOLDER, shipped
 
-
-def shipped() -> tuple[Bundle, tuple[Scenario, ...]]:
-    """The shipped bundle and its scenarios, without a finding."""
-    loaded = load_bundle(SHIPPED_BUNDLE, {}, "development")
-    assert loaded.bundle is not None, loaded.findings
-    scenarios, findings = load_scenarios(SHIPPED_BUNDLE, loaded.bundle)
-    assert not findings
-    return loaded.bundle, scenarios
-
-
-BUNDLE, SCENARIOS = shipped()
+BUNDLE = shipped()
+SCENARIOS, FINDINGS = load_scenarios(FOLDER, BUNDLE)
+assert not FINDINGS
 BY_NAME = {each.name: each for each in SCENARIOS}
 
 

@@ -164,7 +164,7 @@ async def test_a_picture_shows_who_spoke_when(call: Callable[..., Line]):
     await line.says(REMINDER)
     await line.passes(8)
     picture = svg(line.talker.moments, line.recording.seconds, "a call")
-    assert picture.count("<rect") == 3  # paper, agent, contact
+    assert picture.count("<rect") == 3  # agent, contact, the key
     assert "Arre &lt;ruko&gt;" in picture
     assert "presses 5" in picture
 
