@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
-from libs.kit.cancelling import end
+from libs.kit.cancelling import end, pause
 from libs.kit.listen import Listener
 
 log = structlog.get_logger(__name__)
@@ -98,4 +98,4 @@ class Clock:
             except Exception as error:
                 log.warning("business time cannot be read", error=type(error).__name__)
                 self._stale.set()
-                await asyncio.sleep(RETRY_S)
+                await pause(RETRY_S)

@@ -19,6 +19,7 @@ import structlog
 
 from events.base import Cause, Draft, Event, Recorded
 from libs.kit import buckets, ids, telemetry
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.codec import Row
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
@@ -107,7 +108,7 @@ class EffectLedger:
                     if not passes(error):
                         raise
                     log.warning("the ledger cannot be reached", ledger=self.ledger, error=type(error).__name__)
-                    await asyncio.sleep(POLL_S)
+                    await pause(POLL_S)
         finally:
             undo()
             undo_offers()
