@@ -27,17 +27,26 @@ class Closed:
         return False
 
 
-def asked(at: datetime, zone: str | None = None) -> Recorded[CallRequested]:
-    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at, zone=zone)
-    event = CallRequested(call="", to=PRIYA_PHONE, opening="Namaste", instructions="Ask.", allowed_by=allowed)
+def asked(at: datetime, zone: str | None = None, purpose: Any = "approach", **decision: Any) -> Recorded[CallRequested]:
+    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at, zone=zone, **decision)
+    event = CallRequested(
+        call="", to=PRIYA_PHONE, opening="Namaste", instructions="Ask.", allowed_by=allowed, purpose=purpose
+    )
     return Recorded(envelope=Any, event=event)  # type: ignore[arg-type] # nobody looks at it
 
 
-def test_a_decision_stands_for_two_minutes_and_then_the_hours_count():
+def test_the_hours_count_when_it_is_dialled_however_young_its_decision_is():
     late = NOON.astimezone(UTC).replace(hour=16)  # 21:30 in India
-    assert decide.veto(asked(late), Open(), bundle(), late) is None
+    assert decide.veto(asked(late), Open(), bundle(), late) == "the hours in which it was allowed are over"
     assert decide.veto(asked(NOON), Open(), bundle(), NOON + timedelta(minutes=10)) is None
     assert decide.veto(asked(NOON), Open(), bundle(), late) == "the hours in which it was allowed are over"
+
+
+def test_who_asked_to_be_called_is_called_for_a_day_and_no_longer():
+    late = NOON.astimezone(UTC).replace(hour=16)
+    answer = asked(late, purpose="answer", holds_until=late + timedelta(hours=24))
+    assert decide.veto(answer, Open(), bundle(), late + timedelta(hours=2)) is None
+    assert decide.veto(answer, Open(), bundle(), late + timedelta(hours=24)) is not None
 
 
 def test_the_hours_are_those_of_the_contacts_own_zone():
