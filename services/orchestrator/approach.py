@@ -109,6 +109,20 @@ def find_way(
     return NoWay(min(waits, default=None), decisions, skipped), skipped
 
 
+def withdraw_elsewhere(story: Story) -> None:
+    """What is on its way to an address that is not the contact's any more is withheld: somebody else may have it now."""
+    now = story.conversation
+    on_its_way = [
+        (sent.channel, sent.to)
+        for intent, sent in now.messages.items()
+        if intent in now.awaited and sent.purpose == "approach" and not now.withdrew(sent)
+    ]
+    if now.phone is not None and not now.phone.live and now.phone.purpose == "approach":
+        on_its_way.append((VOICE, now.phone.to))
+    for channel in dict.fromkeys(place[0] for place in on_its_way if not story.contact.registers(*place)):
+        story.close_gate(story.gate_of(channel), "the contact has another address now")
+
+
 def switch(story: Story, matter: str, channel: str) -> None:
     """Go on elsewhere: on the channel named, or on the next of the ladder."""
     if channel == "next":
