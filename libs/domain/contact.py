@@ -60,9 +60,10 @@ class Contact:
         entries = self.profile.channels if self.profile and self.known_to_erp else []
         return any(entry.channel in channels and entry.address == address for entry in entries)
 
-    def entry(self, channel: str) -> Address | None:
-        """What the ERP says of the address at which the contact is reached on a channel."""
-        return next((each for each in (self.profile.channels if self.profile else []) if each.channel == channel), None)
+    def entry(self, channel: str, address: str | None) -> Address | None:
+        """What the ERP says of an address on a channel, or of the first one there where none is meant."""
+        entries = [each for each in (self.profile.channels if self.profile else []) if each.channel == channel]
+        return next((each for each in entries if address in (None, each.address)), None)
 
 
 def evolve(state: Contact, event: Event) -> Contact:

@@ -22,12 +22,13 @@ from libs.domain.contact import stranger_id
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
-from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
+from services.orchestrator import approach, decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
 from services.orchestrator.callers import Callers, is_call
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
 from services.orchestrator.senders import Senders
+from services.orchestrator.sharing import Sharing
 from services.orchestrator.story import Story
 from services.orchestrator.telling import Telling
 
@@ -43,6 +44,7 @@ class Orchestrator:
         self._senders = Senders(gather, shell)
         self._telling = Telling(gather, shell)
         self._operators = Operators(gather, self._telling)
+        self._sharing = Sharing(gather, self._senders)
         self._callers = Callers(gather, shell, self._senders, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
@@ -142,8 +144,16 @@ class Orchestrator:
     async def on_contact_known(self, fact: Recorded[contact.Registered], world: World) -> Decision | None:
         """We know who it is now, or something new of them: what waited for this contact goes on."""
         event = fact.event
-        waiting = await Index(world.db, world.tenant).waiting_for(event.contact_id)
-        return await self._identified(world, event.contact_id, event.lookups, waiting)
+        asked = Index(world.db, world.tenant)
+        waiting = await asked.waiting_for(event.contact_id)
+        known = await self._identified(world, event.contact_id, event.lookups, waiting)
+        open_now, _ = await asked.conversation_of(event.contact_id)
+        if waiting or open_now is None or (known is not None and known.drafts):
+            return known
+        story = await self._gather.story(world, {}, open_now)
+        if story is not None:
+            approach.withdraw_elsewhere(story)
+        return self._telling.told(world, [story] if story else [], known.rows if known else ())
 
     async def _identified(
         self, world: World, contact_id: str, lookups: Sequence[contact.Lookup], followups: list[str]
@@ -203,7 +213,7 @@ class Orchestrator:
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
         rows = await self._senders.learnt(world, event, sender.contact) if sender.by_address else []
         rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
-        return self._telling.told(world, [story], rows)
+        return self._telling.told(world, [story], rows, await self._sharing.stopped(world, story, event))
 
     async def on_files(self, fact: Recorded[inbound.Fetched | inbound.FetchFailed], world: World) -> Decision | None:
         """The files of a message are here, or cannot be had. Whom nobody has named yet is heard with them later."""
@@ -215,7 +225,8 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, sender.contact, [])
         hearing.read_files(story, message, fact.stream)
-        return self._telling.told(world, [story])
+        also = await self._sharing.stopped(world, story, message.received)
+        return self._telling.told(world, [story], drafts=also)
 
     async def on_unsubscribed(self, fact: Recorded[inbound.Unsubscribed], world: World) -> Decision | None:
         """A contact asked one channel for no more."""
@@ -226,7 +237,8 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         hearing.unsubscribe(story, event)
-        return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+        bound = self._shell.bind_rows(world.tenant, [fact.stream], contact_id)
+        return self._telling.told(world, [story], bound, await self._sharing.stopped(world, story, event))
 
     async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
         """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""
@@ -257,9 +269,11 @@ class Orchestrator:
     async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
         """Claude has understood and written; the state map moves and the conversation answers."""
         spent = await self._gather.spent(world, fact.subject_id, fact.event.cost)
-        return await self._telling.tell(
-            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id), spent
-        )
+        story = await self._gather.story(world, {}, fact.event.conversation)
+        if story is None:
+            return self._telling.decision(world, [], spent)
+        turns.after_turn(story, fact.event, fact.subject_id)
+        return self._telling.told(world, [story], spent, await self._sharing.stopped_in_words(world, story))
 
     async def on_turn_failed(self, fact: Recorded[turn.Failed], world: World) -> Decision | None:
         """Claude could not; the contact still gets an answer, or a person gets the conversation."""

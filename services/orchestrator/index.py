@@ -20,7 +20,7 @@ from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
-"""How far back approaches are looked at; the policy counts those of the contact's day."""
+"""How far back approaches are looked at, at least: the policy counts those of the contact's day, and keeps its minimum gap."""
 Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
@@ -174,9 +174,9 @@ class Index:
             )
         return [row["followup"] for row in rows]
 
-    async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:
-        """When we approached this contact lately."""
-        since = now - RECENT
+    async def approaches(self, contact: str, now: datetime, gap: timedelta = timedelta()) -> tuple[datetime, ...]:
+        """When we approached this contact lately: within the `gap`, and no less than two days back."""
+        since = now - max(RECENT, gap)
         rows = await self._rows.recall(
             _approaches(self._tenant, contact),
             "SELECT at FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND at > $3 ORDER BY at",

@@ -238,6 +238,20 @@ def test_an_offer_may_not_go_out_where_a_service_was_asked_for():
     assert not [each for each in added({**texts, POLICY: promoted}) if "is a marketing text" in each.message]
 
 
+def test_offers_that_go_out_in_the_hours_of_reminders_are_said():
+    promoted = TEXTS[POLICY].replace("      category: transactional", "      category: promotional")
+    found = [each for each in added({**TEXTS, POLICY: promoted}) if "is promotional and goes out" in each.message]
+    assert {(each.severity, each.path) for each in found} == {("warning", "policy.purposes.order_fulfillment")}
+    assert [each.message.split(" on ")[1].split(":")[0] for each in found] == [
+        "email from 08",
+        "voice from 09",
+        "whatsapp from 08",
+    ]
+    assert 'whatsapp: {from: "10:00", to: "21:00"}' in found[-1].hint
+    abroad = promoted.replace("timezone: Asia/Kolkata", "timezone: Europe/London")
+    assert not [each for each in added({**TEXTS, POLICY: abroad}) if "is promotional and goes out" in each.message]
+
+
 def test_where_nobody_can_be_asked_who_they_are_it_is_said():
     texts, _ = changed(POLICY, "text: registered_address", "text: confirm")
     assert added(texts) == []
