@@ -15,12 +15,13 @@ class Given(Event, tag="consent.given.v1"):
 
 
 class Withdrawn(Event, tag="consent.withdrawn.v1"):
-    """The contact said stop: at once, everywhere unless a channel is named."""
+    """The contact said stop: at once, everywhere unless a channel is named. `said_on`: where, if in words of their own."""
 
     contact_id: str
     how: Literal["stop_word", "understood", "unsubscribe", "operator"]
     evidence: PersonalText
     channel: str | None = None
+    said_on: str | None = None
 
 
 CONSENT = Category("consent", current=(Given, Withdrawn))

@@ -113,23 +113,24 @@ def merged(known: Profile | None, given: Profile) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the contact told us itself. `stopped`: on every channel."""
+    """What the contact told us itself. `stopped`: on every channel; `said_on`: where they said it, if in words."""
 
     stopped: bool = False
+    said_on: str | None = None
     channels: Mapping[str, bool] = field(default_factory=dict)
 
 
 def evolve_consent(state: Consent, event: Event) -> Consent:
     """The consent after one more fact; what was said last counts."""
     match event:
-        case consents.Withdrawn(channel=None):
-            return Consent(stopped=True)
+        case consents.Withdrawn(channel=None, said_on=said_on):
+            return Consent(stopped=True, said_on=said_on)
         case consents.Withdrawn(channel=str(channel)):
             return replace(state, channels={**state.channels, channel: False})
         case consents.Given(channel=None):
             return Consent()
         case consents.Given(channel=str(channel)):
-            return replace(state, stopped=False, channels={**state.channels, channel: True})
+            return replace(state, stopped=False, said_on=None, channels={**state.channels, channel: True})
         case _:
             return state
 

@@ -8,6 +8,7 @@ from events import (
     backend,
     business,
     call,
+    consent,
     contact,
     followup,
     inbound,
@@ -22,7 +23,7 @@ from libs.domain.contact import stranger_id
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
-from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
+from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, stopping, turns
 from services.orchestrator.callers import Callers, is_call
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
@@ -60,6 +61,7 @@ class Orchestrator:
             contact.Changed: self.on_contact_known,
             contact.NotFound: self.on_contact_not_found,
             contact.Linked: self.on_contact_linked,
+            consent.Withdrawn: self.on_stopped,
             inbound.Received: self.on_inbound,
             inbound.Fetched: self.on_files,
             inbound.FetchFailed: self.on_files,
@@ -154,11 +156,13 @@ class Orchestrator:
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
         rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
-        if not followups and not messages and not strangers:
+        barred = await self._senders.barred(world, contact_id, lookups)
+        if not followups and not messages and not strangers and not barred:
             return Decision(rows=rows)
         if await erasing.is_erased(world, contact_id):
             return Decision(rows=[*rows, *self._shell.bind_rows(world.tenant, messages, contact_id)])
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        stopping.bar(story, barred)
         rows += self._shell.bind_rows(world.tenant, erasing.keys_of_strangers(lookups, strangers), contact_id)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
@@ -226,6 +230,18 @@ class Orchestrator:
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         hearing.unsubscribe(story, event)
         return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+
+    async def on_stopped(self, fact: Recorded[consent.Withdrawn], world: World) -> Decision | None:
+        """A contact said stop: whoever shares the address where they said it is not reached there any more."""
+        event = fact.event
+        if event.channel is not None or event.said_on is None:
+            return None
+        stories = []
+        for other in await Index(world.db, world.tenant).sharing_with(event.contact_id, event.said_on):
+            story, _ = await self._gather.story_of_contact(world, other, [])
+            stopping.bar(story, stopping.places(event.said_on))
+            stories.append(story)
+        return self._telling.told(world, stories) if stories else None
 
     async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
         """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""
