@@ -8,6 +8,7 @@ from events import (
     backend,
     business,
     call,
+    consent,
     contact,
     followup,
     inbound,
@@ -22,13 +23,24 @@ from libs.domain.contact import stranger_id
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
-from services.orchestrator import approach, decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
+from services.orchestrator import (
+    approach,
+    decide,
+    erasing,
+    hearing,
+    index,
+    on_call,
+    opening,
+    outcomes,
+    person,
+    stopping,
+    turns,
+)
 from services.orchestrator.callers import Callers, is_call
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
 from services.orchestrator.senders import Senders
-from services.orchestrator.sharing import Sharing
 from services.orchestrator.story import Story
 from services.orchestrator.telling import Telling
 
@@ -44,7 +56,6 @@ class Orchestrator:
         self._senders = Senders(gather, shell)
         self._telling = Telling(gather, shell)
         self._operators = Operators(gather, self._telling)
-        self._sharing = Sharing(gather, self._senders)
         self._callers = Callers(gather, shell, self._senders, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
@@ -63,6 +74,7 @@ class Orchestrator:
             contact.Changed: self.on_contact_known,
             contact.NotFound: self.on_contact_not_found,
             contact.Linked: self.on_contact_linked,
+            consent.Withdrawn: self.on_stopped,
             inbound.Received: self.on_inbound,
             inbound.Fetched: self.on_files,
             inbound.FetchFailed: self.on_files,
@@ -165,11 +177,13 @@ class Orchestrator:
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
         rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
-        if not followups and not messages and not strangers:
+        barred = await self._senders.barred(world, contact_id, lookups)
+        if not followups and not messages and not strangers and not barred:
             return Decision(rows=rows)
         if await erasing.is_erased(world, contact_id):
             return Decision(rows=[*rows, *self._shell.bind_rows(world.tenant, messages, contact_id)])
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        stopping.bar(story, barred)
         rows += self._shell.bind_rows(world.tenant, erasing.keys_of_strangers(lookups, strangers), contact_id)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):
@@ -213,7 +227,7 @@ class Orchestrator:
         story, follows = await self._gather.story_of_contact(world, sender.contact, [])
         rows = await self._senders.learnt(world, event, sender.contact) if sender.by_address else []
         rows += await self._senders.hear(world, story, [fact.stream], follows, theirs=sender.by_address)
-        return self._telling.told(world, [story], rows, await self._sharing.stopped(world, story, event))
+        return self._telling.told(world, [story], rows)
 
     async def on_files(self, fact: Recorded[inbound.Fetched | inbound.FetchFailed], world: World) -> Decision | None:
         """The files of a message are here, or cannot be had. Whom nobody has named yet is heard with them later."""
@@ -225,8 +239,7 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, sender.contact, [])
         hearing.read_files(story, message, fact.stream)
-        also = await self._sharing.stopped(world, story, message.received)
-        return self._telling.told(world, [story], drafts=also)
+        return self._telling.told(world, [story])
 
     async def on_unsubscribed(self, fact: Recorded[inbound.Unsubscribed], world: World) -> Decision | None:
         """A contact asked one channel for no more."""
@@ -237,8 +250,19 @@ class Orchestrator:
             return None
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         hearing.unsubscribe(story, event)
-        bound = self._shell.bind_rows(world.tenant, [fact.stream], contact_id)
-        return self._telling.told(world, [story], bound, await self._sharing.stopped(world, story, event))
+        return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
+
+    async def on_stopped(self, fact: Recorded[consent.Withdrawn], world: World) -> Decision | None:
+        """A contact said stop: whoever shares the address where they said it is not reached there any more."""
+        event = fact.event
+        if event.said_on is None:
+            return None
+        stories = []
+        for other in await Index(world.db, world.tenant).sharing_with(event.contact_id, event.said_on):
+            story, _ = await self._gather.story_of_contact(world, other, [])
+            stopping.bar(story, stopping.places(event.said_on) if event.channel is None else [event.channel])
+            stories.append(story)
+        return self._telling.told(world, stories) if stories else None
 
     async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
         """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""
@@ -269,11 +293,9 @@ class Orchestrator:
     async def on_turn_completed(self, fact: Recorded[turn.Completed], world: World) -> Decision | None:
         """Claude has understood and written; the state map moves and the conversation answers."""
         spent = await self._gather.spent(world, fact.subject_id, fact.event.cost)
-        story = await self._gather.story(world, {}, fact.event.conversation)
-        if story is None:
-            return self._telling.decision(world, [], spent)
-        turns.after_turn(story, fact.event, fact.subject_id)
-        return self._telling.told(world, [story], spent, await self._sharing.stopped_in_words(world, story))
+        return await self._telling.tell(
+            world, fact.event.conversation, lambda story: turns.after_turn(story, fact.event, fact.subject_id), spent
+        )
 
     async def on_turn_failed(self, fact: Recorded[turn.Failed], world: World) -> Decision | None:
         """Claude could not; the contact still gets an answer, or a person gets the conversation."""

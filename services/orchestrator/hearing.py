@@ -110,7 +110,13 @@ def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
         return
     evidence = f"unsubscribed by {event.how}"
     story.tell_consent(
-        Withdrawn(contact_id=story.contact.id, how="unsubscribe", evidence=evidence, channel=event.channel)
+        Withdrawn(
+            contact_id=story.contact.id,
+            how="unsubscribe",
+            evidence=evidence,
+            channel=event.channel,
+            said_on=event.channel,
+        )
     )
     person.forget(story, event.channel, evidence)
     if story.conversation.open:
