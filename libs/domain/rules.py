@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -241,7 +241,13 @@ def _scheduled(schedule: Schedule, names: Names, zone: str) -> datetime:
         day = datetime.combine(day, time(), ZoneInfo(zone))
     elif day.tzinfo is None:
         day = day.replace(tzinfo=ZoneInfo(zone))
-    return day + timedelta(seconds=schedule.offset_s)
+    try:
+        due = day + timedelta(seconds=schedule.offset_s)
+        due.astimezone(UTC)
+    except OverflowError:
+        # "0001-01-01" and "9999-12-31" are how some systems write that there is no date.
+        raise TemplateFailed(f"{{{{{schedule.field}}}}}", f"the schedule's field {schedule.field} is no date") from None
+    return due
 
 
 def _fact(facts: Mapping[str, Any], key: str) -> Any:
