@@ -8,7 +8,6 @@ from events import (
     backend,
     business,
     call,
-    consent,
     contact,
     followup,
     inbound,
@@ -41,6 +40,7 @@ from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
 from services.orchestrator.senders import Senders
+from services.orchestrator.sharing import Sharing
 from services.orchestrator.story import Story
 from services.orchestrator.telling import Telling
 
@@ -56,6 +56,7 @@ class Orchestrator:
         self._senders = Senders(gather, shell)
         self._telling = Telling(gather, shell)
         self._operators = Operators(gather, self._telling)
+        self._sharing = Sharing(gather, self._telling)
         self._callers = Callers(gather, shell, self._senders, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
@@ -74,7 +75,6 @@ class Orchestrator:
             contact.Changed: self.on_contact_known,
             contact.NotFound: self.on_contact_not_found,
             contact.Linked: self.on_contact_linked,
-            consent.Withdrawn: self.on_stopped,
             inbound.Received: self.on_inbound,
             inbound.Fetched: self.on_files,
             inbound.FetchFailed: self.on_files,
@@ -102,6 +102,7 @@ class Orchestrator:
             timer.Fired: self.on_timer_fired,
             **self._callers.handlers(),
             **self._operators.handlers(),
+            **self._sharing.handlers(),
         }
 
     async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
@@ -177,7 +178,7 @@ class Orchestrator:
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
         rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
-        barred = await self._senders.barred(world, contact_id, lookups)
+        barred = await self._sharing.barred(world, contact_id, lookups)
         if not followups and not messages and not strangers and not barred:
             return Decision(rows=rows)
         if await erasing.is_erased(world, contact_id):
@@ -251,18 +252,6 @@ class Orchestrator:
         story, _ = await self._gather.story_of_contact(world, contact_id, [])
         hearing.unsubscribe(story, event)
         return self._telling.told(world, [story], self._shell.bind_rows(world.tenant, [fact.stream], contact_id))
-
-    async def on_stopped(self, fact: Recorded[consent.Withdrawn], world: World) -> Decision | None:
-        """A contact said stop: whoever shares the address where they said it is not reached there any more."""
-        event = fact.event
-        if event.said_on is None:
-            return None
-        stories = []
-        for other in await Index(world.db, world.tenant).sharing_with(event.contact_id, event.said_on):
-            story, _ = await self._gather.story_of_contact(world, other, [])
-            stopping.bar(story, stopping.places(event.said_on) if event.channel is None else [event.channel])
-            stories.append(story)
-        return self._telling.told(world, stories) if stories else None
 
     async def on_address_changed(self, fact: Recorded[inbound.AddressChanged], world: World) -> Decision | None:
         """A contact has another address now: it leads to them, and the ERP's side of the house notes it."""

@@ -13,7 +13,7 @@ from libs.domain.contact import is_stranger
 from libs.domain.conversation import Conversation
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
-from services.orchestrator import hearing, index, stopping, threads
+from services.orchestrator import hearing, index, threads
 from services.orchestrator.gather import CONSENTS, CONTACTS, CONVERSATIONS, Gatherer, Shell
 from services.orchestrator.hearing import Heard
 from services.orchestrator.index import Index, Standing
@@ -113,15 +113,6 @@ class Senders:
                 if is_stranger(each) and each != contact:
                     found[each] = None
         return list(found)
-
-    async def barred(self, world: World, contact: str, lookups: Sequence[Lookup]) -> list[str]:
-        """The channels on which somebody else has said stop at an address that is registered for this contact, too."""
-        barred: dict[str, None] = {}
-        for channel, other in await Index(world.db, world.tenant).claimed_by_others(contact, lookups):
-            said = await world.fold(CONSENTS, f"consent-{other}")
-            if said.stopped and said.said_on is not None and channel in stopping.places(said.said_on):
-                barred[channel] = None
-        return list(barred)
 
     async def adopt(self, world: World, story: Story, stranger: str, follows: str | None) -> list[Any]:
         """What a stranger said counts for the contact: a stop first, then what nobody has answered.

@@ -98,6 +98,8 @@ MISTAKES = (
     Mistake("a flow that never ends", ORDER, "        for: reply", "        for: reply\n        goto: until_reply", "flows[1].steps", "has no end", "`end` step", below=-2),
     Mistake("a category that is none", WHATSAPP, "category: utility", "category: utilty", "templates[0].category", "is no category", "'utility'"),
     Mistake("a language that is none", WHATSAPP, "language: en", "language: English", "templates[0].language", "no language code", "en_US"),
+    Mistake("a gap longer than a year", POLICY, "minimum_gap_minutes: 240", "minimum_gap_minutes: 999999999", "policy.minimum_gap_minutes", "is at most 527040", "or less"),
+    Mistake("a check in a thousand years", MAPS, "delay_minutes: 4320", "delay_minutes: 525600000", f"{MOVES}[2].actions[1].delay_minutes", "is at most 2635200", "or less"),
     Mistake("hours that are none", POLICY, 'from: "09:00"', 'from: "9am"', "policy.hours.voice.from", "no time of day", "08:00"),
     Mistake("hours that never open", POLICY, 'to: "19:00"', 'to: "07:00"', "policy.hours.voice", "never open", "before"),
     Mistake("a zone that is none", POLICY, "Asia/Kolkata", "Asia/Kolkatta", "policy.timezone", "no time zone", "IANA"),

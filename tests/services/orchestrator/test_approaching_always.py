@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,14 +17,14 @@ from events.consent import Withdrawn
 from events.contact import Address, Profile
 from events.conversation import MessageRequested, TimerSet, ToolRequested, TurnRequested
 from events.phone import CallOver
-from libs.testkit.nouns import MORNING, PRIYA_EMAIL, PRIYA_PHONE
-from services.orchestrator import decide
+from libs.domain.contact import Contact
+from libs.testkit.nouns import MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
+from services.orchestrator import approach, decide
 from services.orchestrator.story import Door
 from tests.services.orchestrator.errand import TEXTS, about, bundle_of
 from tests.services.orchestrator.phoned import Phoned
-from tests.services.orchestrator.scene import Scene
 
-GAP, PER_DAY = timedelta(minutes=240), 2
+GAP, PER_DAY = timedelta(minutes=60), 2
 OPENS = {"whatsapp": (10, 19), "email": (8, 21), "voice": (9, 18)}
 CLOSED = "2026-02-17"
 BUNDLE = bundle_of(
@@ -36,7 +37,7 @@ policy:
   holidays: {extra: ["2026-02-17"]}
   consent: {whatsapp: implied, email: implied, voice: implied}
   attempts: {per_day: 2, per_matter: 8}
-  minimum_gap_minutes: 240
+  minimum_gap_minutes: 60
 """,
     }
 )
@@ -55,8 +56,7 @@ class Watched(Phoned):
         channels = [Address(channel="whatsapp", address=PRIYA_PHONE), Address(channel="email", address=PRIYA_EMAIL)]
         if voice:
             channels.append(Address(channel="voice", address=PRIYA_PHONE))
-        profile = Profile(name="Priya Sharma", channels=channels, metadata={"timezone": zone})
-        self.contact = Scene(profile).contact
+        self.know(Profile(name="Priya Sharma", channels=channels, metadata={"timezone": zone}))
         self.doors = {
             "whatsapp": Door("sandbox"),
             "email": Door("sandbox"),
@@ -66,6 +66,9 @@ class Watched(Phoned):
     def _keep(self, stream: str, event: Event) -> None:
         super()._keep(stream, event)
         self.moments.append((self.now, event))
+        if isinstance(event, MessageRequested | CallRequested) and event.purpose == "approach":
+            channel = event.channel if isinstance(event, MessageRequested) else "voice"
+            assert self.contact.address(channel) == event.to, "it goes where she is reached now"
         if isinstance(event, CallOver) and event.outcome in LOST:
             self.lost.add(event.call)
 
@@ -105,6 +108,27 @@ class Watched(Phoned):
         if self.all(ToolRequested):
             self.erp_answers({"seen": True})
 
+    def goes_on(self, number: int) -> None:
+        """What usually comes: another matter, the next timer, Claude, the ERP and the provider, each with its answer."""
+        self.opens_one(number)
+        self.timers_fire(0)
+        self.erp()
+        self.answers()
+        self.becomes("accepted")
+        self.rings("no_answer")
+
+    def moves(self, number: int) -> None:
+        """She has another number now."""
+        entries = [each for each in self.profile.channels if each.channel == "email"]
+        phones = [each.channel for each in self.profile.channels if each.channel != "email"]
+        new = [Address(channel=channel, address=f"+91980000000{number}") for channel in phones]
+        self.know(msgspec.structs.replace(self.profile, channels=[*new, *entries]))
+        self.tells(approach.withdraw_elsewhere)
+
+    def know(self, profile: Profile) -> None:
+        self.profile = profile
+        self.contact = Contact(id=PRIYA, profile=profile, known_to_erp=True)
+
     def rings(self, reason: Any) -> None:
         phone = self.conversation.phone
         if phone is not None and self.all(CallRequested):
@@ -131,6 +155,9 @@ HAPPENS = st.one_of(
     st.tuples(st.just("later"), st.sampled_from([1, 30, 239, 240, 600])),
     st.tuples(st.just("priya_says"), st.sampled_from(["haan", "E-1 ke baare mein?", "STOP"])),
     st.tuples(st.just("rings"), st.sampled_from(["no_answer", "busy", "failed", "completed"])),
+    st.tuples(st.just("goes_on"), st.integers(0, 5)),
+    st.tuples(st.just("goes_on"), st.integers(0, 5)),
+    st.tuples(st.just("moves"), st.integers(0, 3)),
     st.just(("answers",)),
     st.just(("erp",)),
 )
@@ -139,7 +166,7 @@ HAPPENS = st.one_of(
 @given(
     st.sampled_from(["Asia/Kolkata", "America/New_York", "Europe/London"]),
     st.booleans(),
-    st.integers(0, 24 * 60),
+    st.integers(0, 40 * 60),
     st.lists(HAPPENS, max_size=22),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
