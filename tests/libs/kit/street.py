@@ -13,8 +13,9 @@ class Street:
 
     def __init__(self, url: str) -> None:
         self._to = urlsplit(url)
-        self._open = asyncio.Event()
-        self._open.set()
+        self._requests = asyncio.Event()
+        self._answers = asyncio.Event()
+        self.open()
         self._ways: set[asyncio.Task[None]] = set()
         self.url = ""
 
@@ -35,22 +36,29 @@ class Street:
                 way.cancel()
             await asyncio.gather(*street._ways, return_exceptions=True)
 
-    def block(self) -> None:
-        """From now on nothing arrives any more, in either direction."""
-        self._open.clear()
+    def block(self, *, requests: bool = True) -> None:
+        """From now on no answer arrives any more, and no request either, but where these may pass."""
+        self._answers.clear()
+        if requests:
+            self._requests.clear()
+
+    def open(self) -> None:
+        """Let everything through again."""
+        self._answers.set()
+        self._requests.set()
 
     async def _walk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection(self._to.hostname, self._to.port)
-        for way in (self._carry(reader, there[1]), self._carry(there[0], writer)):
+        for way in (self._carry(reader, there[1], self._requests), self._carry(there[0], writer, self._answers)):
             task = asyncio.create_task(way)
             self._ways.add(task)
             task.add_done_callback(self._ways.discard)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, free: asyncio.Event) -> None:
         try:
             with suppress(OSError):
                 while piece := await reader.read(PIECE):
-                    await self._open.wait()
+                    await free.wait()
                     writer.write(piece)
                     await writer.drain()
         finally:
