@@ -55,12 +55,12 @@ class Noon:
         return NOON
 
 
-def a_call(opening: str = "Namaste.") -> Call:
-    """A call that nobody writes down: what it tells waits in it."""
+def a_call(opening: str = "Namaste.", store: Store | None = None) -> Call:
+    """A call; without a store what it tells waits in it."""
     allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=NOON)
     asked = CallRequested(call="", to=PRIYA_PHONE, opening=opening, instructions="", allowed_by=allowed)
     known = Known(tenant=TENANT, call=UUID(int=7), conversation="1", contact=None, correlation=UUID(int=8))
-    facts = Facts(None, Noon())  # type: ignore[arg-type] # neither is asked for more
+    facts = Facts(store, Noon())  # type: ignore[arg-type] # without a store nobody writes
     intent: Recorded[Any] = Recorded(envelope=None, event=asked)  # type: ignore[arg-type] # nobody looks at it
     return Call(facts, known, intent, bundle(), "ref", Calls())
 
