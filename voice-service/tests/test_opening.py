@@ -6,9 +6,6 @@ The engine and what plans our words are the real ones; the line behind them soun
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import pytest
 from pipecat.frames.frames import (
@@ -33,16 +30,10 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.text.base_text_aggregator import AggregationType
 from pipecat.workers.runner import WorkerRunner
-from voice_world import bundle
+from voice_world import a_call
 
-from events.base import Recorded
-from events.call import CallRequested
-from events.values import PolicyDecision
 from libs.domain.endpointing import Endpointing
 from libs.domain.floor import INDIAN
-from libs.testkit.nouns import NOON, PRIYA_PHONE, TENANT
-from voice_service.calls import Call, Calls
-from voice_service.facts import Facts, Known
 from voice_service.prepared import Sounds
 from voice_service.recorder import Recorder
 from voice_service.saying import Listened, OwnLine, Planned, Speech
@@ -54,11 +45,6 @@ HELLO, ASKS, TURN = "Hello?", "Kaun bol raha hai bhai", "Main kal kar dunga"
 MAILBOX = "Please leave a message after the tone"
 WAITS = ("base_ms", "question_ms", "after_filler_ms", "number_dictation_ms", "mid_sentence_ms", "emotional_ms")
 QUICK = replace(INDIAN, endpointing=Endpointing(**dict.fromkeys(WAITS, 20)))
-
-
-class Noon:
-    def now(self) -> datetime:
-        return NOON
 
 
 @dataclass
@@ -159,13 +145,7 @@ class Stage:
     """One call, whose events come when they are told to."""
 
     def __init__(self, recorded: bool) -> None:
-        told = bundle()
-        allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=NOON)
-        asked = CallRequested(call="", to=PRIYA_PHONE, opening=OPENING, instructions="", allowed_by=allowed)
-        known = Known(tenant=TENANT, call=UUID(int=7), conversation="1", contact=None, correlation=UUID(int=8))
-        facts = Facts(None, Noon())  # type: ignore[arg-type] # what is told waits in the call
-        intent: Recorded[Any] = Recorded(envelope=None, event=asked)  # type: ignore[arg-type] # nobody looks at it
-        self.call = Call(facts, known, intent, told, "ref", Calls())
+        self.call = a_call(OPENING)
         if recorded:
             self.call.recorder = Recorder(ANNOUNCED, kept, self.call.now_ms)
         speech = Speech(self.call, "hi-Latn", 80, Sounds())

@@ -116,7 +116,9 @@ class Speech:
         return said
 
     def hear(self, text: str) -> str:
-        """This was played; what is understood by it, as it was written."""
+        """This was played; what is understood by it, as it was written. Nothing, where nobody is there any more."""
+        if self._call.hung_up:
+            return ""
         before = len(self.utterance.understood)
         self.utterance.hear(text)
         self._note()
