@@ -94,7 +94,10 @@ def test_what_is_allowed_may_begin_until_its_decision_says_and_not_from_there_on
     wish = Hours(start="09:30", end="13:00") if wishes else None
     policy = Policy(hours={"voice": Hours(start=clock(start), end=clock(end))})
     said = decide(policy, Approach(channel="voice", at=at, zone=zone, preferred=wish))
-    assume(isinstance(said, Allowed))
+    if isinstance(said, Deferred):
+        at = said.until
+        said = decide(policy, Approach(channel="voice", at=at, zone=zone, preferred=wish))
+    assume(isinstance(said, Allowed))  # the hours may leave nothing of the wish
     then = at + timedelta(minutes=late)
     open_then = isinstance(decide(policy, Approach(channel="voice", at=then, zone=zone, preferred=wish)), Allowed)
     holds_until = said.decision.holds_until
