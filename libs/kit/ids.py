@@ -31,11 +31,6 @@ def cause_id(tenant: str, source: str, id: str) -> UUID:
     return uuid5(CAUSES, _join(tenant, source, id))
 
 
-def derived(parent: UUID, *parts: str) -> UUID:
-    """An id that belongs to `parent` and differs by `parts`."""
-    return uuid5(parent, _join(*parts))
-
-
 def digest(*parts: str) -> str:
     """32 hexadecimal characters; other parts, or the same cut otherwise, give another digest."""
     return hashlib.sha256(_join(*parts).encode()).hexdigest()[:32]

@@ -313,10 +313,6 @@ class Store:
         rows = await self._fetch(HEAD, shard)
         return int(rows[0][0]) if rows else 0
 
-    async def last_heads(self) -> dict[int, int]:
-        """The head of every shard."""
-        return dict(await self._fetch("SELECT shard, pos FROM log.log_head ORDER BY shard"))
-
     async def watermark(self, consumer: str, shard: int) -> int:
         """The last position that a consumer has examined; 0 where it has not begun."""
         rows = await self._fetch("SELECT pos FROM log.checkpoint WHERE consumer = $1 AND shard = $2", consumer, shard)

@@ -200,7 +200,12 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         outside_port = free_port()
         for key, path in (("WHATSAPP", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
-        services = _roster(logs, environment, lambda user: f"nats://{user}:{passwords[user]}@127.0.0.1:{nats.port}")
+
+        def url_of(user: str) -> str:
+            login = f"{user}:{passwords[user]}@" if user in passwords else ""  # who hears nothing never signs in
+            return f"nats://{login}127.0.0.1:{nats.port}"
+
+        services = _roster(logs, environment, url_of)
         doors = [f"{each.origin}/webhooks/whatsapp" for each in services.values() if each.user == "gateways"]
         outside = Service(
             "outside",
