@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import httpx
 from litestar import Request, Response, post
@@ -22,7 +22,7 @@ from libs.channels.email_verify import SENDGRID_SIGNATURE, SENDGRID_TIMESTAMP, v
 from libs.channels.outcome import Outcome, Refused, Retry
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
-from libs.kit import http, ids
+from libs.kit import http
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.serve import App
