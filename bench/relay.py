@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MASTER = bytes(range(32))
 TENANT = "default"
 CONSUMER = "projections"
-PADDING = "x" * 150  # with its envelope a fact is then about the 442 bytes of reference/eventstore.md
+PADDING = "x" * 150  # with its envelope a fact is then about 442 bytes, as a fact of a conversation is
 
 LATENCY_FACTS = 300
 LATENCY_PAUSE_S = 0.02

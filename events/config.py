@@ -1,4 +1,4 @@
-"""Which configuration bundle decides. Written by cli and console."""
+"""Which configuration bundle decides. Written by cli."""
 
 from events.base import Category, Event
 

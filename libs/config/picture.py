@@ -18,7 +18,8 @@ def pictures(bundle: Bundle) -> str:
 
 def _page(bundle: Bundle) -> Iterator[str]:
     title = f"bundle {bundle.hash[:12]}"
-    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head><body>'
+    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{title}</title><style>{STYLE}</style></head><body>"
     yield f"<h1>{title}</h1>"
     for what, names in (("State maps", bundle.state_maps), ("Flows", bundle.flows)):
         links = " ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in names)

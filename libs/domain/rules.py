@@ -11,10 +11,13 @@ import msgspec
 
 from libs.domain.comparing import moment, same
 from libs.domain.conditions import ALWAYS, Condition, evaluate
+from libs.domain.given import unkeepable
 from libs.domain.names import UNDEFINED, Names, parts_of, walk
 from libs.domain.templates import TemplateFailed, render_strict, render_value
 
 Priority = Literal["low", "normal", "high", "urgent"]
+MAX_KEY = 600
+"""Characters of a key under which one follow-up is open at a time."""
 
 
 class FollowupSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,12 +137,12 @@ def evaluate_rules(
 
 
 def render_spec(spec: FollowupSpec, names: Names) -> FollowupSpec:
-    """The follow-up with its templates filled in. Raises TemplateFailed, also where the contact's id comes out empty."""
+    """The follow-up with its templates filled in. Raises TemplateFailed, also where an id comes out that cannot be kept."""
 
     def text(template: str | None) -> str | None:
         return None if template is None else render_strict(template, names)
 
-    contact_id = render_strict(spec.contact_id, names).strip()
+    contact_id = _id(spec.contact_id, "the contact's id", names).strip()
     if not contact_id:
         raise TemplateFailed(spec.contact_id, "the contact's id is empty")
     return msgspec.structs.replace(
@@ -149,16 +152,27 @@ def render_spec(spec: FollowupSpec, names: Names) -> FollowupSpec:
         channel_priority=tuple(render_strict(channel, names) for channel in spec.channel_priority),
         process_type=text(spec.process_type),
         entity_type=text(spec.entity_type),
-        entity_id=text(spec.entity_id),
+        entity_id=None if spec.entity_id is None else _id(spec.entity_id, "the entity's id", names),
         flow=text(spec.flow),
         business_context=None if spec.business_context is None else render_value(spec.business_context, names),
     )
 
 
+def _id(template: str, whose: str, names: Names) -> str:
+    rendered = render_strict(template, names)
+    if rendered and (why := unkeepable(rendered)) is not None:
+        raise TemplateFailed(template, f"{whose} cannot be kept: {why}")
+    return rendered
+
+
 def asked_for(rule: Rule, names: Names) -> tuple[FollowupSpec, str]:
     """The follow-up that a rule asks for, whatever its conditions say, and its key. Raises TemplateFailed."""
     spec = render_spec(rule.create_followup, names)
-    key = render_strict(rule.dedupe_key, names) if rule.dedupe_key is not None else _default_key(rule, spec)
+    if rule.dedupe_key is None:
+        return spec, _default_key(rule, spec)
+    key = render_strict(rule.dedupe_key, names)
+    if "\0" in key or len(key) > MAX_KEY:
+        raise TemplateFailed(rule.dedupe_key, f"the key has more than {MAX_KEY} characters, or the character U+0000")
     return spec, key
 
 
@@ -243,10 +257,9 @@ def _scheduled(schedule: Schedule, names: Names, zone: str) -> datetime:
         day = day.replace(tzinfo=ZoneInfo(zone))
     try:
         due = day + timedelta(seconds=schedule.offset_s)
-        due.astimezone(UTC)
-    except OverflowError:
-        # "0001-01-01" and "9999-12-31" are how some systems write that there is no date.
-        raise TemplateFailed(f"{{{{{schedule.field}}}}}", f"the schedule's field {schedule.field} is no date") from None
+        due.astimezone(UTC)  # as it is kept
+    except OverflowError as beyond:
+        raise TemplateFailed(f"{{{{{schedule.field}}}}}", "the schedule's date is beyond the calendar") from beyond
     return due
 
 

@@ -25,7 +25,7 @@ def own_zone(contact: Contact) -> str | None:
 
 
 def names_of(contact: Contact, matter: Matter | None, *, now: datetime, zone: str) -> Names:
-    """The names of spec/api.md; without a matter only the contact's."""
+    """The names that templates and conditions know; without a matter only the contact's."""
     profile = contact.profile
     who: dict[str, Any] = {
         "now": now.astimezone(ZoneInfo(zone)),

@@ -21,11 +21,19 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
         "band karo", "band kar do", "band kijiye", "message band karo", "msg band karo", "message mat bhejo",
         "msg mat bhejo", "message mat karo", "msg mat karo", "call mat karo", "phone mat karo",
         "pareshan mat karo", "contact mat karo", "stop karo", "stop kar do",
+        "मैसेज मत भेजिए", "मैसेज मत भेजना", "मैसेज मत कीजिए", "मैसेज न करें", "मैसेज ना करें", "मैसेज न भेजें", "मैसेज ना भेजें",
+        "कॉल मत करें", "कॉल मत कीजिए", "कॉल न करें", "कॉल ना करें", "फोन मत कीजिए", "फोन न करें", "फोन ना करें",
+        "नंबर हटाओ", "नंबर हटा दो", "मेरा नंबर हटाओ", "मेरा नंबर हटा दो", "मेरा नंबर हटा दीजिए",
+        "message mat bhejna", "msg mat bhejna", "message mat karna", "msg mat karna", "message na karo", "message na bhejo",
+        "call mat karna", "call na karo", "phone mat karna", "phone na karo",
+        "number hatao", "number hata do", "mera number hatao", "mera number hata do",
     ),
     "bn": ("স্টপ", "বন্ধ করুন", "বন্ধ করো", "বন্ধ কর", "মেসেজ বন্ধ করুন", "মেসেজ পাঠাবেন না", "কল করবেন না", "bondho korun"),
     "te": ("స్టాప్", "ఆపండి", "ఆపు", "ఆపేయండి", "మెసేజ్ పంపవద్దు", "మెసేజ్లు పంపవద్దు", "కాల్ చేయవద్దు", "aapandi"),
     "mr": ("स्टॉप", "बंद करा", "मेसेज बंद करा", "मेसेज पाठवू नका", "संदेश पाठवू नका", "फोन करू नका", "कॉल करू नका", "band kara"),
-    "ta": ("ஸ்டாப்", "நிறுத்து", "நிறுத்துங்கள்", "நிறுத்தவும்", "மெசேஜ் அனுப்ப வேண்டாம்", "செய்தி அனுப்ப வேண்டாம்", "அழைக்க வேண்டாம்", "niruthu"),
+    "ta": ("ஸ்டாப்", "நிறுத்து", "நிறுத்துங்கள்", "நிறுத்தவும்", "மெசேஜ் அனுப்ப வேண்டாம்", "செய்தி அனுப்ப வேண்டாம்", "அழைக்க வேண்டாம்", "niruthu",
+        "நிறுத்துங்க", "மெசேஜ் அனுப்பாதீங்க", "மெசேஜ் அனுப்பாதீர்கள்", "செய்தி அனுப்பாதீர்கள்", "கால் பண்ணாதீங்க", "போன் பண்ணாதீங்க",
+        "niruthunga", "message anupadheenga", "message anuppadheenga", "call pannadheenga", "phone pannadheenga"),
     "gu": ("સ્ટોપ", "બંધ કરો", "મેસેજ બંધ કરો", "મેસેજ ન મોકલો", "મેસેજ મોકલશો નહીં", "ફોન ન કરો", "ફોન કરશો નહીં", "bandh karo"),
     "kn": ("ಸ್ಟಾಪ್", "ನಿಲ್ಲಿಸಿ", "ನಿಲ್ಲಿಸು", "ಮೆಸೇಜ್ ಕಳುಹಿಸಬೇಡಿ", "ಸಂದೇಶ ಕಳುಹಿಸಬೇಡಿ", "ಕರೆ ಮಾಡಬೇಡಿ", "nillisi"),
     "ml": ("സ്റ്റോപ്പ്", "നിർത്തുക", "നിർത്തൂ", "നിർത്തു", "മെസേജ് അയക്കരുത്", "സന്ദേശം അയക്കരുത്", "വിളിക്കരുത്", "nirthu"),
@@ -46,7 +54,13 @@ START = (
     "தொடங்கு", "தொடங்குங்கள்", "શરૂ કરો", "ಪ್ರಾರಂಭಿಸಿ", "തുടങ്ങുക", "ਸ਼ੁਰੂ ਕਰੋ",
 )  # fmt: skip
 
-_POLITE = frozenset({"please", "pls", "plz", "kindly", "sir", "madam", "कृपया", "प्लीज", "kripya"})
+_POLITE = frozenset(
+    {"please", "pls", "plz", "kindly", "sir", "madam", "कृपया", "प्लीज", "kripya"}
+    | {"yaar", "bhai", "bhaiya", "ji", "ab", "aur", "mujhe", "mujhko", "यार", "भाई", "जी", "अब", "और", "मुझे"}
+)
+"""Words that are said around a stop word and change nothing of it."""
+_STOP_SIGN = "\N{OCTAGONAL SIGN}"
+"""🛑: the one emoji that says nothing else."""
 
 
 def stop_words(overrides: Mapping[str, Sequence[str]] | None = None, *, channel: str | None = None) -> frozenset[str]:
@@ -60,10 +74,12 @@ def stop_words(overrides: Mapping[str, Sequence[str]] | None = None, *, channel:
 
 
 def is_stop(text: str, words: frozenset[str] | None = None) -> bool:
-    """Whether the whole message is a stop word, whatever its case, punctuation, emoji and politeness.
+    """Whether the whole message is a stop word (or the stop sign), whatever its case, punctuation, emoji and politeness.
 
     A stop word within a sentence ("please stop by on Monday") is none. `words` come from `stop_words`.
     """
+    if _STOP_SIGN in text and not normalised(text):
+        return True
     return _is_one_of(text, _defaults() if words is None else words)
 
 
@@ -106,7 +122,10 @@ def _is_one_of(text: str, words: frozenset[str]) -> bool:
     said = normalised(text)
     if not said or len(said) > LONGEST:
         return False
-    return said in words or " ".join(word for word in said.split() if word not in _POLITE) in words
+    parts = said.split()
+    if all(len(part) == 1 and part.isascii() for part in parts):  # S T O P
+        parts = ["".join(parts)]
+    return said in words or " ".join(part for part in parts if part not in _POLITE) in words
 
 
 @lru_cache(maxsize=64)

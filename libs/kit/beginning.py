@@ -10,7 +10,7 @@ from litestar import HttpMethod, route
 from litestar.types import ControllerRouterHandler
 
 from libs.kit.problems import Problem
-from libs.kit.serve import App, serve
+from libs.kit.serve import App, Draining, serve
 
 BACKLOG = 2048
 LATER = {"retry-after": "1", "connection": "close"}  # who asks again asks the service itself, if it has begun meanwhile
@@ -41,39 +41,48 @@ class Beginning:
         self.waits_for = "it is starting"
         self._service = service
         self._listener = listener
-        self._serving: asyncio.Task[None] | None = None
-        self._told_to_end = False
+        self._draining = Draining()
+        self._over = False
+        self._cancelled = 0
 
     async def __aenter__(self) -> Self:
         waiter = asyncio.current_task()
         assert waiter is not None
+        self._waiter = waiter
         app = App(self._service, routes=[self._not_yet()], ready=self._why)
-        self._serving = asyncio.create_task(serve([app], listener=self._listener))
+        self._serving = asyncio.create_task(serve([app], listener=self._listener, draining=self._draining))
 
         def on_end(serving: asyncio.Task[None]) -> None:
-            if self._serving is not None:
-                self._told_to_end = True
-                waiter.cancel()
+            if not self._over:
+                self._cancel()
 
         self._serving.add_done_callback(on_end)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not self._told_to_end:
-            await self.over()
+        await self._stop()
+        if not self._cancelled:
             return False
-        assert self._serving is not None
-        self._serving.result()
-        if kind is asyncio.CancelledError and (waiter := asyncio.current_task()) is not None:
-            return waiter.uncancel() == 0
-        return False
+        if not self._serving.cancelled():
+            self._serving.result()
+        left = [self._waiter.uncancel() for _ in range(self._cancelled)]
+        return kind is asyncio.CancelledError and left[-1] == 0
 
     async def over(self) -> None:
-        """The service serves from here on."""
-        serving, self._serving = self._serving, None
-        if serving is not None:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+        """The service serves from here on. Told to end in this very moment, or without heeding it before, it does not begin."""
+        await self._stop()
+        if self._draining.yes:
+            self._cancel()
+            await asyncio.sleep(0)
+
+    def _cancel(self) -> None:
+        self._cancelled += 1
+        self._waiter.cancel()
+
+    async def _stop(self) -> None:
+        self._over = True
+        self._serving.cancel()
+        await asyncio.gather(self._serving, return_exceptions=True)
 
     async def _why(self) -> Mapping[str, str]:
         return {"begin": f"cannot begin yet: {self.waits_for}"}

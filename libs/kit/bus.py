@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 from opentelemetry import context, propagate, trace
 
 from libs.kit import telemetry
+from libs.kit.cancelling import end, obeyed
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,10 @@ class BusAway(Exception):
 
 
 class _FastClient(Client):
-    """nats-py spends 20 µs a message on headers, queues and tasks; facts go to a plain function instead."""
+    """nats-py spends 20 µs a message on headers, queues and tasks; facts go to a plain function instead.
+
+    It also swallows cancellations, by a wait_for that forgets them and on its own: here they are obeyed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +56,15 @@ class _FastClient(Client):
             await super()._process_msg(sid, subject, reply, data, headers)
         else:
             take(data, headers)
+
+    async def request(self, *args: Any, **more: Any) -> Msg:
+        return await obeyed(super().request(*args, **more))
+
+    async def flush(self, *args: Any, **more: Any) -> None:
+        await obeyed(super().flush(*args, **more))
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        return await obeyed(super()._flush_pending(force_flush))
 
     async def publish_raw(self, frames: bytes) -> None:
         """Write ready protocol frames (HPUB …) in one piece."""
@@ -166,7 +179,7 @@ class Bus:
 
     async def _connect(self, url: str, user: str | None, password: str | None) -> None:
         self._over.clear()
-        await self._client.connect(
+        connecting = self._client.connect(
             url.split(","),
             name=self.name,
             user=user,
@@ -182,6 +195,7 @@ class Bus:
             max_outstanding_pings=2,
             pending_size=MAX_PENDING_BYTES,
         )
+        await obeyed(connecting)
 
     async def _on_error(self, error: Exception) -> None:
         again = not self.connected and self.errors[-1:] == [str(error)]  # each attempt to connect says the same
@@ -357,8 +371,7 @@ class Bus:
         """Send what is pending and disconnect."""
         self._watchers.clear()
         if self._keeping:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+            await end(self._keeping)
         await self._part()
         self._connected.clear()
 

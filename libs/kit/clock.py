@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
+from libs.kit.cancelling import end
 from libs.kit.listen import Listener
 
 log = structlog.get_logger(__name__)
@@ -45,9 +46,7 @@ class Clock:
             yield clock
         finally:
             undo()
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            await end(following)
 
     def machine(self) -> datetime:
         """Machine time: for leases, waits of effects and `recorded_at`."""

@@ -7,8 +7,10 @@ A full collection looks at every container object: with 5,000 chat sockets open 
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
+
+from libs.kit.cancelling import end
 
 YOUNG = 10_000
 MIDDLE = 20
@@ -28,9 +30,7 @@ async def collected_seldom(every: timedelta = EVERY) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        collecting.cancel()
-        with suppress(asyncio.CancelledError):
-            await collecting
+        await end(collecting)
         gc.set_threshold(*before)
         gc.unfreeze()
 

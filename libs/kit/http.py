@@ -1,9 +1,11 @@
 """The HTTP client that every adapter shares the make of: bounded in time, in connections, and free of redirects."""
 
 import functools
+import math
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from libs.kit import telemetry
 
 CONNECT = timedelta(seconds=3)
 TOTAL = timedelta(seconds=10)
+LONGEST_WAIT_S = timedelta(days=30).total_seconds()
 
 
 def client(
@@ -52,10 +55,42 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+class TooLarge(Exception):
+    """A body is larger than it may be."""
+
+
+async def whole(answer: httpx.Response, *, most: int) -> bytes:
+    """The decoded body of a streamed answer. Raises TooLarge beyond `most` bytes, before more is read."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.aiter_bytes():
+        size += len(part)
+        if size > most:
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
-    """Retry-After in seconds, by headers in any case; a date is left to our own backoff."""
-    told = httpx.Headers(headers or {}).get("retry-after")
-    try:
-        return max(0.0, float(told)) if told else None
-    except ValueError:
+    """The least wait that Retry-After asks for (RFC 9110, 10.2.3), in seconds; None for what is neither a number nor a date.
+
+    A date counts from the answer's own Date, so that no clock of ours matters. What is longer than can be waited for is
+    `LONGEST_WAIT_S`: whoever asks for it is not asked again by any effect.
+    """
+    named = {name.lower(): value for name, value in (headers or {}).items()}
+    told = named.get("retry-after")
+    if told is None:
         return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = _until(told, named.get("date", ""))
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT_S)
+
+
+def _until(moment: str, now: str) -> float:
+    """Seconds from one HTTP date to another; nan where one of them is none."""
+    try:
+        return (parsedate_to_datetime(moment) - parsedate_to_datetime(now)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return math.nan

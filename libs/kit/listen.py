@@ -15,6 +15,11 @@ log = structlog.get_logger(__name__)
 PING_S = 5.0
 RETRY_S = 0.2
 
+WANT = "SELECT pg_advisory_lock_shared(hashtextextended($1, 0))"
+"""Who holds a channel's lock wants to be told. Has waited for those who, asking for it, saw nobody: they have committed."""
+
+WANT_NO_MORE = "SELECT pg_advisory_unlock_shared(hashtextextended($1, 0))"
+
 Callback = Callable[[str | None], None]
 
 
@@ -38,7 +43,12 @@ class Listener:
         """Have `callback` called; what is returned undoes it. Callbacks must not block nor raise."""
         self._callbacks.setdefault(channel, []).append(callback)
         self._changed.set()
-        return lambda: self._callbacks[channel].remove(callback)
+
+        def undo() -> None:
+            self._callbacks[channel].remove(callback)
+            self._changed.set()
+
+        return undo
 
     @property
     def connected(self) -> bool:
@@ -78,10 +88,15 @@ class Listener:
         heard: set[str] = set()
         while not connection.is_closed():
             self._changed.clear()
-            for channel in [name for name in self._callbacks if name not in heard]:
+            wanted = {channel for channel, callbacks in self._callbacks.items() if callbacks}
+            for channel in heard - wanted:
+                await connection.execute(WANT_NO_MORE, channel)
+                await connection.remove_listener(channel, self._notified)
+            for channel in wanted - heard:
                 await connection.add_listener(channel, self._notified)
-                heard.add(channel)
+                await connection.execute(WANT, channel)
                 self._tell(channel, None)
+            heard = wanted
             self._ready.set()
             self._interrupted = False
             try:

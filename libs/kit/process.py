@@ -56,16 +56,19 @@ class Kit:
 Build = Callable[[Kit], Awaitable[App]]
 
 
-def read(environment: Mapping[str, str] = os.environ) -> Process:
-    """CONVERSE_DATABASE_URL, CONVERSE_NATS_URL, CONVERSE_MASTER_KEY, CONVERSE_HOST, CONVERSE_PORT. Raises SettingMissing."""
-    for name in ("CONVERSE_DATABASE_URL", "CONVERSE_NATS_URL"):
+def read(environment: Mapping[str, str] = os.environ, *, hears: bool = True) -> Process:
+    """CONVERSE_DATABASE_URL, CONVERSE_NATS_URL (of one that hears), CONVERSE_MASTER_KEY, CONVERSE_HOST, CONVERSE_PORT.
+
+    Raises SettingMissing.
+    """
+    for name in ("CONVERSE_DATABASE_URL", "CONVERSE_NATS_URL") if hears else ("CONVERSE_DATABASE_URL",):
         if not environment.get(name):
             raise SettingMissing(
                 f"{name} is not set; a service in a process of its own needs it (`converse up` does not)"
             )
     return Process(
         database_url=environment["CONVERSE_DATABASE_URL"],
-        nats_url=environment["CONVERSE_NATS_URL"],
+        nats_url=environment.get("CONVERSE_NATS_URL", ""),
         master_key=environment.get("CONVERSE_MASTER_KEY") or None,
         host=environment.get("CONVERSE_HOST") or "0.0.0.0",
         port=int(environment.get("CONVERSE_PORT") or 8000),
@@ -81,7 +84,7 @@ def main(service: str, build: Build, drain: timedelta = DRAIN, *, hears: bool = 
     log.configure()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(service, read(), build, drain, hears=hears))
+            runner.run(run(service, read(hears=hears), build, drain, hears=hears))
     except Exception as error:
         # Before it serves it holds nobody's words: what it could not begin with may be told.
         logger.critical(ENDED, service=service, reason=f"{type(error).__name__}: {error}", exc_info=True)

@@ -19,6 +19,7 @@ from libs.kit.folds import Fold, FoldCache, Folded, Overlay
 from libs.kit.hearing import Heard, Hearing
 from libs.kit.leadership import Term, leading
 from libs.kit.memo import Memo
+from libs.kit.progress import Progress
 from libs.kit.quarantine import Sick, Target, Ward
 from libs.kit.reactor_metrics import Metrics
 from libs.kit.readable import Reader, Unreadable
@@ -32,8 +33,6 @@ BATCH = 500
 TRIES = 3
 CONFLICTS = 20  # another writer may win that often before the fact counts as poison
 CACHE = 20_000
-WRITE_IDLE_POSITIONS = 1000
-WRITE_IDLE_S = 1.0
 PAUSE_S = 0.2
 
 
@@ -70,17 +69,17 @@ class Reactor:
         self._target = target
         self._batch, self._tries, self._cache_size = batch, tries, cache
         self._reader = Reader(store, handlers.keys())
-        self._watermark, self._examined, self._written_at = 0, 0, 0.0
+        self._progress = Progress()
         self._ward = Ward(consumer, shard)
         self._hearing: Hearing | None = None
         self._connection: asyncpg.Connection | None = None
-        self._retry, self._moved = asyncio.Event(), asyncio.Condition()
+        self._retry = asyncio.Event()
         self._metrics = Metrics(consumer, shard)
 
     @property
     def position(self) -> int:
         """Every fact up to here has been handled, and what it decided is committed."""
-        return self._examined
+        return self._progress.examined
 
     @property
     def leading(self) -> bool:
@@ -98,8 +97,7 @@ class Reactor:
 
     async def caught_up(self, pos: int) -> None:
         """Return when every fact up to `pos` has been handled by this instance, and what it decided is committed."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._examined >= pos)
+        await self._progress.caught_up(pos)
 
     def newest(self, fold: Fold[Any], tenant: str, stream: str) -> Folded[Any] | None:
         """The state of a stream that it alone writes, as far as it is committed, where this instance leads and holds it."""
@@ -114,10 +112,12 @@ class Reactor:
         structlog.contextvars.bind_contextvars(consumer=self.consumer, shard=self.shard)
         while True:
             try:
-                self.state = "ok: standby"
-                async with leading(self._store.url, role, self.shard, database_role=self._store.role) as term:
+                async with leading(
+                    self._store.url, role, self.shard, database_role=self._store.role, on_standby=self._stand_by
+                ) as term:
                     await self._lead(term)
             except Fenced:
+                self.state = "fenced: another instance has moved the watermark"
                 log.warning("another instance has moved the watermark; stepping down")
             except (*TRANSIENT, asyncpg.InterfaceError) as error:
                 self.state = f"interrupted: {error}"
@@ -125,16 +125,19 @@ class Reactor:
             except UnknownFact as error:
                 self.state = f"stopped: {error}"
                 self._metrics.stopped.set(1)
-                log.error("stops at a fact that this release does not know", type=error.tag, after=self._examined)
+                log.error("stops at a fact that this release does not know", type=error.tag, after=self.position)
                 raise
             finally:
                 self._metrics.leading.set(0)
             await asyncio.sleep(PAUSE_S)
 
+    def _stand_by(self) -> None:
+        self.state = "ok: standby"
+
     async def _lead(self, term: Term) -> None:
         self._connection = term.connection
-        self._watermark = self._examined = await self._store.watermark(self.consumer, self.shard)
-        families, after = self._reader.families, self._watermark
+        families, after = self._reader.families, await self._store.watermark(self.consumer, self.shard)
+        await self._progress.begin(after)
         self._cache = FoldCache(self._cache_size, families - self._own, after)
         self._memo = Memo()
         await self._ward.load(self._store.pool)
@@ -154,13 +157,13 @@ class Reactor:
             self.state = "ok: leading"
             self._metrics.leading.set(1)
             self._metrics.stopped.set(0)
-            log.info("leads", watermark=self._watermark)
+            log.info("leads", watermark=after)
             while not term.over:
                 if self._retry.is_set():
                     self._retry.clear()
                     await self._replay()
                 await self._take(await hearing.next(self._batch))
-                self._metrics.lag.set(max(0, hearing.head - self._examined))
+                self._metrics.lag.set(max(0, hearing.head - self.position))
         raise Unavailable(f"the connection that holds the lead of {self.consumer} was lost")
 
     def _transaction(self, *, lazily: bool = False) -> AbstractAsyncContextManager[Unit]:
@@ -200,25 +203,14 @@ class Reactor:
 
     async def _idle(self, upto: int) -> None:
         """Follow the head without facts of ours."""
-        if self._row_is_due(upto):
+        if self._progress.is_due(upto):
             async with self._transaction(lazily=True) as unit:
-                await unit.commit(self.consumer, self._watermark, upto)
-            self._written(upto)
+                await unit.commit(self.consumer, self._progress.watermark, upto)
+            self._progress.written(upto)
         await self._advance(upto)
 
-    def _row_is_due(self, upto: int) -> bool:
-        """Whether the watermark is to be written where nothing was decided: now and then."""
-        behind, age = upto - self._watermark, asyncio.get_running_loop().time() - self._written_at
-        return behind >= WRITE_IDLE_POSITIONS or (behind > 0 and age >= WRITE_IDLE_S)
-
-    def _written(self, upto: int) -> None:
-        self._watermark, self._written_at = upto, asyncio.get_running_loop().time()
-
     async def _advance(self, upto: int) -> None:
-        if upto > self._examined:
-            async with self._moved:
-                self._examined = upto
-                self._moved.notify_all()
+        if await self._progress.advance(upto):
             self._metrics.position.set(upto)
 
     async def _work(self, facts: Sequence[Recorded[Any]], upto: int) -> None:
@@ -252,7 +244,7 @@ class Reactor:
             async with self._transaction(lazily=True) as unit:
                 overlay = await self._decide(unit, facts, upto)
             if unit.committed:
-                self._written(upto)
+                self._progress.written(upto)
         overlay.keep()
         await self._advance(upto)
         self._metrics.committed(len(facts), self._clock.machine() - facts[-1].envelope.recorded_at)
@@ -285,8 +277,8 @@ class Reactor:
                 await unit.begin()
                 await self._ward.park(unit.connection, waiting)
             appends, written = overlay.appends(self.consumer), rows.take()
-            if appends or written or unit.begun or self._row_is_due(upto):
-                await unit.commit(self.consumer, self._watermark, upto, appends, written, overlay.own)
+            if appends or written or unit.begun or self._progress.is_due(upto):
+                await unit.commit(self.consumer, self._progress.watermark, upto, appends, written, overlay.own)
             rows.keep()
         except StreamMoved:
             overlay.forget()
@@ -331,9 +323,9 @@ class Reactor:
                 await self._ward.park(unit.connection, [(target, sick.pos)])
             else:
                 await self._ward.admit(unit.connection, target, sick, error=describe(error), attempts=attempts)
-            await unit.commit(self.consumer, self._watermark, upto)
+            await unit.commit(self.consumer, self._progress.watermark, upto)
         self._ward.close(target)
-        self._watermark = upto
+        self._progress.written(upto)
         await self._advance(upto)
         log.error(
             "a fact is in quarantine",
@@ -352,7 +344,7 @@ class Reactor:
             if (error := await self._again(pos, entry=entry)) is not None:
                 async with self._transaction() as unit:
                     await self._ward.failed_again(unit.connection, entry, describe(error))
-                    await unit.commit(self.consumer, self._watermark, self._watermark)
+                    await unit.commit(self.consumer, *self._progress.standing)
                 log.error("a retry failed", quarantine=entry, pos=pos, error=describe(error))
                 continue
             await self._drain(target)
@@ -368,7 +360,7 @@ class Reactor:
             async with self._transaction() as unit:
                 await self._ward.unpark(unit.connection, pos)
                 await self._ward.admit(unit.connection, target, sick, error=describe(error), attempts=1)
-                await unit.commit(self.consumer, self._watermark, self._watermark)
+                await unit.commit(self.consumer, *self._progress.standing)
             log.error("a parked fact is in quarantine", pos=pos, target=target[1], error=describe(error))
             return
         self._ward.release(target)
@@ -388,7 +380,7 @@ class Reactor:
                         await self._ward.unpark(unit.connection, pos)
                     else:
                         await self._ward.resolve(unit.connection, entry)
-                    overlay = await self._decide(unit, facts, self._watermark, parked=False)
+                    overlay = await self._decide(unit, facts, self._progress.watermark, parked=False)
             except StreamMoved:
                 continue
             except UnknownFact as error:

@@ -19,6 +19,7 @@ from libs.kit.clock import Clock
 from libs.kit.epoch import EpochDiffers
 from libs.kit.frames import Batch, Stamps, frames, read_answer
 from libs.kit.leadership import Term, leading
+from libs.kit.listen import WANT, WANT_NO_MORE
 
 log = structlog.get_logger(__name__)
 
@@ -81,13 +82,15 @@ class Relay:
         self._replicas = replicas
         self._stamps = Stamps(0, {})
         self._wake = asyncio.Event()
-        self._notified = 0  # the head that Postgres has told of
+        self._notified = 0  # the head that Postgres has told of, as long as it is asked to
+        self._listens = False
         self._told = 0  # the position, and the moment of the loop's clock, of the last word to the reactors
         self._told_at = 0.0
         self._moved = asyncio.Condition()
         self._answer: asyncio.Future[bytes] | None = None
         self._inbox = ""
         self._label = str(shard)
+        self._channel = f"log_{shard}"
 
     async def run(self) -> NoReturn:
         """Relay until cancelled. Raises EpochDiffers or LogHasGap: then a person has to act before it may start again."""
@@ -121,9 +124,9 @@ class Relay:
 
     async def _lead(self, term: Term) -> None:
         log.info("the relay leads", shard=self.shard)
-        self._notified = 0  # of another server, perhaps
+        self._notified, self._listens = 0, False  # of another server, perhaps
         async with AsyncExitStack() as stack:
-            await term.connection.add_listener(f"log_{self.shard}", self._hear)
+            await term.connection.add_listener(self._channel, self._hear)
             term.connection.add_termination_listener(
                 lambda *_: self._interrupt(asyncpg.InterfaceError("connection lost"))
             )
@@ -211,12 +214,16 @@ class Relay:
                     rows, ahead = await ahead, None
                 if rows:
                     batch = self._batch(rows)
-                    more = len(rows) == limit or max(self._notified, rows[-1]["pos"]) > batch.last
+                    more = len(rows) == limit or max(self._notified, rows[-1]["pos"]) > batch.last or not self._listens
                     limit = max(16, min(BATCH, BATCH_BYTES * batch.count // max(1, batch.size)))
                     answer = await self._send(batch)
                     if more:
-                        ahead = asyncio.create_task(term.connection.fetch(_READ, self.shard, batch.last, limit))
+                        ahead = asyncio.create_task(self._read_on(term.connection, batch.last, limit))
                     await self._acknowledged(batch, answer)
+                elif not self._listens:
+                    await term.connection.execute(WANT, self._channel)
+                    self._listens = True
+                    continue  # for what came before that
                 else:
                     await self._tell_head()  # a head is told by a leader only, and this connection has just proved it
                 if ahead is None:
@@ -224,6 +231,14 @@ class Relay:
         finally:
             if ahead is not None:
                 await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read_on(self, connection: asyncpg.Connection, after: int, limit: int) -> list[asyncpg.Record]:
+        """The next rows of a backlog; until its end nobody need tell of more."""
+        if self._listens:
+            self._listens = False
+            await connection.execute(WANT_NO_MORE, self._channel)
+        rows: list[asyncpg.Record] = await connection.fetch(_READ, self.shard, after, limit)
+        return rows
 
     def _batch(self, rows: list[asyncpg.Record]) -> Batch:
         """Turn rows into frames, having checked that they follow what was sent and each other."""

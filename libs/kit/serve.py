@@ -203,6 +203,7 @@ def application(apps: Sequence[App], draining: Draining | None = None, *, versio
             version=version,
             description="Events in, conversations out. Errors are RFC 9457 problem details.",
             path="/api/docs",
+            use_handler_docstrings=True,
             render_plugins=[PlainPage(), JsonRenderPlugin()],
         ),
     )
@@ -224,18 +225,18 @@ async def serve(
     *,
     drain: timedelta = DRAIN,
     listener: socket.socket | None = None,
+    draining: Draining | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT (or until cancelled), then drain.
+    """Serve until SIGTERM or SIGINT (or until cancelled), then drain; `draining` tells whether it was a signal.
 
     `on_ready` is called with the port once it is open (port 0 takes a free one); a `listener` that is open already stays so.
     While draining, `/health/ready` says 503, new WebSockets are refused (but those that an app expects), open ones may finish
     for `drain`, requests are answered; then the loops end. A second signal ends it at once.
     """
-    draining = Draining(
-        to_tell=[app.drain for app in apps if app.drain is not None],
-        busy=[app.busy for app in apps if app.busy is not None],
-        expects=[app.expects for app in apps if app.expects is not None],
-    )
+    draining = draining or Draining()
+    draining.to_tell = [app.drain for app in apps if app.drain is not None]
+    draining.busy = [app.busy for app in apps if app.busy is not None]
+    draining.expects = [app.expects for app in apps if app.expects is not None]
     config = uvicorn.Config(
         application(apps, draining),
         host=host,

@@ -14,12 +14,13 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="data:,">
 <style>
   :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
   body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
   details {{ border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: .5rem; margin: .5rem 0; padding: .5rem 1rem; }}
   summary {{ cursor: pointer; }}
-  code, pre {{ font: .875rem/1.4 ui-monospace, monospace; overflow-x: auto; }}
+  code {{ font: .875rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }}
   .method {{ display: inline-block; min-width: 4.5rem; font-weight: 700; }}
   td, th {{ text-align: left; padding: .1rem 1rem .1rem 0; vertical-align: top; }}
 </style>
@@ -59,12 +60,9 @@ class PlainPage(OpenAPIRenderPlugin):
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     parts = [
-        "<details><summary>",
-        f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> {escape(operation.get("summary") or "")}',
-        "</summary>",
+        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code>',
+        f"<br>{escape(operation.get('description') or '')}</summary>",
     ]
-    if operation.get("description"):
-        parts.append(f"<p>{escape(operation['description'])}</p>")
     if operation.get("parameters"):
         rows = "".join(
             f"<tr><td><code>{escape(p['name'])}</code></td><td>{escape(p['in'])}</td>"

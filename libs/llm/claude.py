@@ -1,6 +1,7 @@
 """The one client of the Messages API: streams a turn under our own deadline and says how it failed."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -251,7 +252,9 @@ def _from_status(model: str, error: anthropic.APIStatusError) -> TurnFailed:
 def _retry_after(headers: httpx2.Headers) -> float | None:
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) / scale)
+            seconds = float(headers[name]) / scale
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     return None

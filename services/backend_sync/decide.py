@@ -17,6 +17,8 @@ from events.values import Priority
 from libs.channels.address import normalized, same_person
 from libs.config.bundle import Bundle
 from libs.config.model import Endpoint
+from libs.domain.given import unkeepable
+from services.backend_sync.mapping import DoesNotFit, mapped
 
 REASON_AT_MOST = 500
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -57,6 +59,14 @@ class Later:
     after_s: float | None = None
 
 
+IDS = ("id", "contact_id", "process_type", "entity_type", "entity_id")
+"""Of a pending follow-up: what is looked for by."""
+MAX_CHANNEL = 30
+MAX_KEPT = 256 * 1024
+"""Bytes of JSON that are kept of one answer, contact or pending follow-up; sealing adds a third, a fact holds 512 KB."""
+TOO_LARGE = f"more than {MAX_KEPT // 1024} KB"
+
+
 class Impossible(Exception):
     """The call cannot be made as it is configured; the message says what is missing."""
 
@@ -94,7 +104,8 @@ def _text(value: Any) -> str:
 
 
 def read(bundle: Bundle, name: str, status: int, body: bytes, retry_after: float | None) -> Answered | Refused | Later:
-    """What an HTTP answer of the ERP means. 2xx with a body that is no JSON is a refusal that says so."""
+    """What an HTTP answer of the ERP means. 2xx with a body that is no JSON, or that the mapping cannot read, is a refusal
+    that says so."""
     if status in (408, 425, 429) or status >= 500:
         return Later(f"HTTP {status}", retry_after)
     if not 200 <= status < 300:
@@ -103,29 +114,24 @@ def read(bundle: Bundle, name: str, status: int, body: bytes, retry_after: float
         return Answered(status, None)
     try:
         answer = DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Refused(status, f"HTTP {status} with a body that is not JSON: {error}")
-    return Answered(status, mapped(bundle, name, answer))
+    try:
+        return Answered(status, mapped(bundle.mapping, name, answer))
+    except DoesNotFit as wrong:
+        return Refused(status, str(wrong))
 
 
-def mapped(bundle: Bundle, name: str, answer: Any) -> Any:
-    """The answer in our field names, by the bundle's JMESPath expressions; a list is mapped item by item."""
-    fields = bundle.mapping.get(name)
-    if not fields:
-        return answer
-    if isinstance(answer, list):
-        return [mapped(bundle, name, item) for item in answer]
-    if not isinstance(answer, dict):
-        return answer
-    found = {field: expression.search(answer) for field, expression in fields.items()}
-    return answer | {field: value for field, value in found.items() if value is not None}
+def too_large(kept: Any) -> bool:
+    """Whether an answer, or a part of one, is more than a fact can hold."""
+    return len(msgspec.json.encode(kept)) > MAX_KEPT
 
 
 def _excerpt(body: bytes) -> str:
     """The beginning of a problem's title or detail; other bodies may hold personal data and stay out."""
     try:
         problem = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "no JSON body"
     if not isinstance(problem, dict):
         return "no problem details"
@@ -139,6 +145,8 @@ def profile_of(answer: Any) -> tuple[str, Profile]:
         raise Impossible(
             "a contact needs `id`, `name` and `channels: [{channel, address}]`; map them in backend.mapping"
         )
+    if too_large(answer):
+        raise Impossible(f"the contact has {TOO_LARGE}")
     known = {"id", "name", "role", "organization", "channels"}
     channels = answer.get("channels")
     return str(answer["id"]), Profile(
@@ -158,6 +166,8 @@ def _address(entry: Any) -> Address | None:
     if not isinstance(entry, dict) or not entry.get("channel") or not entry.get("address"):
         return None
     channel = str(entry["channel"]).lower()
+    if len(channel) > MAX_CHANNEL or not channel.isprintable():
+        return None
     consent = entry.get("consent")
     at = evidence = None
     if isinstance(consent, dict):
@@ -271,6 +281,12 @@ def discovered(answer: Any) -> tuple[list[FollowupDiscovered], list[str]]:
     for place, item in enumerate(answer):
         if not isinstance(item, dict) or not item.get("id") or not item.get("contact_id"):
             wrong.append(f"[{place}]: a follow-up needs `id` and `contact_id`")
+            continue
+        if odd := [f"{key} {why}" for key in IDS if item.get(key) and (why := unkeepable(str(item[key])))]:
+            wrong.append(f"[{place}]: {'; '.join(odd)}")
+            continue
+        if too_large(item):
+            wrong.append(f"[{place}]: {TOO_LARGE}")
             continue
         taken.append(_discovered(item))
     return taken, wrong

@@ -1,5 +1,6 @@
 """The REST connector: performs what the ledger holds, each write under one idempotency key until the ERP confirms."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from libs.kit import folds
 from libs.kit.bundles import Bundles
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Retry
 from libs.kit.effect_kinds import Refused as RefusedEffect
+from libs.kit.http import TooLarge, retry_after, whole
 from libs.kit.store import Store
 from services.backend_sync import decide
 from services.backend_sync.contacts import CONTACTS, Contacts
@@ -28,6 +30,8 @@ from services.backend_sync.settings import NoBackend, Settings, door
 log = structlog.get_logger(__name__)
 
 CALL_TIMEOUT = timedelta(seconds=12)
+POLL_TIMEOUT = timedelta(seconds=30)
+MAX_ANSWER = 16 * 1024 * 1024
 TOOL_AGE = timedelta(minutes=10)
 """How long a flow waits for an answer before it goes on without."""
 WRITE_AGE = timedelta(days=3)
@@ -146,14 +150,17 @@ class Rest:
         payload = {"contact_id": claim.intent.event.contact_id}
         return await self._answer(claim, bundle, "write", ERASED_ENDPOINT, payload)
 
-    async def pending(self, tenant: str) -> list[Any]:
-        """The ERP's pending follow-ups, as facts to be stored under its ids."""
+    async def pending(self, tenant: str, timeout: timedelta = POLL_TIMEOUT) -> list[Any]:
+        """The ERP's pending follow-ups, as facts to be stored under its ids; none where it has not told them in time."""
         bundle = await self._bundles.current(tenant)
         if "get_followups" not in bundle.settings.backend.endpoints:
             return []
-        answer = await self._send(
-            bundle, "get_followups", decide.request(bundle, "get_followups", {}, writes=False), {}
-        )
+        try:
+            request = decide.request(bundle, "get_followups", {}, writes=False)
+            async with asyncio.timeout(timeout.total_seconds()):
+                answer = await self._send(bundle, "get_followups", request, {})
+        except (decide.Impossible, TimeoutError) as failed:
+            answer = Later(str(failed) or "no whole answer in time")
         if not isinstance(answer, Answered):
             log.warning("the ERP could not be polled", reason=answer.reason)
             return []
@@ -171,6 +178,11 @@ class Rest:
     ) -> Outcome:
         answer = await self._call(claim, bundle, endpoint, payload, writes=kind == "write")
         match answer:
+            case Answered(result=result) if decide.too_large(result):
+                if kind == "tool":
+                    reason = f"the answer has {decide.TOO_LARGE}"
+                    return RefusedEffect([decide.failed(claim.intent, kind, endpoint, reason, answer.status)])
+                return Done([decide.completed(claim.intent, kind, endpoint, Answered(answer.status, None))])
             case Answered():
                 return Done([decide.completed(claim.intent, kind, endpoint, answer)])
             case Refused(status, reason):
@@ -199,19 +211,21 @@ class Rest:
             headers = {**headers, "content-type": "application/json"}
         if claim is not None:
             claim.begin_call()
+        call = self._client.stream(
+            request.method,
+            way.base_url + request.path,
+            params=dict(request.query),
+            content=request.body,
+            headers={**way.headers, **headers},
+        )
         try:
-            answer = await self._client.request(
-                request.method,
-                way.base_url + request.path,
-                params=dict(request.query),
-                content=request.body,
-                headers={**way.headers, **headers},
-            )
+            async with call as answer:
+                body = await whole(answer, most=MAX_ANSWER)
         except httpx.RequestError as error:
             return Later(f"no answer: {type(error).__name__}")
-        retry_after = answer.headers.get("retry-after", "")
-        seconds = float(retry_after) if retry_after.isdigit() else None
-        return decide.read(bundle, endpoint, answer.status_code, answer.content, seconds)
+        except TooLarge:
+            return Refused(None, f"an answer of more than {MAX_ANSWER >> 20} MiB")
+        return decide.read(bundle, endpoint, answer.status_code, body, retry_after(answer.headers))
 
     async def _contact(self, tenant: str, contact_id: str) -> Contact:
         return (await folds.read(self._store, CONTACTS, tenant, f"contact-{contact_id}")).state

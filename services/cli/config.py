@@ -14,16 +14,15 @@ from events.base import Cause, Draft
 from events.config import MigrationRequested, Published
 from libs.config import diff, picture
 from libs.config.bundle import Bundle
-from libs.config.load import load_bundle
 from libs.config.moving import obstacle
 from libs.domain.matter import Matter
 from libs.kit import folds, ids
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.store import ANY, Append, Store
-from services.cli.admin import connected
+from services.cli.admin import connected, tell
 from services.cli.settings import Settings, UserError
-from services.cli.system import BundleRefused, publish
+from services.cli.system import checked_bundle, publish
 from services.orchestrator.gather import CONVERSATIONS
 
 SHORT = 12
@@ -42,14 +41,6 @@ class Running:
 
     conversation: str
     matter: Matter
-
-
-def of_folder(settings: Settings, folder: Path | None) -> Bundle:
-    """The bundle of a folder, checked. Raises BundleRefused."""
-    loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
-    if loaded.bundle is None:
-        raise BundleRefused(loaded.findings)
-    return loaded.bundle
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -77,7 +68,7 @@ class Moving(msgspec.Struct, frozen=True):
 
 async def publish_folder(settings: Settings, console: Console, folder: Path | None, tenant: str, as_json: bool) -> int:
     """Check, store and announce a bundle; say what it changes, and what runs on in older ones."""
-    bundle = of_folder(settings, folder)
+    bundle = checked_bundle(settings, folder)
     async with connected(settings) as (store, clock):
         try:
             before: Bundle | None = await Bundles(store, Bundle.from_json).current(tenant)
@@ -88,7 +79,7 @@ async def publish_folder(settings: Settings, console: Console, folder: Path | No
     changes = diff.differences(before, bundle) if new and before is not None else []
     told = Publication(bundle.hash, new, before.hash if before else None, changes, len(older))
     if as_json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        tell(told)
     else:
         _print_publication(console, told)
     return 0
@@ -97,10 +88,10 @@ async def publish_folder(settings: Settings, console: Console, folder: Path | No
 async def compare(settings: Settings, console: Console, old: str, new: str | None, tenant: str, as_json: bool) -> int:
     """Print what `new` (the configured folder) says otherwise than `old`; exit code 1 where they differ."""
     before = await named(settings, old, tenant)
-    after = await named(settings, new, tenant) if new else of_folder(settings, None)
+    after = await named(settings, new, tenant) if new else checked_bundle(settings)
     changes = diff.differences(before, after)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(changes).decode() + "\n")
+        tell(changes)
     elif changes:
         _print_changes(console, changes)
     else:
@@ -112,7 +103,7 @@ async def show(
     settings: Settings, console: Console, name: str | None, tenant: str, *, as_json: bool, drawn: bool
 ) -> int:
     """Print what a bundle holds, all of it as JSON, or its maps and flows as a page of pictures."""
-    bundle = await named(settings, name, tenant) if name else of_folder(settings, None)
+    bundle = await named(settings, name, tenant) if name else checked_bundle(settings)
     if as_json:
         sys.stdout.write(bundle.to_json().decode() + "\n")
     elif drawn:
@@ -141,7 +132,7 @@ async def history(settings: Settings, console: Console, tenant: str, as_json: bo
         for fact, event in published
     ]
     if as_json:
-        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        tell(rows)
         return 0
     table = Table("bundle", "published at", "by", "open matters")
     for row in rows:
@@ -176,7 +167,7 @@ async def migrate(
         ]
         moving = [_moving(each, target) for each in chosen]
         if as_json:
-            sys.stdout.write(msgspec.json.encode({"to": target.hash, "matters": moving}).decode() + "\n")
+            tell({"to": target.hash, "matters": moving})
         elif moving:
             _print_moving(console, moving, dry_run=dry_run)
         else:
@@ -189,16 +180,10 @@ async def migrate(
 
 async def named(settings: Settings, name: str, tenant: str) -> Bundle:
     """A bundle by a folder, `current`, or the beginning of its hash. Raises UserError, BundleRefused."""
-    folder = _folder(name)
-    if folder is not None:
-        return of_folder(settings, folder)
+    if (folder := Path(name)).is_dir():
+        return checked_bundle(settings, folder)
     async with connected(settings) as (store, _):
         return await _stored(store, name, tenant)
-
-
-def _folder(name: str) -> Path | None:
-    path = Path(name)
-    return path if path.is_dir() else None
 
 
 async def running(store: Store, tenant: str) -> list[Running]:

@@ -3,20 +3,20 @@
 import os
 import platform
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
-import msgspec
 from nats.errors import Error as NatsError
 from rich.console import Console
 
 from libs.config.bundle import Bundle
+from libs.config.compile import Loaded
 from libs.config.load import load_bundle
 from libs.kit import embedded_nats, embedded_postgres
 from libs.kit.bus import Bus
 from libs.kit.embedded import EmbeddedServerError
 from services.cli import doctor_channels, voice
+from services.cli.admin import tell
 from services.cli.doctor_channels import Check
 from services.cli.room import room
 from services.cli.settings import Settings
@@ -26,20 +26,15 @@ OLDEST_NATS = (2, 14)
 
 async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
     """1 when something is not well."""
-    looks: list[Callable[[Settings], Awaitable[Check]]] = [
-        _python,
-        _bundle,
-        _postgres,
-        _nats,
-        _data,
-        _providers,
-    ]
-    checks = [await look(settings) for look in looks]
-    if (bundle := _loaded(settings)) is not None:
+    loaded = load_bundle(settings.config, settings.environment, settings.profile)
+    checks = [_python(), _configuration(loaded, settings.config), await _postgres(settings), await _nats(settings)]
+    checks.append(_data(settings))
+    if (bundle := loaded.bundle) is not None:
+        checks.append(_providers(bundle, settings))
         checks += await doctor_channels.checks(bundle, settings.environment, settings.profile)
         checks += _calls(bundle, settings)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
+        tell(checks)
     else:
         for check in checks:
             mark = "[green]✔[/]" if check.well else "[bold red]✘[/]"
@@ -47,21 +42,16 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
     return 0 if all(check.well for check in checks) else 1
 
 
-def _loaded(settings: Settings) -> Bundle | None:
-    return load_bundle(settings.config, settings.environment, settings.profile).bundle
-
-
-async def _python(settings: Settings) -> Check:
+def _python() -> Check:
     well = sys.version_info >= (3, 11)
     return Check("Python", well, platform.python_version(), "" if well else "install Python 3.11 or newer")
 
 
-async def _bundle(settings: Settings) -> Check:
-    loaded = load_bundle(settings.config, settings.environment, settings.profile)
+def _configuration(loaded: Loaded, folder: Path) -> Check:
     if loaded.bundle is None:
         errors = sum(finding.severity == "error" for finding in loaded.findings)
-        return Check("configuration", False, f"{errors} errors in {settings.config}", "see `converse config check`")
-    return Check("configuration", True, f"{settings.config.name}, {loaded.bundle.hash[:12]}")
+        return Check("configuration", False, f"{errors} errors in {folder}", "see `converse config check`")
+    return Check("configuration", True, f"{folder.name}, {loaded.bundle.hash[:12]}")
 
 
 async def _postgres(settings: Settings) -> Check:
@@ -118,7 +108,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-async def _data(settings: Settings) -> Check:
+def _data(settings: Settings) -> Check:
     well = os.access(_nearest(settings.data), os.W_OK)
     return Check("data folder", well, settings.data.name, "" if well else "set CONVERSE_DATA to a folder of yours")
 
@@ -127,10 +117,7 @@ def _nearest(place: Path) -> Path:
     return place if place.exists() else _nearest(place.parent)
 
 
-async def _providers(settings: Settings) -> Check:
-    bundle = _loaded(settings)
-    if bundle is None:
-        return Check("providers", False, "unknown", "mend the configuration first")
+def _providers(bundle: Bundle, settings: Settings) -> Check:
     modes = {"claude": bundle.llm_mode(settings.environment), "erp": bundle.backend_mode(settings.environment)}
     return Check("providers", True, ", ".join(f"{name}: {mode}" for name, mode in modes.items()))
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from libs.kit import http
 from services.cli import columns
+from services.cli.admin import tell
 from services.cli.columns import Columns, Item, Misfit, NoColumn
 from services.cli.settings import Settings, UserError
 from services.cli.sheet import Row, Sheet, Unreadable
@@ -104,7 +105,7 @@ async def run(
     shows = not as_json and sys.stderr.isatty()
     report = await imported(settings, sheet, wanted, dry_run=dry_run, url=url, shows=shows)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        tell(report)
     else:
         _print(console, report)
     return 1 if report.refused else 0

@@ -1,10 +1,8 @@
 """`converse projections`: build the read models anew while traffic flows, and prove that they equal the log."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -13,7 +11,7 @@ from projections import PROJECTIONS
 from projections import rebuild as building
 from projections import verify as proving
 from projections.base import Projection
-from services.cli.admin import connected
+from services.cli.admin import connected, tell
 from services.cli.settings import Settings, UserError
 
 
@@ -27,7 +25,7 @@ async def rebuild(settings: Settings, console: Console, names: Sequence[str], as
         except building.SwapRefused as error:
             raise UserError(str(error)) from error
     if as_json:
-        sys.stdout.write(msgspec.json.encode(built).decode() + "\n")
+        tell(built)
         return 0
     table = Table("read model", "generation", "rows", "up to position")
     for each in built:
@@ -44,7 +42,7 @@ async def verify(settings: Settings, console: Console, names: Sequence[str], as_
             verdicts = await proving.verify(store, chosen, progress)
     equal = all(verdict.equal for verdict in verdicts)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(verdicts).decode() + "\n")
+        tell(verdicts)
         return 0 if equal else 1
     table = Table("read model", "position", "rows", "differing")
     for verdict in verdicts:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -73,9 +74,9 @@ class System:
     origin: str
 
 
-def checked_bundle(settings: Settings) -> Bundle:
-    """The bundle of the configured folder. Raises BundleRefused."""
-    loaded = load_bundle(settings.config, settings.environment, settings.profile)
+def checked_bundle(settings: Settings, folder: Path | None = None) -> Bundle:
+    """The bundle of a folder, by default the configured one. Raises BundleRefused."""
+    loaded = load_bundle(folder or settings.config, settings.environment, settings.profile)
     if loaded.bundle is None:
         raise BundleRefused(loaded.findings)
     return loaded.bundle

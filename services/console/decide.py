@@ -11,6 +11,7 @@ import msgspec
 
 from events.base import Recorded
 from libs.config.model import CHANNELS
+from libs.domain.given import Wrong, check_id
 from projections.base import Held, Row, by_kind
 from projections.contacts import CONTACTS, Contact
 from projections.conversations import CONVERSATIONS, Conversation
@@ -19,7 +20,6 @@ from projections.state_bindings import STATE_BINDINGS, StateBinding
 
 CONVERSATION_STATUSES = ("open", "waiting", "with_operator", "closed")
 FOLLOWUP_STATUSES = ("open", "deferred", "resolved", "exhausted", "cancelled")
-MAX_ID = 200
 MAX_LIMIT = 200
 MAX_CONTENT = 4096
 """Characters of an operator's reply: what WhatsApp takes in one message."""
@@ -27,15 +27,6 @@ BIGINT = 2**63 - 1
 
 SHOWN = by_kind((CONTACTS, CONVERSATIONS, STATE_BINDINGS, MESSAGES))
 BOOKKEEPING = ("tenant", "first_pos", "last_pos", "last_message")
-
-
-class Wrong(Exception):
-    """A parameter that cannot be meant. `path` is which, the message what would be right."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
-        self.path = path
-        self.message = message
 
 
 class Senseless(Exception):
@@ -93,17 +84,9 @@ def check_limit(limit: int) -> None:
 
 def check_filter(path: str, value: str | None, among: Sequence[str] | None = None) -> None:
     """Raises Wrong for a filter that no row can have."""
-    if value is None:
-        return
-    if among is not None and value not in among:
+    if value is not None and among is not None and value not in among:
         raise Wrong(path, f"there are {', '.join(among)}")
-    if not is_id(value):
-        raise Wrong(path, f"1 to {MAX_ID} printable characters are allowed")
-
-
-def is_id(text: str) -> bool:
-    """Whether something may have this id."""
-    return 1 <= len(text) <= MAX_ID and text.isprintable()
+    check_id(path, value)
 
 
 def shown(
@@ -131,7 +114,7 @@ def shown(
 
 
 def answer(what: Shown) -> dict[str, Any]:
-    """The shape of spec/api.md, with what else the row knows."""
+    """A conversation as the API shows it."""
     row = what.conversation
     return {
         "id": row.id,
@@ -253,12 +236,6 @@ def _reached_on(row: Conversation, contact: Contact | None) -> list[str]:
     known = [each["channel"] for each in contact.channels] if contact is not None else []
     known += ["chat"] if contact is not None and contact.known_to_erp else []
     return list(dict.fromkeys([*known, *([row.active_channel] if row.active_channel else [])]))
-
-
-def check_contact(contact: str) -> None:
-    """Raises Wrong for what can be no contact's id."""
-    if not contact.isprintable() or not 1 <= len(contact) <= MAX_ID:
-        raise Wrong("$.contact_id", f"an id has 1 to {MAX_ID} characters, none of them a control character")
 
 
 def check_content(content: str, channel: str | None) -> None:

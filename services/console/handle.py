@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from events.base import Recorded
+from libs.domain.given import may_be_id
 from libs.kit.appends import asking_postgres
 from libs.kit.codec import COLUMNS
 from libs.kit.codec import Row as Sealed
@@ -47,7 +48,7 @@ R = TypeVar("R", bound=Row)
 
 
 class Filters:
-    """What a list is narrowed to; checked when made. Raises decide.Wrong."""
+    """What a list is narrowed to; checked when made. Raises Wrong."""
 
     def __init__(
         self,
@@ -134,9 +135,7 @@ class Reader:
 
     async def now(self, tenant: str, conversation: str) -> Conversation:
         """How a conversation stands at the very end of the log. Raises Problem 404."""
-        own = (
-            await self._store.read_stream(tenant, f"conversation-{conversation}") if decide.is_id(conversation) else []
-        )
+        own = await self._store.read_stream(tenant, f"conversation-{conversation}") if may_be_id(conversation) else []
         found = decide.shown(own, conversation, 0, ())
         if found is None:
             raise Problem(404, "Unknown conversation", f"there is no conversation {conversation!r}")
@@ -149,7 +148,7 @@ class Reader:
         return held.get(Contact, tenant, contact)
 
     async def _facts_of(self, tenant: str, shard: int, conversation: str, position: int) -> list[Recorded[Any]]:
-        if not decide.is_id(conversation):
+        if not may_be_id(conversation):
             return []
         async with reading():
             rows = await self._store.pool.fetch(TIMELINE, tenant, conversation, position)
@@ -172,7 +171,7 @@ class Reader:
 
     async def _one(self, kind: type[R], tenant: str, name: str, called: str) -> R:
         row = None
-        if decide.is_id(name):
+        if may_be_id(name):
             async with reading():
                 held = await load(self._store.pool, [(TABLES[kind], (tenant, name))])
             row = held.get(kind, tenant, name)

@@ -1,5 +1,7 @@
 """What operators and programs read, and what operators do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from libs.config.bundle import Bundle
 from libs.config.model import CHANNELS
+from libs.domain.given import Wrong, check_id
 from libs.kit import requests
 from libs.kit.appends import asking_postgres
 from libs.kit.auth import DEFAULT_TENANT, Auth
@@ -17,7 +20,6 @@ from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.requests import AnyRequest, durably, idempotency_key
 from libs.kit.store import Store
 from services.console import decide
-from services.console.decide import Wrong
 from services.console.handle import Filters, Reader
 from services.console.operators import Operators, Taken
 from services.console.settings import Settings
@@ -49,18 +51,13 @@ class ApprovalIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
-class _meant:
-    """Turns a parameter that cannot be meant into problem details."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Wrong):
-            raise requests.wrong(self._place, error.path, error.message) from error
+@contextmanager
+def _meant(place: str) -> Iterator[None]:
+    """What cannot be meant becomes problem details."""
+    try:
+        yield
+    except Wrong as wrong:
+        raise requests.wrong(place, wrong.path, wrong.message) from wrong
 
 
 def routes(
@@ -226,7 +223,7 @@ def _verbs(operators: Operators, auth: Auth) -> list[ControllerRouterHandler]:
         caller = await auth.caller(request, "operate")
         asked = await requests.body(request, ErasureIn) if await request.body() else ErasureIn()
         with _meant("path"):
-            decide.check_contact(contact_id)
+            check_id("$.contact_id", contact_id)
         event_id, duplicate = await durably(
             operators.erase(caller, contact_id, asked.evidence, idempotency_key(request))
         )

@@ -11,19 +11,19 @@ from libs.config.model import CHANNELS
 from libs.domain import statemap
 from libs.domain.contact import Contact
 from libs.domain.conversation import Conversation
+from libs.domain.given import Wrong, check_id
 from libs.domain.matter import informed
 from libs.domain.scope import names_of, zone_of
 from libs.domain.statemap import Accepted, Fired, Moved
 
 MAX_DATA = 256 * 1024
 """Bytes of an event's data as JSON."""
-MAX_ID = 200
 MAX_DEPTH = 64
 """Levels of objects and arrays in what an event carries."""
 
 
 class EventIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An event in the plain form (spec/api.md)."""
+    """An event; `occurred_at` with its zone. Without an `event_id` each request is an event of its own."""
 
     event_name: str
     data: dict[str, Any]
@@ -55,25 +55,6 @@ class TriggerIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     extra_data: dict[str, Any] = {}
     process_type: str | None = None
     entity_id: str | None = None
-
-
-class Wrong(Exception):
-    """A field that is well-formed JSON and still cannot be meant. `path` is where, the message what would be right."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
-        self.path = path
-        self.message = message
-
-
-def check_id(path: str, value: str | None) -> None:
-    """Ids have 1 to 200 characters, none of them a control character. Raises Wrong."""
-    if value is None:
-        return
-    if not 1 <= len(value) <= MAX_ID:
-        raise Wrong(path, f"1 to {MAX_ID} characters are allowed, this has {len(value)}")
-    if not value.isprintable():
-        raise Wrong(path, "control characters are not allowed")
 
 
 def check_depth(path: str, value: Any) -> None:

@@ -14,11 +14,11 @@ from libs.config.bundle import Bundle
 from libs.domain.contact import sealed_with
 from libs.kit import folds, ids, telemetry
 from libs.kit.auth import Caller
-from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
-from services.ingest import decide
+from services.ingest import decide, states
 from services.ingest.decide import EventIn, FollowupIn, TriggerIn
 from services.ingest.states import CONTACTS, CONVERSATIONS
 
@@ -52,8 +52,8 @@ class Ingest:
         else:
             cause_id = ids.fresh()
         external_id = event.event_id or str(cause_id)
-        content = decide.canonical([event.event_name, event.data, event.occurred_at])
-        fingerprint = await self._fingerprint(caller.tenant, content)
+        content = [event.event_name, event.data, event.occurred_at]
+        fingerprint = await states.fingerprint(self._store, caller.tenant, content)
         fact = EventReceived(
             event_name=event.event_name,
             external_id=external_id,
@@ -70,11 +70,11 @@ class Ingest:
 
     async def take_followup(self, caller: Caller, asked: FollowupIn, key: str | None) -> tuple[str, str | None, Taken]:
         """A follow-up by hand: its id, its conversation once there is one, and what was stored."""
-        decide.check_followup(asked, await self._bundle(caller.tenant))
+        decide.check_followup(asked, await states.current(self._bundles, caller.tenant))
         cause_id = ids.cause_id(caller.tenant, "followup", key) if key else ids.fresh()
         stream = f"operator-{cause_id}"
         followup = str(ids.event_id(cause_id, SOURCE, "followup", 0))
-        fingerprint = await self._fingerprint(caller.tenant, decide.canonical(msgspec.to_builtins(asked)))
+        fingerprint = await states.fingerprint(self._store, caller.tenant, asked)
         fact = FollowupTriggered(followup=followup, fingerprint=fingerprint, **msgspec.structs.asdict(asked))
         key_name = f"contact-{asked.contact_id}"
         duplicate = await self._store_once(caller, stream, fact, cause_id, fingerprint, key_name)
@@ -85,7 +85,7 @@ class Ingest:
         """A state-map trigger by hand. Raises Problem 404 for an unknown conversation, 409 when nothing would move."""
         cause_id = ids.cause_id(caller.tenant, "trigger", key) if key else ids.fresh()
         stream = f"operator-{cause_id}"
-        fingerprint = await self._fingerprint(caller.tenant, decide.canonical(msgspec.to_builtins(given)))
+        fingerprint = await states.fingerprint(self._store, caller.tenant, given)
         known = await self._store.read_stream(caller.tenant, stream) if key else []
         if not known:
             await self._check_trigger(caller.tenant, given)
@@ -116,16 +116,6 @@ class Ingest:
                 "this id was used before with another body; send a new id, or the same body again",
             )
         return True
-
-    async def _bundle(self, tenant: str) -> Bundle:
-        try:
-            return await self._bundles.current(tenant)
-        except NothingPublished as nothing:
-            raise Problem(503, "No configuration is published", str(nothing), headers={"retry-after": "5"}) from nothing
-
-    async def _fingerprint(self, tenant: str, content: bytes) -> str:
-        digest: bytes = await self._store.keyring.lookup(tenant, "fingerprint", content.decode())
-        return digest.hex()
 
     async def _conversation_of(self, tenant: str, followup: str) -> str | None:
         for fact in await self._store.read_stream(tenant, f"followup-{followup}"):

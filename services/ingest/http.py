@@ -1,17 +1,20 @@
 """The HTTP bridge: what comes in by POST, answered once what it said is durable."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import post
 from litestar.types import ControllerRouterHandler
 
+from libs.domain.given import Wrong, check_id
 from libs.kit import requests
 from libs.kit.auth import Auth
 from libs.kit.problems import Problem
 from libs.kit.requests import AnyRequest, durably, idempotency_key
 from services.ingest import decide
-from services.ingest.decide import EventIn, FollowupIn, TriggerIn, Wrong
+from services.ingest.decide import EventIn, FollowupIn, TriggerIn
 from services.ingest.handle import Ingest
 from services.ingest.importing import Importing
 from services.ingest.rows import ContactsIn, FollowupsIn
@@ -37,7 +40,7 @@ def _told(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
         """Tell what happened. A retry with the same id and content changes nothing."""
         caller = await durably(auth.caller(request, "events:write"))
         event = await _body(request, EventIn)
-        with _reported():
+        with _meant():
             decide.check_event(event)
             _check_data("data", event.data)
         taken = await durably(ingest.take_event(caller, event, idempotency_key(request)))
@@ -54,7 +57,7 @@ def _told(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
         """Ask for a follow-up by hand. Answers at once; the conversation opens later."""
         caller = await durably(auth.caller(request, "followups:write"))
         asked = await _body(request, FollowupIn)
-        with _reported():
+        with _meant():
             _check_data("business_context", asked.business_context)
             followup, conversation, taken = await durably(ingest.take_followup(caller, asked, idempotency_key(request)))
         return {"followup_id": followup, "conversation_id": conversation, "event_id": taken.event_id}
@@ -70,10 +73,10 @@ def _told(ingest: Ingest, auth: Auth) -> list[ControllerRouterHandler]:
         """Move a conversation's process by hand."""
         caller = await durably(auth.caller(request, "context:write"))
         given = await _body(request, TriggerIn)
-        with _reported():
+        with _meant():
             _check_data("extra_data", given.extra_data)
-            decide.check_id("$.conversation_id", given.conversation_id)
-            decide.check_id("$.trigger_value", given.trigger_value)
+            check_id("$.conversation_id", given.conversation_id)
+            check_id("$.trigger_value", given.trigger_value)
         taken = await durably(ingest.take_trigger(caller, given, idempotency_key(request)))
         return {"event_id": taken.event_id, "duplicate": taken.duplicate}
 
@@ -94,7 +97,7 @@ def _lists(importing: Importing, auth: Auth) -> list[ControllerRouterHandler]:
         """Tell who contacts are. Says of each whether it is new, changed, unchanged or refused; `dry_run` stores nothing."""
         caller = await durably(auth.caller(request, "contacts:write"))
         asked = await _body(request, ContactsIn)
-        with _reported():
+        with _meant():
             outcomes = await durably(importing.contacts(caller, asked))
         return {"items": msgspec.to_builtins(outcomes)}
 
@@ -109,22 +112,20 @@ def _lists(importing: Importing, auth: Auth) -> list[ControllerRouterHandler]:
         """Ask for follow-ups of one process, with the data that its rule names; each is opened once."""
         caller = await durably(auth.caller(request, "followups:write"))
         asked = await _body(request, FollowupsIn)
-        with _reported():
+        with _meant():
             outcomes = await durably(importing.followups(caller, asked))
         return {"items": msgspec.to_builtins(outcomes)}
 
     return [import_contacts, import_followups]
 
 
-class _reported:
-    """Turns a field that cannot be meant into problem details."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Wrong):
-            raise requests.wrong("body", error.path, error.message) from error
+@contextmanager
+def _meant() -> Iterator[None]:
+    """What cannot be meant becomes problem details."""
+    try:
+        yield
+    except Wrong as wrong:
+        raise requests.wrong("body", wrong.path, wrong.message) from wrong
 
 
 def _check_data(name: str, data: dict[str, Any]) -> None:
@@ -137,5 +138,7 @@ def _check_data(name: str, data: dict[str, Any]) -> None:
 async def _body(request: AnyRequest, shape: type[T]) -> T:
     media_type = request.headers.get("content-type", "").lower()
     if media_type.startswith("application/cloudevents") or "ce-specversion" in request.headers:
-        raise Problem(415, "CloudEvents are not built yet", "send the plain form of spec/api.md as application/json")
+        raise Problem(
+            415, "CloudEvents are not built yet", "send the plain form as application/json: /api/docs shows it"
+        )
     return await requests.body(request, shape)

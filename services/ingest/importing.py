@@ -10,14 +10,14 @@ from events.base import Draft
 from events.operator import ContactGiven, FollowupTriggered
 from libs.channels.address import PHONE_CHANNELS
 from libs.config.bundle import Bundle
+from libs.domain.given import Wrong, check_id
 from libs.domain.rules import Rule
 from libs.kit import folds, ids
 from libs.kit.auth import Caller
-from libs.kit.bundles import Bundles, NothingPublished
+from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
-from libs.kit.problems import Problem
 from libs.kit.store import Store
-from services.ingest import decide, rows
+from services.ingest import rows, states
 from services.ingest.rows import AddressIn, ContactIn, ContactsIn, FollowupRow, FollowupsIn, Outcome, refused
 from services.ingest.states import CONTACTS, FOLLOWUPS
 
@@ -39,13 +39,13 @@ class Importing:
     async def contacts(self, caller: Caller, asked: ContactsIn) -> list[Outcome]:
         """Each contact is new, changed, unchanged or refused; what is new or changed is stored."""
         rows.check_size(asked.items)
-        region = rows.region_of(await self._bundle(caller.tenant))
+        region = rows.region_of(await states.current(self._bundles, caller.tenant))
         return await _together(self._contact(caller, each, region, dry_run=asked.dry_run) for each in asked.items)
 
     async def followups(self, caller: Caller, asked: FollowupsIn) -> list[Outcome]:
         """Each follow-up is new, unchanged or refused; what is new is asked for under the key of its rule."""
         rows.check_size(asked.items)
-        bundle = await self._bundle(caller.tenant)
+        bundle = await states.current(self._bundles, caller.tenant)
         rule = rows.rule_of(asked, bundle)
         return await _together(
             self._followup(caller, each, rule, bundle, dry_run=asked.dry_run) for each in asked.items
@@ -62,7 +62,7 @@ class Importing:
         outcome = msgspec.structs.replace(outcome, id=contact_id, key=contact_id)
         if dry_run or outcome.status not in ("new", "changed"):
             return outcome
-        fingerprint = await self._fingerprint(caller.tenant, profile)
+        fingerprint = await states.fingerprint(self._store, caller.tenant, profile)
         # The same again before it is noted is the same cause; after another change in between it is one of its own.
         cause_id = ids.cause_id(caller.tenant, "contact-import", f"{contact_id}:{known.version}:{fingerprint}")
         fact = ContactGiven(contact_id=contact_id, fingerprint=fingerprint, profile=profile)
@@ -83,9 +83,9 @@ class Importing:
             if isinstance(asked, Outcome):
                 return asked
             await self._check_contact(caller.tenant, contact_id, bundle)
-        except decide.Wrong as wrong:
+        except Wrong as wrong:
             return refused(wrong)
-        fingerprint = await self._fingerprint(caller.tenant, asked.followup)
+        fingerprint = await states.fingerprint(self._store, caller.tenant, asked.followup)
         key = ids.digest(asked.key)
         stream = f"operator-import-{key}"
         before = [fact.event for fact in await self._store.read_stream(caller.tenant, stream)]
@@ -94,7 +94,7 @@ class Importing:
             return Outcome(status="unchanged", id=last.followup, key=key)
         if last is not None and not await self._settled(caller.tenant, last.followup):
             message = "a follow-up of this is open with other data, and goes on as it began: end it first, or leave the row out"
-            return msgspec.structs.replace(refused(decide.Wrong("$.data", message)), id=last.followup, key=key)
+            return msgspec.structs.replace(refused(Wrong("$.data", message)), id=last.followup, key=key)
         cause_id = ids.cause_id(caller.tenant, "followup-import", f"{asked.key}:{len(before)}:{fingerprint}")
         followup = str(ids.event_id(cause_id, SOURCE, "followup", 0))
         if not dry_run:
@@ -115,10 +115,10 @@ class Importing:
     async def _contact_of(self, tenant: str, row: FollowupRow, bundle: Bundle) -> str:
         """Whose matter it is. Raises Wrong."""
         if row.contact_id is not None:
-            decide.check_id("$.contact_id", row.contact_id)
+            check_id("$.contact_id", row.contact_id)
             return row.contact_id
         if not isinstance(row.contact, AddressIn):
-            raise decide.Wrong("$.contact_id", "a follow-up needs its contact: an id, or the phone or mail address")
+            raise Wrong("$.contact_id", "a follow-up needs its contact: an id, or the phone or mail address")
         address = rows.address_of(row.contact, rows.region_of(bundle), "$.contact", self._clock.now())
         return await self._id_of(tenant, address.channel, address.address)
 
@@ -126,11 +126,11 @@ class Importing:
         """Raises Wrong for a contact whom nobody could reach: unknown here, and there is no ERP to ask."""
         known = (await folds.read(self._store, CONTACTS, tenant, f"contact-{contact_id}")).state
         if known.erased:
-            raise decide.Wrong("$.contact_id", "this contact was erased on request: nobody may be contacted")
+            raise Wrong("$.contact_id", "this contact was erased on request: nobody may be contacted")
         if known.profile is not None or "get_contact" in bundle.settings.backend.endpoints:
             return
         if not await self._store.version(tenant, f"operator-contact-{contact_id}"):
-            raise decide.Wrong("$.contact_id", "there is no such contact: import the contacts first")
+            raise Wrong("$.contact_id", "there is no such contact: import the contacts first")
 
     async def _settled(self, tenant: str, followup: str) -> bool:
         """Whether a follow-up has ended, or never began because another one of its key was open."""
@@ -141,16 +141,6 @@ class Importing:
         """The id of a contact whom only an address names: it tells nothing of the address."""
         kind = "phone" if channel in PHONE_CHANNELS else channel
         return f"i-{(await self._store.keyring.lookup(tenant, f'import:{kind}', address)).hex()[:24]}"
-
-    async def _fingerprint(self, tenant: str, content: object) -> str:
-        text = decide.canonical(msgspec.to_builtins(content)).decode()
-        return (await self._store.keyring.lookup(tenant, "fingerprint", text)).hex()
-
-    async def _bundle(self, tenant: str) -> Bundle:
-        try:
-            return await self._bundles.current(tenant)
-        except NothingPublished as nothing:
-            raise Problem(503, "No configuration is published", str(nothing), headers={"retry-after": "5"}) from nothing
 
 
 async def _together(work: Iterable[Awaitable[R]]) -> list[R]:

@@ -14,10 +14,11 @@ from libs.channels.whatsapp_address import e164, is_user_id
 from libs.config.bundle import Bundle
 from libs.config.model import CHANNELS
 from libs.domain.contact import Contact, merged
+from libs.domain.given import Wrong, check_id
 from libs.domain.names import Names
 from libs.domain.rules import Rule, asked_for
 from libs.domain.templates import TemplateFailed, UndefinedName
-from services.ingest.decide import FollowupIn, Wrong, check_depth, check_followup, check_id, unknown
+from services.ingest.decide import FollowupIn, check_depth, check_followup, unknown
 
 MAX_ROWS = 500
 """Rows of one request."""

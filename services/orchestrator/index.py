@@ -118,7 +118,7 @@ class Index:
             " WHERE tenant = $1 AND process_type = ANY($2) AND entity_id = ANY($3)",
             self._tenant,
             list(process_types),
-            list(entity_ids),
+            [id_ for id_ in entity_ids if not _is_nobodys(id_)],
         )
         return [Binding(*row) for row in rows]
 
@@ -163,6 +163,8 @@ class Index:
 
     async def cancelled_by(self, event: str, match: str, entity_id: str | None) -> list[str]:
         """The open follow-ups that this event may make pointless."""
+        if entity_id is not None and _is_nobodys(entity_id):
+            return []
         sql = "SELECT followup FROM orchestrator.cancellation WHERE tenant = $1 AND event = $2 AND match = $3"
         if entity_id is None:
             rows = await self._rows.fetch(f"{sql} ORDER BY followup", self._tenant, event, match)
@@ -183,6 +185,11 @@ class Index:
             since.replace(hour=0, minute=0, second=0, microsecond=0),
         )
         return tuple(row["at"] for row in rows if row["at"] > since)
+
+
+def _is_nobodys(entity_id: str) -> bool:
+    """No entity that is followed has such an id, and Postgres cannot be asked for one."""
+    return "\0" in entity_id
 
 
 def _address(tenant: str, channel: str, digest: str) -> Hashable:

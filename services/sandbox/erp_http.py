@@ -28,7 +28,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def api(erp: Erp) -> Router:
-    """What spec/product.md calls the ERP's side."""
+    """The endpoints that the shipped bundle names."""
 
     async def read(request: AnyRequest, find: Callable[[], Any]) -> Response[bytes]:
         fault = erp.admit(request.method, _path(request), None, request.headers.get("authorization", ""))

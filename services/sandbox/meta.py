@@ -28,7 +28,7 @@ Call = Literal["send", "mark", "upload", "media", "download", "templates"]
 
 SERVICE_WINDOW = timedelta(hours=24)
 SERVICE_BILLED_FROM = datetime(2026, 10, 1, tzinfo=UTC)
-"""Until then answers inside the window are free. Source: two resellers; reference/whatsapp.md, § 4."""
+"""Until then answers inside the window are free. Source: two resellers."""
 DEFAULT_PHONE_ID = "106540352242922"
 
 

@@ -1,7 +1,12 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.architecture.nouns import tree
-from tools.guards.writers import foreign_facts
+from tools.guards.writers import WRITERS, foreign_facts
+
+ARCHITECTURE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
 
 TURN = 'from events.base import Event\nclass Failed(Event, tag="turn.failed.v1"): ...'
 
@@ -32,3 +37,12 @@ def test_the_writing_service_may_construct_its_facts_and_everybody_may_match_the
 def test_a_family_without_a_writer_is_seen(tmp_path):
     gossip = 'from events.base import Event\nclass Told(Event, tag="gossip.told.v1"): ...'
     assert "gossip" in foreign_facts(tree(tmp_path, {"events/gossip.py": gossip}))[0].words
+
+
+def test_the_page_of_the_architecture_names_the_writer_of_each_family():
+    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", ARCHITECTURE.read_text(encoding="utf-8"), re.MULTILINE)
+    told = {family: writers for families, writers in rows for family in re.findall(r"\w+", families)}
+    assert told == {
+        family: ", ".join(sorted(folder.rpartition("/")[2] for folder in writers))
+        for family, writers in WRITERS.items()
+    }

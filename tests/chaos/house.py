@@ -136,8 +136,8 @@ class House:
             await asyncio.sleep(0.5)
 
 
-def _roster(folder: Path, environment: Mapping[str, str], url_of: Callable[[str], str]) -> dict[str, Service]:
-    """The services, two of what has standbys or shares a ledger."""
+def _roster(folder: Path, environment: Mapping[str, str], nats_urls: Mapping[str, str]) -> dict[str, Service]:
+    """The services, two of what has standbys or shares a ledger; NATS for those that are its users."""
     wanted: list[tuple[str, str, Sequence[str]]] = [
         ("relay", "relay", ["services.relay"]),
         ("ingest", "ingest", ["services.ingest"]),
@@ -149,7 +149,12 @@ def _roster(folder: Path, environment: Mapping[str, str], url_of: Callable[[str]
         wanted += [(f"{name}-{replica}", name, ["tests.chaos.service", name]) for replica in (1, 2)]
     return {
         name: Service(
-            name, user, command, free_port(), folder, environment={**environment, "CONVERSE_NATS_URL": url_of(user)}
+            name,
+            user,
+            command,
+            free_port(),
+            folder,
+            environment={**environment, **({"CONVERSE_NATS_URL": nats_urls[user]} if user in nats_urls else {})},
         )
         for name, user, command in wanted
     }
@@ -200,7 +205,8 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         outside_port = free_port()
         for key, path in (("WHATSAPP", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
-        services = _roster(logs, environment, lambda user: f"nats://{user}:{passwords[user]}@127.0.0.1:{nats.port}")
+        urls = {user: f"nats://{user}:{password}@127.0.0.1:{nats.port}" for user, password in passwords.items()}
+        services = _roster(logs, environment, urls)
         doors = [f"{each.origin}/webhooks/whatsapp" for each in services.values() if each.user == "gateways"]
         outside = Service(
             "outside",

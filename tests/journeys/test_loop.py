@@ -1,4 +1,4 @@
-"""The main job: from the ERP's event to a settled follow-up, as design/journey.md has it."""
+"""The main job: from the ERP's event to a settled follow-up, each fact with its cause."""
 
 from collections import Counter
 from datetime import datetime
@@ -59,7 +59,7 @@ SHAPE = {
     ("conversation.writeback_requested", "backend.call_completed"),
     ("conversation.closed", None),
 }
-"""Each row of journey.md: a fact and the fact that caused it. The closing may be caused by either last outcome."""
+"""A fact and the fact that caused it. The closing may be caused by either last outcome."""
 
 
 async def test_the_demo_is_the_journey_of_the_design_fact_by_fact(fresh_town: FreshTown):

@@ -20,18 +20,11 @@ WRITERS: dict[str, frozenset[str]] = {
     "call": frozenset({"voice-service/voice_service"}),
     "backend": frozenset({"services/backend_sync"}),
     "timer": frozenset({"services/orchestrator"}),
-    "config": frozenset({"services/cli", "services/console"}),
+    "config": frozenset({"services/cli"}),
 }
-"""The table of design/architecture.md, by folder."""
+"""The table of docs/architecture.md, by folder."""
 
 LIBRARIES: dict[str, frozenset[str]] = {
-    "rules": frozenset({"libs/domain"}),
-    "consent": frozenset({"libs/domain"}),
-    "followup": frozenset({"libs/domain"}),
-    "conversation": frozenset({"libs/domain"}),
-    "message": frozenset({"libs/channels"}),
-    "inbound": frozenset({"libs/channels"}),
-    "turn": frozenset({"libs/llm"}),
     "timer": frozenset({"libs/kit"}),
     "config": frozenset({"libs/kit"}),
 }

@@ -57,6 +57,12 @@ def test_the_hours_are_those_of_the_contacts_own_zone():
     assert decide.veto(abroad, Open(), bundle(), evening) == "the hours in which it was allowed are over"
 
 
+def test_who_asked_to_be_called_is_called_at_any_hour_as_they_are_written_to():
+    late = NOON.astimezone(UTC).replace(hour=16)
+    assert decide.veto(asked(NOON, purpose="answer"), Open(), bundle(), late) is None
+    assert decide.veto(asked(NOON, purpose="answer"), Closed(), bundle(), late) is not None
+
+
 def test_a_number_that_is_none_of_the_test_recipients_is_not_dialled():
     assert decide.veto(asked(NOON), Closed(), bundle(), NOON) is not None
 

@@ -126,7 +126,7 @@ class Siblings:
         await self._store.pool.execute(_FORGET)
 
     async def sight(self, tenant: str, budget: Budget, alarm: float | None) -> dict[str, Any]:
-        """The calls of all processes, how long the contacts wait, and what would help (spec/api.md)."""
+        """The calls of all processes, how long the contacts wait, and what would help."""
         rows = await self._store.pool.fetch(_OTHERS, tenant, self._worker(), STALE_S)
         told = [self._shown(tenant), *(msgspec.json.decode(row["told"], type=Told) for row in rows)]
         calls = [call for each in told for call in each.calls]

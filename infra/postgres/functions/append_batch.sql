@@ -155,7 +155,11 @@ BEGIN
     FROM generate_series(1, v_facts) AS i
     WHERE v_place IS NULL OR v_place[i] IS NOT NULL;
 
-    PERFORM pg_notify('log_' || p_shard, (append_batch.head + v_inserted)::text);
+    -- A notification wakes every connection that listens to anything. Who wants to be told holds this lock, and to get it waits
+    -- until we have committed (libs/kit/listen.py): so nobody who waits is left asleep, and a backlog costs no notifications.
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('log_' || p_shard, 0)) THEN
+        PERFORM pg_notify('log_' || p_shard, (append_batch.head + v_inserted)::text);
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION log.append_batch FROM PUBLIC;

@@ -12,13 +12,14 @@ import msgspec
 from rich.console import Console
 
 from libs.config.bundle import Bundle
-from libs.config.load import load_bundle, load_scenarios
+from libs.config.load import load_scenarios
 from libs.config.model import LLM_API_KEY
 from libs.config.scenario import Scenario
 from libs.config.secrets import resolve
 from libs.kit.embedded import PostgresServer
 from libs.kit.migrate import migrate
 from libs.kit.store import Store
+from services.cli.admin import tell
 from services.cli.scenario import report
 from services.cli.scenario.coverage import Covered, as_percent, coverage
 from services.cli.scenario.judge import differences
@@ -26,7 +27,7 @@ from services.cli.scenario.play import Played, play
 from services.cli.scenario.report import Result
 from services.cli.scenario.stage import Llm, Stage, stage
 from services.cli.settings import Settings, UserError
-from services.cli.system import BundleRefused
+from services.cli.system import BundleRefused, checked_bundle
 
 MASTER = bytes(32)
 """Seals what is thrown away at the end."""
@@ -68,8 +69,7 @@ async def run(
     covered = coverage(here.bundle, [each.facts for each in played])
     everything = len(chosen) == len(known)
     if as_json:
-        whole = _report(llm, results, covered, everything=everything)
-        sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
+        tell(_report(llm, results, covered, everything=everything))
     else:
         for one, told in zip(played, results, strict=True):
             if not told.passed:
@@ -92,13 +92,11 @@ async def one_of(scenario: Scenario, here: Stage) -> tuple[Played, Result]:
 
 def loaded(folder: Path, settings: Settings) -> tuple[Bundle, tuple[Scenario, ...]]:
     """A bundle and its scenarios. Raises BundleRefused with the findings of either."""
-    found = load_bundle(folder, settings.environment, settings.profile)
-    if found.bundle is None:
-        raise BundleRefused(found.findings)
-    scenarios, findings = load_scenarios(folder, found.bundle)
+    bundle = checked_bundle(settings, folder)
+    scenarios, findings = load_scenarios(folder, bundle)
     if findings:
         raise BundleRefused(findings)
-    return found.bundle, scenarios
+    return bundle, scenarios
 
 
 @asynccontextmanager

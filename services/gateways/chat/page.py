@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
@@ -46,7 +46,7 @@ def pages(desk: Desk, door_of: Callable[[Bundle], Any], clock: Clock) -> Sequenc
     @get("/widget.js", include_in_schema=False, sync_to_thread=False)
     def script() -> Response[str]:
         headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
-        return Response(widget(), media_type="text/javascript; charset=utf-8", headers=headers)
+        return Response(widget(), media_type="text/javascript", headers=headers)
 
     @get("/widget", include_in_schema=False)
     async def page(
@@ -85,4 +85,4 @@ def pages(desk: Desk, door_of: Callable[[Bundle], Any], clock: Clock) -> Sequenc
 def _page(body: str) -> Response[str]:
     html = (HERE / "page.html").read_text(encoding="utf-8").replace("<!-- chat -->", body)
     headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer", "cache-control": "no-store"}
-    return Response(html, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html, media_type=MediaType.HTML, headers=headers)

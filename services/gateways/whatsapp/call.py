@@ -9,9 +9,10 @@ import msgspec
 
 from libs.channels import whatsapp
 from libs.channels.outcome import Broken, Outcome
-from libs.kit.http import retry_after
+from libs.kit.http import TooLarge, retry_after, whole
 from services.gateways.whatsapp.door import WhatsAppDoor
 
+_MAX_ANSWER = 4 * 1024 * 1024
 _HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
 
 
@@ -26,10 +27,6 @@ class Answer:
     @property
     def well(self) -> bool:
         return isinstance(self.status, int) and 200 <= self.status < 300
-
-
-class TooLarge(Exception):
-    """What is being downloaded is larger than it may be."""
 
 
 class Graph:
@@ -75,7 +72,11 @@ class Graph:
         try:
             answer = await self._client.send(request, stream=True)
             try:
-                body = await _body(answer, most)
+                body = await whole(answer, most=most or _MAX_ANSWER)
+            except TooLarge:
+                if most is not None:
+                    raise
+                return Answer("no_answer")  # no answer of Meta's is so large: whoever gave it says nothing that counts
             finally:
                 await answer.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -83,17 +84,6 @@ class Graph:
         except httpx.RequestError:
             return Answer("no_answer")
         return Answer(answer.status_code, body, retry_after(answer.headers))
-
-
-async def _body(answer: httpx.Response, most: int | None) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.aiter_bytes():
-        size += len(part)
-        if most is not None and size > most:
-            raise TooLarge
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _token(door: WhatsAppDoor) -> dict[str, str]:

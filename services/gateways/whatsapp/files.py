@@ -26,10 +26,11 @@ from libs.config.bundle import Bundle
 from libs.kit import telemetry
 from libs.kit.crypto import Tampered
 from libs.kit.effect_kinds import Claim, Done, Kind, Outcome, Refused, Retry, Withheld
+from libs.kit.http import TooLarge
 from libs.kit.objects import ObjectErased, ObjectMissing, ObjectsAway
 from services.gateways.port import Tools
 from services.gateways.settings import WHATSAPP, ChannelOff, Settings
-from services.gateways.whatsapp.call import Answer, Graph, TooLarge
+from services.gateways.whatsapp.call import Answer, Graph
 from services.gateways.whatsapp.door import WhatsAppDoor, door_of
 from services.gateways.whatsapp.voice import Ears, Never, NotNow
 

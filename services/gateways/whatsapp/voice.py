@@ -16,7 +16,7 @@ from services.gateways.settings import STT, Settings
 API_KEY = "${STT_API_KEY}"
 DEEPGRAM = "https://api.deepgram.com"
 MODEL = "nova-3"
-LANGUAGE = "multi"  # Hindi, English and the switching between them; source: reference/deepgram.md, § 2
+LANGUAGE = "multi"  # Hindi, English and the switching between them; source: Deepgram, nova-3, `language=multi`
 TIMEOUT_S = 30
 _SANDBOX_KEY = "sandbox-key"
 

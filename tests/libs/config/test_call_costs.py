@@ -23,7 +23,7 @@ DEMO_MIX = Usage(
         ("token_out", "claude-haiku-5-5"): 1_500,
     },
 )
-"""The base of reference/cost.md: two and a half minutes, 45 % of them spoken by us, 12.5 turns."""
+"""A usual call: two and a half minutes, 45 % of them spoken by us, 12.5 turns."""
 
 
 def bundle(prices: str) -> Bundle:

@@ -105,6 +105,20 @@ def test_a_follow_up_of_nobody_is_rejected(contact: Any):
     assert evaluated(contact_id=contact).rejected[0].rule_id == "overdue_reminder"
 
 
+@pytest.mark.parametrize("odd", ["c\u00001", "c\n1", "x" * 201])
+@pytest.mark.parametrize("field", ["contact_id", "invoice_number"])
+def test_an_id_that_cannot_be_kept_is_rejected_in_words(field: str, odd: str):
+    data: dict[str, Any] = {field: odd}
+    [rejected] = evaluated(**data).rejected
+    assert "cannot be kept" in rejected.reasons[-1]
+
+
+@pytest.mark.parametrize("odd", ["a\u0000b", "x" * 601])
+def test_a_dedupe_key_that_cannot_be_kept_is_rejected_in_words(odd: str):
+    [rejected] = evaluated(changed(dedupe_key="{{note}}"), note=odd).rejected
+    assert "600 characters" in rejected.reasons[-1]
+
+
 def test_a_contacts_id_that_is_a_number_becomes_text():
     assert evaluated(contact_id=123).matched[0].spec.contact_id == "123"
 
@@ -142,6 +156,20 @@ def test_a_date_by_which_a_system_means_that_there_is_none_asks_for_nothing_or_i
 
 def test_a_schedule_on_no_date_is_rejected():
     assert "currency is not a date" in evaluated(changed(schedule=Schedule(field="currency"))).rejected[0].reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("told", "offset_s"),
+    [
+        ("9999-12-31", 86_400),
+        ("0001-01-01", -86_400),
+        ("9999-12-31T23:59:59-14:00", 0),
+        ("0001-01-01T00:00:00+14:00", 0),
+    ],
+)
+def test_a_schedule_beyond_the_calendar_is_rejected_or_missed(told: str, offset_s: int):
+    rule = changed(schedule=Schedule(field="visit_on", offset_s=offset_s))
+    assert not [each for each in evaluated(rule, visit_on=told).matched if each.not_before is not None]
 
 
 def test_every_rule_is_either_matched_or_rejected():

@@ -19,7 +19,8 @@ def test_there_are_ten_languages():
 @pytest.mark.parametrize(
     "text",
     ["STOP", "Stop.", "  stop!!! ", "*STOP*", "stop 🙏🏽", "S\u200btop", "ＳＴＯＰ", "Please stop", "stop please", "STOP ALL", "Don't call me",
-     "Don’t call me", "un\u00adsubscribe", "स्टॉप।", "कृपया बंद करें", "Band karo!", "stop\ufe0f"],
+     "Don’t call me", "un\u00adsubscribe", "स्टॉप।", "कृपया बंद करें", "Band karo!", "stop\ufe0f", "S T O P", "s.t.o.p", "🛑", "🛑🛑!", "band karo yaar",
+     "mujhe message mat bhejo", "मुझे और मैसेज मत भेजो", "मेरा नंबर हटा दो जी", "ab band karo bhai 😡"],
 )  # fmt: skip
 def test_case_marks_emoji_and_politeness_do_not_matter(text: str):
     assert is_stop(text)
@@ -28,7 +29,8 @@ def test_case_marks_emoji_and_politeness_do_not_matter(text: str):
 @pytest.mark.parametrize(
     "text",
     ["", "   ", "🙏", "please", "please stop by on Monday", "non-stop", "I will stop the cheque", "stopped", "cancel", "ruko",
-     "the bus stop", "payment band karo bank se", "haan ji, 20 February tak kar denge", "don't stop", "stop " * 50, "st op"],
+     "the bus stop", "payment band karo bank se", "haan ji, 20 February tak kar denge", "don't stop", "stop " * 50, "st op",
+     "🙏🛑 ok", "ji", "yaar", "haan ji", "ab", "s t o", "A B", "aur batao"],
 )  # fmt: skip
 def test_a_sentence_with_the_word_in_it_stops_nothing(text: str):
     assert not is_stop(text)

@@ -1,4 +1,4 @@
-"""Every number and every word of spec/voice.md about turn-taking, as the engine keeps it."""
+"""Every number and every word that was promised about turn-taking, as the engine keeps it."""
 
 from itertools import pairwise
 
@@ -19,8 +19,8 @@ from libs.domain.floor import (
 )
 from tests.libs.domain.turntaking_play import STATEMENT, asks, of, play, said
 
-# Every number of spec/voice.md about the end of a turn: the preset, what the contact says, whether after a question of
-# ours, and the milliseconds after the last word; the situations stand in the order of precedence.
+# The end of a turn: the preset, what the contact says, whether after a question of ours, and the milliseconds after the last
+# word; the situations stand in the order of precedence.
 ENDPOINTING = [
     (DEFAULT, "my father died and the number is nine eight seven because matlab nine eight", False, "number_dictation", 1500),
     (DEFAULT, "nine eight", True, "number_dictation", 1500),

@@ -41,6 +41,10 @@ def test_what_is_missing_is_named(missing: str):
         read({name: value for name, value in NEEDED.items() if name != missing})
 
 
+def test_who_does_not_hear_needs_no_nats():
+    assert read({"CONVERSE_DATABASE_URL": NEEDED["CONVERSE_DATABASE_URL"]}, hears=False).nats_url == ""
+
+
 def test_secrets_are_not_shown():
     assert "postgresql" not in repr(read({**NEEDED, "CONVERSE_MASTER_KEY": "c2VjcmV0"}))
     assert "c2VjcmV0" not in repr(read({**NEEDED, "CONVERSE_MASTER_KEY": "c2VjcmV0"}))

@@ -2,15 +2,12 @@
 
 import asyncio
 import shutil
-from datetime import timedelta
 
 import pytest
 
 from events.base import Draft, UnknownFact
 from libs.kit import hearing, ids, nats_config
 from libs.kit.embedded import NatsServer
-from libs.kit.folds import Fold
-from libs.kit.world import Decision, Row
 from libs.testkit.nouns import NOON, TENANT
 from tests.libs.kit.jetstream import (
     ANSWER,
@@ -24,7 +21,6 @@ from tests.libs.kit.jetstream import (
     House,
     Noted,
     count,
-    insert_row,
     stop,
     until,
     within,
@@ -183,6 +179,33 @@ async def test_two_instances_answer_once(house):
     assert totals(await house.answers()) == list(range(1, 41))
 
 
+async def test_it_is_not_ready_before_it_leads_or_has_seen_another_lead(house, monkeypatch):
+    arrived, silent = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader, writer):
+        arrived.set()
+        await silent.wait()
+        writer.close()
+
+    reactor = house.reactor(await house.bus("service"))
+    key = f"{CONSUMER}-0"
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as vanished:
+        postgres, port = house.store.url, vanished.sockets[0].getsockname()[1]
+        monkeypatch.setattr(house.store, "url", f"postgresql://127.0.0.1:{port}/x")
+        await house.start(reactor.run)
+        await within(arrived.wait())
+        assert reactor.health() == {key: "starting"}
+        monkeypatch.setattr(house.store, "url", postgres)
+        silent.set()
+    await within(until(lambda: reactor.health() == {key: "ok: leading"}))
+    second = house.reactor(await house.bus("service"))
+    await house.start(second.run)
+    await within(until(lambda: second.health() != {key: "starting"}))
+    assert second.health() == {key: "ok: standby"}
+    await house.end_session(f"reactor {CONSUMER}")
+    await within(until(lambda: {key: "ok: leading"} in (reactor.health(), second.health())))
+
+
 async def until_watermark(house: House, pos: int) -> None:
     async def moved() -> bool:
         return await house.store.watermark(CONSUMER, 0) >= pos
@@ -286,65 +309,6 @@ async def test_it_stops_at_a_type_of_its_family_that_it_does_not_know(house, sto
     assert reactor.position == first
     assert reactor.health()[f"{CONSUMER}-0"].startswith("stopped")
     assert totals(await house.answers()) == [1]
-
-
-async def test_private_rows_commit_with_the_facts_and_are_read_back(house):
-    await house.store.pool.execute("CREATE TABLE public.seen (event_id uuid PRIMARY KEY)")
-    last = await house.ask(*[1] * 10)
-    reactor = house.reactor(await house.bus("service"), {Asked: insert_row})
-    await house.start(reactor.run)
-    await within(reactor.caught_up(last))
-    assert await house.store.pool.fetchval("SELECT count(*) FROM public.seen") == 10
-
-
-async def test_a_foreign_stream_is_folded_up_to_the_fact_in_hand(house):
-    asked = Fold(ASK, int, lambda n, event: n + 1)
-    seen: list[int] = []
-
-    async def look(fact, world):
-        seen.append(await world.fold(asked, fact.stream))
-
-    last = await house.ask(1, 1, 1)
-    reactor = house.reactor(await house.bus("service"), {Asked: look})
-    await house.start(reactor.run)
-    await within(reactor.caught_up(last))
-    assert seen == [1, 2, 3]
-
-
-async def test_now_is_the_business_now_and_stays_the_same_through_a_call(house):
-    async def answer(fact, world):
-        before = world.now()
-        await house.clock.advance(timedelta(hours=1))
-        assert world.now() == before
-        return Decision([Draft("answer-1", Answered(number=1, total=1))], config="bundle-2")
-
-    last = await house.ask(1)
-    reactor = house.reactor(await house.bus("service"), {Asked: answer})
-    await house.start(reactor.run)
-    await within(reactor.caught_up(last))
-    [fact] = await house.store.read_stream(TENANT, "answer-1")
-    assert fact.envelope.occurred_at == NOON
-    assert fact.envelope.config == "bundle-2"
-
-
-async def test_drafts_of_one_decision_keep_their_order_across_streams(house):
-    def draft(stream: str, number: int) -> Draft:
-        return Draft(stream, Answered(number=number, total=0))
-
-    async def scatter(fact, world):
-        return Decision([draft("answer-a", 1), draft("answer-b", 2), draft("answer-a", 3)], [Row("SELECT 1")])
-
-    last = await house.ask(1)
-    reactor = house.reactor(await house.bus("service"), {Asked: scatter})
-    await house.start(reactor.run)
-    await within(reactor.caught_up(last))
-    facts = await house.store.read_log(0, last, 10)
-    assert [(fact.stream, fact.version, fact.event.number) for fact in facts] == [
-        ("answer-a", 1, 1),
-        ("answer-b", 1, 2),
-        ("answer-a", 2, 3),
-    ]
-    assert len({fact.id for fact in facts}) == 3
 
 
 async def test_users_of_the_shipped_configuration_can_do_their_work(house, tmp_path):

@@ -4,15 +4,21 @@ import asyncio
 import itertools
 import shutil
 
+import asyncpg
 import pytest
 from nats.js.api import StreamSource
 
+from events.base import Draft
 from libs.kit import epoch, frames, leadership, wire
+from libs.kit.appends import CALL, Append, send
 from libs.kit.codec import COLUMNS
 from libs.kit.epoch import EpochAgrees, EpochDiffers
 from libs.kit.relay import Relay
 from libs.testkit.nouns import TENANT
 from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, until, within
+
+ASKS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted)"
+"""Whether somebody asks to be told, and has to wait."""
 
 
 @pytest.fixture
@@ -277,3 +283,23 @@ async def test_a_relay_without_postgres_does_not_say_that_it_is_well(house: Hous
     _ = await house.start(relay.run)
     await within(until(lambda: relay.health()["relay-0"] != "starting"))
     assert relay.health() == {"relay-0": "waiting for postgres: ConnectionRefusedError"}
+
+
+async def test_no_append_leaves_a_relay_asleep_that_looks_only_when_it_is_told(house, monkeypatch):
+    monkeypatch.setattr("libs.kit.relay.POLL_S", 3600)
+    requests = await house.store.sealed([Append(TENANT, "ask-0", 0, [Draft("ask-0", Asked(number=0))], house.cause())])
+    appender = await asyncpg.connect(house.store.url)
+    try:
+        async with appender.transaction():
+            await send(
+                lambda *args: appender.fetchrow(CALL, *args), 0, requests
+            )  # and saw that nobody wants to be told
+            relay = await house.relay()
+            await until(lambda: house.store.pool.fetchval(ASKS))
+    finally:
+        await appender.close()
+    await within(relay.caught_up(1))
+    for burst in (1, 40, 1, 1, 200, 3):
+        last = max(await asyncio.gather(*(house.ask(number) for number in range(burst))))
+        await within(relay.caught_up(last))
+    assert await same_as_the_log(house)

@@ -45,6 +45,7 @@ async def promise(data: JSONBody[Promise]) -> dict[str, str]:
 
 @get("/promises/{number:int}")
 async def one(number: FromPath[int]) -> dict[str, int]:
+    """Says how a promise stands."""
     raise Problem(409, "no transition", "nothing leaves `closed`", accepted_triggers=[{"type": "intent", "value": "x"}])
 
 
@@ -149,6 +150,7 @@ async def test_the_documentation_works_offline():
     assert page.status_code == 200
     assert "/promises/{number}" in page.text
     assert "<code>amounts</code>" in page.text
+    assert "Says how a promise stands." in page.text, "what a handler says of itself"
     assert "http://" not in page.text
     assert "https://" not in page.text
     assert "/promises" in json.loads(document.content)["paths"]

@@ -169,6 +169,13 @@ async def test_retry_after_is_told(claude, sandbox):
     assert caught.value.request_id is not None
 
 
+async def test_a_retry_after_without_an_end_is_none(claude, sandbox):
+    sandbox.faults.add(Fault("rate_limit", retry_after=float("inf"), times=2))
+    with pytest.raises(Overloaded) as caught:
+        await claude.turn(turn(PROMISE))
+    assert caught.value.retry_after is None
+
+
 async def test_pings_do_not_feed_the_wait_for_the_first_token(claude, sandbox):
     sandbox.faults.add(Fault("slow_first_token", delay_ms=60_000))
     claude.first_token_seconds = 0.4

@@ -31,6 +31,7 @@ backend:
   mapping:
     get_contact: {id: customer_id, name: "names.full", channels: "phones[].{channel: 'whatsapp', address: number}"}
     get_followups: {id: number, contact_id: customer}
+    find: {amount: to_number(total), open: "sum(lines[].left)", words: to_string(total), high: "max_by(lines, &left).left"}
 """
 
 
@@ -123,7 +124,7 @@ def test_a_refusals_reason_holds_nothing_but_problem_details(body: bytes, words:
     assert "Priya" not in answer.reason
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff\xfe", b'{"a":' + b"[" * 50_000])
 def test_a_2xx_that_is_no_json_is_a_refusal_that_says_so(body: bytes):
     answer = read(200, body)
     assert isinstance(answer, Refused)
@@ -151,6 +152,23 @@ def test_an_answer_is_mapped_field_by_field_and_keeps_the_rest():
     assert profile.metadata["vip"] is True
 
 
+@pytest.mark.parametrize("total", ["118750.50", '"118750.50"'])
+def test_a_mapping_reckons_with_amounts_as_the_erp_sent_them(total: str):
+    raw = f'{{"total": {total}, "lines": [{{"left": 0.1}}, {{"left": 0.2}}, {{"left": 3}}]}}'
+    answer = read(200, raw.encode(), name="find")
+    assert isinstance(answer, Answered)
+    told = {field: str(answer.result[field]) for field in ("amount", "open", "words", "high")}
+    assert told == {"amount": "118750.50", "open": "3.3", "words": "118750.50", "high": "3"}
+
+
+@pytest.mark.parametrize("lines", ['"none"', '[{"left": "x"}]', "[1, {}]", '[{"left": 1}, {"left": "x"}]'])
+def test_an_answer_that_the_mapping_cannot_read_is_a_refusal_that_names_the_expression(lines: str):
+    answer = read(200, f'{{"total": "?", "lines": {lines}}}'.encode(), name="find")
+    assert isinstance(answer, Refused)
+    assert "backend.mapping.find." in answer.reason
+    assert "does not fit the answer" in answer.reason
+
+
 def test_a_list_is_mapped_item_by_item():
     answer = read(200, b'[{"number": 1, "customer": "c_1"}, {"number": 2}, 3]', name="get_followups")
     assert isinstance(answer, Answered)
@@ -168,6 +186,16 @@ def test_what_is_missing_from_a_pending_follow_up_gets_its_default():
     assert (found.priority, found.channel_priority) == ("urgent", ["voice"])
     [odd], _ = decide.discovered([{"id": 5, "contact_id": 7, "priority": "whenever", "business_context": []}])
     assert (odd.priority, odd.business_context) == ("normal", {})
+
+
+@pytest.mark.parametrize("key", ["id", "contact_id", "entity_id"])
+@pytest.mark.parametrize("odd", ["a\0b", "x" * 201])
+def test_a_pending_follow_up_with_an_id_that_cannot_be_kept_is_named_and_the_next_one_taken(key: str, odd: str):
+    fine = {"id": "F1", "contact_id": "c_123"}
+    taken, wrong = decide.discovered([fine | {key: odd}, fine])
+    assert [found.erp_id for found in taken] == ["F1"]
+    assert len(wrong) == 1
+    assert f"[0]: {key} " in wrong[0]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"items": []}, "none"])

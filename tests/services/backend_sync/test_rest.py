@@ -1,5 +1,9 @@
 """The ERP asked, told and polled for real: each write once, each contact findable, each follow-up one fact."""
 
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
 import pytest
 
 from events.address import AddressMoved, SenderUnknown
@@ -10,11 +14,17 @@ from events.followup import ContactRequested
 from events.operator import ErasureRequested
 from libs.channels import whatsapp
 from libs.channels.whatsapp import Inbound
-from libs.kit import ids
+from libs.config.bundle import Bundle
+from libs.kit import http, ids
+from libs.kit.bundles import Bundles
 from libs.testkit.nouns import INVOICE, TENANT
+from services.backend_sync.rest import Rest
+from services.backend_sync.settings import Settings
 from services.gateways.whatsapp import facts as gateways
 from tests.libs.channels.webhooks import PRIYA_WA_ID, message, messages, webhook
 from tests.services.backend_sync.conftest import BackendSync
+
+ODD_AND_FINE = ("F-huge", "F-nul", "F-fine")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -217,3 +227,60 @@ async def test_an_erasure_that_is_given_up_is_a_fact_of_the_contact(backend: Bac
     assert [(draft.stream, draft.event) for draft in told] == [
         ("contact-c_gone", ErasureFailed(contact_id="c_gone", reason="the keys are away"))
     ]
+
+
+async def test_a_poll_that_finds_what_cannot_be_kept_takes_the_rest(backend: BackendSync):
+    await backend.knows("followups", id="F-huge", contact_id="c_123", reason="x" * 600_000)
+    await backend.knows("followups", id="F-nul", contact_id="c\u0000_123", reason="Odd")
+    await backend.knows("followups", id="F-fine", contact_id="c_123", reason="Fine")
+    await backend.poller.poll()
+    kept = [await backend.store.version(TENANT, f"backend-followup-{ids.digest(each)}") for each in ODD_AND_FINE]
+    assert kept == [0, 0, 1]
+
+
+async def test_an_answer_that_no_fact_can_hold_is_a_failure_at_once(backend: BackendSync):
+    issues = [{"id": "I1", "kind": "short", "description": "x" * 300_000}]
+    await backend.knows(
+        "orders",
+        id="ORD-huge",
+        contact_id="c_123",
+        status="confirmed",
+        amount=1,
+        promised_date="2026-02-24",
+        issues=issues,
+    )
+    asked = ToolRequested(
+        call="", matter="m", endpoint="get_order_issues", result_key="issues", payload={"order_id": "ORD-huge"}
+    )
+    fact = await backend.asked(asked, conversation())
+    failed = await backend.told(f"backend-{fact.id}", CallFailed)
+    assert failed.event.reason == "the answer has more than 256 KB"
+    assert len(await backend.calls("ORD-huge")) == 1
+
+
+async def test_a_contact_whom_no_fact_can_hold_is_told_as_unknown(backend: BackendSync):
+    await backend.knows("contacts", id="c_huge", name="x" * 300_000, channels=[])
+    await backend.asked(ContactRequested(contact_id="c_huge"), "followup-huge")
+    told = await backend.told("contact-c_huge", NotFound)
+    assert told.event.reason == "the contact has more than 256 KB"
+
+
+async def test_an_erp_that_answers_drop_by_drop_is_left_after_a_while(backend: BackendSync):
+    drops = 0
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal drops
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"[")
+                await writer.drain()
+                drops += 1
+                await asyncio.sleep(0.01)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, http.client() as client:
+        port = server.sockets[0].getsockname()[1]
+        settings = Settings(sandbox_url=f"http://127.0.0.1:{port}")
+        slow = Rest(settings, backend.store, Bundles(backend.store, Bundle.from_json), client)
+        assert await slow.pending(TENANT, timedelta(seconds=0.3)) == []
+    assert drops > 1

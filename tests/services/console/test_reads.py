@@ -1,4 +1,4 @@
-"""What the console shows: the shapes of spec/api.md, now and at any past position."""
+"""What the console shows: the shapes that programs rely on, now and at any past position."""
 
 from datetime import timedelta
 

@@ -105,7 +105,7 @@ async def test_the_widget_and_its_page_are_served_and_load_nothing_from_elsewher
         script = await client.get("/widget.js")
         page = await client.get("/widget", params={"contact": 'c"><script>', "lang": "hi"})
         token = (await client.get("/widget/token", params={"contact": PRIYA})).json()["token"]
-    assert script.headers["content-type"].startswith("text/javascript")
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
     for text in (script.text, page.text):
         assert "https://" not in text
         assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -135,7 +135,7 @@ async def test_an_unknown_conversation_is_404(ingest: Ingest):
 
 
 async def test_a_trigger_that_nothing_takes_is_409_with_those_that_would_be_taken(ingest: Ingest):
-    conversation = await reminded(ingest, state="pending")
+    conversation = await reminded(ingest, state="escalated")
     answer = await ingest.post({**PROMISE, "conversation_id": conversation}, CONTEXT)
     told = problem(answer, 409)
     assert told["title"] == "no transition"

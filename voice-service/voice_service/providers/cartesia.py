@@ -10,7 +10,7 @@ from typing import Any
 from voice_service.providers.line import Line
 from voice_service.providers.profiles import TtsProfile
 from voice_service.providers.sockets import Address, Refused, Warm, reason
-from voice_service.providers.speaking import Done, Happened, Sound, VoiceLine, Words
+from voice_service.providers.speaking import Done, Failed, Happened, Sound, VoiceLine, Words
 
 VERSION = "2026-03-01"
 BUFFER_MS = 200
@@ -48,9 +48,10 @@ class CartesiaLine(Line):
         if voice.speed is not None:
             self._common["generation_config"] = {"speed": voice.speed}
 
-    async def speak(self, context: str, text: str) -> None:
-        """More text of a context."""
+    async def speak(self, context: str, text: str) -> int:
+        """More text of a context; nothing waits here."""
         await self.say({**self._common, "context_id": context, "transcript": text, "continue": True})
+        return 0
 
     async def finish(self, context: str) -> None:
         """No more text of it comes."""
@@ -61,7 +62,7 @@ class CartesiaLine(Line):
         await self.say({"context_id": context, "cancel": True})
 
     async def heard(self, message: dict[str, Any]) -> None:
-        """Sound, words and ends as what has happened; an error of a context is one of the line: the next would fail too."""
+        """Sound, words, ends and failures of a context as what has happened; an error of none is one of the line."""
         match message:
             case {"type": "chunk", "context_id": context, "data": data}:
                 await self._happened(self, Sound(context, base64.b64decode(data)))
@@ -70,5 +71,7 @@ class CartesiaLine(Line):
                 await self._happened(self, Words(context, list(words)))
             case {"type": "done", "context_id": context}:
                 await self._happened(self, Done(context))
+            case {"type": "error", "context_id": str(context)} if context:
+                await self._happened(self, Failed(context, reason(int(message.get("status_code") or 500))))
             case {"type": "error"}:
                 raise Refused(reason(int(message.get("status_code") or 500)), str(message.get("error_code")))

@@ -60,13 +60,14 @@ class ElevenLabsLine(Line):
         self._happened = happened
         self._contexts: dict[str, _Context] = {}
 
-    async def speak(self, context: str, text: str) -> None:
-        """More text of a context: whole sentences go at once, the rest waits."""
+    async def speak(self, context: str, text: str) -> int:
+        """More text of a context: whole sentences go at once, the rest waits; how many letters that are."""
         known = self._contexts.setdefault(context, _Context())
         known.waiting += text
         if (whole := _SENTENCE.match(known.waiting)) is not None:
             known.waiting = known.waiting[whole.end() :]
             await self._text(context, known, whole.group())
+        return len("".join(known.waiting.split()))
 
     async def finish(self, context: str) -> None:
         """No more text of it comes."""

@@ -1,4 +1,4 @@
-"""The mouth of a call: one voice speaks; where it fails or falls silent, the next one speaks what has not been heard."""
+"""The mouth of a call: one voice speaks; where it fails the next one speaks what is left, where it is late one beside it."""
 
 import asyncio
 import time
@@ -19,13 +19,12 @@ from pipecat.services.tts_service import TextAggregationMode, TTSService
 
 from voice_service.prepared import SAFE, Clip, Sounds
 from voice_service.providers import cartesia, elevenlabs
-from voice_service.providers.cartesia import CartesiaLine
-from voice_service.providers.elevenlabs import ElevenLabsLine
 from voice_service.providers.profiles import CARTESIA, TtsProfile
 from voice_service.providers.sockets import Address, Warm
-from voice_service.providers.speaking import Done, Sound, Speaking, VoiceLine, Word, Words
-from voice_service.providers.speech import Speech
+from voice_service.providers.speaking import Done, Failed, Sound, Speaking, VoiceLine, Words
+from voice_service.providers.speech import Part, Speech
 from voice_service.providers.switches import Switches
+from voice_service.providers.voices import Voices
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +33,8 @@ FIRST_BYTE_S = 0.8
 UNHEARD_S = 1.2
 """From a text to a prepared sentence, whoever is being asked: the second voice may need as long as the first."""
 STALL_S = 0.5
-"""Without a word after what was received has been played."""
+"""Between two words of a voice, where what is left to be played is no longer than another one's first sound takes."""
 BREATH_S = 0.2
-IDLE_S = 60.0
-"""A socket that closes after so long while nothing is being said has not failed: providers close idle ones."""
 ROUNDS = 3
 """How often all voices are asked before a speech is given up."""
 AGAIN_S = 0.3
@@ -52,7 +49,8 @@ class Mouth(TTSService):
     """
 
     def __init__(self, chain: Sequence[TtsProfile], rate: int, warm: Warm, switches: Switches, sounds: Sounds) -> None:
-        first = next((each for each in chain if switches.breakers.allows(each.provider)), chain[0])
+        voices = Voices(chain, rate, warm, switches.breakers, self._happened, self._failed)
+        first = voices.first
         super().__init__(
             text_aggregation_mode=TextAggregationMode.TOKEN,
             push_text_frames=False,
@@ -62,26 +60,22 @@ class Mouth(TTSService):
             sample_rate=rate,
             settings=TTSSettings(model=first.model, voice=first.voice_id, language=first.language),
         )
-        self._chain = chain
+        self._voices = voices
         self._rate = rate
-        self._warm = warm
         self._switches = switches
         self._sounds = sounds
-        self._profile = first
         self._line: VoiceLine | None = None
+        """Who begins the next speech; None while nobody is asked."""
         self._speeches: dict[str, Speech] = {}
-        self._tried: set[str] = set()
         self._rounds = 0
-        self._handed = 0
         self._whole = False
-        self._opened_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
 
     async def start(self, frame: StartFrame) -> None:
         """Open the first voice's socket, or take the one that is warm."""
         await super().start(frame)
-        self._open()
+        self._line = self._voices.open(self._voices.first)
 
     async def stop(self, frame: EndFrame) -> None:
         """When all has been spoken."""
@@ -107,26 +101,28 @@ class Mouth(TTSService):
                 await self._play(context_id, clip)
                 yield None
                 return
-            speech = self._speeches[context_id] = Speech(context_id, context_id)
+            speech = self._speeches[context_id] = Speech(context_id, self._rate)
         speech.text += text
-        await self._pump(speech)
+        await self._ask(speech)
         yield None
 
     async def flush_audio(self, context_id: str | None = None) -> None:
         """No more text of a speech comes."""
         if (speech := self._speeches.get(context_id or "")) is not None:
             speech.finished = True
-            await self._pump(speech)
+            await self._ask(speech)
 
     async def on_audio_context_interrupted(self, context_id: str) -> None:
         """Nobody wants to hear the rest."""
         speech = self._speeches.pop(context_id, None)
-        if speech is not None and self._line is not None:
-            await self._line.cancel(speech.remote)
+        for part in speech.parts if speech is not None else ():
+            await part.line.cancel(part.remote)
+        self._tidy()
 
     async def on_audio_context_completed(self, context_id: str) -> None:
         """It has been played, or was quiet for too long."""
         self._speeches.pop(context_id, None)
+        self._tidy()
 
     async def _handle_tts_speak(self, frame: TTSSpeakFrame) -> None:
         """A line of ours comes whole, and may be prepared."""
@@ -150,49 +146,72 @@ class Mouth(TTSService):
             await self.append_to_audio_context(context, TTSStoppedFrame(context_id=context))
             await self.remove_audio_context(context)
 
-    async def _pump(self, speech: Speech) -> None:
-        """Tell the voice what it does not know yet."""
-        line = self._line
-        if line is None:
-            return
-        if text := speech.text[speech.sent :]:
-            if text.strip() and (speech.asked_at is None or speech.left <= 0):
-                speech.asked_at = time.monotonic()
-                speech.began_at = speech.began_at or speech.asked_at
-            speech.sent = len(speech.text)
-            await line.speak(speech.remote, text)
-        if speech.finished and not speech.told_finish:
-            if not speech.text.strip() and speech.received == 0:
+    async def _ask(self, speech: Speech) -> None:
+        """Tell whoever speaks it what they do not know yet."""
+        if not speech.parts and self._line is not None:
+            speech.ask(self._line, time.monotonic())
+        for part in list(speech.parts):
+            await self._pump(speech, part)
+
+    async def _pump(self, speech: Speech, part: Part) -> None:
+        if text := speech.text[part.sent :]:
+            now = time.monotonic()
+            if text.strip() and (part.asked_at is None or speech.left(part) <= 0):
+                part.asked_at = now
+                speech.began_at = speech.began_at or now
+            part.sent = len(speech.text)
+            part.unsaid = await part.line.speak(part.remote, text)
+        if speech.finished and not part.told_finish:
+            if not speech.text[part.start :].strip():
                 await self._end(speech.context)
                 return
-            speech.told_finish = True
-            await line.finish(speech.remote)
+            part.told_finish, part.unsaid = True, 0
+            await part.line.finish(part.remote)
         self._watch()
 
     async def _happened(self, line: VoiceLine, told: Speaking) -> None:
-        if line is not self._line:
+        parts = ((speech, part) for speech in self._speeches.values() for part in speech.parts if part.line is line)
+        found = next((each for each in parts if each[1].remote == told.context), None)
+        if found is None:
             return
-        speech = next((each for each in self._speeches.values() if each.remote == told.context), None)
-        if speech is None:
-            return
+        speech, part = found
+        now = time.monotonic()
         match told:
             case Sound(_, pcm):
-                self._tried.clear()
+                self._voices.tried.clear()
                 self._rounds = 0
-                words = speech.sounded(len(pcm) / 2 / self._rate, time.monotonic())
-                await self._sound(speech.context, pcm)
-                await self._told(speech, words)
+                part.told(now, pcm=pcm, seconds=len(pcm) / 2 / self._rate)
             case Words(_, words):
-                speech.waiting += words
-                await self._told(speech, speech.sounded(0.0, time.monotonic()) if speech.received else [])
+                part.told(now, words=words)
             case Done():
-                await self._told(speech, speech.done())
-                self._switches.breakers.succeeded(self._profile.provider)
-                await self._end(speech.context)
+                part.told(now)
+                part.whole = True
+                self._switches.breakers.succeeded(self._voices.of(line).provider)
+            case Failed(_, why):
+                await self._replace(line, self._voices.of(line), why, [speech])
+                return
+        await self._go_on(speech)
 
-    async def _told(self, speech: Speech, words: Sequence[Word]) -> None:
+    async def _go_on(self, speech: Speech) -> None:
+        """What is ready to be heard goes on, of whoever is to be heard."""
+        if (better := speech.better(time.monotonic())) is not None:
+            await self._prefer(speech, better)
+        elif speech.resumed:
+            for other in speech.parts[1:]:
+                speech.drop(other)
+                await other.line.cancel(other.remote)
+        if not speech.parts or speech.context not in self._speeches:
+            return
+        pcm, words = speech.released(time.monotonic())
+        over = speech.parts[0].whole
+        if pcm:
+            await self._sound(speech.context, pcm)
         if words:
             await self.add_word_timestamps([(word, start) for word, start, _ in words], speech.context)
+        if over:
+            await self._end(speech.context)
+        self._tidy()
+        self._watch()
 
     def _watch(self) -> None:
         """Look again when the first speech is due."""
@@ -208,7 +227,7 @@ class Mouth(TTSService):
 
     def _dates(self, speech: Speech) -> list[float]:
         """When to look at a speech again."""
-        dates = (speech.due(FIRST_BYTE_S, STALL_S), speech.unheard_at(UNHEARD_S))
+        dates = (speech.late_at(FIRST_BYTE_S, STALL_S), speech.unheard_at(UNHEARD_S), speech.needed_at())
         return [each for each in dates if each is not None]
 
     def _looked(self) -> None:
@@ -217,66 +236,113 @@ class Mouth(TTSService):
             _ = self.create_task(self._look(), "mouth-watchdog")
 
     async def _look(self) -> None:
-        now = time.monotonic()
         for speech in list(self._speeches.values()):
-            unheard = speech.unheard_at(UNHEARD_S)
+            now = time.monotonic()
+            unheard, late = speech.unheard_at(UNHEARD_S), speech.late_at(FIRST_BYTE_S, STALL_S)
             if unheard is not None and unheard <= now:
                 await self._reassure(speech)
-            due = speech.due(FIRST_BYTE_S, STALL_S)
-            if due is None or due > now:
-                continue
-            if speech.left <= 0:
-                await self._end(speech.context)
-            elif (line := self._line) is not None:
-                _ = self.create_task(line.close(), "mouth-close")
-                await self._failed(line, "silent")
-                return
+            if late is not None and late <= now:
+                await self._late(speech)
+            else:
+                await self._go_on(speech)
         self._watch()
 
-    def _open(self) -> None:
-        self._opened_at = time.monotonic()
-        self._switches.breakers.asked(self._profile.provider)
-        kind = CartesiaLine if self._profile.vendor == CARTESIA else ElevenLabsLine
-        self._line = kind(self._profile, self._rate, self._warm, self._happened, self._failed)
-        self._line.start()
+    async def _late(self, speech: Speech) -> None:
+        """A voice says no more: nothing may be missing; else another is asked beside it, and where none is left all anew."""
+        last = speech.parts[-1]
+        if len(speech.parts) == 1 and speech.left(last) <= 0:
+            last.whole = True
+            await self._go_on(speech)
+        elif (other := self._voices.after([self._voices.of(part.line).provider for part in speech.parts])) is not None:
+            speech.ask(self._voices.open(other), time.monotonic())
+            await self._ask(speech)
+        else:
+            lines = [part.line for part in speech.parts]
+            for line in lines:
+                self._voices.broke(self._voices.of(line))
+            failed = self._voices.of(lines[0])
+            self._switches.switched("tts", failed.provider, self._voices.chain[0].provider, "nothing_left")
+            await self._nobody(lines)
+
+    async def _prefer(self, speech: Speech, better: Part) -> None:
+        """Another voice is heard from here on, also in what waits behind it."""
+        leading = speech.parts[0]
+        failed, after = self._voices.of(leading.line), better.line
+        self._voices.broke(failed)
+        if leading.line is self._line:
+            self._line = after
+            self._switches.switched("tts", failed.provider, self._voices.of(after).provider, "silent")
+        while speech.parts[0] is not better:
+            await self._leave(speech, speech.parts[0])
+        await self._move_what_waits(leading.line)
+
+    async def _move_what_waits(self, line: VoiceLine) -> None:
+        """What has no sound yet of a voice that failed is spoken by the one that took over."""
+        for speech in list(self._speeches.values()):
+            if speech.parts and speech.parts[0].line is line and speech.parts[0].silent and line is not self._line:
+                await self._leave(speech, speech.parts[0])
+            await self._ask(speech)
+
+    async def _leave(self, speech: Speech, part: Part) -> None:
+        """A voice is heard no more; a breath where it broke off within a word, which the next one begins anew."""
+        again = speech.drop(part)
+        if part.line in self._voices:
+            await part.line.cancel(part.remote)
+        if again:
+            speech.plays(BREATH_S, time.monotonic())
+            await self._sound(speech.context, bytes(2 * int(self._rate * BREATH_S)))
+
+    def _tidy(self) -> None:
+        """Close what nobody speaks on any more."""
+        used = [part.line for speech in self._speeches.values() for part in speech.parts]
+        self._shut(self._voices.unused([self._line, *used]))
+
+    def _shut(self, lines: Sequence[VoiceLine]) -> None:
+        for line in lines:
+            if self._voices.drop(line) is not None:
+                _ = self.create_task(line.close(), "mouth-close")
 
     async def _failed(self, line: VoiceLine, why: str) -> None:
+        """A line is gone: another voice says what is left of all that it spoke."""
+        profile = self._voices.drop(line)
+        if profile is None or self._over:
+            return
+        idle = not self._speeches and self._voices.idle(line)
+        if line is self._line and idle and why == "connection_lost":
+            self._line = self._voices.open(profile)
+            return
+        hurt = [speech for speech in self._speeches.values() if any(part.line is line for part in speech.parts)]
+        await self._replace(line, profile, why, hurt)
+
+    async def _replace(self, line: VoiceLine, failed: TtsProfile, why: str, hurt: Sequence[Speech]) -> None:
         """Another voice goes on; where none is left a prepared sentence is heard, and the first is asked again."""
-        if line is not self._line or self._over:
-            return
-        self._line = None
-        if why == "connection_lost" and not self._speeches and time.monotonic() - self._opened_at > IDLE_S:
-            self._open()
-            return
-        failed = self._profile
-        self._switches.breakers.failed(failed.provider)
-        self._tried.add(failed.provider)
-        left = [each for each in self._chain if each.provider not in self._tried]
-        allowed = [each for each in left if self._switches.breakers.allows(each.provider)] or left
-        self._profile = allowed[0] if allowed else self._chain[0]
-        self._switches.switched("tts", failed.provider, self._profile.provider, why if allowed else "nothing_left")
-        if allowed:
-            await self._take_over()
-        else:
-            await self._nobody()
+        self._voices.broke(failed)
+        for speech in hurt:
+            for part in [each for each in speech.parts if each.line is line]:
+                await self._leave(speech, part)
+        if line is self._line:
+            beside = next((speech.parts[0].line for speech in hurt if speech.parts), None)
+            other = self._voices.of(beside) if beside is not None else self._voices.after()
+            to = other or self._voices.chain[0]
+            reason = why if other is not None else "nothing_left"
+            self._switches.switched("tts", failed.provider, to.provider, reason)
+            if other is None:
+                await self._nobody([line])
+                return
+            self._line = self._voices.open(other)
+        await self._move_what_waits(line)
+        self._tidy()
 
-    async def _take_over(self) -> None:
-        if self._over:
-            return
-        self._open()
-        for speech in list(self._speeches.values()):
-            if speech.received and speech.left > 0:  # a breath between two voices, as a word may be cut
-                await self._sound(speech.context, bytes(2 * int(self._rate * BREATH_S)))
-                speech.received += BREATH_S
-            self._handed += 1
-            speech.hand_over(f"{speech.context}-{self._handed}", time.monotonic())
-            await self._pump(speech)
-
-    async def _nobody(self) -> None:
+    async def _nobody(self, lines: Sequence[VoiceLine]) -> None:
         """All have failed, one after the other."""
-        self._tried.clear()
+        self._line = None
+        self._voices.tried.clear()
         self._rounds += 1
         waiting = list(self._speeches.values())
+        for speech in waiting:
+            for part in [each for each in speech.parts if each.line in lines]:
+                await self._leave(speech, part)
+        self._shut(lines)
         for speech in waiting[:1]:
             await self._reassure(speech)
         if self._rounds > ROUNDS:
@@ -284,22 +350,26 @@ class Mouth(TTSService):
                 await self._end(speech.context)
             self._rounds = 0
         await asyncio.sleep(AGAIN_S * 2**self._rounds)
-        await self._take_over()
+        if self._line is None and not self._over:
+            self._line = self._voices.open(self._voices.chain[0])
+            for speech in list(self._speeches.values()):
+                await self._ask(speech)
 
     async def _reassure(self, speech: Speech) -> None:
         """A prepared sentence, once in a speech."""
         clip = self._sounds.clip(SAFE)
         if clip is not None and not speech.reassured:
+            speech.plays(clip.seconds, time.monotonic())
             await self._sound(speech.context, clip.pcm)
-            speech.before += clip.seconds
         speech.reassured = True
 
     async def _close(self) -> None:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        line, self._line = self._line, None
-        if line is not None:
+        self._line = None
+        for line in self._voices.unused([]):
+            self._voices.drop(line)
             await line.close()
 
 

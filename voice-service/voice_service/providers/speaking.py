@@ -31,7 +31,15 @@ class Done:
     context: str
 
 
-Speaking = Sound | Words | Done
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This context is spoken no further, for one of the reasons of a switch; others of its voice may be."""
+
+    context: str
+    why: str
+
+
+Speaking = Sound | Words | Done | Failed
 Happened = Callable[["VoiceLine", Speaking], Awaitable[None]]
 
 
@@ -43,8 +51,8 @@ class VoiceLine(Protocol):
     def start(self) -> None:
         """Open its socket."""
 
-    async def speak(self, context: str, text: str) -> None:
-        """More text of a context."""
+    async def speak(self, context: str, text: str) -> int:
+        """More text of a context; how many of its letters wait here until their sentence is whole."""
 
     async def finish(self, context: str) -> None:
         """No more text of it comes."""
