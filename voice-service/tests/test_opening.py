@@ -4,7 +4,8 @@ The engine and what plans our words are the real ones; the line behind them soun
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -58,6 +59,9 @@ class Way(FrameProcessor):
     def __init__(self) -> None:
         super().__init__(enable_direct_mode=True)
         self.shut = True
+        self.asks = asyncio.Event()
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
         self._held: list[Frame] = []
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -65,6 +69,9 @@ class Way(FrameProcessor):
         if isinstance(frame, OwnLine) and self.shut:
             self._held.append(frame)
             return
+        if isinstance(frame, LLMContextFrame):
+            self.asks.set()
+            await self.goes_on.wait()
         await self.push_frame(frame, direction)
 
     async def opens(self) -> None:
@@ -81,6 +88,7 @@ class Line(FrameProcessor):
         super().__init__(enable_direct_mode=True)
         self.heard: list[str] = []
         self.asked: list[str] = []
+        self.order: list[str] = []
         self.hung_up = False
         self.changed = asyncio.Condition()
         self._waiting: list[str] = []
@@ -93,9 +101,11 @@ class Line(FrameProcessor):
             case TTSSpeakFrame():
                 self._waiting.append(frame.text)
             case InterruptionFrame():
+                self.order.append("interrupted")
                 self._waiting.clear()
                 await self._falls_silent()
             case LLMContextFrame() if not frame.speculation:
+                self.order.append("asked")
                 self.asked.append(str(frame.context.messages[-1]["content"]))  # type: ignore[index]
             case EndWorkerFrame():
                 self.hung_up = True
@@ -163,28 +173,39 @@ class Stage:
 
     async def plays(self, row: str) -> None:
         """The events of a row, each looked at by everybody before the next."""
+        async with self.on():
+            for event in row.split():
+                await self.happens(event)
+                await self.settles()
+            if not self.line.hung_up:
+                await self.line.is_asked()
+                await self.settles()
+
+    @asynccontextmanager
+    async def on(self) -> AsyncIterator[None]:
+        """While the call is."""
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(self.worker)
         running = asyncio.create_task(runner.run())
         await self.worker.queue_frame(Mark())
         self._marks = 1
-        async with asyncio.timeout(20):
-            await self.line.has(1)
-            for event in row.split():
-                await self._happens(event)
-                await self.settles()
-            if not self.line.hung_up:
-                await self.line.is_asked()
-                await self.settles()
-            await self.worker.queue_frame(EndFrame())
-            await running
+        try:
+            async with asyncio.timeout(20):
+                await self.line.has(1)
+                yield
+                await self.worker.queue_frame(EndFrame())
+                await running
+        finally:
+            if not running.done():
+                await self.worker.cancel()
+                await running
 
     async def settles(self) -> None:
         self._marks += 1
         await self.turns.process_frame(Mark(), FrameDirection.DOWNSTREAM)
         await self.line.has(self._marks)
 
-    async def _happens(self, event: str) -> None:
+    async def happens(self, event: str) -> None:
         match event:
             case "ready":
                 await self.way.opens()
@@ -275,17 +296,32 @@ async def test_an_opening_that_comes_late_greets_only_who_has_not_been_answered(
 async def test_what_the_ears_have_told_already_is_not_lost_when_we_fall_silent():
     stage = Stage(recorded=False)
     stage.way.shut = False
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(stage.worker)
-    running = asyncio.create_task(runner.run())
-    for frame in (
-        InterimTranscriptionFrame("Kaun", "", ""),
-        TranscriptionFrame(ASKS, "", "", finalized=True),
-        ProposedUserStoppedSpeakingFrame(),
-    ):
-        await stage.turns.queue_frame(frame)
-    async with asyncio.timeout(2.5):  # a turn whose end was not heard is closed after three seconds
-        await stage.line.is_asked()
-    assert ASKS in stage.line.asked[0]
-    await stage.worker.queue_frame(EndFrame())
-    await running
+    async with stage.on():
+        for frame in (
+            InterimTranscriptionFrame("Kaun", "", ""),
+            TranscriptionFrame(ASKS, "", "", finalized=True),
+            ProposedUserStoppedSpeakingFrame(),
+        ):
+            await stage.turns.queue_frame(frame)
+        async with asyncio.timeout(2.5):  # a turn whose end was not heard is closed after three seconds
+            await stage.line.is_asked()
+        assert ASKS in stage.line.asked[0]
+
+
+async def test_who_goes_on_while_claude_is_being_asked_is_not_answered_before_they_have_finished():
+    stage = Stage(recorded=False)
+    async with stage.on():
+        for event in ("ready", "sounds", "ends"):
+            await stage.happens(event)
+            await stage.settles()
+        stage.way.goes_on.clear()
+        await stage.happens("turn")
+        await stage.way.asks.wait()
+        more = InterimTranscriptionFrame("Aur ek baat suniye", "", "")
+        going_on = asyncio.create_task(stage.turns.process_frame(more, FrameDirection.DOWNSTREAM))
+        for _ in range(50):
+            await asyncio.sleep(0)  # it may try to come before
+        stage.way.goes_on.set()
+        await going_on
+        await stage.settles()
+        assert stage.line.order[-2:] == ["asked", "interrupted"]

@@ -28,7 +28,7 @@ async def ask(house: House, count: int, acts: list[dict[str, object]]):
     intents = {}
     for n in range(count):
         await house.voice.control(
-            "PUT", f"/phones/{number(n)}", {"rings_seconds": 0.3, "acts": acts, "deaf": True, "hangs_up_after": 30}
+            "PUT", f"/phones/{number(n)}", {"rings_seconds": 0.3, "acts": acts, "deaf": True, "hangs_up_after": 120}
         )
         intents[number(n)] = await house.voice.call(to=number(n), conversation=f"conversation-{n}", contact=f"c_{n}")
     await asyncio.gather(*(house.voice.until(intent, Answered) for intent in intents.values()))
@@ -45,7 +45,7 @@ async def holder(house: House, call: object) -> WorkerProcess:
 async def test_a_rollout_of_all_workers_cuts_no_call(house: House):
     first = await asyncio.gather(*(house.start(f"w{n}") for n in (1, 2)))
     intents = await ask(house, 4, PATIENT)
-    last = {"rings_seconds": 2.0, "acts": PATIENT, "deaf": True, "hangs_up_after": 30}
+    last = {"rings_seconds": 2.0, "acts": PATIENT, "deaf": True, "hangs_up_after": 120}
     await house.voice.control("PUT", f"/phones/{number(9)}", last)
     intents[number(9)] = await house.voice.call(to=number(9), conversation="conversation-9", contact="c_9")
     await house.voice.until(intents[number(9)], Dialled)

@@ -88,6 +88,7 @@ class TurnTaking(FrameProcessor):
         self._owes_announcement = False
         self._first = [speech.opening(text) for text in (self._announcement, opening) if text]
         self._floor, _ = step(Floor(), self._began(call.now_ms()), manners)
+        self._acting = asyncio.Lock()
         self._over = False
         self._speculated: int | None = None
         """The turn whose answer Claude thinks of before it is over, or has thought of."""
@@ -207,11 +208,12 @@ class TurnTaking(FrameProcessor):
     async def _happens(self, happened: Happening) -> None:
         if self._over or self._answerer.machine:
             return
-        self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
-        self._last_word = self._floor.last_word_at or self._last_word
-        self._changed.set()
-        for action in actions:
-            await self._do(action)
+        async with self._acting:  # what came first is done first, whoever told it: frames, the clock, a key
+            self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
+            self._last_word = self._floor.last_word_at or self._last_word
+            self._changed.set()
+            for action in actions:
+                await self._do(action)
 
     async def _do(self, action: Action) -> None:
         match action:
