@@ -94,7 +94,9 @@ def disclosing(story: Story, prompt: str) -> str:
 def context_of(story: Story, matter: Matter | None, hides: Iterable[str] = ()) -> dict[str, Any]:
     """What Claude is told of a matter beside the conversation; nothing of the matters that it `hides`."""
     names = story.names(matter)
+    followup = story.followups.get(matter.id) if matter else None
     context = {
+        "reason": followup.opened.reason if followup and followup.opened else None,
         "contact_name": names.contact_name,
         "entity_type": names.entity_type,
         "entity_id": names.entity_id,

@@ -169,8 +169,13 @@ def _step(
 
 
 def _orders(prompt: Prompt) -> Iterator[tuple[str, str]]:
-    """The step's orders, each a verb and what follows it: "Thank them and ask whether …" are two."""
+    """The step's orders, each a verb and what follows it: "Thank them and ask whether …" are two.
+
+    A step that speaks of the follow-up's reason leaves the order to that.
+    """
     text = re.sub(r"\n(?!\s*[-*•])", " ", prompt.instructions)
+    if "the follow-up's reason" in text and isinstance(reason := prompt.facts.get("reason"), str):
+        text += f"\n{reason}"
     name = prompt.known("contact_name")
     for each in sorted({str(name), str(name).split(" ", 1)[0]} if name else set(), key=len, reverse=True):
         text = re.sub(

@@ -197,6 +197,14 @@ def test_a_follow_up_without_a_flow_of_its_own_runs_the_general_one():
     assert scene.all(StepEntered)[0].flow == "general_followup"
 
 
+def test_claude_is_told_why_there_is_a_follow_up():
+    scene = Scene()
+    by_hand = {"reason": "Ask for the delivery date", "process_type": None, "entity_id": None, "flow": None}
+    scene.opens(msgspec.structs.replace(OVERDUE, business_context={}, **by_hand))
+    scene.priya_says("Hello?")
+    assert scene.last(TurnRequested).context["reason"] == "Ask for the delivery date"
+
+
 def test_a_process_that_the_bundle_does_not_have_is_for_a_person():
     scene = errand(process_type="unheard_of")
     assert "no process 'unheard_of'" in scene.last(Exhausted).reason

@@ -340,3 +340,9 @@ def test_a_step_that_asks_nothing_more_gets_no_question():
 def test_what_a_step_told_before_is_not_told_again_to_whoever_answers():
     spoken = '<conversation>\n{"from": "agent", "text": "Your order came in."}\n</conversation>\n'
     assert "came in" not in reply("ok", instructions="Tell them that the order came in.", history=spoken).text
+
+
+def test_a_step_about_the_follow_ups_reason_says_what_that_orders():
+    step = "Write to them about what the follow-up's reason and context say and nothing else. Ask one clear question."
+    for reason, said in (("Ask for the delivery date", "date"), ("Ask which gate the truck may use", "which gate")):
+        assert said in reply(instructions=step, facts=f'{{"reason": "{reason}"}}').text
