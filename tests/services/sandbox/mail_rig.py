@@ -107,7 +107,7 @@ class MailRig:
             await self.control("POST", "/faults", TROUBLES[trouble])
 
     async def sent(self, reference: str) -> list[str]:
-        ours = str(ids.event_id(ROOT, "mail", reference, 0))
+        ours = str(uuid5(ROOT, reference))
         letters = await self.control("GET", f"/messages?reference={ours}")
         return [words(letter["text"]) for letter in letters]
 
@@ -139,7 +139,7 @@ class MailRig:
         return answer.json()
 
     def _asked(self, text: str, reference: str) -> Recorded[MessageRequested]:
-        id = ids.event_id(ROOT, "mail", reference, 0)
+        id = uuid5(ROOT, reference)
         self.names[id] = reference
         assert message_of(str(id)) == id
         decision = PolicyDecision(verdict="allowed", channel="email", purpose="general", at=NOON)
