@@ -80,7 +80,10 @@ class PolicyCheck(Value):
 
 
 class PolicyDecision(Value):
-    """Why an approach was allowed, deferred (`until`) or refused, by the clock of `zone`: each rule with its verdict."""
+    """Why an approach was allowed, deferred (`until`) or refused, by the clock of `zone`: each rule with its verdict.
+
+    What is allowed has to begin before `holds_until`: there the contact's hours close, or an answer is none any more.
+    """
 
     verdict: Literal["allowed", "deferred", "refused"]
     channel: str
@@ -89,6 +92,7 @@ class PolicyDecision(Value):
     until: datetime | None = None
     checks: list[PolicyCheck] = []
     zone: str | None = None
+    holds_until: datetime | None = None
 
 
 class CancelOn(Value):

@@ -18,6 +18,7 @@ from libs.channels.email_address import ANY, Mailbox, bare_id, normal
 from libs.channels.email_outbound import File
 
 MAX_PARTS = 500
+MAX_HEADER = 32_000  # characters; the library's time for encoded words grows with their square
 MAX_NAME = 200
 MAX_ADDRESS = 320  # RFC 5321 4.5.3.1
 MAX_MAILBOXES = 100
@@ -57,7 +58,7 @@ class Headers:
     def of(cls, message: "Message[str, str]") -> "Headers":
         fields: dict[str, list[str]] = {}
         for name, raw in message.raw_items():
-            fields.setdefault(name.lower(), []).append(decoded(str(raw)))
+            fields.setdefault(name.lower(), []).append(decoded(str(raw)[:MAX_HEADER]))
         return cls(fields)
 
     @classmethod
@@ -142,7 +143,8 @@ def text_of(content: bytes, charset: str | None) -> str:
     for each in (charset, *_TEXT_FIRST):
         try:
             if each:
-                return content.decode(each)
+                # utf-7 and unicode_escape, which a mail may claim, make halves of characters: no JSON holds them.
+                return content.decode(each).encode("utf-8", "replace").decode()
         except (LookupError, UnicodeError, ValueError):
             continue
     return content.decode("latin-1")

@@ -1,5 +1,6 @@
 """Reads Meta's webhook: all entries, changes, messages and statuses of one signed body."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -41,6 +42,10 @@ class Malformed(Exception):
 
 
 T = TypeVar("T")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""One escape of JSON's: a pair of surrogates, half of one (the group), or any other."""
 
 
 def read(payload: bytes) -> list[Item]:
@@ -53,7 +58,14 @@ def read(payload: bytes) -> list[Item]:
         payload.decode()
     except UnicodeDecodeError as error:
         raise Malformed("$", f"must be JSON in UTF-8: {error}") from error
-    for e, entry in enumerate(_decode(payload, shapes.Webhook, "$").entry):
+    try:
+        webhook = _decode(payload, shapes.Webhook, "$")
+    except Malformed:
+        mended = _ESCAPE.sub(_whole, payload)
+        if mended == payload:
+            raise
+        webhook = _decode(mended, shapes.Webhook, "$")
+    for e, entry in enumerate(webhook.entry):
         for c, change in enumerate(entry.changes):
             path = f"$.entry[{e}].changes[{c}].value"
             match change.field:
@@ -268,6 +280,11 @@ def _part(raw: msgspec.Raw, kind: str, shape: type[T], path: str) -> T:
     if kind not in parts:
         raise Malformed(path, f"a message of type {kind!r} must have an object {kind!r}")
     return _decode(parts[kind], shape, f"{path}.{kind}")
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    """Half of an emoji, where somebody cut a name in the middle of one, must not cost everything else in the webhook."""
+    return rb"\ufffd" if escape[1] else escape[0]
 
 
 def _decode(raw: bytes | msgspec.Raw, shape: type[T], path: str) -> T:

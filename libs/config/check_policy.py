@@ -9,6 +9,7 @@ from libs.config.providers import CALLING_NUMBER, FREE_TEXT
 from libs.config.references import References
 from libs.config.tree import Node
 from libs.domain.flow import Collect, Flow, Generate, Say
+from libs.domain.hours import minutes
 from libs.domain.names import parts_of
 from libs.domain.policy import Applies, Policy, StopConfirmation
 from libs.domain.policy_checks import PROMOTIONAL_TEMPLATES, RULES, national
@@ -17,6 +18,8 @@ from libs.domain.statemap import StartFlow
 from libs.domain.templates import is_template, syntax_error, used_names
 
 CONTACT = ("contact", "contact_name")
+INDIA, OFFER_HOURS = "Asia/Kolkata", (10 * 60, 21 * 60)
+"""When offers may go out in India, read cautiously: sources differ, and none of them is wider on both sides."""
 
 
 def check_policy(parsed: Parsed, found: Findings) -> None:
@@ -30,6 +33,7 @@ def check_policy(parsed: Parsed, found: Findings) -> None:
         _templates(parsed, policy.stop_confirmation.templates, stop.at("templates"), refer, found)
     _sources(policy, node, refer, found)
     _offers(parsed, policy, found)
+    _offer_hours(parsed, policy, node, found)
     _calling_number(parsed, policy, node, found)
 
 
@@ -126,6 +130,26 @@ def _offers(parsed: Parsed, policy: Policy, found: Findings) -> None:
         for placed in parsed.flows:
             if placed.value.id == flow:
                 _no_offer(parsed, policy, process, placed, found)
+
+
+def _offer_hours(parsed: Parsed, policy: Policy, node: Node, found: Findings) -> None:
+    """Offers go out in hours of their own: what binds reminders alone is too wide for them."""
+    if found.errors_under(node):
+        return
+    channels = [name for name, each in parsed.settings.value.channels.items() if each.enabled and name != "chat"]
+    for name, purpose in policy.purposes.items():
+        if purpose.category != "promotional" or policy.timezone != INDIA:
+            continue
+        for channel in channels:
+            hours = purpose.hours.get(channel) or policy.hours.get(channel)
+            opens, closes = (minutes(hours.start), minutes(hours.end)) if hours else (0, 24 * 60)
+            if opens < OFFER_HOURS[0] or closes > OFFER_HOURS[1]:
+                window = f"from {hours.start} to {hours.end}" if hours else "at any hour"
+                found.warn(
+                    node.at("purposes", name),
+                    f"{name} is promotional and goes out on {channel} {window}: 10:00 to 21:00 is the cautious reading",
+                    f'add `hours: {{{channel}: {{from: "10:00", to: "21:00"}}}}` to it',
+                )
 
 
 def _flows_of(parsed: Parsed) -> set[tuple[str, str]]:

@@ -8,6 +8,7 @@ from libs.config.findings import Findings, suggest
 from libs.config.tree import Node
 
 DURATION = re.compile(r"^(-?)(\d+)\s*(s|m|h|d|w)$")
+LONGEST = 3660 * 86400
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -68,12 +69,17 @@ class Fields:
             text for item in self.items(key, required=required, like=like) if (text := as_text(item, self.found))
         )
 
-    def whole(self, key: str, *, minimum: int = 0, required: bool = False, like: str = "") -> int | None:
+    def whole(
+        self, key: str, *, minimum: int = 0, maximum: int | None = None, required: bool = False, like: str = ""
+    ) -> int | None:
         node = self.child(key, required=required, like=like)
         if node is None:
             return None
         if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < minimum:
             self.found.error(node, f"{key} must be a whole number, not {kind_of(node)}", f"write {minimum} or more")
+            return None
+        if maximum is not None and node.value > maximum:
+            self.found.error(node, f"{key} is at most {maximum}, not {kind_of(node)}", f"write {maximum} or less")
             return None
         return node.value
 
@@ -109,7 +115,11 @@ class Fields:
                 "write a number and s, m, h, d or w, such as 24h",
             )
             return None
-        return int(parts[1] + parts[2]) * SECONDS[parts[3]]
+        seconds = int(parts[1] + parts[2]) * SECONDS[parts[3]]
+        if abs(seconds) > LONGEST:
+            self.found.error(node, f"{key} is at most ten years, not {node.text}", "write 3660d or less")
+            return None
+        return seconds
 
     def items(self, key: str, *, required: bool = False, like: str = "") -> tuple[Node, ...]:
         node = self.child(key, required=required, like=like or "[…]")

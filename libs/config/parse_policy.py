@@ -17,6 +17,8 @@ from libs.domain.policy import Applies, Attempts, Holidays, Hours, Policy, Purpo
 from libs.domain.policy_terms import Category
 
 TIME = re.compile(r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+YEAR = 366 * 24 * 60
+"""The longest wait in minutes."""
 CURRENCY = re.compile(r"^[A-Z]{3}$")
 CONSENT: tuple[Literal["required", "implied"], ...] = ("required", "implied")
 DISCLOSE: tuple[Literal["when_asked", "always"], ...] = ("when_asked", "always")
@@ -45,10 +47,10 @@ def parse_policy(node: Node, found: Findings) -> Policy:
         do_not_disturb=next((each for each in DO_NOT_DISTURB if each == do_not_disturb), usual.do_not_disturb),
         answer_unsubscribed=fields.flag("answer_unsubscribed") or False,
         attempts=_attempts(fields.child("attempts"), found),
-        minimum_gap_minutes=_or(fields.whole("minimum_gap_minutes"), usual.minimum_gap_minutes),
-        no_reply_minutes=_or(fields.whole("no_reply_minutes", minimum=1), usual.no_reply_minutes),
+        minimum_gap_minutes=_or(fields.whole("minimum_gap_minutes", maximum=YEAR), usual.minimum_gap_minutes),
+        no_reply_minutes=_or(fields.whole("no_reply_minutes", minimum=1, maximum=YEAR), usual.no_reply_minutes),
         turns_without_progress=_or(fields.whole("turns_without_progress", minimum=1), usual.turns_without_progress),
-        out_of_office_days=_or(fields.whole("out_of_office_days"), usual.out_of_office_days),
+        out_of_office_days=_or(fields.whole("out_of_office_days", maximum=365), usual.out_of_office_days),
         blackout_dates=_dates(fields.items("blackout_dates"), found),
         merge_matters=fields.flag("merge_matters") is not False,
         number_series=_number_series(fields.children("number_series"), found),

@@ -25,6 +25,8 @@ from libs.domain.statemap import (
     Writeback,
 )
 
+FIVE_YEARS = 5 * 366 * 24 * 60
+"""The longest wait of a check in minutes."""
 TRIGGER_TYPES: tuple[TriggerType, ...] = get_args(TriggerType)
 
 
@@ -122,7 +124,7 @@ ACTIONS: Mapping[str, Callable[[Fields], Action]] = {
         endpoint=fields.need("endpoint"), payload=fields.data_map("payload"), result_key=fields.text("result_key")
     ),
     "schedule_check": lambda fields: ScheduleCheck(
-        delay_minutes=fields.whole("delay_minutes", minimum=1, required=True, like="4320") or 1,
+        delay_minutes=fields.whole("delay_minutes", minimum=1, maximum=FIVE_YEARS, required=True, like="4320") or 1,
         name=fields.text("name") or "check",
     ),
     "send_message": _send_message,

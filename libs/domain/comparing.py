@@ -104,19 +104,18 @@ def _relative(text: str, now: datetime | None) -> Moment | None:
     found = _RELATIVE.fullmatch(text)
     if now is None or found is None:
         return None
-    shift = timedelta()
-    unit = ""
-    if said := found["shift"]:
-        unit = said[-1]
-        count = int(re.sub(r"\s", "", said[:-1]))
-        shift = timedelta(**{_UNITS[unit]: count})
+    said, unit = found["shift"], ""
     try:
+        shift = timedelta()
+        if said:
+            unit = said[-1]
+            shift = timedelta(**{_UNITS[unit]: int(re.sub(r"\s", "", said[:-1]))})
+        if found["base"] == "today" and unit in ("s", "m", "h"):
+            return datetime.combine(now.date(), time(), now.tzinfo) + shift
         moved = now + shift
-    except OverflowError:
+    except (OverflowError, ValueError):  # further than any calendar goes, or more digits than a number has
         return None
     by_the_day = found["base"] == "today" or (found["base"] is None and unit in "dw")
-    if found["base"] == "today" and unit in ("s", "m", "h"):
-        return datetime.combine(now.date(), time(), now.tzinfo) + shift
     return moved.date() if by_the_day else moved
 
 

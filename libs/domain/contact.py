@@ -60,9 +60,10 @@ class Contact:
         entries = self.profile.channels if self.profile and self.known_to_erp else []
         return any(entry.channel in channels and entry.address == address for entry in entries)
 
-    def entry(self, channel: str) -> Address | None:
-        """What the ERP says of the address at which the contact is reached on a channel."""
-        return next((each for each in (self.profile.channels if self.profile else []) if each.channel == channel), None)
+    def entry(self, channel: str, address: str | None) -> Address | None:
+        """What the ERP says of an address on a channel, or of the first one there where none is meant."""
+        entries = [each for each in (self.profile.channels if self.profile else []) if each.channel == channel]
+        return next((each for each in entries if address in (None, each.address)), None)
 
 
 def evolve(state: Contact, event: Event) -> Contact:
@@ -113,9 +114,13 @@ def merged(known: Profile | None, given: Profile) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the contact told us itself. `stopped`: on every channel. `erasing`: they are to be forgotten, for ever."""
+    """What the contact told us itself.
+
+    `stopped`: on every channel; `said_on`: where they said it, if they did. `erasing`: they are to be forgotten, for ever.
+    """
 
     stopped: bool = False
+    said_on: str | None = None
     erasing: bool = False
     channels: Mapping[str, bool] = field(default_factory=dict)
 
@@ -127,14 +132,14 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
     match event:
         case consents.Withdrawn(how="erasure"):
             return Consent(stopped=True, erasing=True)
-        case consents.Withdrawn(channel=None):
-            return Consent(stopped=True)
+        case consents.Withdrawn(channel=None, said_on=said_on):
+            return Consent(stopped=True, said_on=said_on)
         case consents.Withdrawn(channel=str(channel)):
             return replace(state, channels={**state.channels, channel: False})
         case consents.Given(channel=None):
             return Consent()
         case consents.Given(channel=str(channel)):
-            return replace(state, stopped=False, channels={**state.channels, channel: True})
+            return replace(state, stopped=False, said_on=None, channels={**state.channels, channel: True})
         case _:
             return state
 

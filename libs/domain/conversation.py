@@ -307,7 +307,7 @@ def _heard(state: Conversation, event: ContactSaid) -> Conversation:
     """The contact spoke: about the matter that the message tells, else about the one in focus."""
     line = lines.heard(event, state.version, state.in_focus)
     senders = _and(state.senders, event.channel, event.sender) if event.sender else state.senders
-    heard_at = _and(state.heard_at, event.channel, event.at)
+    heard_at = _and(state.heard_at, event.channel, max(event.at, state.heard_at.get(event.channel, event.at)))
     told = state.matters.get(event.matter or "")
     return replace(
         _on(state, event.channel, line.about),

@@ -92,6 +92,17 @@ class Calendar:
                     return self.local(instant)
         return None
 
+    def next_closed(self, at: datetime) -> datetime | None:
+        """The first instant after an open one at which nothing may be begun; None where that is not within two days."""
+        ends = {minutes(end) for window in self.windows for end in (window.start, window.end)}
+        marks = sorted({0, *(end for end in ends if end < _DAY // _MINUTE)})
+        today = self.local(at).date()
+        for ahead in range(3):
+            for instant in self._openings(today + ahead * _DAY, marks):
+                if instant > at and not self.is_open(instant):
+                    return self.local(instant)
+        return None
+
     def next_day(self, at: datetime) -> datetime:
         """The first instant of the day after an instant's."""
         return self.local(next(self._openings(self.local(at).date() + _DAY, [0])))

@@ -8,8 +8,9 @@ from events.values import PolicyCheck, PolicyDecision
 from libs.domain.hours import HORIZON
 from libs.domain.hours import Holidays as Holidays  # the grammar of the policy is read from here
 from libs.domain.hours import Hours as Hours
+from libs.domain.policy_checks import ANSWER_TIME, Said, calendar_of, judged
 from libs.domain.policy_checks import Approach as Approach
-from libs.domain.policy_checks import Said, calendar_of, judged
+from libs.domain.policy_checks import Consent as Consent
 from libs.domain.policy_terms import Applies as Applies
 from libs.domain.policy_terms import Attempts as Attempts
 from libs.domain.policy_terms import Policy as Policy
@@ -17,6 +18,8 @@ from libs.domain.policy_terms import Purpose as Purpose
 from libs.domain.policy_terms import RightPerson as RightPerson
 from libs.domain.policy_terms import Source as Source
 from libs.domain.policy_terms import StopConfirmation as StopConfirmation
+
+LAPSED = "the hours in which it was allowed are over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def decide(policy: Policy, approach: Approach) -> Allowed | Deferred | Refused:
     if refusals:
         return Refused(refusals[0].detail, _decision(policy, approach, "refused", said))
     if not waits:
-        return Allowed(_decision(policy, approach, "allowed", said))
+        return Allowed(_decision(policy, approach, "allowed", said, holds_until=_holds_until(policy, approach)))
     until = calendar_of(policy, approach).next_open(_full_minute(max(waits)))
     if until is None:
         never = Said("hours", "refused", f"{approach.channel} is not open within {HORIZON.days} days")
@@ -69,17 +72,31 @@ def next_allowed_minute(
     return calendar_of(policy, Approach(channel=channel, purpose=purpose, at=at, zone=zone)).next_open(at)
 
 
+def lapsed(policy: Policy, decision: PolicyDecision, *, at: datetime, begins: bool) -> str | None:
+    """Why what a decision allowed may not begin at `at` any more, however late it comes to it; None where it may.
+
+    `begins`: it is no answer, so that the hours bind it, those of today's policy too.
+    """
+    if decision.holds_until is not None and at >= decision.holds_until:
+        return LAPSED
+    zone = decision.zone or policy.timezone
+    if begins and not within_hours(policy, channel=decision.channel, purpose=decision.purpose, at=at, zone=zone):
+        return LAPSED
+    return None
+
+
+def _holds_until(policy: Policy, approach: Approach) -> datetime | None:
+    """Until when what is allowed now may begin: an answer for its 24 hours, what we begin while the calendar is open."""
+    if approach.answers and approach.last_inbound_at is not None:
+        return approach.last_inbound_at + ANSWER_TIME
+    if not approach.initiating and approach.confirms_stop:
+        return None
+    return calendar_of(policy, approach).next_closed(approach.at)
+
+
 def within_hours(policy: Policy, *, channel: str, purpose: str | None, at: datetime, zone: str) -> bool:
     """Whether hours and holidays allow a channel at an instant."""
     return calendar_of(policy, Approach(channel=channel, purpose=purpose, at=at, zone=zone)).is_open(at)
-
-
-def stands(policy: Policy, decision: PolicyDecision, *, begins: bool, fresh: timedelta, at: datetime) -> bool:
-    """Whether what was allowed may still go out at an instant: hours bind what we begin, and are looked at again after `fresh`."""
-    if not begins or at - decision.at <= fresh:
-        return True
-    zone = decision.zone or policy.timezone
-    return within_hours(policy, channel=decision.channel, purpose=decision.purpose, at=at, zone=zone)
 
 
 def _full_minute(at: datetime) -> datetime:
@@ -93,6 +110,7 @@ def _decision(
     verdict: Literal["allowed", "deferred", "refused"],
     said: tuple[Said, ...],
     until: datetime | None = None,
+    holds_until: datetime | None = None,
 ) -> PolicyDecision:
     return PolicyDecision(
         verdict=verdict,
@@ -102,6 +120,7 @@ def _decision(
         until=until,
         checks=[_check(policy, approach, one) for one in said],
         zone=approach.zone,
+        holds_until=holds_until,
     )
 
 

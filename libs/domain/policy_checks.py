@@ -26,7 +26,8 @@ class Approach(msgspec.Struct, frozen=True, kw_only=True):
     `at` is the business now; `zone` the contact's, or the policy's where it is not known (`zone_known`). `initiating` is
     false where it answers something that the contact said. `attempts_at` are the approaches that we began to this contact
     in any matter, at least those of the last day; `matter_attempts` counts those of this matter. `consent` holds, by
-    channel, what the contact said last. `test_recipient` is false where a list of test recipients binds and the address
+    channel, what the contact said last, or the ERP's record of it at this address with `consent_evidence`; `consent_lacks`
+    says what is missing of a record that is none. `test_recipient` is false where a list of test recipients binds and the address
     is not on it. `person` is who is known to read or hear at the address; `identifies`: nothing is said but the question
     who it is. `template` is the category of the registered text, where one is sent; `sender` the number that calls.
     `preferred` and `quiet_dates` are the contact's own wishes; `away_until` the day on which they are back, as a machine
@@ -43,6 +44,7 @@ class Approach(msgspec.Struct, frozen=True, kw_only=True):
     last_inbound_channel: str | None = None
     consent: Mapping[str, Consent] = msgspec.field(default_factory=dict)
     consent_evidence: str | None = None
+    consent_lacks: str | None = None
     opted_out: bool = False
     confirms_stop: bool = False
     attempts_at: tuple[datetime, ...] = ()
@@ -152,7 +154,8 @@ def _consent(policy: Policy, approach: Approach) -> Said:
         return Said("consent", "allowed", f"consent to {channel} is implied")
     if answered_there:
         return Said("consent", "exempt", f"the contact wrote on {channel} and is answered there")
-    return Said("consent", "refused", f"{channel} requires a consent, and none is known")
+    lacks = f"the ERP's record {approach.consent_lacks}" if approach.consent_lacks else "none is known"
+    return Said("consent", "refused", f"{channel} requires a consent, and {lacks}")
 
 
 def _category(policy: Policy, approach: Approach) -> Said:
@@ -240,7 +243,7 @@ def _days(policy: Policy, approach: Approach) -> Said:
     day = calendar.local(approach.at).date()
     if why := calendar.closed(day):
         return Said("holidays", "deferred", f"{day} is closed ({why})", calendar.next_day(approach.at))
-    return Said("holidays", "allowed", f"{day} is a working day")
+    return Said("holidays", "allowed", f"{day} is no holiday and no blackout date")
 
 
 def _out_of_office(policy: Policy, approach: Approach) -> Said:

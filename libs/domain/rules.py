@@ -258,7 +258,7 @@ def _scheduled(schedule: Schedule, names: Names, zone: str) -> datetime:
     try:
         due = day + timedelta(seconds=schedule.offset_s)
         due.astimezone(UTC)  # as it is kept
-    except OverflowError as beyond:
+    except OverflowError as beyond:  # "0001-01-01" and "9999-12-31" are how some systems write that there is no date
         raise TemplateFailed(f"{{{{{schedule.field}}}}}", "the schedule's date is beyond the calendar") from beyond
     return due
 

@@ -25,6 +25,7 @@ RECONNECT_S = 0.2
 LOOK_S = 0.02
 FOUND_BACK_S = 30.0  # within it nats-py finds back by itself to a server that is there
 LONGEST_PAUSE_S = 5.0
+PART_S = 2.0  # to say goodbye to a server, which may have vanished
 REFUSED = "authorization violation"  # in nats-server's words, whatever their case
 GAVE_UP = "the connection to nats is made anew"
 
@@ -65,6 +66,12 @@ class _FastClient(Client):
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         return await obeyed(super()._flush_pending(force_flush))
+
+    def cut(self) -> None:
+        """End the connection whatever is on its way."""
+        transport: Any = self._transport
+        if transport:
+            transport._io_writer.transport.abort()
 
     async def publish_raw(self, frames: bytes) -> None:
         """Write ready protocol frames (HPUB …) in one piece."""
@@ -378,7 +385,12 @@ class Bus:
     async def _part(self) -> None:
         client: Any = self._client
         if not client.is_closed:
+            if client.is_connected:
+                with suppress(Error):
+                    await client.flush(PART_S)
+            ending = asyncio.create_task(client.close())
+            if not (await asyncio.wait([ending], timeout=PART_S))[0]:
+                client.cut()
             # Told to close while it reconnects, nats-py raises the cancellation of its own task as if it were ours.
-            ending = client.drain() if client.is_connected else client.close()
             for failure in filter(None, await asyncio.gather(ending, return_exceptions=True)):
                 log.debug("the connection to nats did not close well", bus=self.name, kind=type(failure).__name__)

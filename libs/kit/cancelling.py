@@ -1,4 +1,4 @@
-"""Cancellations that others swallow: noticed after the call, and repeated until the task ends."""
+"""Cancellations that others swallow or answer with another error: noticed afterwards, and repeated until the task ends."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -22,6 +22,14 @@ async def obeyed(call: Awaitable[T]) -> T:
     finally:
         if task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+async def pause(seconds: float) -> None:
+    """Sleep before trying again what has failed; CancelledError at once where it failed because its task was cancelled."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    await asyncio.sleep(seconds)
 
 
 async def end(task: asyncio.Task[Any]) -> None:

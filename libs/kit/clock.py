@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
-from libs.kit.cancelling import end
+from libs.kit.cancelling import end, pause
 from libs.kit.listen import Listener
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ class Clock:
         self._stopped_at: datetime | None = None
         self._moved = asyncio.Event()
         self._stale = asyncio.Event()
+        self._turn = asyncio.Lock()  # what was read before a move must not be taken over after it
 
     @classmethod
     def fixed(cls, at: datetime) -> "Clock":
@@ -61,15 +62,19 @@ class Clock:
         if self._pool is None:
             self._set(self._ahead + by)
         else:
-            self._set(await self._pool.fetchval("UPDATE ops.business_clock SET ahead = ahead + $1 RETURNING ahead", by))
+            async with self._turn:
+                self._set(
+                    await self._pool.fetchval("UPDATE ops.business_clock SET ahead = ahead + $1 RETURNING ahead", by)
+                )
         return self.now()
 
     async def set(self, at: datetime) -> None:
         """Move business time to `at`, for everybody; from there it goes on."""
         ahead = at - self.machine()
-        if self._pool is not None:
-            await self._pool.execute("UPDATE ops.business_clock SET ahead = $1", ahead)
-        self._set(ahead)
+        async with self._turn:
+            if self._pool is not None:
+                await self._pool.execute("UPDATE ops.business_clock SET ahead = $1", ahead)
+            self._set(ahead)
 
     async def sleep_until(self, at: datetime) -> None:
         """Return once business time is `at` or later, also when it is moved there."""
@@ -87,7 +92,8 @@ class Clock:
 
     async def _reload(self) -> None:
         if self._pool is not None:
-            self._set(await self._pool.fetchval("SELECT ahead FROM ops.business_clock"))
+            async with self._turn:
+                self._set(await self._pool.fetchval("SELECT ahead FROM ops.business_clock"))
 
     async def _follow(self) -> None:
         while True:
@@ -98,4 +104,4 @@ class Clock:
             except Exception as error:
                 log.warning("business time cannot be read", error=type(error).__name__)
                 self._stale.set()
-                await asyncio.sleep(RETRY_S)
+                await pause(RETRY_S)

@@ -10,6 +10,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,8 +20,10 @@ import structlog
 
 from events.base import Cause, Draft, Event, Recorded
 from libs.kit import buckets, ids, telemetry
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.codec import Row
+from libs.kit.doubtful import Doubtful
 from libs.kit.effect_kinds import Claim, ClaimExpired, Done, Kind, Outcome, Refused, Retry, Unknown, Withheld
 from libs.kit.effect_sql import Ledger, channel, statement
 from libs.kit.failures import describe, passes
@@ -36,7 +39,6 @@ PRUNE_S = 3600.0
 KEPT_DAYS = 30
 SWEPT_AT_ONCE = 100
 SETTLE_FOR = timedelta(seconds=30)
-GIVE_BACK_S = 0.1  # for a statement that was broken off to end
 SICK_S = 60.0  # until an effect whose intent cannot be read is looked at again
 
 INTENT = -13  # the columns of a claim from here on tell of its intent
@@ -81,6 +83,7 @@ class EffectLedger:
         self._source = source
         self._chance = chance
         self._settling = Settling(store, ledger)
+        self._doubtful = Doubtful(store.pool, self._sql("effect_give_back"))
         self._wake = asyncio.Event()
         self._hands = Hands(slots, room, self._wake.set)
         self._sweep_now = True
@@ -107,19 +110,21 @@ class EffectLedger:
                     if not passes(error):
                         raise
                     log.warning("the ledger cannot be reached", ledger=self.ledger, error=type(error).__name__)
-                    await asyncio.sleep(POLL_S)
+                    await pause(POLL_S)
         finally:
             undo()
             undo_offers()
             await self.idle()
+            await self._doubtful.settled()
 
     async def claim_and_start(self) -> int:
         """Claim what may be done now, as far as slots are free, and begin it. The number of claims."""
         began = time.monotonic()
         limit = self._hands.free
         records = await self._claim(limit)
-        self._hands.wanted |= len(records) >= limit
         self._begin(records, began)
+        if len(records) >= limit:
+            self._hands.want()
         return len(records)
 
     async def idle(self) -> None:
@@ -128,6 +133,7 @@ class EffectLedger:
 
     async def sweep(self) -> None:
         """Withhold what a gate or kill switch forbids, and look after claims and unknown outcomes whose time is up."""
+        await self._doubtful.give_back()
         await self._each("effect_withheld", self._withhold)
         await self._each("effect_expired", self._expire)
         await self._each("effect_overdue", self._give_up)
@@ -151,32 +157,37 @@ class EffectLedger:
         if kind not in self._kinds:
             return False
         if self._hands.free <= 0:
-            self._hands.wanted = True
+            self._hands.want()
             return False
         self._notices += 1
         self._wake.set()
         return True
 
     async def _pause(self, until: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(max(0.01, until - time.monotonic())):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     # claiming
 
     async def _claim(self, limit: int) -> list[asyncpg.Record]:
         if limit <= 0:
             return []
-        kinds, leases = list(self._leases), list(self._leases.values())
+        token, kinds, leases = ids.fresh(), list(self._leases), list(self._leases.values())
         try:
             records: list[asyncpg.Record] = await self._store.writers.fetch(
-                self._sql("effect_claim"), ids.fresh(), limit, kinds, leases, buckets.TROUBLE
+                self._sql("effect_claim"), token, limit, kinds, leases, buckets.TROUBLE
             )
         except asyncpg.LockNotAvailableError:
             return []
+        except BaseException:
+            self._doubt(token)
+            raise
         return records
+
+    def _doubt(self, token: UUID) -> None:
+        self._doubtful.add(token)
+        self._notified(None)
 
     def _taking(self, kinds: Collection[str], number: int) -> Taking | None:
         """A claim on effects that are about to be opened, as far as this worker performs their kinds and has slots free."""
@@ -190,15 +201,10 @@ class EffectLedger:
             release()
 
         def lose() -> None:
-            self._hands.start(self._give_back(token), f"give back {token}", self._untold)
+            self._doubt(token)
             release()
 
         return Taking(token, most, self._leases, begin, lose)
-
-    async def _give_back(self, token: UUID) -> None:
-        """Open again what nobody has begun; if that cannot be done, its lease runs out."""
-        await asyncio.sleep(GIVE_BACK_S)
-        await self._store.pool.execute(self._sql("effect_give_back"), token)
 
     def _begin(self, records: Sequence[asyncpg.Record], began: float) -> None:
         for record in records:

@@ -72,6 +72,11 @@ class Hands:
         while self._running or self._kept:
             await asyncio.wait({*self._running, *self._kept})
 
+    def want(self) -> None:
+        """There is more to do than there was room for; where there is room meanwhile, `freed` is called at once."""
+        self.wanted = True
+        self._look()
+
     def _look(self) -> None:
         if self.wanted and self.free > 0:
             self.wanted = False

@@ -12,7 +12,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "infra" / "nats"
 _CONSUMER_RIGHTS = (
     "$JS.API.CONSUMER.MSG.NEXT.*.{consumer}",
     "$JS.API.CONSUMER.RESET.*.{consumer}",
-    "$JS.API.CONSUMER.INFO.*.{consumer}",
     "ask.consumer.*.{consumer}",
 )
 

@@ -80,10 +80,21 @@ async def connect(
 
 
 class _Pool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg has no types
-    """Nobody waits for a connection for ever, whichever of its methods is called."""
+    """Nobody waits for a connection for ever, whichever of its methods is called, nor fails for what becomes of it afterwards."""
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         return super().acquire(timeout=ACQUIRE_TIMEOUT_S if timeout is None else timeout)
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:
+        """Take a connection back. One that cannot be used again has ended: that takes nothing away from who has used it.
+
+        Else a cancellation in mid-query would become the error of this, and whoever goes round in a loop would go on.
+        """
+        try:
+            await super().release(connection, timeout=timeout)
+        except AWAY:
+            if not is_lost(connection):
+                raise
 
 
 async def pool(

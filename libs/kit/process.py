@@ -14,6 +14,7 @@ import uvloop
 from libs.kit import garbage, log
 from libs.kit.beginning import Beginning, listening
 from libs.kit.bus import Bus
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.crypto import master_key
 from libs.kit.failures import describe, passes
@@ -98,7 +99,7 @@ async def run(service: str, process: Process, build: Build, drain: timedelta = D
     everything else with 503. Raises what does not pass by itself: a port that is busy, a setting that is missing or refused,
     a schema that is not there.
     """
-    pause = FIRST_PAUSE_S
+    wait = FIRST_PAUSE_S
     with closing(listening(process.host, process.port)) as listener:
         async with Beginning(service, listener) as beginning:
             while True:
@@ -109,13 +110,13 @@ async def run(service: str, process: Process, build: Build, drain: timedelta = D
                         if not passes(error):
                             raise
                         beginning.waits_for = describe(error)
-                        logger.warning(WAITS, service=service, after_s=pause, error=describe(error))
+                        logger.warning(WAITS, service=service, after_s=wait, error=describe(error))
                     else:
                         await beginning.over()
                         await serve([app], listener=listener, drain=drain)
                         return
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
+                await pause(wait)
+                wait = min(2 * wait, LONGEST_PAUSE_S)
 
 
 async def _built(service: str, process: Process, build: Build, stack: AsyncExitStack, *, hears: bool) -> App:

@@ -11,6 +11,7 @@ import structlog
 from events.base import Event, Recorded, UnknownFact
 from libs.kit import quarantine, telemetry
 from libs.kit.bus import Bus
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.codec import Stored
 from libs.kit.crypto import KeyUnusable
@@ -129,7 +130,7 @@ class Reactor:
                 raise
             finally:
                 self._metrics.leading.set(0)
-            await asyncio.sleep(PAUSE_S)
+            await pause(PAUSE_S)
 
     def _stand_by(self) -> None:
         self.state = "ok: standby"

@@ -1,6 +1,7 @@
 """Copies the log into JetStream, position for position: the stream's last sequence is the checkpoint."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -29,6 +30,9 @@ BATCH = 1000
 BATCH_BYTES = 8 * 1024 * 1024
 ANSWER_S = 5.0
 PAUSE_S = 0.1
+STUCK_S = 30.0
+"""So long JetStream may take nothing although it answers, until the stream is made anew: a server whose disk was full writes
+nothing more to a stream that it has, also when there is room again (nats-server 2.14)."""
 CONSUMER_UNUSED = timedelta(days=30)
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -131,20 +135,36 @@ class Relay:
                 lambda *_: self._interrupt(asyncpg.InterfaceError("connection lost"))
             )
             stack.callback(self._bus.watch(lambda up: None if up else self._interrupt(BusAway("nats is away"))))
+            stands, since = -1, 0.0
             while not term.over:
+                copying = False
                 try:
                     await self._until_bus(term)
                     # Nobody gets a consumer before the stream has proved to tell the log's story.
                     await self._synchronise(term.connection)
+                    if self.sent != stands:
+                        stands, since = self.sent, 0.0
+                    elif since and time.monotonic() - since > STUCK_S:
+                        stands, since = -1, 0.0
+                        await self._start_over()
+                        continue
+                    copying = True
                     async with self._attached():
                         await self._copy(term)
                 except (_Resync, BusAway, NatsError, APIError, TimeoutError) as error:
                     self.state = f"waiting for nats: {error}"
                     RESYNCS.labels(self._label, type(error).__name__).inc()
+                    if copying and self.sent == stands and isinstance(error, _Resync | TimeoutError):
+                        since = since or time.monotonic()
                     log.warning(
                         "the relay asks jetstream anew", shard=self.shard, reason=str(error) or type(error).__name__
                     )
                     await asyncio.sleep(PAUSE_S)
+
+    async def _start_over(self) -> None:
+        """Remove a stream that takes nothing more: it holds only what the log holds, as has just been proved."""
+        log.error("the stream takes nothing more and is made anew", shard=self.shard, stands=self.sent)
+        await self._bus.jetstream.delete_stream(wire.stream_name(self.shard))
 
     def _hear(self, connection: object, pid: int, channel: str, head: str) -> None:
         self._notified = max(self._notified, int(head))

@@ -23,6 +23,7 @@ from opentelemetry import context
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.kit import problems, telemetry
+from libs.kit.cancelling import pause
 from libs.kit.failures import describe, passes
 from libs.kit.serve_docs import PlainPage
 
@@ -155,7 +156,7 @@ async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> N
             _RESTARTS.labels(app, loop.name).inc()
             if time.monotonic() - began > MAX_BACKOFF_S:
                 backoff = first_backoff
-            await asyncio.sleep(backoff)
+            await pause(backoff)
             backoff = min(backoff * 2, longest)
 
 

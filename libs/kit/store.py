@@ -50,6 +50,7 @@ __all__ = [
     "UnknownTenant",
 ]
 
+CLOSE_S = 5.0
 SEALINGS = 4  # a crash of Postgres between sealing and appending makes an append be sealed again
 
 READ_STREAM = (
@@ -113,16 +114,17 @@ class Store:
         An append that Postgres does not take is repeated for `patience_s` before it fails.
         """
         async with AsyncExitStack() as stack:
-            pool = await postgres.pool(url, role=role, size=connections, name=name)
-            stack.push_async_callback(_close, pool)
+            pools: list[asyncpg.Pool] = []
+            stack.push_async_callback(_close, pools)
+            pools.append(pool := await postgres.pool(url, role=role, size=connections, name=name))
             writers = await postgres.pool(
                 url, role=role, size=connections, name=f"{name}-writes", settings=postgres.PLANNED_ONCE
             )
-            stack.push_async_callback(_close, writers)
+            pools.append(writers)
             key_pool = await postgres.pool(
                 url, role=role, size=2, name=f"{name}-keys", settings={"synchronous_commit": "off"}
             )
-            stack.push_async_callback(_close, key_pool)
+            pools.append(key_pool)
             listener = await stack.enter_async_context(Listener(url, role=role, name=f"{name}-listen"))
             keyring = Keyring(key_pool, master)
             stack.callback(listener.on(CHANNEL, keyring.forget))
@@ -356,9 +358,11 @@ def _rows(records: Iterable[asyncpg.Record]) -> list[Row]:
     return [Row(*record) for record in records]
 
 
-async def _close(pool: asyncpg.Pool) -> None:
+async def _close(pools: Sequence[asyncpg.Pool]) -> None:
+    """Let go of all connections, at once of those that do not answer within CLOSE_S."""
     try:
-        async with asyncio.timeout(5):
-            await pool.close()
+        async with asyncio.timeout(CLOSE_S):
+            await asyncio.gather(*(pool.close() for pool in pools))
     except TimeoutError:
-        pool.terminate()
+        for pool in pools:
+            pool.terminate()

@@ -12,6 +12,7 @@ import structlog
 from events.base import Cause, Draft, Event, Recorded
 from events.timer import Fired
 from libs.kit import telemetry
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.failures import passes
 from libs.kit.store import ANY, Append, Store
@@ -77,7 +78,7 @@ class DueLoop:
                     if not passes(error):
                         raise
                     log.warning("timers cannot be read", error=type(error).__name__)
-                    await asyncio.sleep(AWAY_S)
+                    await pause(AWAY_S)
                     continue
                 await self._sleep(self._next)
         finally:

@@ -1,5 +1,6 @@
 """One transaction: private rows, then facts and the watermark."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from libs.kit.wakes import Work
 
 if TYPE_CHECKING:
     from libs.kit.store import Store
+
+ROLLBACK_S = 5.0
 
 _Outcomes = list[Appended | StreamMoved]
 
@@ -64,8 +67,9 @@ class Unit:
         self._works |= {row.wakes for row in rows if row.wakes}
 
     async def rollback(self) -> None:
-        """Undo what was done so far."""
-        await self._transaction.rollback()
+        """Undo what was done so far. Raises TimeoutError where Postgres does not answer: then it is undone when the connection ends."""
+        async with asyncio.timeout(ROLLBACK_S):
+            await self._transaction.rollback()
 
     async def read_stream(
         self, tenant: str, stream: str, after_version: int = 0, upto_pos: int | None = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 _LANGUAGES = {"english": "en", "hindi": "hi", "hinglish": "hi-Latn", "hi-en": "hi-Latn", "en-hi": "hi-Latn"}
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+_DIGITS = re.compile(r"[+]?\d{1,30}(\.\d{0,30})?|\.\d{1,30}")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[\w\u0900-\u097f]+")
 _MOST_WORDS = 0.6
@@ -216,12 +217,12 @@ def _day(text: str) -> date:
 
 
 def _moment(text: str, request: TurnRequest) -> datetime:
+    zone = ZoneInfo(request.timezone)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+    except (ValueError, OverflowError):
         raise ValueError("not an ISO date-time (YYYY-MM-DDTHH:MM)") from None
-    zone = ZoneInfo(request.timezone)
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
 
 
 def _plausible(day: date, request: TurnRequest) -> date:
@@ -232,11 +233,11 @@ def _plausible(day: date, request: TurnRequest) -> date:
 
 
 def _number(text: str) -> str | int:
-    try:
-        value = Decimal(re.sub(r"[,\s₹]", "", text))
-    except InvalidOperation:
-        raise ValueError("not a number in digits") from None
-    if not value.is_finite() or not 0 <= value <= LARGEST:
+    digits = re.sub(r"[,\s₹]", "", text)
+    if not _DIGITS.fullmatch(digits):  # 1e-999999999 is a number of a thousand million digits
+        raise ValueError("not a number in digits")
+    value = Decimal(digits)
+    if value > LARGEST:
         raise ValueError(f"a number from 0 to {LARGEST:,} would be plausible")
     return int(value) if value == value.to_integral_value() else format(value.normalize(), "f")
 

@@ -201,14 +201,21 @@ def searches(asked: SenderUnknown) -> list[tuple[str, dict[str, Any]]]:
     return [("search_contacts", {"channel": channel, "address": asked.address}) for channel in channels]
 
 
-def first_named(answer: Any) -> tuple[str, Profile] | None:
-    """The first contact of an answer that is one."""
+def first_named(answer: Any, asked: SenderUnknown) -> tuple[str, Profile] | None:
+    """Whose address was asked for: the first contact of an answer who has it, else the only one.
+
+    Of several without it nobody: an ERP that does not know the query's names lists whomever it has, and a stranger must not
+    be taken for one of them.
+    """
+    named: list[tuple[str, Profile]] = []
     for candidate in answer if isinstance(answer, list) else [answer]:
         try:
-            return profile_of(candidate)
+            named.append(profile_of(candidate))
         except Impossible:
             continue
-    return None
+    address = normalized(asked.channel, asked.address)
+    theirs = [each for each in named if address in {entry.address for entry in each[1].channels}]
+    return next(iter(theirs), named[0] if len(named) == 1 else None)
 
 
 def names_of(contact_id: str, profile: Profile) -> dict[tuple[str, str], bool]:

@@ -113,7 +113,7 @@ class Rest:
             if isinstance(answer, Refused):
                 reason = answer.reason
                 continue
-            named = decide.first_named(answer.result)
+            named = decide.first_named(answer.result, asked)
             if named is not None:
                 contact_id, profile = named
                 linked = Linked(contact_id=contact_id, channel=asked.channel, digest=asked.digest)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -15,12 +15,9 @@ from libs.channels import whatsapp
 from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, Scope, State, advance
 from libs.config.bundle import Bundle
-from libs.domain import policy
+from libs.domain.policy import lapsed
 from libs.domain.segments import segments
 from services.gateways.settings import SMS, WHATSAPP
-
-FRESH = timedelta(minutes=15)
-"""How long the policy decision in an intent stands; after it the hours are looked at again."""
 
 _STATES: dict[str, State] = {
     "accepted": "accepted",
@@ -77,9 +74,11 @@ def veto(intent: Recorded[MessageRequested], door: Door, bundle: Bundle, now: da
     event = intent.event
     if not door.may_write_to(event.to):
         return "the address is none of the channel's test recipients"
-    begins = event.purpose == "approach"
-    still = policy.stands(bundle.policy, event.allowed_by, begins=begins, fresh=FRESH, at=now)
-    return None if still else "the hours in which it was allowed are over"
+    return (
+        None
+        if event.purpose == "operator"
+        else lapsed(bundle.policy, event.allowed_by, at=now, begins=event.purpose == "approach")
+    )
 
 
 def cost(bundle: Bundle, message: Message, at: datetime) -> Cost | None:

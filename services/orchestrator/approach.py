@@ -8,12 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from events.contact import Address
 from events.conversation import ChannelSwitched
 from events.values import PolicyDecision, Skipped
 from libs.config.bundle import Bundle
 from libs.config.providers import WINDOWED
-from libs.domain import policy
+from libs.domain import consents, policy
 from libs.domain.conversation import LOST
 from libs.domain.hours import Hours, minutes
 from libs.domain.matter import Matter
@@ -108,6 +107,20 @@ def find_way(
             continue
         return Way(channel, address, decisions[-1], template, free_text, asks), skipped
     return NoWay(min(waits, default=None), decisions, skipped), skipped
+
+
+def withdraw_elsewhere(story: Story) -> None:
+    """What is on its way to an address that is not the contact's any more is withheld: somebody else may have it now."""
+    now = story.conversation
+    on_its_way = [
+        (sent.channel, sent.to)
+        for intent, sent in now.messages.items()
+        if intent in now.awaited and sent.purpose == "approach" and not now.withdrew(sent)
+    ]
+    if now.phone is not None and not now.phone.live and now.phone.purpose == "approach":
+        on_its_way.append((VOICE, now.phone.to))
+    for channel in dict.fromkeys(place[0] for place in on_its_way if not story.contact.registers(*place)):
+        story.close_gate(story.gate_of(channel), "the contact has another address now")
 
 
 def switch(story: Story, matter: str, channel: str) -> None:
@@ -254,7 +267,8 @@ def approach_of(
     heard = max(story.heard_at.items(), key=lambda item: item[1], default=None)
     followup = story.followups.get(matter.id) if matter else None
     patterns = door.test_recipients if door else ()
-    entry = story.contact.entry(channel)
+    entry = story.contact.entry(channel, address)
+    record = consents.of_record(entry, story.now)
     preferred, quiet_dates = wished(story)
     away = story.reach.away
     if away is not None and heard is not None and heard[1] > away.at:
@@ -268,8 +282,9 @@ def approach_of(
         initiating=purpose == "approach",
         last_inbound_at=heard[1] if heard else None,
         last_inbound_channel=heard[0] if heard else None,
-        consent=_consent(story),
-        consent_evidence=_evidence(entry),
+        consent=_consent(story, channel, record),
+        consent_evidence=record.evidence if record else None,
+        consent_lacks=record.lacks if record else None,
         opted_out=story.known.consent.stopped,
         attempts_at=tuple(story.approaches),
         matter_attempts=followup.counted if followup else 0,
@@ -289,21 +304,11 @@ def approach_of(
     )
 
 
-def _evidence(entry: Address | None) -> str | None:
-    """When consent was given and by what, as the ERP keeps it."""
-    if entry is None or entry.consent_at is None:
-        return None
-    return f"{entry.consent_at.date()}, {entry.consent_evidence or 'no evidence on record'}"
-
-
-def _consent(story: Story) -> dict[str, Literal["given", "withdrawn"]]:
-    profile = story.contact.profile
-    known: dict[str, Literal["given", "withdrawn"]] = {
-        entry.channel: "given" for entry in (profile.channels if profile else []) if entry.consent_at
-    }
-    return known | {
-        channel: "given" if given else "withdrawn" for channel, given in story.known.consent.channels.items()
-    }
+def _consent(story: Story, channel: str, record: consents.Record | None) -> dict[str, policy.Consent]:
+    """What is on record of this channel at this address, and over it what the contact said last themselves."""
+    known: dict[str, policy.Consent] = {channel: "given"} if record is not None and record.stands else {}
+    said = story.known.consent.channels
+    return known | {each: "given" if given else "withdrawn" for each, given in said.items()}
 
 
 def window_open(story: Story, channel: str) -> bool:

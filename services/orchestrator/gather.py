@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
@@ -141,6 +142,7 @@ class Gatherer:
             followups[each] = await self._with_context(world, followups[each])
         current = await self._bundles.current(world.tenant)
         pinned = {matter.bundle for matter in state.live} - {current.hash}
+        gap = timedelta(minutes=current.policy.minimum_gap_minutes)
         contact_state = await world.fold(CONTACTS, f"contact-{contact_id}")
         return Story(
             Known(
@@ -156,7 +158,7 @@ class Gatherer:
                 followups=followups,
                 bundles={current.hash: current} | {each: await self._bundles.get(each) for each in pinned},
                 doors=self._doors(current),
-                approaches=await Index(world.db, world.tenant).approaches(contact_id, world.now()),
+                approaches=await Index(world.db, world.tenant).approaches(contact_id, world.now(), gap),
                 spent_today=await spending.spent_today(world.db, world.tenant, current.policy, world.now()),
             )
         )

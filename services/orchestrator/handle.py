@@ -22,12 +22,25 @@ from libs.domain.contact import stranger_id
 from libs.domain.followup import urgency
 from libs.domain.rules import why_not
 from libs.kit.world import Decision, World
-from services.orchestrator import decide, erasing, hearing, index, on_call, opening, outcomes, person, turns
+from services.orchestrator import (
+    approach,
+    decide,
+    erasing,
+    hearing,
+    index,
+    on_call,
+    opening,
+    outcomes,
+    person,
+    stopping,
+    turns,
+)
 from services.orchestrator.callers import Callers, is_call
 from services.orchestrator.gather import CONTACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.operators import Operators
 from services.orchestrator.senders import Senders
+from services.orchestrator.sharing import Sharing
 from services.orchestrator.story import Story
 from services.orchestrator.telling import Telling
 
@@ -43,6 +56,7 @@ class Orchestrator:
         self._senders = Senders(gather, shell)
         self._telling = Telling(gather, shell)
         self._operators = Operators(gather, self._telling)
+        self._sharing = Sharing(gather, self._telling)
         self._callers = Callers(gather, shell, self._senders, self._telling)
 
     def handlers(self) -> dict[type[Event], Any]:
@@ -88,6 +102,7 @@ class Orchestrator:
             timer.Fired: self.on_timer_fired,
             **self._callers.handlers(),
             **self._operators.handlers(),
+            **self._sharing.handlers(),
         }
 
     async def on_evaluated(self, fact: Recorded[rules.Evaluated], world: World) -> Decision | None:
@@ -142,8 +157,16 @@ class Orchestrator:
     async def on_contact_known(self, fact: Recorded[contact.Registered], world: World) -> Decision | None:
         """We know who it is now, or something new of them: what waited for this contact goes on."""
         event = fact.event
-        waiting = await Index(world.db, world.tenant).waiting_for(event.contact_id)
-        return await self._identified(world, event.contact_id, event.lookups, waiting)
+        asked = Index(world.db, world.tenant)
+        waiting = await asked.waiting_for(event.contact_id)
+        known = await self._identified(world, event.contact_id, event.lookups, waiting)
+        open_now, _ = await asked.conversation_of(event.contact_id)
+        if waiting or open_now is None or (known is not None and known.drafts):
+            return known
+        story = await self._gather.story(world, {}, open_now)
+        if story is not None:
+            approach.withdraw_elsewhere(story)
+        return self._telling.told(world, [story] if story else [], known.rows if known else ())
 
     async def _identified(
         self, world: World, contact_id: str, lookups: Sequence[contact.Lookup], followups: list[str]
@@ -155,11 +178,13 @@ class Orchestrator:
             stream for lookup in lookups for stream in await asked.waiting_messages(lookup.channel, lookup.digest)
         ]
         rows = [row for lookup in lookups for row in index.lookup_rows(world.tenant, contact_id, lookup)]
-        if not followups and not messages and not strangers:
+        barred = await self._sharing.barred(world, contact_id, lookups)
+        if not followups and not messages and not strangers and not barred:
             return Decision(rows=rows)
         if await erasing.is_erased(world, contact_id):
             return Decision(rows=[*rows, *self._shell.bind_rows(world.tenant, messages, contact_id)])
         story, follows = await self._gather.story_of_contact(world, contact_id, followups)
+        stopping.bar(story, barred)
         rows += self._shell.bind_rows(world.tenant, erasing.keys_of_strangers(lookups, strangers), contact_id)
         ended = [draft for each in strangers for draft in await self._senders.adopt(world, story, each, follows)]
         for followup_id in sorted(followups, key=lambda each: urgency(story.followups[each])):

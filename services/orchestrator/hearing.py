@@ -1,7 +1,7 @@
 """Hearing: what came in from a contact is noted, STOP is obeyed before anything reads it, and then Claude is asked."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from events import inbound
@@ -16,6 +16,9 @@ from services.orchestrator.story import Story
 
 FILES_PATIENCE = timedelta(minutes=2)
 """How long a message waits for its files before it is read without them."""
+
+LATE = timedelta(hours=1)
+"""From when on a message counts as written when its provider says so; sooner it counts as written when it is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def hear(story: Story, message: Heard, stream: str, follows: str | None, *, send
             channel=said.channel,
             inbound=stream,
             text=said.text,
-            at=story.now,
+            at=_written_at(said, story.now),
             kind=said.kind,
             sender=said.sender if sender_is_theirs else None,
             provider_ref=said.provider_ref,
@@ -75,6 +78,11 @@ def hear(story: Story, message: Heard, stream: str, follows: str | None, *, send
     elif story.conversation.lines[-1].pending:
         story.set_timer("media", story.now + FILES_PATIENCE, name=stream)
     _read(story)
+
+
+def _written_at(said: inbound.Received, now: datetime) -> datetime:
+    """When it was written, where it comes late (providers repeat webhooks for days): "kal" and the window count from then."""
+    return said.sent_at if said.sent_at is not None and said.sent_at < now - LATE else now
 
 
 def read_files(story: Story, message: Heard, stream: str) -> None:
@@ -110,7 +118,13 @@ def unsubscribe(story: Story, event: inbound.Unsubscribed) -> None:
         return
     evidence = f"unsubscribed by {event.how}"
     story.tell_consent(
-        Withdrawn(contact_id=story.contact.id, how="unsubscribe", evidence=evidence, channel=event.channel)
+        Withdrawn(
+            contact_id=story.contact.id,
+            how="unsubscribe",
+            evidence=evidence,
+            channel=event.channel,
+            said_on=event.channel,
+        )
     )
     person.forget(story, event.channel, evidence)
     if story.conversation.open:

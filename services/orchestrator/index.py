@@ -20,7 +20,7 @@ from libs.domain.rules import Holder
 from libs.kit.world import Row
 
 RECENT = timedelta(days=2)
-"""How far back approaches are looked at; the policy counts those of the contact's day."""
+"""How far back approaches are looked at, at least: the policy counts those of the contact's day, and keeps its minimum gap."""
 Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
@@ -101,6 +101,31 @@ class Index:
             found.update(row["contact"] for row in await self._rows.recall(about, sql, self._tenant, channel, digest))
         return sorted(found)
 
+    async def sharing_with(self, contact: str, channel: str) -> list[str]:
+        """The others for whom an address of this contact's on a channel is registered, too."""
+        rows = await self._rows.fetch(
+            "SELECT DISTINCT other.contact FROM orchestrator.claimed_address mine"
+            " JOIN orchestrator.claimed_address other USING (tenant, channel, digest)"
+            " WHERE tenant = $1 AND mine.contact = $2 AND channel = $3 AND other.contact <> $2 ORDER BY other.contact",
+            self._tenant,
+            contact,
+            channel,
+        )
+        return [row["contact"] for row in rows]
+
+    async def claimed_by_others(self, contact: str, lookups: Sequence[Lookup]) -> list[tuple[str, str]]:
+        """The channels of these addresses at which others are registered, too, each with who."""
+        rows = await self._rows.fetch(
+            "SELECT DISTINCT channel, contact FROM orchestrator.claimed_address"
+            " WHERE tenant = $1 AND (channel, digest) IN (SELECT * FROM unnest($2::text[], $3::text[])) AND contact <> $4"
+            " ORDER BY channel, contact",
+            self._tenant,
+            [each.channel for each in lookups],
+            [each.digest for each in lookups],
+            contact,
+        )
+        return [(row["channel"], row["contact"]) for row in rows]
+
     async def conversation_of(self, contact: str) -> tuple[str | None, str | None]:
         """A contact's open conversation, and the last one."""
         rows = await self._rows.recall(
@@ -174,9 +199,9 @@ class Index:
             )
         return [row["followup"] for row in rows]
 
-    async def approaches(self, contact: str, now: datetime) -> tuple[datetime, ...]:
-        """When we approached this contact lately."""
-        since = now - RECENT
+    async def approaches(self, contact: str, now: datetime, gap: timedelta = timedelta()) -> tuple[datetime, ...]:
+        """When we approached this contact lately: within the `gap`, and no less than two days back."""
+        since = now - max(RECENT, gap)
         rows = await self._rows.recall(
             _approaches(self._tenant, contact),
             "SELECT at FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND at > $3 ORDER BY at",

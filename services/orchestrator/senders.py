@@ -122,12 +122,13 @@ class Senders:
         consent = await world.fold(CONSENTS, f"consent-{stranger}")
         withdrawn: list[str | None] = [channel for channel, given in consent.channels.items() if not given]
         for channel in [None] if consent.stopped else withdrawn:
-            story.tell_consent(
+            story.heed(
                 Withdrawn(
                     contact_id=story.contact.id,
                     how="stop_word",
                     evidence=f"said as {stranger}, before we knew who it was",
                     channel=channel,
+                    said_on=consent.said_on,
                 )
             )
         open_now, _ = await Index(world.db, world.tenant).conversation_of(stranger)

@@ -1,5 +1,6 @@
 """Stopping: the contact wants to hear nothing more. It is obeyed at once, everywhere, and confirmed once where the policy says so."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 from events.consent import Withdrawn
 from events.conversation import Closed, MessageRequested
 from events.values import Body
+from libs.channels.address import PHONE_CHANNELS
 from libs.domain import policy
 from libs.domain.policy import StopConfirmation
 from libs.domain.templates import TemplateFailed, render_strict
@@ -18,7 +20,7 @@ from services.orchestrator.story import Story
 def stop(story: Story, how: Literal["stop_word", "understood"], evidence: str) -> None:
     """The contact wants to hear nothing more: at once, on every channel."""
     said = next((line.channel for line in reversed(story.conversation.lines) if line.role == "contact"), None)
-    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence))
+    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence, said_on=said))
     person.forget(story, None, "the contact said stop")
     story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
     for matter in story.conversation.live:
@@ -28,6 +30,26 @@ def stop(story: Story, how: Literal["stop_word", "understood"], evidence: str) -
     if said is not None and not story.known.consent.stopped:
         _confirm(story, said)
     story.tell(Closed(reason="opted_out"))
+
+
+def bar(story: Story, channels: Iterable[str]) -> None:
+    """Somebody else said stop where this contact is reached, too: nobody is written to or called there, on these channels.
+
+    What they have said of a channel themselves stays.
+    """
+    evidence = "said at an address that is registered for somebody else, too"
+    for channel in channels:
+        if story.known.consent.stopped or channel in story.known.consent.channels:
+            continue
+        story.heed(Withdrawn(contact_id=story.contact.id, how="stop_word", evidence=evidence, channel=channel))
+        person.forget(story, channel, evidence)
+        if story.conversation.open:
+            story.close_gate(story.gate_of(channel), evidence, lasting=True)
+
+
+def places(said_on: str) -> tuple[str, ...]:
+    """The channels on which a stop that was said on one is about the same address."""
+    return PHONE_CHANNELS if said_on in PHONE_CHANNELS else (said_on,)
 
 
 def understood(story: Story) -> None:

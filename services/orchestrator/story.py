@@ -16,7 +16,7 @@ from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
 from libs.domain import dialogue
 from libs.domain import followup as matters
-from libs.domain.contact import Consent, Contact, Reach, evolve_reach
+from libs.domain.contact import Consent, Contact, Reach, evolve_consent, evolve_reach
 from libs.domain.conversation import Conversation
 from libs.domain.flow import AnyStep, Flow
 from libs.domain.followup import Followup
@@ -163,6 +163,11 @@ class Story:
     def tell_consent(self, event: Event) -> None:
         """A fact of what the contact allows."""
         self._draft(f"consent-{self.contact.id}", event)
+
+    def heed(self, event: Event) -> None:
+        """A fact of what the contact allows, which this very decision keeps to already."""
+        self.tell_consent(event)
+        self.known = msgspec.structs.replace(self.known, consent=evolve_consent(self.known.consent, event))
 
     def tell_reach(self, event: Event) -> None:
         """A fact of where the contact can be reached."""

@@ -67,9 +67,9 @@ def scene_of(attempt: Injection) -> Scene:
     profile = Profile(
         name=attempt.text if attempt.by == "profile_name" else "Priya Sharma",
         channels=[
-            Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING),
+            Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
             Address(channel="email", address=PRIYA_EMAIL),
-            Address(channel="sms", address=PRIYA_PHONE, consent_at=MORNING),
+            Address(channel="sms", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
             Address(channel="chat", address=PRIYA),
         ],
     )

@@ -82,3 +82,23 @@ async def test_stop_word_from_one_contact_silences_nobody_else(town: Town):
     await asha.sees(conversation.Closed)
     await ravi.was_reminded()
     assert len(await ravi.received()) == 1
+
+
+async def test_a_stop_counts_for_everybody_who_is_reached_at_that_phone(town: Town):
+    asha, dev, mira = [await town.somebody() for _ in range(3)]
+    dev.phone = mira.phone = asha.phone
+    agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
+    shared = [{"channel": "whatsapp", "address": asha.phone, "consent": agreed}]
+    for each in (dev, mira):
+        await town.told("erp/contacts", {"id": each.id, "name": each.name, "channels": shared})
+    await dev.was_reminded()
+    await asha.was_reminded()
+    quoted = next(each["id"] for each in await asha.received() if asha.invoice in each["text"])
+    await asha.says("STOP", quoted=quoted)
+    await asha.sees(consent.Withdrawn, channel=None)
+    barred = [await dev.sees(consent.Withdrawn, times=number) for number in (1, 2, 3)]
+    assert {each.event.channel for each in barred} == {"whatsapp", "sms", "voice"}
+    before = len(await asha.received())
+    await mira.owes()  # who is known only now
+    await mira.sees((followup.Exhausted, conversation.Escalated))
+    assert len(await asha.received()) == before

@@ -1,7 +1,7 @@
 """Whether a call may still be dialled, and what its end is where its process could not tell it: decisions alone."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from voice_world import bundle
@@ -15,7 +15,6 @@ from voice_service import decide
 from voice_service.decide import ToldEnd, Used
 
 ID = UUID(int=7)
-Purpose = Literal["approach", "answer"]
 
 
 class Open:
@@ -28,19 +27,26 @@ class Closed:
         return False
 
 
-def asked(at: datetime, zone: str | None = None, purpose: Purpose = "approach") -> Recorded[CallRequested]:
-    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at, zone=zone)
+def asked(at: datetime, zone: str | None = None, purpose: Any = "approach", **decision: Any) -> Recorded[CallRequested]:
+    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=at, zone=zone, **decision)
     event = CallRequested(
         call="", to=PRIYA_PHONE, opening="Namaste", instructions="Ask.", allowed_by=allowed, purpose=purpose
     )
     return Recorded(envelope=Any, event=event)  # type: ignore[arg-type] # nobody looks at it
 
 
-def test_a_decision_stands_for_two_minutes_and_then_the_hours_count():
+def test_the_hours_count_when_it_is_dialled_however_young_its_decision_is():
     late = NOON.astimezone(UTC).replace(hour=16)  # 21:30 in India
-    assert decide.veto(asked(late), Open(), bundle(), late) is None
+    assert decide.veto(asked(late), Open(), bundle(), late) == "the hours in which it was allowed are over"
     assert decide.veto(asked(NOON), Open(), bundle(), NOON + timedelta(minutes=10)) is None
     assert decide.veto(asked(NOON), Open(), bundle(), late) == "the hours in which it was allowed are over"
+
+
+def test_who_asked_to_be_called_is_called_for_a_day_and_no_longer():
+    late = NOON.astimezone(UTC).replace(hour=16)
+    answer = asked(late, purpose="answer", holds_until=late + timedelta(hours=24))
+    assert decide.veto(answer, Open(), bundle(), late + timedelta(hours=2)) is None
+    assert decide.veto(answer, Open(), bundle(), late + timedelta(hours=24)) is not None
 
 
 def test_the_hours_are_those_of_the_contacts_own_zone():
@@ -49,12 +55,6 @@ def test_the_hours_are_those_of_the_contacts_own_zone():
     assert decide.veto(asked(earlier), Open(), bundle(), evening) is None
     abroad = asked(earlier, "Asia/Singapore")
     assert decide.veto(abroad, Open(), bundle(), evening) == "the hours in which it was allowed are over"
-
-
-def test_who_asked_to_be_called_is_called_at_any_hour_as_they_are_written_to():
-    late = NOON.astimezone(UTC).replace(hour=16)
-    assert decide.veto(asked(NOON, purpose="answer"), Open(), bundle(), late) is None
-    assert decide.veto(asked(NOON, purpose="answer"), Closed(), bundle(), late) is not None
 
 
 def test_a_number_that_is_none_of_the_test_recipients_is_not_dialled():

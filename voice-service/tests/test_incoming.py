@@ -1,5 +1,9 @@
 """Somebody calls us: they wait a moment, are talked with in their conversation, or hear that we call them; never in two calls."""
 
+import asyncio
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from voice_house import sandbox_urls
 from voice_world import Voice, until
@@ -118,6 +122,34 @@ async def test_a_full_process_leads_to_one_that_has_a_line_and_a_full_house_tell
         assert refused.value.status == 503
     facts = [fact.event for fact in await store.read_log(0, 0, 1000) if isinstance(fact.event, CameIn)]
     assert [(each.provider_ref, each.waits) for each in facts] == [("in-1", True), ("in-2", False)]
+
+
+async def test_who_is_led_to_a_process_has_a_line_there_though_it_was_told_to_end_before_their_media_came(voice: Voice):
+    store, clock = voice.store, voice.clock
+    settings = Settings(origin="http://ends", sandbox_urls=sandbox_urls(voice.sandbox), profile="development")
+    ends = Worker(store, name="ends", lines=1, beat=timedelta(seconds=0.1), lease=LEASE)
+    bundles = Bundles(store, Bundle.from_json)
+    transfers = Transfers(settings, store, bundles, Facts(store, clock), voice.client)
+    flow = Flow(settings, store, bundles, clock, ends, Shared(), transfers)
+    door = settings.door(await bundles.current(TENANT))
+    beating = asyncio.create_task(ends.run())
+    try:
+        await until(lambda: _is(ends.room() == 1))
+        url = await flow.reached(TENANT, door, Reached(ref="in-1", call=None, caller=PRIYA_PHONE, dialled=None))
+        assert url.startswith("ws://ends"), url
+        ends.draining = True
+        path, _, query = url.removeprefix("ws://ends").partition("?")
+        scope: Any = {"path": path, "query_string": query.encode()}
+        assert (ends.expects(scope), ends.busy(), ends.room()) == (True, True, 0)
+        await store.pool.execute("UPDATE voice.incoming SET over = true")
+        await until(lambda: _is(not ends.busy()))
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _is(fact: bool) -> bool:
+    return fact
 
 
 async def test_a_call_of_ours_that_they_answer_while_they_talk_with_us_is_let_go(voice: Voice):

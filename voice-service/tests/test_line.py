@@ -3,8 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from voice_service.providers import line as line_of_all
 from voice_service.providers.line import Line
 from voice_service.providers.sockets import Address, Warm
 
@@ -44,3 +46,31 @@ async def test_a_live_block_does_not_overtake_the_kept_sound():
         await whole.wait()
         await asyncio.gather(*live)
     assert got == list(range(KEPT + 10))
+
+
+async def test_a_provider_that_takes_nothing_any_more_has_failed_and_nobody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(line_of_all, "STUCK_S", 0.2)
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def provider(socket: ServerConnection) -> None:
+        socket.transport.pause_reading()
+        await over.wait()
+
+    async def told(line: Line, why: str) -> None:
+        failed.set_result(why)
+
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(provider, "127.0.0.1", 0, compression=None))
+        stack.callback(over.set)
+        port = server.sockets[0].getsockname()[1]
+        line = Line(Address(f"ws://127.0.0.1:{port}", ()), Warm(), told)
+        line.start()
+        async with asyncio.timeout(20):
+            while not failed.done():
+                await line.send(bytes(1 << 20))
+                await asyncio.sleep(0)
+        await line.send(BLOCK)
+    assert failed.result() == "silent"

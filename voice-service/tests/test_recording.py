@@ -173,6 +173,32 @@ async def test_of_a_call_that_dies_what_was_kept_is_kept(studio: Studio):
     assert sound[-RATE * FRAME :] == mixed(b"\x03\x00" * RATE, b"\x07\x00" * RATE), "its last second"
 
 
+async def test_what_a_contact_does_not_want_is_gone_while_the_call_goes_on_and_also_where_its_process_dies(
+    studio: Studio,
+):
+    call = await studio.call()
+    await studio.talks(call, PART_MS + 5_000)
+
+    async def a_part() -> bool:
+        return bool(studio.objects())
+
+    await until(a_part)
+    assert call.recorder is not None
+    call.recorder.refused()
+
+    async def looked() -> list[Event]:
+        await studio.recordings.look()
+        return await studio.told(call)
+
+    await until(looked)
+    assert studio.objects() == []
+    await studio.dies(call)
+    await studio.recordings.look()
+    [deleted] = await studio.told(call)
+    assert isinstance(deleted, RecordingDeleted)
+    assert deleted.reason == "refused"
+
+
 async def test_of_a_call_that_dies_early_it_is_said_that_nothing_was(studio: Studio):
     call = await studio.call()
     await studio.talks(call, 5_000)

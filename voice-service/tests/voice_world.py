@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -17,7 +19,9 @@ from libs.kit import ids
 from libs.kit.bundles import publish
 from libs.kit.clock import Clock
 from libs.kit.store import Store
-from libs.testkit.nouns import INVOICE, PRIYA, PRIYA_PHONE, TENANT
+from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
+from voice_service.calls import Call, Calls
+from voice_service.facts import Facts, Known
 from voice_service.settings import SANDBOX_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +46,23 @@ def bundle(settings: str = "", credentials: str = "{}", line: str = "provider: e
     loaded = compile_bundle(given, {}, "development")
     assert loaded.bundle is not None, loaded.findings
     return loaded.bundle
+
+
+class Noon:
+    """A clock that stands."""
+
+    def now(self) -> datetime:
+        return NOON
+
+
+def a_call(opening: str = "Namaste.", store: Store | None = None) -> Call:
+    """A call; without a store what it tells waits in it."""
+    allowed = PolicyDecision(verdict="allowed", channel="voice", purpose="general", at=NOON)
+    asked = CallRequested(call="", to=PRIYA_PHONE, opening=opening, instructions="", allowed_by=allowed)
+    known = Known(tenant=TENANT, call=UUID(int=7), conversation="1", contact=None, correlation=UUID(int=8))
+    facts = Facts(store, Noon())  # type: ignore[arg-type] # without a store nobody writes
+    intent: Recorded[Any] = Recorded(envelope=None, event=asked)  # type: ignore[arg-type] # nobody looks at it
+    return Call(facts, known, intent, bundle(), "ref", Calls())
 
 
 async def published(

@@ -1,11 +1,8 @@
 """The service's table of contents: a reactor, the dialling, the calls that go on, and the poll for those that say nothing."""
 
-import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-
-from loguru import logger as pipecat_log
 
 from libs.config.bundle import Bundle
 from libs.kit import http
@@ -17,7 +14,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, Loop
 from libs.kit.store import Store
-from voice_service import reads
+from voice_service import pipecat_log, reads
 from voice_service.account import Account
 from voice_service.brain import Brain
 from voice_service.calls import Calls
@@ -65,8 +62,7 @@ async def build(
 
     `beat` is how often the process proves that it lives, `lease` the silence after which its calls are ended by a sibling.
     """
-    pipecat_log.remove()
-    pipecat_log.add(sys.stderr, level="WARNING")
+    pipecat_log.into_ours()
     bundles: Bundles[Bundle] = Bundles(store, Bundle.from_json)
     client = http.client(timeout=timeout)
     auth = Auth(store.tenants, profile=settings.profile)

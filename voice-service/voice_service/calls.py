@@ -27,6 +27,7 @@ from libs.domain import recording
 from libs.domain.latency import Latency
 from libs.domain.pace import Degraded, terms_of
 from libs.kit import telemetry
+from libs.kit.failures import passes
 from voice_service import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, Known
@@ -37,6 +38,9 @@ from voice_service.pace import Change, Pace
 from voice_service.recorder import Recorder
 
 log = structlog.get_logger(__name__)
+
+AGAIN_S, TRIES = 0.5, 20
+"""Until a fact is tried again, and how often where it is not the log that is away."""
 
 _ACTIVE = telemetry.gauge("voice_calls", "Calls that are going on in this process.")
 _DEGRADED = telemetry.counter("voice_paces", "How often answers came too late for a while, and were quick again.", "to")
@@ -113,15 +117,19 @@ class Call:
         self.tell(f"pace {self.pace.changes}", fact)
 
     async def write(self) -> None:
-        """Append what is told until the call is over, each until it is durable."""
+        """Append what is told until the call is over, each until it is durable; one that never can be stops nothing behind it."""
         while (told := await self._queue.get()) is not None:
-            while True:
+            broken = 0
+            while broken < TRIES:
                 try:
                     await self._facts.tell(self.known, *told)
                     break
-                except Exception:
+                except Exception as error:
                     log.exception("a fact of a call waits for the log", fact=told[0], call=str(self.known.call))
-                    await asyncio.sleep(0.5)
+                    broken += not passes(error)
+                    await asyncio.sleep(AGAIN_S)
+            else:
+                log.error("a fact of a call cannot be written", fact=told[0], call=str(self.known.call))
 
     def answered(self) -> None:
         _ACTIVE.inc()

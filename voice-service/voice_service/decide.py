@@ -1,6 +1,6 @@
 """Whether a call may still be dialled, what a provider's word means for it, and the facts that say so: pure decisions."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -23,10 +23,7 @@ from events.values import Cost
 from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
-from libs.domain import policy
-
-FRESH = timedelta(minutes=2)
-"""How long the policy decision in an intent stands; after it the hours are looked at again."""
+from libs.domain.policy import lapsed
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,9 +59,7 @@ def veto(intent: Recorded[CallRequested], door: Door, bundle: Bundle, now: datet
     event = intent.event
     if not door.may_call(event.to):
         return "the number is none of the channel's test recipients"
-    begins = event.purpose == "approach"
-    still = policy.stands(bundle.policy, event.allowed_by, begins=begins, fresh=FRESH, at=now)
-    return None if still else "the hours in which it was allowed are over"
+    return lapsed(bundle.policy, event.allowed_by, at=now, begins=event.purpose == "approach")
 
 
 def dialled(intent: Recorded[CallRequested], provider: str, ref: str) -> Draft:

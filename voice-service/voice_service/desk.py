@@ -142,11 +142,13 @@ class Desk:
             log.exception("a call broke", call=str(id_))
         finally:
             call.over()
-            await asyncio.shield(writing)
-            await asyncio.shield(self._recordings.end(call))
-            self._calls.live.pop(id_, None)
-            self._guides.leave(id_)
-            self._worker.frees(id_)
+            try:
+                await asyncio.shield(writing)
+                await asyncio.shield(self._recordings.end(call))
+            finally:
+                self._calls.live.pop(id_, None)
+                self._guides.leave(id_)
+                self._worker.frees(id_)
 
     async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
         """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""

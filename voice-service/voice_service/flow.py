@@ -78,8 +78,12 @@ class Flow:
         id_ = ids.cause_id(tenant, SOURCE, f"came {'back' if returns else 'in'} {asked.ref}")
         bundle = await self._bundles.current(tenant)
         voice = self._settings.voice(bundle, door)
-        place = await self._place() if voice.media_url is None else None
-        await self._came_in(tenant, id_, door.carrier, asked, caller, waits=place is not None, returns=returns)
+        place = await self._place(tenant, id_) if voice.media_url is None else None
+        try:
+            await self._came_in(tenant, id_, door.carrier, asked, caller, waits=place is not None, returns=returns)
+        except Exception:
+            self._worker.leaves(id_)
+            raise
         if voice.media_url is not None:
             raise Problem(404, "Nobody talks here to who calls", "the media of our calls are led elsewhere")
         if place is None:
@@ -88,9 +92,10 @@ class Flow:
             self._shared.ringing(id_, voice.chains, *lines.for_callers(bundle.settings.voice))
         return _url(tenant, door, *place, id_)
 
-    async def _place(self) -> tuple[str, str | None] | None:
-        """The process that has a line for one more call."""
+    async def _place(self, tenant: str, call: UUID) -> tuple[str, str | None] | None:
+        """The process that has a line for one more call. Here it is kept at once: media may come when we have begun to drain."""
         if self._worker.room():
+            self._worker.keeps(tenant, call)
             return self._worker.name, self._worker.origin
         return await self._worker.sibling()
 

@@ -43,7 +43,8 @@ _GIVES_AWAY = "UPDATE voice.call SET elsewhere = true WHERE tenant = $1 AND call
 _HOLDS = """UPDATE voice.call SET held_by = $3, held_at = now()
 WHERE tenant = $1 AND call = $2 AND state <> 'over' AND held_by IS NULL AND NOT elsewhere RETURNING true"""
 _NOT_COMING = """SELECT mine.call FROM unnest($1::text[], $2::uuid[]) AS mine (tenant, call)
-JOIN voice.call c USING (tenant, call) WHERE c.state = 'over' OR c.held_by IS NOT NULL"""
+LEFT JOIN voice.call c USING (tenant, call) LEFT JOIN voice.incoming i USING (tenant, call)
+WHERE c.state = 'over' OR c.held_by IS NOT NULL OR i.over"""
 
 
 _LINES = telemetry.gauge("voice_lines", "Calls that this process holds or awaits.")
@@ -115,9 +116,10 @@ class Worker:
         await self._store.pool.execute(_GIVES_AWAY, tenant, call)
 
     def keeps(self, tenant: str, call: UUID) -> None:
-        """Keep a line for somebody who calls us and waits here."""
-        self._awaited[call] = tenant
-        _LINES.set(self.taken)
+        """Keep a line for somebody who calls us, from the moment on in which their media are led here."""
+        if call not in self._held:
+            self._awaited[call] = tenant
+            _LINES.set(self.taken)
 
     async def sibling(self) -> tuple[str, str | None] | None:
         """Name and origin of another process that has a line; None where each has as many calls as it takes."""

@@ -12,7 +12,7 @@ from events.call import DeletionReason, RecordingDeleted, RecordingStored
 from libs.domain.recording import Recording, recording_of
 from libs.kit import telemetry
 from libs.kit.clock import Clock
-from libs.kit.failures import left_for_later
+from libs.kit.failures import left_for_later, passes
 from libs.kit.objects import Objects, ObjectsAway
 from libs.kit.store import Store
 from voice_service.calls import Call
@@ -23,6 +23,7 @@ from voice_service.tracks import seconds
 log = structlog.get_logger(__name__)
 
 EVERY_S = 30.0
+AGAIN_S = 0.5
 ORPHANED_S = 60.0
 """How long nothing has come of a recording whose call is over until its process is taken for dead."""
 
@@ -117,7 +118,7 @@ class Recordings:
             await pool.execute(_PART, tenant, id_, number + 1, recorder.size + len(sound))
 
         recorder = call.recorder = Recorder(announcement, keep, call.now_ms)
-        self._running[id_] = asyncio.create_task(recorder.run(), name="recorder")
+        self._running[id_] = asyncio.create_task(self._records(tenant, id_, recorder), name="recorder")
 
     async def end(self, call: Call) -> None:
         """The call is over: what is left is stored; it is told, or deleted where the contact did not want it."""
@@ -132,8 +133,25 @@ class Recordings:
             log.exception("a recording broke", call=str(call.known.call))
             complete = False
         reason = "refused" if recorder.refusal else None if recorder.parts else "lost"
-        complete = complete and recorder.complete
-        await self._store.pool.execute(_END, call.known.tenant, call.known.call, complete, reason, self._clock.now())
+        await self._ended(call.known.tenant, call.known.call, complete and recorder.complete, reason)
+
+    async def _records(self, tenant: str, call: UUID, recorder: Recorder) -> None:
+        """Until the call is over; where the contact does not want it, what was kept goes at once, and whatever becomes of us."""
+        await recorder.run()
+        if recorder.refusal:
+            await self._ended(tenant, call, complete=False, reason="refused")
+
+    async def _ended(self, tenant: str, call: UUID, complete: bool, reason: str | None) -> None:
+        """Nothing more is recorded; the first that says so is right. Postgres may be away, and a refusal must not get lost."""
+        while True:
+            try:
+                await self._store.pool.execute(_END, tenant, call, complete, reason, self._clock.now())
+                break
+            except Exception as error:
+                if not passes(error):
+                    raise
+                log.warning("the end of a recording waits for the database", error=type(error).__name__)
+                await asyncio.sleep(AGAIN_S)
         self._wake.set()
 
     async def kept(self, tenant: str, call: UUID) -> Kept:

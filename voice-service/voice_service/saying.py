@@ -31,9 +31,11 @@ Kind = Literal["answer", "opening", "prompt", "filler", "line"]
 
 @dataclass
 class OwnLine(TTSSpeakFrame):
-    """A line of ours, and what it is for."""
+    """A line of ours, and what it is for. `planned`: it is known already that it will be said. One from before the last `cut` is not."""
 
     kind: Kind = "line"
+    planned: bool = False
+    cuts: int = 0
 
 
 class Speech:
@@ -50,6 +52,7 @@ class Speech:
         self._waiting: deque[tuple[Kind, int]] = deque()
         """What is being played and what will be, each with the turn that it answers."""
         self._answering = False
+        self._cuts = 0
 
     @property
     def playing(self) -> tuple[Kind, int]:
@@ -62,10 +65,34 @@ class Speech:
 
     def cut(self) -> None:
         """Nothing of what was planned will be heard any more."""
+        self._cuts += 1
         self.utterance.cut()
         self._waiting.clear()
         self._answering = False
         self._note()
+
+    def line(self, text: str, kind: Kind = "line", *, remember: bool = True) -> OwnLine:
+        """A line that will be said unless everything is cut before it is."""
+        return OwnLine(text, append_to_context=remember, kind=kind, cuts=self._cuts)
+
+    def opening(self, text: str) -> OwnLine:
+        """What is said first: planned at once, so that no hello can come before it is known that we speak."""
+        frame = self.line(text, "opening")
+        self.arrange(frame)
+        return frame
+
+    def arrange(self, line: TTSSpeakFrame) -> bool:
+        """Plan a line, once, as it is spoken; False where everything has been cut since it was written."""
+        if isinstance(line, OwnLine) and line.cuts != self._cuts:
+            return False
+        if isinstance(line, OwnLine) and line.planned:
+            return True
+        patience = not (line.append_to_context or line.text.endswith("?"))
+        kind: Kind = line.kind if isinstance(line, OwnLine) else "filler" if patience else "line"
+        line.text = self.plan(pieces(line.text, language_in(line.text) or self.language), kind)
+        if isinstance(line, OwnLine):
+            line.planned = True
+        return True
 
     def write(self) -> None:
         """Claude begins an answer."""
@@ -89,7 +116,9 @@ class Speech:
         return said
 
     def hear(self, text: str) -> str:
-        """This was played; what is understood by it, as it was written."""
+        """This was played; what is understood by it, as it was written. Nothing, where nobody is there any more."""
+        if self._call.hung_up:
+            return ""
         before = len(self.utterance.understood)
         self.utterance.hear(text)
         self._note()
@@ -134,11 +163,8 @@ class Planned(FrameProcessor):
             case LLMFullResponseEndFrame():
                 await self._say(self._speech.writing.end())
             case TTSSpeakFrame():
-                patience = not (frame.append_to_context or frame.text.endswith("?"))
-                kind: Kind = frame.kind if isinstance(frame, OwnLine) else "filler" if patience else "line"
-                frame.text = self._speech.plan(
-                    pieces(frame.text, language_in(frame.text) or self._speech.language), kind
-                )
+                if not self._speech.arrange(frame):
+                    return
             case MetricsFrame():
                 for data in frame.data:
                     if isinstance(data, LLMUsageMetricsData):

@@ -126,7 +126,7 @@ class SipTrunk:
         try:
             await taken
         except CallFailed as failed:
-            log.info("a SIP call was not answered", call=call, status=failed.status, reason=str(failed))
+            log.info("a SIP call was not answered", call=call, status=failed.status, **{"pii.reason": str(failed)})
             state, refused = unanswered(failed)
             return self._status(call, state, refused=refused)
         answered_at = self._clock.now()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
@@ -14,8 +15,11 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from events.call import Talk
 from events.phone import CallGuided
+from libs.kit.failures import passes
 from libs.llm import calls as prompts
 from voice_service.calls import Call
+
+log = structlog.get_logger(__name__)
 
 OWN_WORDS = frozenset({prompts.REPORT_INTENT, prompts.END_CALL})
 """Tools that come with words of their own; of what came of the others Claude speaks afterwards."""
@@ -29,6 +33,22 @@ def schemas(told: Talk | CallGuided) -> ToolsSchema:
     """The tools of a call, as Claude is told them."""
     tools = prompts.tools(told.intents, told.channels, told.tools, told.facts)
     return ToolsSchema(standard_tools=[FunctionSchema(**each) for each in tools])
+
+
+AGAIN_S, TRIES = 0.5, 20
+"""How often it is tried to write down that a person takes over: until then the flow would find nobody to ring."""
+
+
+async def _done(doing: Awaitable[None]) -> bool:
+    """Whether it has been; Postgres may be away."""
+    try:
+        await doing
+    except Exception as error:
+        if not passes(error):
+            raise
+        log.warning("a hand-over waits for the database", error=type(error).__name__)
+        return False
+    return True
 
 
 class Steering:
@@ -83,8 +103,12 @@ class Steering:
         self._call.handed_over = True
 
         async def leave() -> None:
-            await begin(version)
-            await hand_over()
+            for _ in range(TRIES):
+                if await _done(begin(version)):
+                    await hand_over()
+                    return
+                await asyncio.sleep(AGAIN_S)
+            self._call.handed_over = False  # Claude goes on with them
 
         self._leaving = asyncio.create_task(leave())
 

@@ -13,6 +13,7 @@ from pipecat.frames.frames import (
     EndWorkerFrame,
     Frame,
     InterimTranscriptionFrame,
+    InterruptionFrame,
     LLMContextFrame,
     OutputAudioRawFrame,
     ProposedUserStartedSpeakingFrame,
@@ -55,7 +56,7 @@ from voice_service import lines
 from voice_service.answerer import Answerer
 from voice_service.calls import Call
 from voice_service.latency import Turn
-from voice_service.saying import Kind, OwnLine, Planned, Speech
+from voice_service.saying import Kind, Planned, Speech
 
 OPENING_S = 5.0
 """The floor is ours from the answer on: a hello before our first sound is no turn, unless there is no sound for so long."""
@@ -78,13 +79,16 @@ class TurnTaking(FrameProcessor):
         self._call = call
         self._context = context
         self._manners = manners
-        self._opening = opening
         self._speech = speech
         self._planned = planned
         self._chunk = chunk
         self._voice = call.bundle.settings.voice
         self._answerer = Answerer(self._voice)
-        self._floor = Floor()
+        self._announcement = call.recorder.announcement if call.recorder is not None else ""
+        self._owes_announcement = False
+        self._first = [speech.opening(text) for text in (self._announcement, opening) if text]
+        self._floor, _ = step(Floor(), self._began(call.now_ms()), manners)
+        self._acting = asyncio.Lock()
         self._over = False
         self._speculated: int | None = None
         """The turn whose answer Claude thinks of before it is over, or has thought of."""
@@ -106,10 +110,8 @@ class TurnTaking(FrameProcessor):
                 await self.push_frame(frame, direction)
                 self._ticking = self.create_task(self._tick(), "turn-taking")
                 self._call.on_key = self._key
-                if self._call.recorder is not None:
-                    await self.push_frame(OwnLine(self._call.recorder.announcement, kind="opening"))
-                await self.push_frame(OwnLine(self._opening, kind="opening"))
-                await self._happens(AgentBegan(now, self._opening, opening=True))
+                for line in self._first:
+                    await self.push_frame(line)
                 self._mute = asyncio.get_running_loop().call_later(OPENING_S, self._is_mute)
             case EndFrame() | CancelFrame():
                 await self._stop()
@@ -136,6 +138,7 @@ class TurnTaking(FrameProcessor):
                 if self._floor.agent is not None:
                     await self._happens(self._began(now))  # now that all of it is known
                 await self._happens(AgentEnded(now))
+                self._notes_announcement()
             case _:
                 await self.push_frame(frame, direction)
 
@@ -148,7 +151,7 @@ class TurnTaking(FrameProcessor):
             final=isinstance(frame, TranscriptionFrame),
             ended=None if since is None else now - since,
         )
-        if self._answerer.watches(now) and self._answerer.hears(heard):
+        if not self._over and self._answerer.watches(now) and self._answerer.hears(heard):
             await self._is_a_machine()
         await self._takes_floor(heard)
         if isinstance(frame, EagerTranscriptionFrame):
@@ -156,6 +159,8 @@ class TurnTaking(FrameProcessor):
 
     def _is_mute(self) -> None:
         """Not even the opening is heard: the silence is noticed, and broken."""
+        if self._over:
+            return
         self._opening_late = True
         self.create_task(self._happens(AgentEnded(self._call.now_ms())), "mute")
 
@@ -203,16 +208,18 @@ class TurnTaking(FrameProcessor):
     async def _happens(self, happened: Happening) -> None:
         if self._over or self._answerer.machine:
             return
-        self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
-        self._last_word = self._floor.last_word_at or self._last_word
-        self._changed.set()
-        for action in actions:
-            await self._do(action)
+        async with self._acting:  # what came first is done first, whoever told it: frames, the clock, a key
+            self._floor, actions = step(self._floor, happened, self._call.pace.manners(self._manners))
+            self._last_word = self._floor.last_word_at or self._last_word
+            self._changed.set()
+            for action in actions:
+                await self._do(action)
 
     async def _do(self, action: Action) -> None:
         match action:
             case Speculate():
                 await self._let_go_of_a_late_opening()
+                await self._announce()
                 self._speculated = action.turn
                 await self.push_frame(UserStartedSpeakingFrame())
                 await self.push_frame(LLMContextFrame(self._provisional(action.text), speculation=True))
@@ -244,8 +251,10 @@ class TurnTaking(FrameProcessor):
         """The contact has finished: let out the answer that was thought of for these words, or ask for one."""
         moments = Turn(last_word=self._last_word, end_of_speech=self._end_of_speech, closed=self._call.now_ms())
         self._call.closed(closed.turn, closed.text, closed.situation, moments)
+        self._notes_announcement()
         self._speech.begin()
         await self._let_go_of_a_late_opening()
+        await self._announce()
         self._speech.mirror(closed.text)
         ready = closed.speculated and self._speculated == closed.turn
         if self._speculated is not None and not ready:
@@ -271,23 +280,35 @@ class TurnTaking(FrameProcessor):
             await self.push_frame(LLMContextFrame(self._context))
 
     async def _let_go_of_a_late_opening(self) -> None:
-        """Who has spoken into our silence is answered: an opening that comes after all would greet them a second time.
-
-        That the call is recorded they hear all the same, and before anything else.
-        """
+        """Who has spoken into our silence is answered: an opening that comes after all would greet them a second time."""
         if self._opening_late:
-            self._opening_late = False
             await self._interrupt()
-            if self._call.recorder is not None:
-                await self._say(self._call.recorder.announcement, "opening")
+            await self._announce()
+
+    def _notes_announcement(self) -> None:
+        """Whether it has been heard to its end that the call is recorded."""
+        if self._announcement and self._speech.utterance.understood.strip().startswith(self._announcement):
+            self._announcement = ""
+
+    async def _announce(self) -> None:
+        """That the call is recorded they hear all the same, and before anything else, also where they spoke into it."""
+        recorder, owes = self._call.recorder, self._owes_announcement
+        self._owes_announcement = False
+        if owes and self._announcement and not self._over and recorder is not None and not recorder.refusal:
+            await self._say(self._announcement, "opening")
 
     async def _interrupt(self) -> None:
+        """Nothing of ours is heard any more. What the ears have told and nobody has looked at yet stays."""
+        self._sounds()
+        self._notes_announcement()
+        self._owes_announcement = True
         self._speech.cut()
         self._speculated = None
-        await self.broadcast_interruption()
+        await self.stop_all_metrics()
+        await self.broadcast_frame(InterruptionFrame)
 
     async def _say(self, text: str, kind: Kind = "line", *, remember: bool = True) -> None:
-        await self._beside(OwnLine(text, append_to_context=remember, kind=kind))
+        await self._beside(self._speech.line(text, kind, remember=remember))
 
     async def _beside(self, frame: Frame) -> None:
         """Past Claude, who may be thinking: what is queued behind a thought is heard after it."""

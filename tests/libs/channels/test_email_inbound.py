@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from libs.channels.email import Envelope, Mail, Malformed, Upload, read_mailgun, read_mime, read_sendgrid
 from libs.channels.email_form import MAX_FIELDS, read_form
 from libs.channels.email_inbound import MAX_FILES
-from libs.channels.email_mime import decoded, file_name, take_apart, text_of
+from libs.channels.email_mime import MAX_HEADER, decoded, file_name, take_apart, text_of
 
 OURS = ("asha@mail.acme.example",)
 HEAD = (
@@ -338,3 +339,27 @@ def test_no_bytes_make_the_reader_of_forms_stumble(raw: bytes, kind: str):
 def test_deeply_nested_mails_are_read():
     raw = b"From: a@b.example\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 3_000
     assert read_mime(raw).sender.address == "a@b.example"
+
+
+@pytest.mark.parametrize(
+    ("charset", "written"),
+    [
+        ("utf-7", b"+2AA- kal"),
+        ("unicode_escape", rb"\ud800 kal"),
+        ("raw_unicode_escape", rb"\ud800 kal"),
+        ("punycode", b"kal"),
+        ("zlib", b"kal"),
+        ("no-such-charset", b"kal"),
+    ],
+)
+def test_whatever_charset_a_mail_claims_its_text_can_be_kept(charset: str, written: bytes):
+    head = f"From: a@b.example\r\nSubject: =?{charset}?q?x=D8?=\r\nContent-Type: text/plain; charset={charset}\r\n\r\n"
+    read = read_mime(head.encode() + written)
+    assert "kal" in read.text or charset == "punycode"
+    assert msgspec.json.decode(msgspec.json.encode([read.text, read.subject])) == [read.text, read.subject]
+
+
+def test_a_header_beyond_all_measure_is_cut_before_it_is_read():
+    read = read_mime(b"From: a@b.example\r\nSubject: " + b"=?utf-8?q?a?= " * 40_000 + b"\r\n\r\nkal")
+    assert read.text == "kal"
+    assert len(read.subject or "") <= MAX_HEADER

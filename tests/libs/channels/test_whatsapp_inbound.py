@@ -383,3 +383,18 @@ def damaged_webhooks(draw: st.DrawFn) -> bytes:
 def test_no_body_whatever_raises_anything_but_malformed(body: bytes):
     with contextlib.suppress(Malformed):
         assert all(isinstance(item, Inbound | Status | Preference | Other) for item in read(body))
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        (rb"ok \ud83d", "ok \ufffd"),
+        (rb"\ude00\ud83d", "\ufffd\ufffd"),
+        (rb"\ud83d\ude00\ud83d", "\U0001f600\ufffd"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+    ],
+)
+def test_half_an_emoji_costs_nothing_but_itself(written: bytes, read_as: str):
+    raw = webhook(messages(message("text", text={"body": "HALF"}), message("text", text={"body": "two"})))
+    contents = [item.content for item in read(raw.replace(b"HALF", written)) if isinstance(item, Inbound)]
+    assert contents == [Text(body=read_as), Text(body="two")]

@@ -98,6 +98,8 @@ MISTAKES = (
     Mistake("a flow that never ends", ORDER, "        for: reply", "        for: reply\n        goto: until_reply", "flows[1].steps", "has no end", "`end` step", below=-2),
     Mistake("a category that is none", WHATSAPP, "category: utility", "category: utilty", "templates[0].category", "is no category", "'utility'"),
     Mistake("a language that is none", WHATSAPP, "language: en", "language: English", "templates[0].language", "no language code", "en_US"),
+    Mistake("a gap longer than a year", POLICY, "minimum_gap_minutes: 240", "minimum_gap_minutes: 999999999", "policy.minimum_gap_minutes", "is at most 527040", "or less"),
+    Mistake("a check in a thousand years", MAPS, "delay_minutes: 4320", "delay_minutes: 525600000", f"{MOVES}[2].actions[1].delay_minutes", "is at most 2635200", "or less"),
     Mistake("hours that are none", POLICY, 'from: "09:00"', 'from: "9am"', "policy.hours.voice.from", "no time of day", "08:00"),
     Mistake("hours that never open", POLICY, 'to: "19:00"', 'to: "07:00"', "policy.hours.voice", "never open", "before"),
     Mistake("a zone that is none", POLICY, "Asia/Kolkata", "Asia/Kolkatta", "policy.timezone", "no time zone", "IANA"),
@@ -236,6 +238,20 @@ def test_an_offer_may_not_go_out_where_a_service_was_asked_for():
     assert {(each.file, each.path) for each in found} >= {(PAYMENT, "flows[0].steps[2].templates.whatsapp")}
     promoted = TEXTS[POLICY].replace("      category: service", "      category: promotional")
     assert not [each for each in added({**texts, POLICY: promoted}) if "is a marketing text" in each.message]
+
+
+def test_offers_that_go_out_in_the_hours_of_reminders_are_said():
+    promoted = TEXTS[POLICY].replace("      category: transactional", "      category: promotional")
+    found = [each for each in added({**TEXTS, POLICY: promoted}) if "is promotional and goes out" in each.message]
+    assert {(each.severity, each.path) for each in found} == {("warning", "policy.purposes.order_fulfillment")}
+    assert [each.message.split(" on ")[1].split(":")[0] for each in found] == [
+        "email from 08",
+        "voice from 09",
+        "whatsapp from 08",
+    ]
+    assert 'whatsapp: {from: "10:00", to: "21:00"}' in found[-1].hint
+    abroad = promoted.replace("timezone: Asia/Kolkata", "timezone: Europe/London")
+    assert not [each for each in added({**TEXTS, POLICY: abroad}) if "is promotional and goes out" in each.message]
 
 
 def test_where_nobody_can_be_asked_who_they_are_it_is_said():

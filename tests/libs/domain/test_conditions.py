@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from libs.domain.comparing import moment
 from libs.domain.conditions import (
     ALWAYS,
     AllOf,
@@ -190,3 +191,10 @@ def test_a_condition_is_told_in_words():
         )
     )
     assert in_words(asked) == "amount >= 100 and not (disputed = true) and (day exists or utr is missing)"
+
+
+@pytest.mark.parametrize(
+    "far", ["today+99999999999d", "today-999999999999999999999w", "now+99999999999999s", "today+99999999999h"]
+)
+def test_a_day_further_than_any_calendar_goes_is_none(far: str):
+    assert moment(far, NOON) is None

@@ -6,8 +6,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from events.values import PolicyDecision
 from libs.domain.hours import Calendar, minutes
@@ -23,8 +21,7 @@ from libs.domain.policy import (
     Refused,
     Source,
     decide,
-    next_allowed_minute,
-    within_hours,
+    lapsed,
 )
 from libs.testkit.nouns import EVENING, IST, MORNING, NOON
 
@@ -317,73 +314,6 @@ def test_what_is_no_time_of_day_is_named(clock: str):
         minutes(clock)
 
 
-ZONES = st.sampled_from(
-    [
-        INDIA,
-        "America/New_York",
-        "Europe/London",
-        "Australia/Lord_Howe",
-        "Asia/Kathmandu",
-        "America/Santiago",
-        "America/Havana",
-    ]
-)
-MOMENTS = st.integers(0, 2 * 365 * 86_400).map(
-    lambda second: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
-)
-CLOCKS = st.integers(0, 24 * 60 - 1)
-
-
-def clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-@given(MOMENTS, ZONES, CLOCKS, CLOCKS, st.booleans())
-def test_nothing_is_begun_outside_hours_or_on_a_closed_day(at: datetime, zone: str, start: int, end: int, closed: bool):
-    local = at.astimezone(ZoneInfo(zone))
-    dates = (local.date().isoformat(),) if closed else ()
-    policy = Policy(hours={"voice": Hours(start=clock(start), end=clock(end))}, blackout_dates=dates)
-    said = decide(policy, Approach(channel="voice", at=at, zone=zone))
-    now = local.hour * 60 + local.minute
-    inside = start <= now < end if start <= end else now >= start or now < end
-    assert isinstance(said, Allowed) is (inside and not closed)
-
-
-@given(MOMENTS, ZONES, CLOCKS, st.integers(1, 600), st.sets(st.integers(0, 3)))
-def test_the_next_allowed_minute_is_allowed_and_none_before_it_is(
-    at: datetime, zone: str, start: int, length: int, shut: set[int]
-):
-    today = at.astimezone(ZoneInfo(zone)).date()
-    policy = Policy(
-        hours={"voice": Hours(start=clock(start), end=clock((start + length) % 1440))},
-        blackout_dates=tuple((today + timedelta(days=ahead)).isoformat() for ahead in shut),
-    )
-    place: dict[str, Any] = {"channel": "voice", "purpose": None, "zone": zone}
-    opened = next_allowed_minute(policy, at=at, **place)
-    assert opened is not None
-    assert opened >= at
-    assert within_hours(policy, at=opened, **place)
-    assert opened == at or (opened.second, opened.microsecond) == (0, 0)
-    before = at
-    while before < opened:
-        assert not within_hours(policy, at=before, **place)
-        before = (before + timedelta(minutes=7)).replace(second=0, microsecond=0)
-    if opened > at:
-        assert not within_hours(policy, at=max(at, opened - timedelta(seconds=1)), **place)
-
-
-@given(MOMENTS, ZONES, st.lists(st.integers(0, 2_000), max_size=5), st.integers(0, 600))
-def test_what_is_deferred_is_allowed_at_the_minute_that_it_names(at: datetime, zone: str, ago: list[int], gap: int):
-    policy = Policy(hours={"voice": Hours(start="08:00", end="19:00")}, minimum_gap_minutes=gap)
-    attempts = tuple(at - timedelta(minutes=one) for one in ago)
-    said = decide(policy, Approach(channel="voice", at=at, zone=zone, attempts_at=attempts))
-    assume(isinstance(said, Deferred))
-    assert isinstance(said, Deferred)
-    assert said.until > at
-    then = decide(policy, Approach(channel="voice", at=said.until, zone=zone, attempts_at=attempts))
-    assert isinstance(then, Allowed)
-
-
 def test_a_day_that_is_a_public_holiday_is_known_by_name():
     calendar = Calendar(INDIA, holidays=Holidays(country="IN", subdivision="MH"))
     assert calendar.closed(date(2026, 1, 26)) == "holiday: Republic Day"
@@ -393,3 +323,18 @@ def test_a_day_that_is_a_public_holiday_is_known_by_name():
 def test_a_country_without_known_holidays_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="no holidays are known for XX"):
         Calendar(INDIA, holidays=Holidays(country="XX")).closed(MORNING.date())
+
+
+def test_an_answer_holds_for_its_24_hours_whatever_the_hours_are():
+    night = NOON.replace(hour=23)
+    said = judged(at=night, initiating=False, last_inbound_at=night - HOUR)
+    assert said.decision.holds_until == night + 23 * HOUR
+    assert lapsed(POLICY, said.decision, at=night + 22 * HOUR, begins=False) is None
+    assert lapsed(POLICY, said.decision, at=night + 23 * HOUR, begins=False) is not None
+
+
+def test_hours_that_the_policy_has_narrowed_since_bind_what_was_allowed_before():
+    said = judged(channel="voice", at=NOON)
+    narrower = changed(hours={"voice": Hours(start="08:00", end="13:00")})
+    assert lapsed(narrower, said.decision, at=NOON.replace(hour=13), begins=True) is not None
+    assert lapsed(POLICY, said.decision, at=NOON.replace(hour=13), begins=True) is None

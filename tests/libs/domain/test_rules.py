@@ -143,6 +143,17 @@ def test_a_schedule_names_the_day_and_the_hour_in_the_policys_zone():
     assert matched.not_before == datetime(2026, 3, 27, 10, tzinfo=IST)
 
 
+@pytest.mark.parametrize(
+    "never", ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
+)
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_date_by_which_a_system_means_that_there_is_none_asks_for_nothing_or_is_long_gone(never: str, days: int):
+    rule = changed(schedule=Schedule(field="due_date", offset_s=days * 86_400, missed="skip"))
+    said = evaluate_rules([rule], "invoice_overdue", {**INVOICE_OVERDUE, "due_date": never}, now=NOON)
+    assert len(said.rejected) + len(said.matched) == 1
+    assert all(each.not_before and each.not_before.astimezone(UTC) for each in said.matched)
+
+
 def test_a_schedule_on_no_date_is_rejected():
     assert "currency is not a date" in evaluated(changed(schedule=Schedule(field="currency"))).rejected[0].reasons[-1]
 

@@ -44,6 +44,10 @@ class Cut:
             except BaseException as error:  # thrown on as it came
                 value, go_on = error, steps.throw
 
+    async def run(self) -> Any:
+        """As a coroutine, for a task."""
+        return await self
+
 
 def _place(work: Any) -> str:
     """Where a coroutine is suspended: the calls down to the innermost."""
@@ -65,11 +69,7 @@ async def lost_cancellations(
             await run()
 
         cut = Cut(whole(), at, late=late)
-
-        async def cut_off(cut: Cut = cut) -> None:
-            await cut
-
-        task = asyncio.create_task(cut_off())
+        task = asyncio.create_task(cut.run())
         async with asyncio.timeout(SECONDS):
             while not task.done() and not task.cancelling():
                 await keep_busy()

@@ -49,6 +49,11 @@ async def test_before_anything_is_published_the_reader_is_told_what_to_do(bundle
         await bundles.get("no such hash")
 
 
+async def test_a_tenant_that_no_path_can_name_has_none(bundles: Bundles[Words]):
+    with pytest.raises(NothingPublished):
+        await bundles.current("a\0b")
+
+
 async def test_what_is_published_is_current_and_found_by_its_hash(store: Store, bundles: Bundles[Words]):
     assert await publish(store, TENANT, Words("one"), because())
     assert await bundles.current(TENANT) == Words("one")

@@ -30,7 +30,9 @@ async def test_a_relay_ends_wherever_it_is_cancelled(house):
     assert await lost_cancellations(lambda: house.relay_alone(bus).run(), lambda: house.ask(1), 60) == []
 
 
-async def test_a_ledger_ends_wherever_it_is_cancelled(house):
+async def test_a_ledger_ends_wherever_it_is_cancelled(house, monkeypatch):
+    monkeypatch.setattr("libs.kit.doubtful.LOOK_FOR_S", 0.2)
+
     def run():
         kinds = {KIND: kind(Provider())}
         return EffectLedger("gateways", kinds, store=house.store, clock=house.clock, source="gateways").run()

@@ -2,6 +2,9 @@
 
 import asyncio
 from datetime import UTC, timedelta
+from typing import Any, cast
+
+import asyncpg
 
 from libs.kit.clock import Clock
 from libs.kit.store import Store
@@ -79,3 +82,28 @@ async def test_a_clock_that_missed_a_move_catches_up_when_it_listens_again(clock
         return clock.now() - clock.machine() > 2 * DAY
 
     await until(caught_up)
+
+
+async def test_what_was_read_before_business_time_was_moved_does_not_move_it_back(clock: Clock, store: Store):
+    class Slow:
+        """A pool whose answers to reading take until they are let go."""
+
+        def __init__(self) -> None:
+            self.read, self.go = asyncio.Event(), asyncio.Event()
+
+        async def fetchval(self, sql: str, *args: Any) -> Any:
+            answer = await store.pool.fetchval(sql, *args)
+            if sql.startswith("SELECT"):
+                self.read.set()
+                await self.go.wait()
+            return answer
+
+    slow = Slow()
+    other = Clock(cast(asyncpg.Pool, slow))
+    reading = asyncio.create_task(other._reload())
+    await slow.read.wait()
+    moving = asyncio.create_task(other.advance(DAY))
+    await asyncio.wait([moving], timeout=0.3)  # as far as it comes by itself
+    slow.go.set()
+    await asyncio.gather(reading, moving)
+    assert other.now() - other.machine() > DAY - MOMENT

@@ -3,16 +3,29 @@
 import asyncio
 import base64
 import signal
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pytest
+from structlog.testing import capture_logs
 
+from events.base import Cause, Draft
+from events.business import EventReceived
+from libs.kit import bus, effect_rows, ids, postgres, serve, store, unit
+from libs.kit.effects import EffectLedger
 from libs.kit.process import Kit, Process, run
-from libs.kit.serve import App, DrainingServer
+from libs.kit.reactor import Reactor
+from libs.kit.serve import App, DrainingServer, Loop
+from libs.kit.timers import DueLoop
+from libs.testkit.nouns import NOON, TENANT
 from libs.testkit.servers import MASTER
+from tests.libs.kit.effects_world import KIND, Provider, kind
 from tests.libs.kit.jetstream import until, within
+from tests.libs.kit.street import Street
 
-SERVICE = "orchestrator"
+SERVICE: Literal["orchestrator"] = "orchestrator"
 NOWHERE = "nats://127.0.0.1:1"
 
 
@@ -69,3 +82,123 @@ async def test_told_to_end_while_something_below_swallows_the_cancellation_it_do
 
     await within(run("ingest", process(database, nats_url), build))
     assert len(servers) == 1
+
+
+async def test_told_to_end_while_postgres_is_silent_and_nats_away_it_ends(database, servers):
+    async def build(kit: Kit) -> App:
+        raise AssertionError(kit)
+
+    async with Street.to(database) as street:
+        street.block()
+        service = asyncio.create_task(run("ingest", process(street.url), build))
+        await within(until(lambda: servers))
+        tell_to_end(servers[0])
+        await within(service, 5)
+
+
+@dataclass
+class Scene:
+    """A service with a reactor, a ledger and timers, and what a test holds up in it."""
+
+    database: Street
+    nats: Street
+    kit: Kit = field(init=False)
+    reactor: Reactor = field(init=False)
+    provider: Provider = field(init=False)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    handling: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def build(self, kit: Kit) -> App:
+        async def hear(fact: Any, world: Any) -> None:
+            self.handling.set()
+            await self.go_on.wait()
+
+        shell: dict[str, Any] = {"store": kit.store, "clock": kit.clock}
+        self.kit = kit
+        self.reactor = Reactor(SERVICE, 0, {EventReceived: hear}, bus=kit.bus, **shell)
+        self.provider = Provider(hold=self.answered)
+        ledger = EffectLedger(SERVICE, {KIND: kind(self.provider)}, source=SERVICE, **shell)
+        due = DueLoop(kit.store, kit.clock)
+        return App(
+            SERVICE, loops=[Loop("reactor", self.reactor.run), Loop("effects", ledger.run), Loop("timers", due.run)]
+        )
+
+    async def hears(self) -> None:
+        """Be in the middle of a batch."""
+        event = EventReceived(event_name="x", external_id="1", origin="erp", fingerprint="f", data={"a": 1})
+        cause = Cause(correlation_id=ids.fresh(), occurred_at=NOON, source="test", id=ids.fresh())
+        await self.kit.store.append_any(TENANT, "business-1", [Draft("business-1", event)], cause)
+        await within(self.handling.wait())
+
+    async def performs(self) -> None:
+        """Be in the middle of a call."""
+        self.go_on.set()
+        await self.hears()
+        [fact] = await self.kit.store.read_stream(TENANT, "business-1")
+        row = effect_rows.open_row(SERVICE, fact, kind=KIND, account="a", order_key="k")
+        await self.kit.store.pool.execute(row.sql, *row.args)
+        await self.kit.store.pool.execute("SELECT pg_notify('effects_orchestrator', '')")
+        await within(self.provider.began.wait())
+
+
+@asynccontextmanager
+async def at_work(database: str, nats_url: str) -> AsyncIterator[tuple[Scene, "asyncio.Task[None]"]]:
+    async with Street.to(database) as street, Street.to(nats_url) as nats_street:
+        scene = Scene(street, nats_street)
+        service = asyncio.create_task(run(SERVICE, process(street.url, nats_street.url), scene.build))
+        try:
+            await within(until(lambda: hasattr(scene, "reactor") and scene.reactor.leading))
+            yield scene, service
+        finally:
+            service.cancel()
+            await asyncio.gather(service, return_exceptions=True)
+
+
+async def test_told_to_end_in_a_batch_it_drops_the_batch_and_ends(database, nats_url, servers):
+    with capture_logs() as logs:
+        async with at_work(database, nats_url) as (scene, service):
+            await scene.hears()
+            tell_to_end(servers[-1])
+            await within(service, 10)
+    assert not [entry for entry in logs if entry["log_level"] == "error"]
+
+
+async def test_told_to_end_in_a_call_it_tells_the_outcome_and_ends(database, nats_url, servers, store):
+    with capture_logs() as logs:
+        async with at_work(database, nats_url) as (scene, service):
+            await scene.performs()
+            tell_to_end(servers[-1])
+            await within(until(lambda: servers[-1].should_exit))
+            scene.answered.set()
+            await within(service, 10)
+    assert not [entry for entry in logs if entry["log_level"] == "error"]
+    assert await store.pool.fetchval("SELECT state FROM orchestrator.effect") == "closed"
+
+
+@pytest.mark.parametrize("phase", ["idle", "in a batch", "in a call"])
+async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
+    database, nats_url, servers, monkeypatch, phase
+):
+    for module, name, seconds in (
+        (postgres, "ACQUIRE_TIMEOUT_S", 0.5),
+        (postgres, "COMMAND_TIMEOUT_S", 2.0),
+        (unit, "ROLLBACK_S", 0.5),
+        (store, "CLOSE_S", 0.5),
+        (bus, "PART_S", 0.5),
+    ):
+        monkeypatch.setattr(module, name, seconds)
+    monkeypatch.setattr(serve.Supervisor.stop, "__defaults__", (serve.LOOP_GRACE / 5,))
+    with capture_logs() as logs:
+        async with at_work(database, nats_url) as (scene, service):
+            if phase == "in a batch":
+                await scene.hears()
+            elif phase == "in a call":
+                await scene.performs()
+            scene.database.block()
+            scene.nats.block()
+            scene.answered.set()
+            tell_to_end(servers[-1])
+            await within(service, 15)
+    late = [entry["loop"] for entry in logs if entry["event"] == "a loop did not end in time"]
+    assert late == (["orchestrator.effects"] if phase == "in a call" else []), "only an outcome is worth waiting for"

@@ -1,14 +1,16 @@
 """The relay under faults: who reads a stream that is not the log's story any more, and a stream whose facts have all expired."""
 
 import asyncio
+import resource
 
 import msgspec
 import pytest
 from nats.errors import NoRespondersError
 
 from libs.kit import epoch, wire
+from libs.kit import relay as relay_module
 from libs.kit.epoch import EpochDiffers
-from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, House, within
+from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, House, until, within
 
 
 @pytest.fixture
@@ -65,3 +67,19 @@ async def test_a_reactor_that_was_away_longer_than_the_stream_remembers_reads_th
     await house.start(reactor.run)
     await within(reactor.caught_up(last))
     assert [answer.number for answer in await house.answers()] == [1, 2, 3, 4]
+
+
+async def test_a_stream_that_could_not_be_written_once_and_refuses_for_good_is_made_anew(house, monkeypatch):
+    monkeypatch.setattr(relay_module, "STUCK_S", 0.1)
+    monkeypatch.setattr(relay_module, "ANSWER_S", 0.2)
+    relay = await house.relay()
+    await within(relay.caught_up(await house.ask(1)))
+    _, most = resource.prlimit(house.nats.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(
+        house.nats.pid, resource.RLIMIT_FSIZE, (1, most)
+    )  # no file may grow: to a server, a disk that is full
+    last = await house.ask(2)
+    await until(lambda: "waiting for nats" in relay.state)
+    resource.prlimit(house.nats.pid, resource.RLIMIT_FSIZE, (most, most))
+    await within(relay.caught_up(last))
+    await within(relay.caught_up(await house.ask(3)))

@@ -187,11 +187,16 @@ async def test_what_nobody_knows_to_be_committed_is_given_back_and_was_no_attemp
     async with desk.at_work(desk.worker(slots=1)):
         taking = desk.store.wakes.taking(CHANNEL, {KIND}, 1)
         assert taking is not None
-        unanswered = taking._replace(begin=lambda records: taking.lose())
+        taken: list[Any] = []
+
+        def unanswered(records: Sequence[Any]) -> None:
+            taken.extend(records)
+            taking.lose()
+
         with monkeypatch.context() as patch:
-            patch.setattr(desk.store.wakes, "taking", lambda *_: unanswered)
+            patch.setattr(desk.store.wakes, "taking", lambda *_: taking._replace(begin=unanswered))
             [intent] = await desk.order(work())
-        assert await desk.taken([intent]) == [True]
+        assert [record["id"] for record in taken] == [intent.id]
         await desk.provider.began.wait()
         assert (await desk.row(intent))["attempt"] == 1
     assert desk.provider.calls == [intent.id]

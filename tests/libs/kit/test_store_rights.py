@@ -98,6 +98,8 @@ async def test_the_relay_reads_what_is_sealed_and_can_do_nothing_else(log: Store
         "SELECT FROM keys.tenant_key",
         "SELECT log.append_batch(0::smallint, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
         "SELECT FROM ops.api_key",
+        "SELECT FROM ops.tenant",
+        "SELECT FROM log.checkpoint",
     ):
         assert await refused(connection, sql), sql
     await connection.close()
@@ -112,10 +114,21 @@ async def test_private_rows_are_seen_and_written_by_their_service_alone(log: Sto
     await connection.close()
 
 
+async def test_the_console_reads_of_other_services_only_what_it_shows(log: Store):
+    connection = await postgres.connect(log.url, role="converse_console")
+    shown = ("gateways.account", "gateways.stopped")
+    hidden = ("gateways.effect", "gateways.gate", "orchestrator.effect", "orchestrator.timer", "backend_sync.effect")
+    allowed = [table for table in (*shown, *hidden) if not await refused(connection, f"SELECT FROM {table}")]
+    assert await refused(connection, "INSERT INTO ops.current_bundle SELECT * FROM ops.current_bundle")
+    await connection.close()
+    assert allowed == [*shown]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_only_reactors_may_put_facts_into_quarantine(log: Store, service: str):
     connection = await postgres.connect(log.url, role=f"converse_{service}")
     assert await refused(connection, "DELETE FROM ops.quarantine") == (service not in REACTORS)
+    assert await refused(connection, "SELECT FROM log.checkpoint") == (service not in REACTORS)
     await connection.close()
 
 

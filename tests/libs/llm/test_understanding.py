@@ -220,3 +220,19 @@ def test_a_process_s_own_choice_is_taken_as_the_bundle_writes_it_or_not_at_all(s
 
 def test_an_own_fact_that_was_not_wanted_in_this_turn_is_dropped():
     assert understood(report(facts=[fact("slot", "morning")]), turn(PROMISE)).extracted_info == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("amount", "1e-999999999"),
+        ("amount", "1E9"),
+        ("amount", "NaN"),
+        ("callback_at", "0001-01-01T00:00:00+14:00"),
+        ("callback_at", "9999-12-31T23:59:59-12:00"),
+    ],
+)
+def test_a_number_or_moment_that_is_a_trap_is_dropped(name, value):
+    meant = understood(report(facts=[fact(name, value)]), turn(PROMISE))
+    assert meant.extracted_info == {}
+    assert meant.dropped[0].startswith(f"fact {name!r}: ")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from events.address import SenderUnknown
 from events.contact import Address, Profile
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
@@ -325,3 +326,26 @@ def test_a_profile_has_its_addresses_in_their_normal_form(channel: str, address:
     entry = {"channel": channel, "address": address}
     _, profile = decide.profile_of({"id": "c", "name": "Priya", "channels": [entry]})
     assert [(each.channel, each.address) for each in profile.channels] == [(channel.lower(), normal)]
+
+
+OTHERS = [{"id": "c_1", "name": "Ravi"}, {"id": "c_2", "name": "Meera", "channels": []}]
+OWNER = {"id": "c_3", "name": "Sana", "channels": [{"channel": "voice", "address": "98000 00125"}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "who"),
+    [
+        ([*OTHERS, OWNER], "c_3"),
+        ([OWNER], "c_3"),
+        (OTHERS[0], "c_1"),  # an ERP that answers without the addresses
+        (OTHERS[:1], "c_1"),
+        (OTHERS, None),  # an ERP that does not know how it was asked
+        ([], None),
+        (None, None),
+        ([None, 7], None),
+    ],
+)
+def test_a_stranger_is_whoever_has_the_address_or_the_only_one_who_is_named(answer: Any, who: str | None):
+    asked = SenderUnknown(channel="whatsapp", digest="d", address="+919800000125")
+    named = decide.first_named(answer, asked)
+    assert (named[0] if named else None) == who

@@ -87,8 +87,6 @@ async def test_business_time_is_moved_in_development(converse: Converse, clock: 
     assert moved.exit_code == 0, moved.output
     assert "business time is" in moved.output
     assert timedelta(hours=35) < await now_of(clock) - before < timedelta(hours=37)
-    told = msgspec.json.decode((await converse("clock", "advance", "1d", "--json")).stdout)
-    assert datetime.fromisoformat(told["business_time"]) - before > timedelta(hours=59)
 
 
 async def now_of(clock: Clock) -> datetime:
@@ -127,13 +125,6 @@ async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(c
     again = await converse("keys", "revoke", key_id)
     assert again.exit_code == 1
     assert "revoked before" in again.output
-
-
-async def test_a_key_is_told_to_machines_too(converse: Converse, store: Store):
-    told = msgspec.json.decode((await converse("keys", "create", "shop", "--scope", "read", "--json")).stdout)
-    known = await store.tenants.verify(told["token"])
-    assert known is not None
-    assert (str(known.id), told["scopes"]) == (told["id"], ["read"])
 
 
 @pytest.mark.parametrize(
@@ -200,8 +191,9 @@ async def test_another_master_key_is_told_in_a_sentence(converse: Converse, stor
 
 
 async def test_what_commands_do_is_json_for_machines(converse: Converse, store: Store, clock: Clock):
+    before = clock.now()
     advanced = msgspec.json.decode((await converse("clock", "advance", "2h", "--json")).stdout)
-    assert datetime.fromisoformat(advanced["business_time"]).tzinfo is not None
+    assert datetime.fromisoformat(advanced["business_time"]) - before > timedelta(hours=1)
     made = msgspec.json.decode((await converse("keys", "create", "erp", "--scope", "read", "--json")).stdout)
     known = await store.tenants.verify(made["token"])
     assert known is not None

@@ -37,14 +37,29 @@ def test_a_template_costs_what_its_category_does_and_free_text_what_service_does
     assert decide.cost(bundle, free, datetime(2025, 1, 1, tzinfo=UTC)) is None
 
 
-def test_a_fresh_decision_stands_and_an_old_one_is_looked_at_again():
+def test_what_we_begin_goes_out_within_the_hours_to_the_second_however_young_its_decision_is():
     bundle = bundle_of()
     night = EVENING + timedelta(hours=3)
     assert decide.veto(asked(), DOOR, bundle, NOON + timedelta(hours=5)) is None
     assert decide.veto(asked(), DOOR, bundle, night) == "the hours in which it was allowed are over"
-    just_now = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=night)
-    assert decide.veto(asked(allowed_by=just_now), DOOR, bundle, night + timedelta(minutes=10)) is None
+    closes = EVENING.replace(hour=21)
+    shortly = closes - timedelta(seconds=1)
+    just_now = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=shortly)
+    assert decide.veto(asked(allowed_by=just_now), DOOR, bundle, shortly) is None
+    assert decide.veto(asked(allowed_by=just_now), DOOR, bundle, closes) == "the hours in which it was allowed are over"
     assert decide.veto(asked(purpose="answer"), DOOR, bundle, night) is None
+
+
+def test_a_decision_holds_as_long_as_it_says_and_no_longer():
+    wish = PolicyDecision(  # the contact's own hours end at three, which the policy does not know
+        verdict="allowed", channel="whatsapp", purpose="general", at=NOON, holds_until=NOON + timedelta(hours=3)
+    )
+    assert decide.veto(asked(allowed_by=wish), DOOR, bundle_of(), NOON + timedelta(hours=2, minutes=59)) is None
+    for purpose in ("approach", "answer"):
+        late = asked(allowed_by=wish, purpose=purpose)
+        assert decide.veto(late, DOOR, bundle_of(), NOON + timedelta(hours=3)) is not None
+    said = asked(allowed_by=wish, purpose="operator")
+    assert decide.veto(said, DOOR, bundle_of(), NOON + timedelta(hours=3)) is None
 
 
 def test_a_live_channel_in_development_writes_to_test_recipients_only():

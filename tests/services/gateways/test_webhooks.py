@@ -218,6 +218,13 @@ async def test_a_wrong_signature_is_401_and_nothing_is_stored(gateways: Gateways
     assert await gateways.store.head(0) == before
 
 
+@pytest.mark.parametrize("tenant", ["nobody", "%00", "..%2f..", "%ff", "a" * 3000])
+async def test_a_tenant_that_does_not_exist_has_no_webhook(gateways: Gateways, tenant: str):
+    raw = webhook(message("wamid.1"))
+    answer = await gateways.client.post(f"{gateways.origin}/webhooks/{tenant}/whatsapp", content=raw, headers=sign(raw))
+    assert answer.status_code == 404
+
+
 NOT_JSON = [b"", b"not json", b'{"object": ', b"\xff\xfe\x00"]
 OTHER_SHAPES = [
     b"[" * 100_000,

@@ -53,9 +53,9 @@ templates:
 EVERYWHERE = Profile(
     name="Priya Sharma",
     channels=[
-        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING),
+        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
         Address(channel="email", address=PRIYA_EMAIL),
-        Address(channel="sms", address=PRIYA_PHONE, consent_at=MORNING),
+        Address(channel="sms", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
         Address(channel="chat", address=PRIYA),
     ],
 )

@@ -120,7 +120,7 @@ ERRAND = Opened(
 ON_BOTH_CHANNELS = Profile(
     name="Priya Sharma",
     channels=[
-        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING),
+        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
         Address(channel="email", address=PRIYA_EMAIL),
     ],
 )

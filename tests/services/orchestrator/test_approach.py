@@ -8,6 +8,7 @@ from events.contact import Address, Profile
 from events.conversation import (
     ChannelSwitched,
     Escalated,
+    GateClosed,
     MessageRequested,
     OutcomeHeard,
     ProcessMoved,
@@ -15,8 +16,9 @@ from events.conversation import (
     TurnRequested,
 )
 from events.followup import AttemptStarted, AttemptUnanswered, Deferred, Exhausted
-from libs.testkit.nouns import EVENING, IST, MORNING, PRIYA_PHONE
-from services.orchestrator import decide
+from libs.domain.contact import Contact
+from libs.testkit.nouns import EVENING, IST, MORNING, PRIYA, PRIYA_PHONE
+from services.orchestrator import approach, decide
 from services.orchestrator.story import Door
 from tests.services.orchestrator.errand import about, errand
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, Scene
@@ -258,3 +260,31 @@ def test_a_matter_waits_while_claude_is_busy_with_another_one():
     assert (scene.last(TimerSet).purpose, scene.last(TimerSet).matter) == ("pending", "matter-3")
     assert len(scene.all(TurnRequested)) == 2
     assert not any(isinstance(fact, ProcessMoved) for fact in scene.told[-3:])
+
+
+def test_who_has_another_number_by_the_time_a_message_goes_out_gets_it_there_and_nobody_at_the_old_one():
+    scene = Scene()
+    scene.opens()
+    scene.erp_answers({"paid": False})
+    asked = scene.last(MessageRequested)
+    moved = Address(channel="whatsapp", address="+919800000001", consent_at=MORNING, consent_evidence="form")
+    scene.contact = Contact(id=PRIYA, profile=Profile(name="Priya", channels=[moved]), known_to_erp=True)
+    scene.tells(approach.withdraw_elsewhere)
+    gate = scene.last(GateClosed)
+    assert gate.scope in asked.gates
+    assert not gate.lasting
+    scene.tells(approach.withdraw_elsewhere)
+    assert scene.all(GateClosed) == [gate], "once"
+    scene.message_is("withheld", asked)
+    again = scene.last(MessageRequested)
+    assert (asked.to, again.to) == (PRIYA_PHONE, "+919800000001")
+    assert len(scene.all(MessageRequested)) == 2
+
+
+def test_what_is_on_its_way_to_an_address_that_stays_is_sent():
+    scene = Scene()
+    scene.opens()
+    scene.erp_answers({"paid": False})
+    both = [Address(channel="whatsapp", address="+919800000001"), Address(channel="whatsapp", address=PRIYA_PHONE)]
+    scene.contact = Contact(id=PRIYA, profile=Profile(name="Priya", channels=both), known_to_erp=True)
+    assert scene.tells(approach.withdraw_elsewhere) == []

@@ -343,7 +343,9 @@ def test_unsubscribing_ends_one_channel_only(how: str):
     scene.claude_answers("Dear Priya")
     told = scene.priya_unsubscribes("email", how)
     assert told == [
-        Withdrawn(contact_id=PRIYA, how="unsubscribe", evidence=f"unsubscribed by {how}", channel="email"),
+        Withdrawn(
+            contact_id=PRIYA, how="unsubscribe", evidence=f"unsubscribed by {how}", channel="email", said_on="email"
+        ),
         GateClosed(scope=f"contact:{PRIYA}/email", reason=f"unsubscribed by {how}", lasting=True),
     ]
     scene.message_is("withheld")

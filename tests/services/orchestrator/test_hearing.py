@@ -1,6 +1,6 @@
 """What comes in beside words: files, voice notes, and machines that answer in the contact's place."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -349,3 +349,28 @@ def test_a_timer_is_set_for_each_message_with_files():
     scene.priya_says("", attachments=[RECEIPT])
     assert (scene.last(TimerSet).purpose, scene.last(TimerSet).name) == ("media", scene.last(ContactSaid).inbound)
     assert FIRST in scene.conversation.matters
+
+
+def test_a_message_that_comes_days_late_counts_from_when_it_was_written():
+    scene = Scene().reminded()
+    scene.later(days=3)
+    written = scene.now - timedelta(hours=50)
+    scene.priya_says("kal tak kar dungi", sent_at=written)
+    assert scene.last(ContactSaid).at == written
+    scene.claude_answers("Theek hai, kal tak.")
+    assert scene.last(MessageRequested).body.template is not None  # the window for free text is over
+
+
+@pytest.mark.parametrize("sent", [timedelta(minutes=-20), timedelta(0), timedelta(days=400)])
+def test_a_message_that_comes_in_time_or_from_the_future_counts_from_when_it_is_heard(sent: timedelta):
+    scene = Scene().reminded()
+    scene.priya_says("kal tak kar dungi", sent_at=scene.now + sent)
+    assert scene.last(ContactSaid).at == scene.now
+
+
+def test_an_old_message_takes_nothing_from_the_window_that_a_newer_one_opened():
+    scene = Scene().reminded()
+    scene.later(days=3)
+    scene.priya_says("haan")
+    scene.priya_says("kal tak kar dungi", sent_at=scene.now - timedelta(hours=50))
+    assert scene.conversation.heard_at["whatsapp"] == scene.now

@@ -228,6 +228,9 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
     await rows.told(approach("second"), "conversation-b", NOON - timedelta(hours=1))
     answer = msgspec.structs.replace(approach("answer"), purpose="answer")
     await rows.told(answer, "conversation-b")
+    assert len(await rows.index.approaches(PRIYA, NOON, timedelta(days=7))) == 3, (
+        "a gap of a week looks back for a week"
+    )
     first, second = await rows.index.approaches(PRIYA, NOON)
     assert (first, second) == (NOON - timedelta(hours=5), NOON - timedelta(hours=1))
     await rows.told(OutcomeHeard(intent="second", outcome="accepted"), "conversation-b")

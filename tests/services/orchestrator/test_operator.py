@@ -48,7 +48,7 @@ def test_a_stop_word_withdraws_consent_cancels_what_is_open_and_closes(word: str
         "FlowEnded",
         "Closed",
     ]
-    assert scene.last(Withdrawn) == Withdrawn(contact_id="c_123", how="stop_word", evidence=word)
+    assert scene.last(Withdrawn) == Withdrawn(contact_id="c_123", how="stop_word", evidence=word, said_on="whatsapp")
     assert (scene.last(GateClosed).scope, scene.last(GateClosed).lasting) == (CONTACT_GATE, True)
     assert scene.last(MatterSettled).how == "cancelled"
     assert scene.last(Closed).reason == "opted_out"

@@ -31,7 +31,7 @@ OTHER_MAIL = "boss@elsewhere.example"
 BY_EMAIL = Profile(
     name="Priya Sharma",
     channels=[
-        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING),
+        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
         Address(channel="email", address=PRIYA_EMAIL),
     ],
 )

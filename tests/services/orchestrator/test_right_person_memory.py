@@ -61,7 +61,12 @@ def test_a_confirmation_of_another_channel_stays():
 
 def test_a_confirmation_is_void_when_the_erp_no_longer_registers_the_address():
     scene = confirmed()
-    moved = Profile(name="Priya", channels=[Address(channel="whatsapp", address="+919800000001", consent_at=MORNING)])
+    moved = Profile(
+        name="Priya",
+        channels=[
+            Address(channel="whatsapp", address="+919800000001", consent_at=MORNING, consent_evidence="order form")
+        ],
+    )
     scene.contact = scene.contact.__class__(id=PRIYA, profile=moved, known_to_erp=True)
     assert is_asked_again(scene)
 

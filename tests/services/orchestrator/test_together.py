@@ -21,7 +21,7 @@ EIGHT = datetime(2026, 2, 17, 8, 0, tzinfo=IST)
 BOTH = Profile(
     name="Priya Sharma",
     channels=[
-        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING),
+        Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING, consent_evidence="order form"),
         Address(channel="email", address=PRIYA_EMAIL),
     ],
 )

@@ -215,7 +215,7 @@ def test_every_turn_names_the_gates_that_may_withhold_it():
 
 def test_claude_hears_a_stop_that_is_no_stop_word():
     scene = Scene().reminded()
-    scene.priya_says("mera naam apni list se nikaal do")
+    scene.priya_says("aage se mujhe koi message nahi chahiye")
     told = scene.claude_answers("Theek hai.", opt_out=True)
     assert scene.consent.stopped
     assert scene.last(GateClosed).lasting

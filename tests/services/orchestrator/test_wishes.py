@@ -11,6 +11,7 @@ from events.conversation import MessageRequested
 from events.followup import AttemptStarted, Deferred, Exhausted
 from libs.config.bundle import Bundle
 from libs.testkit.nouns import IST, MORNING, PRIYA_PHONE
+from services.orchestrator.story import Door
 from tests.libs.config.shipped import TEXTS
 from tests.services.orchestrator.errand import bundle_of
 from tests.services.orchestrator.scene import Scene
@@ -92,3 +93,36 @@ def test_the_registry_forbids_offers_and_no_reminder():
 def test_the_decision_holds_the_evidence_of_the_consent():
     scene = approached(priya())
     assert "consent to whatsapp was given (2026-02-16, order form)" in str(scene.last(AttemptStarted).allowed_by.checks)
+
+
+def test_a_consent_without_evidence_is_none_where_one_is_required_and_the_reason_says_so():
+    known = Address(channel="whatsapp", address=PRIYA_PHONE, consent_at=MORNING)
+    scene = approached(Profile(name="Priya", channels=[known]))
+    assert scene.all(MessageRequested) == []
+    assert "requires a consent, and the ERP's record of 2026-02-16 has no evidence" in str(
+        scene.last(Exhausted).skipped
+    )
+    implied = with_policy("whatsapp: required", "whatsapp: implied")
+    assert approached(Profile(name="Priya", channels=[known]), implied).all(MessageRequested)
+
+
+def test_a_consent_to_one_number_is_none_to_another():
+    second = Address(channel="whatsapp", address="+919800000001", consent_at=MORNING, consent_evidence="order form")
+    first = Address(channel="whatsapp", address=PRIYA_PHONE)
+    assert approached(Profile(name="Priya", channels=[first, second])).all(MessageRequested) == []
+    assert approached(Profile(name="Priya", channels=[second, first])).all(MessageRequested)
+
+
+def test_offers_go_to_a_number_on_the_registry_by_an_opt_in_that_can_be_shown_only():
+    offers = with_policy("      category: service\n", "      category: promotional\n")
+    shown = priya(do_not_disturb=True)
+    bare = Profile(
+        name="P", channels=[Address(channel="sms", address=PRIYA_PHONE, consent_at=MORNING, do_not_disturb=True)]
+    )
+    for profile, channel, goes in ((shown, "whatsapp", True), (bare, "sms", False)):
+        scene = Scene(profile, offers)
+        scene.doors = {channel: Door("sandbox")}
+        scene.now = MORNING.replace(hour=11)
+        scene.opens()
+        scene.erp_answers({"paid": False})
+        assert bool(scene.all(MessageRequested)) is goes

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import httpx
 from litestar import Request, Response, post
@@ -22,7 +22,7 @@ from libs.channels.email_verify import SENDGRID_SIGNATURE, SENDGRID_TIMESTAMP, v
 from libs.channels.outcome import Outcome, Refused, Retry
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
-from libs.kit import http, ids
+from libs.kit import http
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
 from libs.kit.serve import App
@@ -107,7 +107,7 @@ class MailRig:
             await self.control("POST", "/faults", TROUBLES[trouble])
 
     async def sent(self, reference: str) -> list[str]:
-        ours = str(ids.event_id(ROOT, "mail", reference, 0))
+        ours = str(uuid5(ROOT, reference))
         letters = await self.control("GET", f"/messages?reference={ours}")
         return [words(letter["text"]) for letter in letters]
 
@@ -139,7 +139,7 @@ class MailRig:
         return answer.json()
 
     def _asked(self, text: str, reference: str) -> Recorded[MessageRequested]:
-        id = ids.event_id(ROOT, "mail", reference, 0)
+        id = uuid5(ROOT, reference)
         self.names[id] = reference
         assert message_of(str(id)) == id
         decision = PolicyDecision(verdict="allowed", channel="email", purpose="general", at=NOON)

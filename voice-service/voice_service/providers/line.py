@@ -14,6 +14,9 @@ from voice_service.providers.sockets import Address, Refused, Warm, reason
 
 log = structlog.get_logger(__name__)
 
+STUCK_S = 2.0
+"""So long a full socket may take nothing: behind it the sound of the call would pile up, and nobody be asked in its place."""
+
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(type=dict[str, Any]).decode
 
@@ -89,9 +92,13 @@ class Line:
         self._sending = True
         try:
             while self._waiting and self._socket is not None:
-                await self._socket.send(self._waiting.popleft())
+                async with asyncio.timeout(STUCK_S):
+                    await self._socket.send(self._waiting.popleft())
         except ConnectionClosed:
             self._waiting.clear()  # the reader tells why
+        except TimeoutError:
+            self._waiting.clear()
+            await self.fail("silent")
         finally:
             self._sending = False
 

@@ -249,6 +249,8 @@ class Mouth(TTSService):
 
     async def _late(self, speech: Speech) -> None:
         """A voice says no more: nothing may be missing; else another is asked beside it, and where none is left all anew."""
+        if not speech.parts or speech.context not in self._speeches:
+            return
         last = speech.parts[-1]
         if len(speech.parts) == 1 and speech.left(last) <= 0:
             last.whole = True

@@ -1,0 +1,101 @@
+"""What was claimed by who never heard of it is open again, and a hand that nobody looked at is used."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from events.conversation import CONVERSATION
+from events.message import MESSAGE
+from libs.kit import postgres
+from libs.kit.clock import Clock
+from libs.kit.effects import EffectLedger
+from libs.kit.store import Store
+from libs.testkit.servers import MASTER
+from tests.libs.kit.cut import Cut
+from tests.libs.kit.effects_world import LedgerWorld, until
+from tests.libs.kit.street import Street
+
+
+@pytest.fixture
+async def world(store_of: Callable[..., Awaitable[Store]]) -> LedgerWorld:
+    store = await store_of(CONVERSATION, MESSAGE)
+    return LedgerWorld(store, Clock())
+
+
+async def test_a_claim_whose_answer_is_lost_is_given_back_and_done(
+    world: LedgerWorld, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres, "COMMAND_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(postgres, "ACQUIRE_TIMEOUT_S", 2.0)
+    async with (
+        Street.to(database) as street,
+        Store.open(street.url, master=MASTER, categories=(CONVERSATION, MESSAGE)) as far,
+    ):
+        worker = world.worker(store=far)
+        assert await worker.claim_and_start() == 0
+        intent = await world.ask()
+        street.block(requests=False)
+        with pytest.raises(TimeoutError):
+            await worker.claim_and_start()
+        street.open()
+        assert (await world.row(intent))["state"] == "claimed"
+        await world.work(worker)
+    assert world.provider.calls == [intent.id]
+    assert (await world.row(intent))["attempt"] == 1
+
+
+async def test_a_worker_that_is_cancelled_at_the_answer_to_its_claim_gives_it_back(world: LedgerWorld):
+    for at in range(1, 21):
+        intent = await world.ask()
+        cut = Cut(world.worker().run(), at, late=True)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(cut.run())
+        assert (await world.row(intent))["state"] in ("open", "closed"), f"cancelled at {cut.place}"
+        await world.work(world.worker())
+
+
+async def test_a_hand_that_is_freed_while_others_are_claimed_for_is_used_at_once(
+    world: LedgerWorld, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("libs.kit.effects.POLL_S", 3600.0)
+    worker = world.worker(slots=2, timeout=timedelta(minutes=5))
+    freed = asyncio.Event()
+    worker._hands.start(until_set(freed), "something", lambda error: None)
+    listens = asyncio.Event()
+    world.store.listener.on("effects_gateways", lambda _: listens.set())
+    await listens.wait()  # what it says when it begins to would wake the worker
+    first, second = await world.ask(), await world.ask()
+    world.provider.hold = asyncio.Event()
+    claim = worker._claim
+
+    async def claim_slowly(limit: int) -> list[asyncpg.Record]:
+        records = await claim(limit)
+        if not freed.is_set():
+            freed.set()
+            await until(lambda: free(worker, 2))
+        return records
+
+    monkeypatch.setattr(worker, "_claim", claim_slowly)
+    task = asyncio.create_task(worker.run())
+    try:
+        await until(lambda: called(world, 2))
+    finally:
+        world.provider.hold.set()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert world.provider.calls == [first.id, second.id]
+
+
+async def free(worker: EffectLedger, hands: int) -> bool:
+    return worker._hands.free == hands
+
+
+async def called(world: LedgerWorld, times: int) -> bool:
+    return len(world.provider.calls) == times
+
+
+async def until_set(event: asyncio.Event) -> None:
+    await event.wait()
