@@ -177,6 +177,12 @@ async def test_who_is_late_and_sounds_before_the_other_is_heard_to_the_end(sandb
     assert (said.ear.words, said.switches) == (WORDS, []), "nobody was dropped who was about to speak"
 
 
+async def test_where_all_are_slow_they_are_waited_for_and_not_asked_again_and_again(sandbox: str):
+    slow = {"when": "Priya", "slow_ms": 1800}
+    said = await say(sandbox, ("cartesia", slow), ("elevenlabs", slow))
+    assert (said.ear.words, said.switches) == (WORDS, [])
+
+
 async def test_who_pauses_and_goes_on_while_its_sound_is_played_is_not_replaced(sandbox: str):
     said = await say(sandbox, ("cartesia", SPEAKING | {"slow_ms": 900}), ("elevenlabs", {"mute": True}))
     assert (said.ear.words, said.switches) == (WORDS, [])

@@ -35,6 +35,8 @@ UNHEARD_S = 1.2
 STALL_S = 0.5
 """Between two words of a voice, where what is left to be played is no longer than another one's first sound takes."""
 BREATH_S = 0.2
+PATIENCE = 2.0
+"""How much longer the last one left may take."""
 ROUNDS = 3
 """How often all voices are asked before a speech is given up."""
 AGAIN_S = 0.3
@@ -248,7 +250,7 @@ class Mouth(TTSService):
         self._watch()
 
     async def _late(self, speech: Speech) -> None:
-        """A voice says no more: nothing may be missing; else another is asked beside it, and where none is left all anew."""
+        """A voice says no more: nothing may be missing; else another is asked beside it, and where none is left in the end all anew."""
         if not speech.parts or speech.context not in self._speeches:
             return
         last = speech.parts[-1]
@@ -258,6 +260,9 @@ class Mouth(TTSService):
         elif (other := self._voices.after([self._voices.of(part.line).provider for part in speech.parts])) is not None:
             speech.ask(self._voices.open(other), time.monotonic())
             await self._ask(speech)
+        elif last.patience < PATIENCE:  # all may be slow at the same time: asked anew they would only be slower
+            last.patience = PATIENCE
+            await self._reassure(speech)
         else:
             lines = [part.line for part in speech.parts]
             for line in lines:

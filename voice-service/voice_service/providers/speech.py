@@ -33,6 +33,8 @@ class Part:
     """Letters that were sent and wait on our side for the end of their sentence."""
     told_finish: bool = False
     asked_at: float | None = None
+    patience: float = 1.0
+    """How much longer than another voice it is waited for, as nobody else is left."""
     last_at: float = 0.0
     received: float = 0.0
     released: float = 0.0
@@ -123,7 +125,7 @@ class Speech:
         if part.asked_at is None or part.whole or (self.left(part) <= 0 and not part.told_finish):
             return None
         if part.silent:
-            return part.asked_at + first_byte_s
+            return part.asked_at + first_byte_s * part.patience
         early = first_byte_s if self.left(part) > 0 else 0.0
         return max(max(part.last_at, part.asked_at) + stall_s, self.plays_until - early)
 
