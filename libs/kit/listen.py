@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Self
 
 import asyncpg
 import structlog
 
 from libs.kit import postgres
+from libs.kit.cancelling import end, pause
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +62,7 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self, connection: asyncpg.Connection | None) -> None:
         while True:
@@ -81,7 +79,7 @@ class Listener:
                 if connection is not None:
                     connection.terminate()
             connection = None
-            await asyncio.sleep(RETRY_S)
+            await pause(RETRY_S)
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
         connection.add_termination_listener(lambda _: self._changed.set())

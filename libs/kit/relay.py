@@ -16,6 +16,7 @@ from nats.js.errors import APIError
 
 from libs.kit import epoch, telemetry, wire
 from libs.kit.bus import Bus, BusAway
+from libs.kit.cancelling import pause
 from libs.kit.clock import Clock
 from libs.kit.epoch import EpochDiffers
 from libs.kit.frames import Batch, Stamps, frames, read_answer
@@ -112,7 +113,7 @@ class Relay:
                 STOPPED.labels(self._label).set(1)
                 log.error("the relay has stopped", shard=self.shard, reason=str(error))
                 raise
-            await asyncio.sleep(PAUSE_S)
+            await pause(PAUSE_S)
 
     def health(self) -> dict[str, str]:
         """What it is doing, for the readiness answer."""
@@ -159,7 +160,7 @@ class Relay:
                     log.warning(
                         "the relay asks jetstream anew", shard=self.shard, reason=str(error) or type(error).__name__
                     )
-                    await asyncio.sleep(PAUSE_S)
+                    await pause(PAUSE_S)
 
     async def _start_over(self) -> None:
         """Remove a stream that takes nothing more: it holds only what the log holds, as has just been proved."""
