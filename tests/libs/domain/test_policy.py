@@ -23,7 +23,6 @@ from libs.domain.policy import (
     Refused,
     Source,
     decide,
-    lapsed,
     next_allowed_minute,
     within_hours,
 )
@@ -394,38 +393,3 @@ def test_a_day_that_is_a_public_holiday_is_known_by_name():
 def test_a_country_without_known_holidays_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="no holidays are known for XX"):
         Calendar(INDIA, holidays=Holidays(country="XX")).closed(MORNING.date())
-
-
-@given(MOMENTS, ZONES, CLOCKS, CLOCKS, st.booleans(), st.integers(0, 3 * 1440))
-def test_what_is_allowed_may_begin_until_its_decision_says_and_not_from_there_on(
-    at: datetime, zone: str, start: int, end: int, wishes: bool, late: int
-):
-    wish = Hours(start="09:30", end="13:00") if wishes else None
-    policy = Policy(hours={"voice": Hours(start=clock(start), end=clock(end))})
-    said = decide(policy, Approach(channel="voice", at=at, zone=zone, preferred=wish))
-    assume(isinstance(said, Allowed))
-    then = at + timedelta(minutes=late)
-    open_then = isinstance(decide(policy, Approach(channel="voice", at=then, zone=zone, preferred=wish)), Allowed)
-    holds_until = said.decision.holds_until
-    if not open_then:
-        assert holds_until is not None
-        assert at < holds_until <= then
-        assert lapsed(policy, said.decision, at=then, begins=True) is not None
-    if holds_until is None or then < holds_until:
-        assert open_then
-        assert lapsed(policy, said.decision, at=then, begins=True) is None
-
-
-def test_an_answer_holds_for_its_24_hours_whatever_the_hours_are():
-    night = NOON.replace(hour=23)
-    said = judged(at=night, initiating=False, last_inbound_at=night - HOUR)
-    assert said.decision.holds_until == night + 23 * HOUR
-    assert lapsed(POLICY, said.decision, at=night + 22 * HOUR, begins=False) is None
-    assert lapsed(POLICY, said.decision, at=night + 23 * HOUR, begins=False) is not None
-
-
-def test_hours_that_the_policy_has_narrowed_since_bind_what_was_allowed_before():
-    said = judged(channel="voice", at=NOON)
-    narrower = changed(hours={"voice": Hours(start="08:00", end="13:00")})
-    assert lapsed(narrower, said.decision, at=NOON.replace(hour=13), begins=True) is not None
-    assert lapsed(POLICY, said.decision, at=NOON.replace(hour=13), begins=True) is None
