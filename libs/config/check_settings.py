@@ -1,5 +1,6 @@
 """Settings against the environment and the profile, and what only the whole bundle shows: repeated ids, unused texts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from libs.config.tree import Node
 from libs.domain.flow import Generate, Say
 from libs.domain.statemap import SendMessage
 
+_BARE_NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+"""A reference as a shell reads it; here only `${NAME}` is one."""
 PLAIN_CREDENTIALS = frozenset(
     {"phone_id", "username", "header", "account_sid", "access_key_id", "sendgrid_public_key"}
 )  # names, not secrets
@@ -85,10 +88,11 @@ def _written_out(node: Node | None, production: bool, found: Findings) -> None:
         if key in PLAIN_CREDENTIALS or not isinstance(each.value, str) or references(each.value):
             continue
         say = found.error if production else found.warn
+        slip = _BARE_NAME.fullmatch(each.value)
         say(
             each,
             f"{key!r} is written out: it would be stored with the bundle",
-            f'write "${{{key.upper()}}}" and set it',
+            f'write "${{{slip[1] if slip else key.upper()}}}" and set it',
         )
 
 

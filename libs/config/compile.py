@@ -105,7 +105,9 @@ def read_file(file: str, text: str, found: Findings) -> Node | None:
                 line=error.line,
                 path="",
                 message=f"this is not YAML: {error}",
-                hint="look at the line before, too: indentation, quotes and brackets",
+                hint="indent with spaces: YAML takes no tabs"
+                if "'\\t'" in str(error)
+                else "look at the line before, too: indentation, quotes and brackets",
             )
         )
         return None

@@ -93,7 +93,7 @@ class Scope:
             return None
         kind = self.facts[name].kind
         near = nearest(name, COMMON_NAMES | self.declared, SURELY)
-        declare = f"declare it: `facts: {{{name}: {{type: {kind}, description: …}}}}`"
+        declare = f"declare it at the top of a file, such as facts.yaml: `facts: {{{name}: {{type: {kind}, description: …}}}}`"
         return Problem(
             "warning",
             f"Claude is asked for extracted_info.{name} as {kind}, and told nothing more of it",

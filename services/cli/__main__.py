@@ -15,7 +15,7 @@ from libs.kit import auth, log
 from services.cli import admin, chat, config, demo, doctor, imports, mendable, projections, trace, up
 from services.cli.scenario import run as scenarios
 from services.cli.scenario.stage import Llm
-from services.cli.settings import TENANT, Settings, UserError, from_environment
+from services.cli.settings import LARGEST_PORT, TENANT, Settings, UserError, from_environment
 from services.cli.stories import Wanted
 from services.cli.system import BundleRefused
 
@@ -55,7 +55,7 @@ Csv = Annotated[Path, typer.Argument(help="CSV as a spreadsheet writes it; its f
 Map = Annotated[list[str] | None, typer.Option("--map", help="HEADER=FIELD[:text|money|date|number]; repeat.")]
 DryRun = Annotated[bool, typer.Option("--dry-run/--write", help="Say what would happen, or do it.")]
 Url = Annotated[str | None, typer.Option(help="Where the system is. Its key: CONVERSE_API_KEY.")]
-Port = Annotated[int | None, typer.Option(help="The one HTTP port; CONVERSE_PORT, or 8000.")]
+Port = Annotated[int | None, typer.Option(min=1, max=LARGEST_PORT, help="The one HTTP port; CONVERSE_PORT, or 8000.")]
 
 
 def _settings() -> Settings:

@@ -8,10 +8,11 @@ from libs.kit.beginning import PortBusy
 from libs.kit.crypto import KeyUnusable
 from libs.kit.embedded import EmbeddedServerError
 from libs.kit.postgres import is_away
+from libs.kit.tenants import UnknownTenant
 from services.cli.settings import Settings, UserError
 
 NAME = "CONVERSE_DATABASE_URL"
-TOLD = (UserError, EmbeddedServerError, KeyUnusable, PortBusy)
+TOLD = (UserError, EmbeddedServerError, KeyUnusable, PortBusy, UnknownTenant)
 REFUSED = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,

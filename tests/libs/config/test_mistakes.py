@@ -121,6 +121,7 @@ MISTAKES = (
     Mistake("a provider that is none", SETTINGS, "provider: meta", "provider: mta", "channels.whatsapp.provider", "is no provider", "'meta'"),
     Mistake("a channel of the settings that is none", SETTINGS, "  whatsapp:\n", "  whatsap:\n    enabled: false\n  whatsapp:\n", "channels.whatsap", "'whatsap' is no channel", "'whatsapp'"),
     Mistake("a secret that is written out", SETTINGS, '"${WHATSAPP_APP_SECRET}"', "0a1b2c3d4e", "channels.whatsapp.credentials.app_secret", "is written out", "${APP_SECRET}", severity="warning"),
+    Mistake("a name of the environment without its braces", SETTINGS, '"${WHATSAPP_APP_SECRET}"', '"$WHATSAPP_APP_SECRET"', "channels.whatsapp.credentials.app_secret", "is written out", 'write "${WHATSAPP_APP_SECRET}"', severity="warning"),
     Mistake("a credential that is none", SETTINGS, "phone_id:", "phone_idd:", "channels.whatsapp.credentials.phone_idd", "no credential 'phone_idd'", "'phone_id'"),
     Mistake("a connector that is not built", SETTINGS, "type: rest", "type: graphql", "backend.type", "'graphql' is not built yet", "rest"),
     Mistake("a path that is none", SETTINGS, "/contacts/{contact_id}", "contacts/{contact_id}", "backend.endpoints.get_contact", "is no path", "slash"),
@@ -230,6 +231,12 @@ def test_what_is_not_yaml_is_found_with_its_line():
     found = next(each for each in check(texts).findings if each.file == RULES)
     assert "this is not YAML" in found.message
     assert found.line >= line
+
+
+def test_who_indents_with_a_tab_is_told_to_use_spaces():
+    texts, line = changed(RULES, "    on: order_placed", "\ton: order_placed")
+    found = next(each for each in check(texts).findings if each.file == RULES)
+    assert (found.line, found.hint) == (line, "indent with spaces: YAML takes no tabs")
 
 
 def test_an_offer_may_not_go_out_where_a_service_was_asked_for():

@@ -36,7 +36,7 @@ def test_what_nothing_declares_is_asked_for_as_it_is_used_and_the_check_says_so(
     (finding,) = [each for each in added(using(condition)) if "extracted_info" in each.message]
     assert (finding.severity, finding.file) == ("warning", MAPS)
     assert finding.path == "state_maps[0].transitions[2].conditions[1].field"
-    assert f"facts: {{{fact[0]}: {{type: {fact[1]}" in finding.hint
+    assert f"at the top of a file, such as facts.yaml: `facts: {{{fact[0]}: {{type: {fact[1]}" in finding.hint
 
 
 def test_what_is_declared_is_asked_for_as_declared_without_a_word():

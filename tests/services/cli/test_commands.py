@@ -132,6 +132,7 @@ async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(c
     [
         (("keys", "create", "erp", "--scope", "everything"), "events:write"),
         (("keys", "create", "erp", "--scope", "read", "--tenant", "nobody"), "no tenant 'nobody'"),
+        (("trace", "no-such-id", "--tenant", "nobody"), "no tenant 'nobody'"),
         (("keys", "revoke", "not-an-id"), "`converse keys list` shows them"),
         (("dlq", "retry", "7"), "does not exist"),
         (("trace", "nobody"), "no conversation 'nobody'"),
@@ -142,6 +143,14 @@ async def test_a_users_mistake_is_told_in_a_sentence(converse: Converse, argumen
     refused = await converse(*arguments)
     assert refused.exit_code == 1
     assert words in refused.output
+
+
+@pytest.mark.parametrize(("port", "bound"), [("0", "than or equal to 1"), ("65536", "than or equal to 65535")])
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_port_that_is_none_is_refused_with_those_that_are(tmp_path: Path, command: str, port: str, bound: str):
+    refused = run(command, "--port", port, environment={"CONVERSE_DATA": str(tmp_path), "COLUMNS": "120"})
+    assert refused.exit_code == 2
+    assert f"{bound} " in refused.output
 
 
 WRONG_SURROUNDINGS = [
