@@ -95,8 +95,13 @@ class PostgresServer:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     async def kill(self) -> None:
-        """End it as a crash would (SIGKILL); `start` recovers from the write-ahead log."""
+        """End it as a crash would (SIGKILL); `start` recovers from the write-ahead log.
+
+        Returns once its sessions are gone, too: each serves until it notices, and may still commit what comes in that moment.
+        """
         await self._child.stop((signal.SIGKILL,))
+        await self._claim.take()
+        self._claim.release()
 
     async def __aenter__(self) -> Self:
         await self.start()
