@@ -379,8 +379,8 @@ class Bus:
         self._watchers.clear()
         if self._keeping:
             await end(self._keeping)
+        self._connected.clear()  # before it is: that it goes is no news
         await self._part()
-        self._connected.clear()
 
     async def _part(self) -> None:
         client: Any = self._client
