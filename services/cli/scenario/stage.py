@@ -23,6 +23,7 @@ from libs.config.bundle import Bundle
 from libs.config.model import Content
 from libs.kit import http, ids
 from libs.kit.bundles import Bundles
+from libs.kit.cancelling import end
 from libs.kit.clock import Clock
 from libs.kit.effect_kinds import Claim, Kind, Retry, Unknown, Withheld
 from libs.kit.folds import FoldCache, Overlay
@@ -274,8 +275,7 @@ async def _serving(app: App) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{await port}"
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 def _cause(fact: Recorded[Any], source: str, now: datetime, config: str | None = None) -> Cause:

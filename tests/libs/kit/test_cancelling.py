@@ -9,14 +9,7 @@ from libs.kit.effects import EffectLedger
 from libs.kit.timers import DueLoop
 from tests.libs.kit.cut import lost_cancellations
 from tests.libs.kit.effects_world import KIND, Provider, kind
-from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, House, within
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
+from tests.libs.kit.jetstream import within
 
 
 async def test_a_reactor_ends_wherever_it_is_cancelled(house):

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from events.base import Cause, Draft
 from events.business import EventReceived
-from libs.kit import bus, effect_rows, ids, postgres, serve, store, unit
+from libs.kit import bus, doubtful, effect_rows, effects, ids, postgres, serve, store, unit
 from libs.kit.effects import EffectLedger
 from libs.kit.process import Kit, Process, run
 from libs.kit.reactor import Reactor
@@ -27,20 +27,6 @@ from tests.libs.kit.street import Street
 
 SERVICE: Literal["orchestrator"] = "orchestrator"
 NOWHERE = "nats://127.0.0.1:1"
-
-
-@pytest.fixture
-def servers(monkeypatch: pytest.MonkeyPatch) -> list[DrainingServer]:
-    """Every server that was started, in order."""
-    made: list[DrainingServer] = []
-    original = DrainingServer.startup
-
-    async def startup(server: DrainingServer, sockets: Any = None) -> None:
-        await original(server, sockets)
-        made.append(server)
-
-    monkeypatch.setattr(DrainingServer, "startup", startup)
-    return made
 
 
 def tell_to_end(server: DrainingServer) -> None:
@@ -186,6 +172,8 @@ async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
         (unit, "ROLLBACK_S", 0.5),
         (store, "CLOSE_S", 0.5),
         (bus, "PART_S", 0.5),
+        (doubtful, "LOOK_FOR_S", 0.5),
+        (effects, "POLL_S", 3600.0),  # who is idle asks for nothing at this moment
     ):
         monkeypatch.setattr(module, name, seconds)
     monkeypatch.setattr(serve.Supervisor.stop, "__defaults__", (serve.LOOP_GRACE / 5,))

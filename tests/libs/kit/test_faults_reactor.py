@@ -40,13 +40,6 @@ from tests.libs.kit.jetstream import (
 POISON = 13
 
 
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
-
-
 async def numbers(house: House, stream: str = "ask-1") -> list[int]:
     return [answer.number for answer in await house.answers(stream)]
 

@@ -10,14 +10,7 @@ from nats.errors import NoRespondersError
 from libs.kit import epoch, wire
 from libs.kit import relay as relay_module
 from libs.kit.epoch import EpochDiffers
-from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, House, until, within
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
+from tests.libs.kit.jetstream import CONSUMER, until, within
 
 
 async def test_nobody_gets_a_consumer_before_the_stream_is_proved(house, monkeypatch):

@@ -1,17 +1,8 @@
 """The memo: private rows are asked for once, and again as soon as one of them may have changed."""
 
-import pytest
-
 from libs.kit.memo import Memo
 from libs.kit.world import Decision, Row
-from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, within
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
+from tests.libs.kit.jetstream import Asked, within
 
 
 async def test_private_rows_are_recalled_until_a_row_alters_what_they_say(house):

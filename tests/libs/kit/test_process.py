@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -164,22 +163,13 @@ async def test_without_nats_a_service_begins_and_is_not_ready_until_it_has_heard
         assert said.startswith("not connected to nats yet: ")
 
 
-async def test_told_to_end_before_it_has_begun_it_ends(monkeypatch: pytest.MonkeyPatch):
-    made: list[DrainingServer] = []
-    original = DrainingServer.startup
-
-    async def startup(server: DrainingServer, sockets: Any = None) -> None:
-        await original(server, sockets)
-        made.append(server)
-
-    monkeypatch.setattr(DrainingServer, "startup", startup)
-
+async def test_told_to_end_before_it_has_begun_it_ends(servers: list[DrainingServer]):
     async def build(kit: Kit) -> App:
         raise ConnectionRefusedError
 
     async with begun(at("postgresql://127.0.0.1:1/nowhere", "nats://127.0.0.1:1"), build) as service:
-        await within(until(lambda: made))
-        made[0].handle_exit(15, None)
+        await within(until(lambda: servers))
+        servers[0].handle_exit(15, None)
         await within(service)
 
 

@@ -5,16 +5,9 @@ import pytest
 from libs.kit import quarantine
 from libs.kit.quarantine import NotQuarantined
 from libs.kit.world import Decision, Row
-from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, Asked, House, count, until, within
+from tests.libs.kit.jetstream import CONSUMER, Asked, House, count, until, within
 
 POISON = 13
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
 
 
 class Counter:

@@ -27,13 +27,6 @@ from tests.libs.kit.jetstream import (
 )
 
 
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
-
-
 def totals(answers: list[Answered]) -> list[int]:
     return [answer.total for answer in answers]
 

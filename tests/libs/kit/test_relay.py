@@ -15,17 +15,10 @@ from libs.kit.codec import COLUMNS
 from libs.kit.epoch import EpochAgrees, EpochDiffers
 from libs.kit.relay import Relay
 from libs.testkit.nouns import TENANT
-from tests.libs.kit.jetstream import ANSWER, ASK, NOTE, Asked, House, stop, until, within
+from tests.libs.kit.jetstream import Asked, House, stop, until, within
 
 ASKS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted)"
 """Whether somebody asks to be told, and has to wait."""
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
 
 
 async def carried(house: House) -> list[wire.Wire]:

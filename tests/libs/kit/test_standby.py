@@ -2,16 +2,7 @@
 
 import asyncio
 
-import pytest
-
-from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, House, until, within
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
+from tests.libs.kit.jetstream import CONSUMER, until, within
 
 
 async def test_it_is_not_ready_before_it_leads_or_has_seen_another_lead(house, monkeypatch):

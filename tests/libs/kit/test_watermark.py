@@ -1,15 +1,6 @@
 """The watermark of a reactor that has nothing to say: it follows, and costs hardly a transaction."""
 
-import pytest
-
-from tests.libs.kit.jetstream import ANSWER, ASK, CONSUMER, NOTE, Asked, House, until, within
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
+from tests.libs.kit.jetstream import CONSUMER, Asked, until, within
 
 
 async def test_the_idle_watermark_follows_the_head(house):

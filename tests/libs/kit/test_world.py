@@ -2,29 +2,17 @@
 
 from datetime import timedelta
 
-import pytest
-
 from events.base import Draft
 from libs.kit.folds import Fold
 from libs.kit.world import Decision, Row
 from libs.testkit.nouns import NOON, TENANT
 from tests.libs.kit.jetstream import (
-    ANSWER,
     ASK,
-    NOTE,
     Answered,
     Asked,
-    House,
     insert_row,
     within,
 )
-
-
-@pytest.fixture
-async def house(store_of, tmp_path):
-    store = await store_of(ASK, ANSWER, NOTE)
-    async with House.open(store, tmp_path / "nats") as house:
-        yield house
 
 
 async def test_private_rows_commit_with_the_facts_and_are_read_back(house):
