@@ -62,6 +62,7 @@ class _FastClient(Client):
         return await obeyed(super().request(*args, **more))
 
     async def flush(self, *args: Any, **more: Any) -> None:
+        await self._flush_pending(force_flush=True)  # else nats-py's ping overtakes what waits for its flusher
         await obeyed(super().flush(*args, **more))
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:

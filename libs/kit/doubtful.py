@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
@@ -43,11 +44,13 @@ class Doubtful:
                 del self._until[claim]
 
     async def settled(self) -> None:
-        """Return when all is given back, or no longer to be waited for."""
-        while any(until > time.monotonic() for until in self._until.values()):
-            try:
-                await self.give_back()
-            except Exception as error:
-                if not passes(error):
-                    raise
-            await asyncio.sleep(LOOK_AGAIN_S)
+        """Return when all is given back, or no longer to be waited for, be it that Postgres does not answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(self._until.values(), default=0.0) - time.monotonic()):
+                while self._until:
+                    try:
+                        await self.give_back()
+                    except Exception as error:
+                        if not passes(error):
+                            raise
+                    await asyncio.sleep(LOOK_AGAIN_S)

@@ -7,6 +7,7 @@ import asyncpg
 
 COMMAND_TIMEOUT_S = 10.0
 ACQUIRE_TIMEOUT_S = 5.0
+RELEASE_TIMEOUT_S = 2.0  # for the server's word that what was broken off has ended; without it the connection ends
 STATEMENTS = 300  # prepared on a connection and kept there: more than any service has
 
 SETTINGS = {
@@ -91,7 +92,7 @@ class _Pool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg has no types
         Else a cancellation in mid-query would become the error of this, and whoever goes round in a loop would go on.
         """
         try:
-            await super().release(connection, timeout=timeout)
+            await super().release(connection, timeout=RELEASE_TIMEOUT_S if timeout is None else timeout)
         except AWAY:
             if not is_lost(connection):
                 raise

@@ -113,6 +113,16 @@ async def test_only_the_relay_is_answered_by_and_answers(bus_of):
     assert answer == f"ask.consumer.0.{CONSUMER} ?".encode()
 
 
+async def test_who_listened_before_a_flush_is_heard_after_it(bus_of):
+    sender, listener = await bus_of("service"), await bus_of("service")
+    for number in range(200):
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        await listener.listen(f"sig.chat.{number}", lambda _, body, heard=heard: heard.put_nowait(body))
+        await listener.flush()
+        await sender.signal(f"sig.chat.{number}", b"typing")
+        assert await within(heard.get()) == b"typing"
+
+
 async def test_a_signal_is_heard_in_the_trace_that_it_was_sent_in(bus_of):
     sender, listener = await bus_of("service"), await bus_of("service")
     heard: asyncio.Queue[tuple[str, bytes, int]] = asyncio.Queue()

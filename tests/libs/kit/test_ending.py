@@ -13,15 +13,19 @@ from structlog.testing import capture_logs
 
 from events.base import Cause, Draft
 from events.business import EventReceived
-from libs.kit import bus, doubtful, effect_rows, effects, ids, postgres, serve, store, unit
+from libs.kit import bus, doubtful, effect_rows, ids, postgres, serve, unit
+from libs.kit import store as stores
+from libs.kit.effect_sql import channel
 from libs.kit.effects import EffectLedger
 from libs.kit.process import Kit, Process, run
 from libs.kit.reactor import Reactor
 from libs.kit.serve import App, DrainingServer, Loop
+from libs.kit.store import Store
 from libs.kit.timers import DueLoop
 from libs.testkit.nouns import NOON, TENANT
 from libs.testkit.servers import MASTER
 from tests.libs.kit.effects_world import KIND, Provider, kind
+from tests.libs.kit.effects_world import until as is_so
 from tests.libs.kit.jetstream import until, within
 from tests.libs.kit.street import Street
 
@@ -119,13 +123,26 @@ class Scene:
 
     async def performs(self) -> None:
         """Be in the middle of a call."""
+        await self._open()
+        self._wake()
+        await within(self.provider.began.wait())
+
+    async def claims(self, store: Store) -> None:
+        """Be in the middle of a claim: what it takes is taken, and nobody hears of it. `store` has a way of its own."""
+        await self._open()
+        self.database.block(requests=False)
+        self._wake()
+        await is_so(lambda: store.pool.fetchval("SELECT state = 'claimed' FROM orchestrator.effect"))
+
+    async def _open(self) -> None:
         self.go_on.set()
         await self.hears()
         [fact] = await self.kit.store.read_stream(TENANT, "business-1")
         row = effect_rows.open_row(SERVICE, fact, kind=KIND, account="a", order_key="k")
         await self.kit.store.pool.execute(row.sql, *row.args)
-        await self.kit.store.pool.execute("SELECT pg_notify('effects_orchestrator', '')")
-        await within(self.provider.began.wait())
+
+    def _wake(self) -> None:
+        self.kit.store.wakes.tell({(channel(SERVICE), KIND)})
 
 
 @asynccontextmanager
@@ -162,18 +179,18 @@ async def test_told_to_end_in_a_call_it_tells_the_outcome_and_ends(database, nat
     assert await store.pool.fetchval("SELECT state FROM orchestrator.effect") == "closed"
 
 
-@pytest.mark.parametrize("phase", ["idle", "in a batch", "in a call"])
+@pytest.mark.parametrize("phase", ["idle", "in a batch", "in a claim", "in a call"])
 async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
-    database, nats_url, servers, monkeypatch, phase
+    database, nats_url, servers, store, monkeypatch, phase
 ):
     for module, name, seconds in (
         (postgres, "ACQUIRE_TIMEOUT_S", 0.5),
         (postgres, "COMMAND_TIMEOUT_S", 2.0),
+        (postgres, "RELEASE_TIMEOUT_S", 0.5),
         (unit, "ROLLBACK_S", 0.5),
-        (store, "CLOSE_S", 0.5),
+        (stores, "CLOSE_S", 0.5),
         (bus, "PART_S", 0.5),
         (doubtful, "LOOK_FOR_S", 0.5),
-        (effects, "POLL_S", 3600.0),  # who is idle asks for nothing at this moment
     ):
         monkeypatch.setattr(module, name, seconds)
     monkeypatch.setattr(serve.Supervisor.stop, "__defaults__", (serve.LOOP_GRACE / 5,))
@@ -183,6 +200,8 @@ async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
                 await scene.hears()
             elif phase == "in a call":
                 await scene.performs()
+            elif phase == "in a claim":
+                await scene.claims(store)
             scene.database.block()
             scene.nats.block()
             scene.answered.set()

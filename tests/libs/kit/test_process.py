@@ -112,10 +112,13 @@ async def answer_of(client: httpx.AsyncClient, path: str) -> httpx.Response:
             await asyncio.sleep(0.01)
 
 
+CUT = httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError
+
+
 async def first_open(client: httpx.AsyncClient) -> httpx.Response:
     """The first answer of the service itself; a connection is refused at no moment until then."""
     while True:
-        with suppress(httpx.RemoteProtocolError):  # it may be cut, though, in the moment of handing over
+        with suppress(*CUT):  # it may be, though, in the moment of handing over
             if (answer := await client.get("/shop")).status_code != 503:
                 return answer
         await asyncio.sleep(0.01)
