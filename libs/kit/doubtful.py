@@ -25,28 +25,31 @@ class Doubtful:
     def __init__(self, pool: asyncpg.Pool, give_back: str) -> None:
         self._pool = pool
         self._sql = give_back
-        self._until: dict[UUID, float] = {}
+        self._until: dict[UUID, float | None] = {}  # None: Postgres has not answered since, and may not have got to it either
 
     def add(self, claim: UUID) -> None:
         """Nothing that this claim took is begun from here on."""
-        self._until[claim] = time.monotonic() + LOOK_FOR_S
+        self._until[claim] = None
 
     async def give_back(self) -> None:
         """Open again what these claims have taken by now. Raises what asyncpg raises where Postgres is away; they are kept then."""
         if not self._until:
             return
-        now, claims = time.monotonic(), list(self._until)
+        began, claims = time.monotonic(), list(self._until)
         given = await self._pool.fetch(self._sql, claims)
         if given:
             log.warning("what was claimed by who never heard of it is open again", effects=len(given))
         for claim in claims:
-            if self._until[claim] <= now:
+            until = self._until[claim]
+            if until is None:
+                self._until[claim] = time.monotonic() + LOOK_FOR_S
+            elif until <= began:
                 del self._until[claim]
 
     async def settled(self) -> None:
         """Return when all is given back, or no longer to be waited for, be it that Postgres does not answer."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(self._until.values(), default=0.0) - time.monotonic()):
+            async with asyncio.timeout(LOOK_FOR_S):
                 while self._until:
                     try:
                         await self.give_back()

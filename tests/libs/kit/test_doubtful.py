@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
+from events.base import Recorded
 from events.conversation import CONVERSATION
 from events.message import MESSAGE
-from libs.kit import postgres
+from libs.kit import doubtful, ids, postgres
 from libs.kit.clock import Clock
+from libs.kit.doubtful import Doubtful
+from libs.kit.effect_sql import statement
 from libs.kit.effects import EffectLedger
 from libs.kit.store import Store
 from libs.testkit.servers import MASTER
 from tests.libs.kit.cut import Cut
-from tests.libs.kit.effects_world import LedgerWorld, until
+from tests.libs.kit.effects_world import KIND, LedgerWorld, until
 from tests.libs.kit.street import Street
 
 
@@ -57,6 +61,62 @@ async def test_a_worker_that_is_cancelled_at_the_answer_to_its_claim_gives_it_ba
         await world.work(world.worker())
 
 
+async def test_a_worker_that_ends_gives_back_a_claim_however_long_it_still_performs_another(
+    world: LedgerWorld, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("libs.kit.doubtful.LOOK_FOR_S", 0.2)
+    monkeypatch.setattr(postgres, "RELEASE_TIMEOUT_S", 0.1)
+    world.provider.hold = asyncio.Event()
+    async with (
+        Street.to(database) as street,
+        Store.open(street.url, master=MASTER, categories=(CONVERSATION, MESSAGE)) as far,
+    ):
+        performed = await world.ask()
+        worker = world.worker(store=far)
+        claim = worker._claim
+        asked: list[Recorded[Any]] = []
+
+        async def claim_without_answer(limit: int) -> list[asyncpg.Record]:
+            if world.provider.began.is_set():
+                asked.append(await world.ask())
+                street.block(requests=False)
+            return await claim(limit)
+
+        monkeypatch.setattr(worker, "_claim", claim_without_answer)
+        task = asyncio.create_task(worker.run())
+        await until(lambda: is_claimed(world, asked))
+        task.cancel()
+        street.open()
+        await asyncio.wait([task], timeout=3 * doubtful.LOOK_FOR_S)
+        assert not task.done()
+        world.provider.hold.set()
+        await asyncio.gather(task, return_exceptions=True)
+    assert await world.outcomes(performed) == ["accepted"]
+    assert (await world.row(asked[0]))["state"] == "open"
+
+
+async def test_a_claim_that_goes_on_when_postgres_is_back_is_still_looked_for(
+    world: LedgerWorld, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("libs.kit.doubtful.LOOK_FOR_S", 0.2)
+    monkeypatch.setattr(postgres, "COMMAND_TIMEOUT_S", 2 * doubtful.LOOK_FOR_S)
+    monkeypatch.setattr(postgres, "RELEASE_TIMEOUT_S", 0.1)
+    intent, token = await world.ask(), ids.fresh()
+    async with Street.to(database) as street, await postgres.pool(street.url) as far:
+        looks = Doubtful(far, statement("effect_give_back", "gateways"))
+        await far.execute("SELECT 1")
+        street.block()
+        looks.add(token)
+        with pytest.raises(TimeoutError):
+            await looks.give_back()
+        street.open()
+        await looks.give_back()
+        claim = statement("effect_claim", "gateways")
+        assert len(await world.store.writers.fetch(claim, token, 1, [KIND], [60.0], 5)) == 1
+        await looks.give_back()
+    assert (await world.row(intent))["state"] == "open"
+
+
 async def test_a_hand_that_is_freed_while_others_are_claimed_for_is_used_at_once(
     world: LedgerWorld, monkeypatch: pytest.MonkeyPatch
 ):
@@ -87,6 +147,10 @@ async def test_a_hand_that_is_freed_while_others_are_claimed_for_is_used_at_once
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert world.provider.calls == [first.id, second.id]
+
+
+async def is_claimed(world: LedgerWorld, intents: list[Recorded[Any]]) -> bool:
+    return bool(intents and (await world.row(intents[0]))["state"] == "claimed")
 
 
 async def free(worker: EffectLedger, hands: int) -> bool:
