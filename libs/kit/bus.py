@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
@@ -16,6 +15,7 @@ from opentelemetry import context, propagate, trace
 
 from libs.kit import telemetry
 from libs.kit.cancelling import end, obeyed
+from libs.kit.fast_client import FastClient, Take
 
 log = structlog.get_logger(__name__)
 
@@ -32,52 +32,12 @@ GAVE_UP = "the connection to nats is made anew"
 CONNECTED = telemetry.gauge("bus_connected", "1 while NATS can be talked to", "bus")
 MADE_ANEW = telemetry.counter("bus_made_anew", "Connections to NATS that were given up and made anew", "bus")
 
-Take = Callable[[bytes, bytes], None]
 OnSignal = Callable[[str, bytes], None]
 Stop = Callable[[], Awaitable[None]]
 
 
 class BusAway(Exception):
     """NATS is not connected right now."""
-
-
-class _FastClient(Client):
-    """nats-py spends 20 µs a message on headers, queues and tasks; facts go to a plain function instead.
-
-    It also swallows cancellations, by a wait_for that forgets them and on its own: here they are obeyed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.direct: dict[int, Take] = {}
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        take = self.direct.get(sid)
-        if take is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-        else:
-            take(data, headers)
-
-    async def request(self, *args: Any, **more: Any) -> Msg:
-        return await obeyed(super().request(*args, **more))
-
-    async def flush(self, *args: Any, **more: Any) -> None:
-        await self._flush_pending(force_flush=True)  # else nats-py's ping overtakes what waits for its flusher
-        await obeyed(super().flush(*args, **more))
-
-    async def _flush_pending(self, force_flush: bool = False) -> Any:
-        return await obeyed(super()._flush_pending(force_flush))
-
-    def cut(self) -> None:
-        """End the connection whatever is on its way."""
-        transport: Any = self._transport
-        if transport:
-            transport._io_writer.transport.abort()
-
-    async def publish_raw(self, frames: bytes) -> None:
-        """Write ready protocol frames (HPUB …) in one piece."""
-        await self._send_command(frames)
-        await self._flush_pending()
 
 
 @dataclass(slots=True, eq=False)
@@ -87,9 +47,9 @@ class _Wanted:
     subject: str
     take: Take | None = None
     call: Callable[[Msg], Awaitable[None]] | None = None
-    held: tuple[_FastClient, Subscription] | None = None
+    held: tuple[FastClient, Subscription] | None = None
 
-    async def ask(self, client: _FastClient) -> None:
+    async def ask(self, client: FastClient) -> None:
         subscription = await client.subscribe(self.subject, cb=self.call)
         self.held = client, subscription
         if self.take is not None:
@@ -117,7 +77,7 @@ class Bus:
     def __init__(self, name: str) -> None:
         self.name = name
         self.errors: list[str] = []
-        self._client = _FastClient()
+        self._client = FastClient()
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._has_been_connected = False
@@ -170,7 +130,7 @@ class Bus:
             await asyncio.sleep(pause)
             lived = asyncio.get_running_loop().time() - began > FOUND_BACK_S
             pause = RECONNECT_S if lived else min(2 * pause, LONGEST_PAUSE_S)
-            self._client = _FastClient()
+            self._client = FastClient()
 
     async def _until_given_up(self) -> None:
         """Return when nats-py has closed the connection for good, or has looked for a server for FOUND_BACK_S in vain."""

@@ -25,7 +25,7 @@ class Doubtful:
     def __init__(self, pool: asyncpg.Pool, give_back: str) -> None:
         self._pool = pool
         self._sql = give_back
-        self._until: dict[UUID, float | None] = {}  # None: Postgres has not answered since, and may not have got to it either
+        self._until: dict[UUID, float | None] = {}  # None: Postgres has yet to answer, and perhaps to get to the claim
 
     def add(self, claim: UUID) -> None:
         """Nothing that this claim took is begun from here on."""

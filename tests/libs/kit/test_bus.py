@@ -20,6 +20,7 @@ from libs.kit import nats_config
 from libs.kit.bus import Bus, BusAway
 from libs.kit.embedded import NatsServer
 from tests.libs.kit.jetstream import CONSUMER, PASSWORDS, USERS, until, within
+from tests.libs.kit.street import Street
 
 
 @pytest.fixture
@@ -121,6 +122,42 @@ async def test_who_listened_before_a_flush_is_heard_after_it(bus_of):
         await listener.flush()
         await sender.signal(f"sig.chat.{number}", b"typing")
         assert await within(heard.get()) == b"typing"
+
+
+async def test_a_flush_that_was_broken_off_leaves_the_bus_hearing(server):
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    async with Street.to(server.url) as street:
+        bus = await Bus.connect(street.url, name="service", user="service", password="s")
+        await bus.listen("sig.chat.1", lambda _, body: heard.put_nowait(body))
+        street.block(requests=False)
+        flushing = asyncio.create_task(bus.flush())
+        await within(until(lambda: bus._client._pongs))
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+        street.open()
+        await bus.flush()
+        await bus.signal("sig.chat.1", b"typing")
+        assert await within(heard.get()) == b"typing"
+        await bus.close()
+
+
+UNREADABLE = [
+    pytest.param(b"PUB sig.chat.1 3\r\nbad\r\n", id="by who takes it"),
+    pytest.param(b"PUB sig.chat.\xff 2\r\nhi\r\n", id="by nats-py"),
+]
+
+
+@pytest.mark.parametrize("frames", UNREADABLE)
+async def test_what_cannot_be_read_is_reported_and_what_comes_after_it_heard(bus_of, frames):
+    sender, listener = await bus_of("service"), await bus_of("service")
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    await listener.take("sig.chat.1", lambda data, headers: heard.put_nowait(int(data)))
+    await listener.listen("sig.chat.*", lambda subject, body: None)
+    await listener.flush()
+    await sender.publish_raw(frames + b"PUB sig.chat.1 1\r\n2\r\n")
+    assert await within(heard.get()) == 2
+    [error] = listener.errors
+    assert "invalid" in error
 
 
 async def test_a_signal_is_heard_in_the_trace_that_it_was_sent_in(bus_of):
