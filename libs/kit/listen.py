@@ -57,7 +57,11 @@ class Listener:
     async def __aenter__(self) -> Self:
         connection = await postgres.connect(self._url, role=self._role, name=self._name)
         self._task = asyncio.create_task(self._run(connection), name=self._name)
-        await self._ready.wait()
+        try:
+            await self._ready.wait()
+        except BaseException:
+            await end(self._task)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from libs.kit.appends import CALL, Append, send
-from libs.kit.listen import WANT, WANT_NO_MORE
+from libs.kit.listen import WANT, WANT_NO_MORE, Listener
 from libs.kit.store import Store
 from libs.testkit.nouns import TENANT
 from libs.testkit.servers import StoreOf
@@ -82,3 +82,21 @@ async def test_a_listener_that_nobody_uses_any_more_asks_no_more(log: Store):
     assert await heard.get() is None
     await append(log, "parcel-2")
     assert await heard.get() == "2"
+
+
+async def test_who_is_cancelled_before_it_listens_leaves_nobody_listening(
+    database: str, monkeypatch: pytest.MonkeyPatch
+):
+    asked = asyncio.Event()
+
+    async def silent(listener: Listener, connection: asyncpg.Connection) -> None:
+        asked.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(Listener, "_listen", silent)
+    entering = asyncio.create_task(Listener(database, name="cancelled").__aenter__())
+    await asked.wait()
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "cancelled"] == []
