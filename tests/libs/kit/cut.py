@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
-SECONDS = 10.0
+SECONDS = 60.0
 LOOK_AGAIN_S = 0.002
-LOST_S = 2.0  # after which whoever still runs has not heard of it
+LOST_S = 10.0  # after which whoever still runs has not heard of it
 
 
 class Cut:

@@ -176,7 +176,8 @@ class House:
     async def end_session(self, role: str) -> None:
         """Let Postgres drop the connection that holds a lead, as when the machine of the leader vanishes."""
         await self.store.pool.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted",
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             leadership.lock_key(role) % 2**32,
         )
 

@@ -48,6 +48,9 @@ class Moved(Event, tag="parcel.moved.v1"):
 
 PARCEL = Category("parcel", current=(Sent, Moved), retired=(SentV1,))
 
+WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+"""Whether somebody in this database waits for a lock."""
+
 PRIYAS_STREET = "14 Lavelle Road"
 
 

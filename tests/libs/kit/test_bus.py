@@ -110,7 +110,7 @@ async def test_only_the_relay_is_answered_by_and_answers(bus_of):
         await service.request(f"ask.consumer.0.{CONSUMER}", b"?")
     await relay.answer("ask.consumer.0.*", reply)
     await relay.flush()
-    answer = await service.request(f"ask.consumer.0.{CONSUMER}", b"?")
+    answer = await service.request(f"ask.consumer.0.{CONSUMER}", b"?", timeout=20)
     assert answer == f"ask.consumer.0.{CONSUMER} ?".encode()
 
 
@@ -240,7 +240,7 @@ async def test_the_relay_is_asked_again_after_its_connection_was_made_anew(bus_o
     await relay.publish_raw(b"NONSENSE\r\n")
     assert [await within(changes.get()), await within(changes.get())] == [False, True]
     await relay.flush()
-    assert await service.request(f"ask.consumer.0.{CONSUMER}", b"who") == b"WHO"
+    assert await service.request(f"ask.consumer.0.{CONSUMER}", b"who", timeout=20) == b"WHO"
 
 
 async def test_a_password_that_is_changed_under_it_is_told_and_waited_for(server, bus_of):

@@ -13,7 +13,7 @@ from libs.testkit.servers import StoreOf
 from tests.libs.kit.ledger import until
 
 DAY = timedelta(days=1)
-MOMENT = timedelta(seconds=5)
+MOMENT = timedelta(minutes=1)
 
 
 async def test_a_fixed_clock_stands_until_it_is_moved():

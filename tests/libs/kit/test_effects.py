@@ -155,7 +155,7 @@ async def test_retry_after_is_waited_for_and_not_before(world: LedgerWorld):
     row = await world.row(intent)
     assert row["state"] == "open"
     left = row["not_before"] - world.clock.machine()
-    assert timedelta(seconds=80) < left <= timedelta(seconds=90)
+    assert timedelta(seconds=30) < left <= timedelta(seconds=90)
     await world.store.pool.execute("UPDATE gateways.effect SET not_before = now()")
     await world.work(worker)
     assert await world.outcomes(intent) == ["accepted"]

@@ -42,7 +42,7 @@ async def test_a_call_that_broke_is_told_as_unknown_and_never_made_again(world: 
 async def test_a_call_that_hangs_is_cut_off_and_unknown(world: LedgerWorld):
     world.provider.hold = asyncio.Event()
     intent = await world.ask()
-    await world.work(world.worker(timeout=timedelta(milliseconds=50)))
+    await world.work(world.worker(timeout=timedelta(milliseconds=300)))
     assert await world.outcomes(intent) == ["outcome_unknown"]
 
 

@@ -89,7 +89,7 @@ async def test_a_reader_does_not_wait_for_ever_for_a_connection(store_of: StoreO
     log = await store_of(PARCEL, connections=2, patience_s=0.2)
     held = [await log.pool.acquire() for _ in range(2)]
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             done = await asyncio.gather(
                 log.head(0),
                 log.read_stream(TENANT, "parcel-1"),
@@ -184,7 +184,7 @@ async def test_listening_goes_on_when_a_callback_fails(log: Store):
     assert await heard.get() is None
     await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())
     await log.append(TENANT, "parcel-1", 1, moved("parcel-1", 2), cause())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await heard.get() != "2":
             pass
     for each in undo:

@@ -179,12 +179,12 @@ async def test_every_loop_comes_back_by_itself_after_a_restart_of_postgres(embed
             await store.head(0)
         await embedded_postgres.start()
 
-        last = await within(asked_as_soon_as_it_can(house), 10)
-        await within(reactor.caught_up(last), 5)
-        await within(relay.caught_up(last), 5)
-        await within(until(lambda: store.listener.connected), 5)
-        moved = await within(move(clock), 5)
-        await within(until(lambda: clock.now() >= moved), 5)
+        last = await within(asked_as_soon_as_it_can(house))
+        await within(reactor.caught_up(last))
+        await within(relay.caught_up(last))
+        await within(until(lambda: store.listener.connected))
+        moved = await within(move(clock))
+        await within(until(lambda: clock.now() >= moved))
         assert crashed == []
 
 

@@ -29,12 +29,12 @@ async def test_nobody_gets_a_consumer_before_the_stream_is_proved(house, monkeyp
     service = await house.bus("service")
     ask = wire.consumer_subject(0, CONSUMER), msgspec.json.encode({"families": ["ask"]})
     with pytest.raises(NoRespondersError):
-        await service.request(*ask)
+        await service.request(*ask, timeout=20)
     checked.set()
     with pytest.raises(EpochDiffers):
         await within(running)
     with pytest.raises(NoRespondersError):
-        await service.request(*ask)
+        await service.request(*ask, timeout=20)
 
 
 async def test_a_stream_whose_facts_have_expired_is_continued_where_it_stopped(house):

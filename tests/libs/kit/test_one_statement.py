@@ -14,7 +14,7 @@ from libs.kit.store import Append, Fenced, Store, StreamMoved
 from libs.testkit.nouns import NOON, TENANT
 from libs.testkit.servers import StoreOf
 from services.orchestrator import index
-from tests.libs.kit.ledger import PARCEL, cause, contiguous, moved
+from tests.libs.kit.ledger import PARCEL, WAITS, cause, contiguous, moved
 
 EFFECT = UUID("0197a3c4-0000-7000-8000-000000000001")
 OPENED = Row(
@@ -150,7 +150,7 @@ async def test_whoever_waits_for_a_row_does_not_hold_the_counter(log: Store):
     async with held(log, "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/c_1', 0))", TENANT):
         binding = Row("SELECT keys.bind($1, $2, $3)", (TENANT, ["parcel-1"], PRIYA))
         stands = asyncio.create_task(commit(log, [binding, wait(PRIYA)], parcel()))
-        while not await log.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        while not await log.pool.fetchval(WAITS):
             pass
         await log.append(TENANT, "parcel-2", 0, moved("parcel-2", 1), cause())
     await stands

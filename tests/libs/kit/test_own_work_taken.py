@@ -20,6 +20,7 @@ from libs.kit.own_work import GateMove, Opening, OwnWork, Placed
 from libs.kit.store import ANY, Append, Fenced, Store, StreamMoved
 from libs.testkit.nouns import NOON, PRIYA_PHONE, TENANT
 from tests.libs.kit.effects_world import KIND, LedgerWorld, until
+from tests.libs.kit.ledger import WAITS
 
 CHANNEL = "effects_gateways"
 PRIYAS = "contact:c_1"
@@ -208,7 +209,7 @@ async def test_a_commit_that_is_broken_off_keeps_no_room(desk: Desk):
         async with other.transaction():
             await other.execute("SELECT FROM log.log_head FOR UPDATE")
             order = asyncio.create_task(desk.order(work()))
-            while not await desk.store.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            while not await desk.store.pool.fetchval(WAITS):
                 pass
             order.cancel()
             await asyncio.gather(order, return_exceptions=True)
@@ -222,7 +223,7 @@ async def test_a_cancelled_worker_finishes_what_is_taken_meanwhile(desk: Desk):
         async with other.transaction():
             await other.execute("SELECT FROM log.log_head FOR UPDATE")
             order = asyncio.create_task(desk.order(work()))
-            while not await desk.store.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            while not await desk.store.pool.fetchval(WAITS):
                 pass
             worker.cancel()
         [intent] = await order

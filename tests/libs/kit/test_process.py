@@ -83,9 +83,9 @@ async def test_a_service_that_is_started_while_postgres_is_away_begins_once_it_i
             await asyncio.gather(service, return_exceptions=True)
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
+def origin_of(servers: list[DrainingServer]) -> str:
+    """Where the first of them is found, and whoever takes its port over."""
+    return f"http://127.0.0.1:{servers[0].servers[0].sockets[0].getsockname()[1]}"
 
 
 @asynccontextmanager
@@ -103,15 +103,6 @@ async def shop() -> dict[str, str]:
     return {"shop": "open"}
 
 
-async def answer_of(client: httpx.AsyncClient, path: str) -> httpx.Response:
-    """What it answers, once its port is open."""
-    while True:
-        try:
-            return await client.get(path)
-        except httpx.ConnectError:
-            await asyncio.sleep(0.01)
-
-
 CUT = httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError
 
 
@@ -125,17 +116,17 @@ async def first_open(client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def test_a_service_that_cannot_begin_is_alive_and_not_ready_and_says_why(
-    embedded_postgres: PostgresServer, nats_url: str
+    embedded_postgres: PostgresServer, nats_url: str, servers: list[DrainingServer]
 ):
     async def build(kit: Kit) -> App:
         await kit.store.head(0)
         return App("ingest", routes=[shop])
 
     await embedded_postgres.kill()
-    process = replace(at(embedded_postgres.url, nats_url), host="127.0.0.1", port=free_port())
-    origin = f"http://127.0.0.1:{process.port}"
-    async with begun(process, build), httpx.AsyncClient(base_url=origin) as client:
-        assert (await within(answer_of(client, "/health/live"))).status_code == 200
+    async with begun(at(embedded_postgres.url, nats_url), build), httpx.AsyncClient(timeout=20) as client:
+        await within(until(lambda: servers))
+        client.base_url = httpx.URL(origin_of(servers))
+        assert (await client.get("/health/live")).status_code == 200
         ready = await client.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
         assert ready.json()["checks"]["ingest"]["begin"].startswith("cannot begin yet: ")
@@ -151,19 +142,19 @@ async def test_a_service_that_cannot_begin_is_alive_and_not_ready_and_says_why(
         assert (ready.status_code, ready.json()["checks"]) == (200, {"ingest": {"nats": "ok"}})
 
 
-async def test_without_nats_a_service_begins_and_is_not_ready_until_it_has_heard_once(database: str):
+async def test_without_nats_a_service_begins_and_is_not_ready_until_it_has_heard_once(
+    database: str, servers: list[DrainingServer]
+):
     async def build(kit: Kit) -> App:
         return App("ingest", routes=[shop])
 
-    process = replace(at(database, "nats://127.0.0.1:1"), host="127.0.0.1", port=free_port())
-    async with (
-        begun(process, build),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}") as client,
-    ):
-        assert (await within(answer_of(client, "/health/ready"))).status_code == 503
+    async with begun(at(database, "nats://127.0.0.1:1"), build), httpx.AsyncClient(timeout=20) as client:
+        await within(until(lambda: servers))
+        client.base_url = httpx.URL(origin_of(servers))
         await within(first_open(client))
-        said = (await client.get("/health/ready")).json()["checks"]["ingest"]["nats"]
-        assert said.startswith("not connected to nats yet: ")
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["ingest"]["nats"].startswith("not connected to nats yet: ")
 
 
 async def test_told_to_end_before_it_has_begun_it_ends(servers: list[DrainingServer]):

@@ -17,7 +17,13 @@ from libs.kit.relay import Relay
 from libs.testkit.nouns import TENANT
 from tests.libs.kit.jetstream import Asked, House, stop, until, within
 
-ASKS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted)"
+ASKS = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
 """Whether somebody asks to be told, and has to wait."""
 
 
@@ -140,6 +146,7 @@ async def test_a_second_relay_stands_by_and_takes_over(house):
     first = await house.relay()
     await within(first.caught_up(await house.ask(1)))
     second = await house.relay()
+    await within(until(lambda: second.state == "ok: standby"))
     await house.end_session("relay")
     last = await house.ask(2, 3)
     await within(race(first.caught_up(last), second.caught_up(last)))
@@ -190,10 +197,11 @@ async def test_a_fact_too_large_for_a_message_travels_as_a_stub(house, monkeypat
 
 
 async def test_an_older_log_stops_the_relay_until_a_new_epoch(house):
-    relay = await house.relay()
+    relay = house.relay_alone(await house.bus("relay"))
+    running = await house.start(relay.run)
     await within(relay.caught_up(await house.ask(1, 2, 3)))
     js = (await house.bus("relay")).jetstream
-    await house.end_session("relay")
+    await stop(running)
     await pretend_backup(house, upto=2)
     await house.ask(4, stream="ask-other")
     await house.ask(5, stream="ask-other")

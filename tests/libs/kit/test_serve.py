@@ -79,7 +79,7 @@ async def serving(*apps: App, drain: timedelta = timedelta(seconds=5)) -> AsyncI
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result, drain=drain))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             yield f"127.0.0.1:{await port}", task
     finally:
         task.cancel()
