@@ -46,7 +46,7 @@ async def test_priya_calls_and_promises_to_pay(voice: Voice):
     assert {"telephony", "stt", "tts"} <= set(ended.costs)
     call = await voice.control("GET", f"/exotel/calls/{sid}/over")
     assert call["problems"] == []
-    assert await voice.store.pool.fetchval("SELECT over FROM voice.incoming")
+    await until(lambda: voice.store.pool.fetchval("SELECT over FROM voice.incoming"))
 
 
 async def test_who_waits_hears_a_line_and_is_talked_with_once_they_are_known(voice: Voice):
