@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 Stage = Literal["decision", "stt", "llm", "tts", "transport", "total"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """`stt` from the last word to the provider's end of turn, `decision` from there to ours, `llm` to the first token,
-`tts` to the first sound, `transport` to the first block sent; `total` is all of them."""
+`tts` to so much sound as the line sends at once, `transport` to the first block sent; `total` is all of them."""
 
 PERCENTILES = (50, 90, 99)
 HALF = 32

@@ -17,7 +17,6 @@ import uvicorn
 from litestar import Litestar, MediaType, Response, get
 from litestar.enums import ScopeType
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 from opentelemetry import context
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -25,7 +24,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from libs.kit import problems, telemetry
 from libs.kit.cancelling import pause
 from libs.kit.failures import describe, passes
-from libs.kit.serve_docs import PlainPage
+from libs.kit.serve_docs import Document, PlainPage
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,7 @@ class App:
     `ready` names what the service depends on, each `ok` (or `ok: …`) or a sentence why not. `drain` runs when the process
     begins to drain: it tells the clients of open sockets to go elsewhere. Until `busy` says no, the process goes on draining
     although no socket is open; `expects` says of a WebSocket that opens meanwhile whether it was promised a place here.
-    `close` runs after the loops have ended.
+    `close` runs after the loops have ended. `document` is the OpenAPI document of another process whose requests it hands on.
     """
 
     name: str
@@ -76,6 +75,7 @@ class App:
     busy: Callable[[], bool] | None = None
     expects: Callable[[Scope], bool] | None = None
     close: Callable[[], Awaitable[None]] | None = None
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -163,6 +163,7 @@ async def keep_running(app: str, loop: Loop, *, first_backoff: float = 0.2) -> N
 def application(apps: Sequence[App], draining: Draining | None = None) -> Litestar:
     """The one ASGI application of `apps`; its lifespan starts and ends their loops."""
     state = draining or Draining()
+    others = {app.name: app.document for app in apps if app.document is not None}
 
     @get("/health/live", include_in_schema=False)
     async def live() -> dict[str, str]:
@@ -207,7 +208,7 @@ def application(apps: Sequence[App], draining: Draining | None = None) -> Litest
             description="Events in, conversations out. Errors are RFC 9457 problem details.",
             path="/api/docs",
             use_handler_docstrings=True,
-            render_plugins=[PlainPage(), JsonRenderPlugin()],
+            render_plugins=[PlainPage(others), Document(others)],
         ),
     )
 

@@ -1,11 +1,16 @@
-"""The page of our API, rendered out of its own OpenAPI document: one HTML file that loads nothing."""
+"""The page of our API, rendered out of its own OpenAPI document: one HTML file that loads nothing.
 
+Of what is handed on to other processes it says what they say themselves.
+"""
+
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from litestar import Request
-from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
+_SCHEMAS = "#/components/schemas/"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 _PAGE = """<!doctype html>
@@ -35,13 +40,30 @@ _PAGE = """<!doctype html>
 """
 
 
+Documents = Mapping[str, Mapping[str, Any]]
+"""Those of other processes, by the name of who hands requests on to them."""
+
+
+class Document(JsonRenderPlugin):
+    """The document itself."""
+
+    def __init__(self, others: Documents) -> None:
+        super().__init__()
+        self._others = others
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return super().render(request, joined(openapi_schema, self._others))
+
+
 class PlainPage(OpenAPIRenderPlugin):
     """Lists every operation with its parameters, body and answers; works without a network."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Documents) -> None:
         super().__init__(path="/")
+        self._others = others
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        openapi_schema = joined(openapi_schema, self._others)
         info = openapi_schema["info"]
         operations = [
             _operation(path, method, item[method], openapi_schema)
@@ -56,6 +78,27 @@ class PlainPage(OpenAPIRenderPlugin):
             document=escape(self.get_openapi_json_route(request)),
             operations="\n".join(operations),
         ).encode()
+
+
+def joined(document: Mapping[str, Any], others: Documents) -> dict[str, Any]:
+    """One document of all. The shapes of the others get their name before their own, as two may call theirs the same."""
+    paths, schemas = dict(document.get("paths", {})), dict(document.get("components", {}).get("schemas", {}))
+    for name, other in others.items():
+        paths = {**_renamed(other.get("paths", {}), name), **paths}
+        told = other.get("components", {}).get("schemas", {})
+        schemas |= {f"{name}.{each}": _renamed(schema, name) for each, schema in told.items()}
+    components = {**document.get("components", {}), "schemas": schemas}
+    return {**document, "paths": paths, "components": components}
+
+
+def _renamed(part: Any, name: str) -> Any:
+    """A part of a document whose references are to the shapes as `joined` calls them."""
+    if isinstance(part, Mapping):
+        refers = part.get("$ref")
+        if isinstance(refers, str):
+            return {**part, "$ref": refers.replace(_SCHEMAS, f"{_SCHEMAS}{name}.")}
+        return {key: _renamed(value, name) for key, value in part.items()}
+    return [_renamed(each, name) for each in part] if isinstance(part, list) else part
 
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from libs.config import emulators
 from libs.config.bundle import Bundle
 from libs.config.secrets import resolve, resolve_all
 
@@ -32,7 +33,7 @@ class Door:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.backend_sync`."""
-    return Settings(environment=environment, sandbox_url=environment.get("CONVERSE_SANDBOX_ERP_URL"))
+    return Settings(environment=environment, sandbox_url=environment.get(emulators.variable("backend")))
 
 
 def door(bundle: Bundle, settings: Settings) -> Door:

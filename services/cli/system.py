@@ -142,7 +142,7 @@ async def system(
         apps = await _apps(settings, where, wiring, clock, bundle, origin, off)
         if spoken is not None:
             await spoken.ready()
-            apps.append(voice_door.door(spoken.host, spoken.port))
+            apps.append(await voice_door.door(spoken.host, spoken.port))
         yield System(apps, own, clock, bundle, origin)
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from libs.config import emulators
 from libs.config.bundle import Bundle
 from libs.kit.embedded_process import Child, free_port
 from services.cli.settings import REPOSITORY, Settings
@@ -20,13 +21,6 @@ PYTHON = REPOSITORY / "voice-service" / ".venv" / "bin" / "python"
 START_S = 120.0
 """Pipecat takes several seconds to load, on a slow machine many."""
 STOP_S = 20.0
-_EMULATED = {
-    "TELEPHONY": "telephony",
-    "STT": "stt",
-    "TTS": "tts",
-    "ELEVENLABS": "tts_elevenlabs",
-    "LLM": "llm",
-}
 
 
 def installed() -> bool:
@@ -70,9 +64,9 @@ class VoiceProcess:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, where: "Surroundings", emulators: Mapping[str, str]
+    settings: Settings, where: "Surroundings", emulated: Mapping[str, str]
 ) -> AsyncIterator[VoiceProcess]:
-    """The process, starting, for as long as the block lasts."""
+    """The process, starting, for as long as the block lasts. `emulated`: where the sandbox's providers are, by name."""
     process = VoiceProcess(settings)
     signed_in = f"nats://voice:{where.passwords['voice']}@" if "voice" in where.passwords else "nats://"
     environment = {
@@ -86,7 +80,7 @@ async def service(
         "CONVERSE_VOICE_ORIGIN": f"http://{process.host}:{process.port}",
     }
     if settings.profile == "development":
-        environment |= {f"CONVERSE_SANDBOX_{name}_URL": emulators[key] for name, key in _EMULATED.items()}
+        environment |= {emulators.variable(name): url for name, url in emulated.items()}
     process.spawn(environment)
     try:
         yield process

@@ -24,9 +24,10 @@ AWAY = 1013
 TIMEOUT = timedelta(seconds=30)
 
 
-def door(host: str, port: int) -> App:
-    """An application that hands everything below PATH to the process at `port`."""
+async def door(host: str, port: int) -> App:
+    """An application that hands everything below PATH to the process at `port`, which is ready and says itself what that is."""
     client = http.client(f"http://{host}:{port}", timeout=TIMEOUT)
+    document = (await client.get("/api/docs/openapi.json")).raise_for_status().json()
 
     @asgi(PATH, is_mount=True, copy_scope=True)
     async def voice(scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +37,7 @@ def door(host: str, port: int) -> App:
         else:
             await _ask(client, target, scope, receive, send)
 
-    return App("voice-door", routes=[voice], close=client.aclose)
+    return App("voice-door", routes=[voice], close=client.aclose, document=document)
 
 
 async def _ask(client: httpx.AsyncClient, target: str, scope: Any, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from libs.config import emulators
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.config.profile import profile_in
@@ -83,10 +84,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     served = [name.strip() for name in (environment.get("CONVERSE_CHANNELS") or ",".join(CHANNELS)).split(",")]
     if unknown := [name for name in served if name not in CHANNELS]:
         raise ValueError(f"CONVERSE_CHANNELS names {unknown[0]!r}: the text channels are {', '.join(CHANNELS)}")
-    urls = {channel: environment.get(f"CONVERSE_SANDBOX_{channel.upper()}_URL") for channel in (*CHANNELS, STT)}
     return Settings(
         environment=environment,
-        sandbox_urls={channel: url for channel, url in urls.items() if url},
+        sandbox_urls=emulators.urls_in(environment, (*CHANNELS, STT)),
         profile=profile_in(environment, "production"),
         channels=frozenset(served),
         objects_url=objects_url(environment),

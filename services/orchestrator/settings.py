@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from libs.config import emulators
 from libs.config.profile import profile_in
 
 
@@ -25,7 +26,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m services.orchestrator`; production unless CONVERSE_PROFILE says otherwise."""
     return Settings(
         environment=environment,
-        sandbox_url=environment.get("CONVERSE_SANDBOX_CLAUDE_URL"),
+        sandbox_url=environment.get(emulators.variable("llm")),
         profile=profile_in(environment, "production"),
         shard=int(environment.get("CONVERSE_SHARD") or 0),
     )

@@ -203,7 +203,7 @@ async def open_house(folder: Path, *, timeout: timedelta, tell: Callable[[str], 
         client = await stack.enter_async_context(http.client(timeout=timedelta(seconds=5)))
         environment = _environment(database.url, secret, timeout)
         outside_port = free_port()
-        for key, path in (("WHATSAPP", "meta"), ("ERP", "erp"), ("CLAUDE", "anthropic")):
+        for key, path in (("WHATSAPP", "meta"), ("BACKEND", "erp"), ("LLM", "anthropic")):
             environment[f"CONVERSE_SANDBOX_{key}_URL"] = f"http://127.0.0.1:{outside_port}/sandbox/{path}"
         urls = {user: f"nats://{user}:{password}@127.0.0.1:{nats.port}" for user, password in passwords.items()}
         services = _roster(logs, environment, urls)

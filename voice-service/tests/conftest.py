@@ -146,7 +146,7 @@ async def house(
             database=database,
             nats=nats_url,
             folder=tmp_path,
-            lease=timedelta(seconds=6),
+            lease=timedelta(seconds=10),
         )
         stack.push_async_callback(house.close)
         yield house

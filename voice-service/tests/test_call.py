@@ -74,7 +74,7 @@ async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: s
 async def test_a_stream_of_a_call_that_somebody_holds_or_of_nobodys_is_closed(voice: Voice, secret: str):
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": TALKS_ON, "deaf": True})
     intent = await voice.call()
-    await voice.until(intent, Answered)
+    await voice.held(intent)
     url = f"{voice.origin.replace('http', 'ws', 1)}/api/v1/voice/media/w/default/{secret}"
 
     async def opened(call: str) -> int:

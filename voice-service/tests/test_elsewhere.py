@@ -10,6 +10,7 @@ from voice_world import Voice, published, until
 from events.call import Answered, Dialled, Ended, Summarised, ToolCalled, TurnTaken
 from events.phone import CallGuided
 from libs.testkit.nouns import PRIYA_PHONE
+from voice_service import guidance
 
 LINES = ["Haan ji, boliye.", "20 February tak payment kar denge.", "Theek hai, bye."]
 
@@ -41,7 +42,10 @@ async def test_another_runtime_asks_turn_by_turn_and_the_facts_are_as_of_our_own
 
 
 @pytest.mark.parametrize(("status", "heard"), [("done", "bhej diya hai"), ("failed", "nahi ho paya")])
-async def test_what_came_of_a_tool_is_told_before_the_answer(voice: Voice, status: str, heard: str):
+async def test_what_came_of_a_tool_is_told_before_the_answer(
+    voice: Voice, status: str, heard: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(guidance, "PATIENCE_S", 20)
     await published(voice.store, voice.clock, "voice: {telephony: {media_url: 'ws://127.0.0.1:9/nobody'}}\n")
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 25})
     intent = await voice.call()

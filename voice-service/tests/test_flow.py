@@ -6,7 +6,7 @@ from events.call import CameIn, Ended, TurnTaken
 from libs.channels import exotel
 from libs.testkit.nouns import PRIYA, PRIYA_PHONE, TENANT
 
-HANGS_UP = [{"on": "answered", "do": [{"wait": 2.0, "hang_up": True}]}]
+TALKS_ON = [{"on": "heard", "once": False, "do": [{"wait": 1.0, "say": "Haan ji, main sun rahi hoon."}]}]
 
 
 def test_with_a_flow_the_call_goes_through_it_and_our_id_comes_back():
@@ -27,7 +27,7 @@ def test_with_a_flow_the_call_goes_through_it_and_our_id_comes_back():
 async def test_the_applet_is_led_to_the_process_that_dialled(voice: Voice, secret: str):
     await published(voice.store, voice.clock, credentials="{telephony_flow_id: '4711'}")
     await voice.control("PUT", "/exotel/flow", {"url": f"{voice.origin}/api/v1/voice/flow/{TENANT}/{secret}"})
-    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.5, "acts": HANGS_UP, "deaf": True})
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.5, "acts": TALKS_ON, "deaf": True})
     intent = await voice.call()
 
     async def dialled() -> list[dict[str, object]]:
@@ -44,6 +44,8 @@ async def test_the_applet_is_led_to_the_process_that_dialled(voice: Voice, secre
     assert (await voice.client.get(f"{path}/{secret}", params={"CallSid": "strange"})).status_code == 404
     assert (await voice.client.get(f"{path}/{secret}")).status_code == 400
     assert (await voice.client.get(f"{path}/wrong", params=asked)).status_code == 401
+    await voice.held(intent)
+    await voice.control("POST", f"/exotel/calls/{placed['sid']}/hang-up")
     [ended] = await voice.until(intent, Ended)
     assert ended.reason == "contact_hung_up", "they were connected"
 

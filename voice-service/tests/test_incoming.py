@@ -35,7 +35,12 @@ async def test_priya_calls_and_promises_to_pay(voice: Voice):
     assert came.event.waits
     await voice.takes(came)
     await voice.until(came, Answered)
-    [shown] = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()["calls"]
+
+    async def calls() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await voice.client.get(f"{voice.origin}/api/v1/voice/calls")).json()["calls"]
+        return found
+
+    [shown] = await until(calls)
     assert (shown["call_id"], shown["direction"]) == (came.subject_id, "inbound")
     [ended] = await voice.until(came, Ended, seconds=60)
     assert ended.reason == "completed"
@@ -46,7 +51,7 @@ async def test_priya_calls_and_promises_to_pay(voice: Voice):
     assert {"telephony", "stt", "tts"} <= set(ended.costs)
     call = await voice.control("GET", f"/exotel/calls/{sid}/over")
     assert call["problems"] == []
-    assert await voice.store.pool.fetchval("SELECT over FROM voice.incoming")
+    await until(lambda: voice.store.pool.fetchval("SELECT over FROM voice.incoming"))
 
 
 async def test_who_waits_hears_a_line_and_is_talked_with_once_they_are_known(voice: Voice):

@@ -20,7 +20,9 @@ from voice_service.facts import Facts
 from voice_service.leases import MEDIA, Held, Worker
 from voice_service.orphans import Orphans
 
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=30)
+"""No pause of a busy machine is as long; `_SILENT` is longer."""
+SHORT = timedelta(seconds=3)
 _CALL = """INSERT INTO voice.call (tenant, call, conversation, version, correlation, state, asked_at)
 VALUES ($1, $2, '1', 1, $2, 'dialled', now())"""
 _SILENT = "UPDATE voice.worker SET seen_at = now() - interval '1 minute' WHERE id = $1"
@@ -31,8 +33,8 @@ async def own(store_of: StoreOf) -> Store:
     return await store_of(role="converse_voice")
 
 
-def a_worker(store: Store, lines: int = 2) -> Worker:
-    return Worker(store, name=None, lines=lines, beat=timedelta(seconds=0.1), lease=LEASE)
+def a_worker(store: Store, lease: timedelta = LEASE) -> Worker:
+    return Worker(store, name=None, lines=2, beat=timedelta(seconds=0.1), lease=lease)
 
 
 @asynccontextmanager
@@ -126,7 +128,7 @@ async def test_the_calls_of_a_silent_worker_are_ended_by_a_sibling_once_and_not_
 
         await until(noted)
     await own.pool.execute(_SILENT, dead.id)
-    async with beating(a_worker(own)) as sibling:
+    async with beating(a_worker(own, SHORT)) as sibling:
         orphans = Orphans(own, Facts(own, clock), sibling, every_s=0.1)
         assert not sibling.steady(), "silence may have been the database's"
         looking = asyncio.create_task(orphans.run())

@@ -25,9 +25,10 @@ from pipecat.workers.runner import WorkerRunner
 from voice_house import sandbox_urls
 
 from events.call import ProviderSwitched
+from libs.channels.exotel_media import SMALLEST
 from voice_service.prepared import Sounds
 from voice_service.providers.breaker import Breakers
-from voice_service.providers.mouth import Mouth
+from voice_service.providers.mouth import BREATH_S, Mouth
 from voice_service.providers.profiles import Chains, chains
 from voice_service.providers.sockets import Warm
 from voice_service.providers.switches import Switches
@@ -95,16 +96,20 @@ def voices(sandbox: str) -> Chains:
     return chains({}, urls, keys, model="m", fallback_model=None, language="hi")
 
 
-async def say(sandbox: str, *faults: tuple[str, dict[str, Any]]) -> Said:
-    """An answer of two sentences, word by word, and a line of ours behind it, with these faults of the voices."""
+async def say(sandbox: str, *faults: tuple[str, dict[str, Any]], **pace: float) -> Said:
+    """An answer of two sentences, word by word, and a line of ours behind it, with these faults of the voices.
+
+    `pace` is of the first voice: how much comes at once, and how fast the rest.
+    """
     async with httpx.AsyncClient(base_url=sandbox) as client:
         (await client.post("/_sandbox/reset")).raise_for_status()
+        (await client.put("/_sandbox/cartesia/pace", json=pace)).raise_for_status()
         for who, fault in faults:
             (await client.post(f"/_sandbox/{who}/faults", json=fault)).raise_for_status()
     told: list[ProviderSwitched] = []
     switches = Switches("1", Breakers(asyncio.get_running_loop().time), lambda _, fact: told.append(fact))
     warm, ear = Warm(), Ear()
-    mouth = Mouth(voices(sandbox).mouths, RATE, warm, switches, Sounds())
+    mouth = Mouth(voices(sandbox).mouths, RATE, warm, switches, Sounds(), SMALLEST)
     worker = PipelineWorker(
         Pipeline([mouth, ear]),
         params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE),
@@ -168,6 +173,18 @@ async def test_each_word_is_heard_once_and_whole(sandbox: str, faults: list[Any]
     assert said.ear.gap < 1.5
 
 
+@pytest.mark.parametrize("began_ms", [100, 300])
+async def test_a_word_that_was_heard_by_half_is_begun_anew_after_a_breath_and_what_nobody_heard_leaves_no_trace(
+    sandbox: str, began_ms: int
+):
+    other = bytes((await say(sandbox, ("cartesia", {"refuse": 503}))).ear.sound)
+    usual = bytes((await say(sandbox)).ear.sound)
+    said = await say(sandbox, chunk_ms=began_ms, real_time_factor=0.01)
+    heard = usual[: 2 * RATE * began_ms // 1000] + bytes(2 * int(RATE * BREATH_S)) if began_ms >= 200 else b""
+    assert (said.ear.words, [each.reason for each in said.switches]) == (WORDS, ["silent"])
+    assert said.ear.sound[: len(heard) + 2 * RATE] == heard + other[: 2 * RATE], "then all of the next voice"
+
+
 async def test_who_is_late_and_sounds_before_the_other_is_heard_to_the_end(sandbox: str):
     said = await say(
         sandbox,
@@ -184,6 +201,7 @@ async def test_where_all_are_slow_they_are_waited_for_and_not_asked_again_and_ag
 
 
 async def test_who_pauses_and_goes_on_while_its_sound_is_played_is_not_replaced(sandbox: str):
-    said = await say(sandbox, ("cartesia", SPEAKING | {"slow_ms": 900}), ("elevenlabs", {"mute": True}))
+    pauses_s = 0.9
+    said = await say(sandbox, ("cartesia", SPEAKING | {"slow_ms": pauses_s * 1000}), ("elevenlabs", {"mute": True}))
     assert (said.ear.words, said.switches) == (WORDS, [])
-    assert said.ear.gap < 0.5
+    assert said.ear.gap < pauses_s, "what had come before was heard meanwhile"

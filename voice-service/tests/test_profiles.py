@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from voice_world import bundle
+
+from libs.config import emulators
 from voice_service.providers import cartesia, elevenlabs, flux, nova
 from voice_service.providers.profiles import Chains, chains
+from voice_service.settings import LIVE, from_environment
 
 URLS = {"stt": "ws://stt", "tts": "ws://tts", "tts_elevenlabs": "ws://eleven"}
 KEYS = {"stt": "a", "tts": "b", "tts_elevenlabs": "c"}
@@ -24,6 +28,14 @@ def test_without_settings_each_has_somebody_who_takes_over():
         ["anthropic claude-haiku-5-5", "anthropic claude-sonnet-5-5"],
         ["cartesia sonic-3.5", "elevenlabs eleven_flash_v2_5"],
     ]
+
+
+def test_with_the_sandboxs_emulators_it_is_the_same():
+    given = from_environment(
+        {emulators.variable(name): "http://sandbox" for name in LIVE} | {"CONVERSE_VOICE_ORIGIN": "a"}
+    )
+    found = given.voice(bundle(), given.door(bundle()))
+    assert names(found.chains)[2] == ["cartesia sonic-3.5", "elevenlabs eleven_flash_v2_5"]
 
 
 def test_named_profiles_are_asked_in_the_bundles_order():

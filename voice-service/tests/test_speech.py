@@ -9,9 +9,9 @@ RATE = 8000
 LINE: Any = object()
 
 
-def asked(*, at: float = 100.0) -> tuple[Speech, Part]:
+def asked(*, at: float = 100.0, block: float = 0.0) -> tuple[Speech, Part]:
     """All of the text was told to a voice, which is to say no more than that."""
-    speech = Speech("t1", RATE, text=TEXT, finished=True, began_at=at)
+    speech = Speech("t1", RATE, text=TEXT, finished=True, began_at=at, block=block)
     return speech, told_all(speech, at)
 
 
@@ -73,6 +73,29 @@ def test_a_word_that_had_begun_is_begun_anew():
     speech.released(101.0)
     assert speech.drop(part)
     assert left(speech) == "note kar liya. Dhanyavaad."
+
+
+def test_of_a_beginning_that_the_line_could_not_send_nothing_was_heard_and_the_next_voice_begins_with_it():
+    speech, part = asked(block=0.2)
+    assert sounds(speech, part, 0.1, 100.1, TEXT) == (0.0, [])
+    assert (speech.needed_at(), speech.unheard_at(1.2)) == (None, 101.2), "they have heard nothing, and more is to come"
+    assert not speech.drop(part)
+    assert (left(speech), speech.before) == (TEXT, 0.0)
+    assert sounds(speech, told_all(speech, 100.2), 0.2, 100.5, TEXT) == (0.2, []), "so much is sent at once"
+
+
+def test_what_is_shorter_than_the_line_sends_at_once_goes_on_once_it_is_whole():
+    speech, part = asked(block=0.2)
+    assert sounds(speech, part, 0.1, 100.1) == (0.0, [])
+    part.whole = True
+    assert sounds(speech, part, 0.0, 100.2) == (0.1, [])
+
+
+def test_a_word_that_may_have_begun_is_begun_anew_also_where_a_voice_told_no_times():
+    speech, part = asked(block=0.2)
+    assert sounds(speech, part, 0.2, 100.1) == (0.2, [])
+    assert speech.drop(part), "a breath before it"
+    assert left(speech) == TEXT
 
 
 def test_words_are_in_the_time_of_the_whole_speech():

@@ -64,7 +64,7 @@ async def test_so_many_are_enough(provider: Provider, address: Address):
 async def test_one_that_has_closed_is_nobodys(provider: Provider, address: Address):
     warm = Warm()
     warm.warm(address)
-    await asyncio.wait_for(provider.arrived.wait(), 5)
+    await asyncio.wait_for(provider.arrived.wait(), 20)
     await provider.there.pop().close()
     taken = await warm.take(address)
     assert provider.came == 2
@@ -74,7 +74,7 @@ async def test_one_that_has_closed_is_nobodys(provider: Provider, address: Addre
 async def test_what_nobody_takes_is_dropped(provider: Provider, address: Address):
     warm = Warm(keep_s=0.05)
     warm.warm(address)
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 20)
     assert (provider.came, len(warm)) == (1, 0)
 
 

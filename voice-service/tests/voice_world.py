@@ -27,6 +27,7 @@ from voice_service.settings import SANDBOX_SECRET
 ROOT = Path(__file__).resolve().parents[2]
 CONVERSATION = "conversation-1"
 T = TypeVar("T")
+_HELD = "SELECT held_by IS NOT NULL FROM voice.call WHERE call = $1"
 
 BUNDLE = {
     "prices.yaml": """prices:
@@ -173,6 +174,10 @@ class Voice:
             return found if len(found) >= number else []
 
         return await until(there, seconds=seconds)
+
+    async def held(self, intent: Recorded[Any]) -> None:
+        """A call's media have come. The carrier may tell of the answer before."""
+        await until(lambda: self.store.pool.fetchval(_HELD, intent.id))
 
     async def placed(self, number: str = PRIYA_PHONE) -> list[dict[str, Any]]:
         """The calls to somebody (Priya), as Exotel saw them."""

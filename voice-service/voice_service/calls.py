@@ -27,7 +27,7 @@ from libs.domain import recording
 from libs.domain.latency import Latency
 from libs.domain.pace import Degraded, terms_of
 from libs.kit import telemetry
-from libs.kit.failures import passes
+from libs.kit.failures import describe, passes
 from voice_service import costs
 from voice_service.decide import Used
 from voice_service.facts import Facts, Known
@@ -118,6 +118,7 @@ class Call:
 
     async def write(self) -> None:
         """Append what is told until the call is over, each until it is durable; one that never can be stops nothing behind it."""
+        call = str(self.known.call)
         while (told := await self._queue.get()) is not None:
             broken = 0
             while broken < TRIES:
@@ -125,11 +126,16 @@ class Call:
                     await self._facts.tell(self.known, *told)
                     break
                 except Exception as error:
-                    log.exception("a fact of a call waits for the log", fact=told[0], call=str(self.known.call))
+                    # Its traceback once: the call goes on meanwhile in this process, and writing one may take long.
+                    if passes(error) or broken:
+                        why = describe(error)
+                        log.warning("a fact of a call waits for the log", fact=told[0], call=call, error=why)
+                    else:
+                        log.exception("the log does not take a fact of a call", fact=told[0], call=call)
                     broken += not passes(error)
                     await asyncio.sleep(AGAIN_S)
             else:
-                log.error("a fact of a call cannot be written", fact=told[0], call=str(self.known.call))
+                log.error("a fact of a call cannot be written", fact=told[0], call=call)
 
     def answered(self) -> None:
         _ACTIVE.inc()

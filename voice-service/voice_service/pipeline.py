@@ -43,7 +43,7 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
     switches = Switches(call.known.conversation, shared.breakers, call.tell)
     stt = Ears(voice.chains.ears, RATE, shared.warm, switches)
     llm = Mind(voice.chains.minds, shared.claude(door.urls["llm"], door.keys["llm"]), system, switches)
-    tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds)
+    tts = Mouth(voice.chains.mouths, RATE, shared.warm, switches, sounds, media.chunk)
     speech = Speech(call, language_of(asked.language), voice.max_response_words, sounds)
     planned = Planned(call, speech)
     turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned, media.chunk)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from libs.config import emulators
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelSettings
 from libs.config.profile import profile_in
@@ -197,10 +198,9 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of `python -m voice_service`: CONVERSE_SANDBOX_{…}_URL by `LIVE`, CONVERSE_VOICE_{ORIGIN,WORKER,CALLS}, CONVERSE_SIP_{INTERFACE,LISTEN,RTP_PORTS}."""
-    urls = {name: environment.get(f"CONVERSE_SANDBOX_{name.upper()}_URL") for name in (*LIVE, SIP)}
     return Settings(
         environment=environment,
-        sandbox_urls={name: url for name, url in urls.items() if url},
+        sandbox_urls=emulators.urls_in(environment, (*LIVE, SIP)),
         origin=environment.get("CONVERSE_VOICE_ORIGIN"),
         worker=environment.get("CONVERSE_VOICE_WORKER") or None,
         profile=profile_in(environment, "production"),

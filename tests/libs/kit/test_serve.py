@@ -156,6 +156,21 @@ async def test_the_documentation_works_offline():
     assert "/promises" in json.loads(document.content)["paths"]
 
 
+async def test_what_is_handed_on_to_another_process_is_documented_as_that_one_says():
+    async with browsing() as client:
+        theirs = json.loads((await client.get("/api/docs/openapi.json")).content)
+    moved = {path.replace("/promises", "/theirs"): item for path, item in theirs["paths"].items()}
+    async with browsing(App("shop", [promise, one]), App("other", document=theirs | {"paths": moved})) as client:
+        page = (await client.get("/api/docs")).text
+        document = json.loads((await client.get("/api/docs/openapi.json")).content)
+    assert {"/promises", *moved} <= set(document["paths"])
+    assert "/theirs/{number}" in page
+    assert page.count("<code>amounts</code>") == 2, "also the shape of their body"
+    body = document["paths"]["/theirs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["$ref"].removeprefix("#/components/schemas/") in document["components"]["schemas"]
+    assert body["$ref"].startswith("#/components/schemas/other.")
+
+
 async def test_ready_means_that_every_service_is():
     verdicts = {"postgres": "ok", "nats": "ok: reconnected"}
 

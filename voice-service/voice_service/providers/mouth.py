@@ -47,10 +47,13 @@ QUIET_S = 15.0
 class Mouth(TTSService):
     """A speech keeps its context whoever speaks it. What is prepared plays at once and costs nothing.
 
-    After a switch the second voice stays for the rest of the call: a person does not change their voice twice.
+    After a switch the second voice stays for the rest of the call: a person does not change their voice twice. `chunk` are the
+    bytes that the line sends at once.
     """
 
-    def __init__(self, chain: Sequence[TtsProfile], rate: int, warm: Warm, switches: Switches, sounds: Sounds) -> None:
+    def __init__(
+        self, chain: Sequence[TtsProfile], rate: int, warm: Warm, switches: Switches, sounds: Sounds, chunk: int
+    ) -> None:
         voices = Voices(chain, rate, warm, switches.breakers, self._happened, self._failed)
         first = voices.first
         super().__init__(
@@ -64,6 +67,7 @@ class Mouth(TTSService):
         )
         self._voices = voices
         self._rate = rate
+        self._block = chunk / 2 / rate
         self._switches = switches
         self._sounds = sounds
         self._line: VoiceLine | None = None
@@ -103,7 +107,7 @@ class Mouth(TTSService):
                 await self._play(context_id, clip)
                 yield None
                 return
-            speech = self._speeches[context_id] = Speech(context_id, self._rate)
+            speech = self._speeches[context_id] = Speech(context_id, self._rate, block=self._block)
         speech.text += text
         await self._ask(speech)
         yield None

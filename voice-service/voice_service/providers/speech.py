@@ -1,7 +1,8 @@
 """One speech of the agent: its text, the voices that speak it, and how much of it goes on to the contact's ear.
 
 Several voices may be asked for the same words, but only one is heard: the first part is, and the one behind it waits for it to fail.
-Sound goes on in whole words, so that where a voice breaks off the next one can begin with the word that is missing.
+Sound goes on in whole words, so that where a voice breaks off the next one can begin with the word that is missing. Of a voice
+that breaks off before the line could send anything of it, nothing has gone on: it is not heard, and the next one begins anew.
 """
 
 import re
@@ -41,10 +42,12 @@ class Part:
     """Of what was received, what has gone on."""
     voiced: int = 0
     """Letters whose sound has gone on, blanks not counted."""
+    voiced_until: float = 0.0
+    """Where the last word ends whose sound has gone on."""
     whole: bool = False
     """Whether it has said that no more comes."""
     cut: bool = False
-    """Whether the beginning of a word has gone on without its end."""
+    """Whether the beginning of a word has gone on without its end; so it may be, where this voice has told no times of it."""
     waiting: list[Word] = field(default_factory=list)
     held: bytearray = field(default_factory=bytearray)
 
@@ -91,6 +94,8 @@ class Speech:
     """When all that went on has been played, as far as it began at once."""
     asked: int = 0
     """How many voices have been."""
+    block: float = 0.0
+    """Seconds that the line sends at once: of less it would send nothing, so that less of a voice's beginning does not go on."""
     _rest: int = 0
     """Where the text begins that has not gone on, when nobody speaks it."""
 
@@ -136,7 +141,7 @@ class Speech:
     def needed_at(self) -> float | None:
         """When what is held back must go on, or who else has sound be heard; None where neither is so."""
         sounds = [part for part in self.parts[1:] if not part.silent]
-        held = len(self.parts) == 1 and bool(self.parts[0].held)
+        held = len(self.parts) == 1 and bool(self.parts[0].held) and not self._begins(self.parts[0])
         return self.runs_out_at if sounds or held else None
 
     def unheard_at(self, patience_s: float) -> float | None:
@@ -167,6 +172,8 @@ class Speech:
         upto = part.ready()
         if now >= self.runs_out_at and len(self.parts) == 1:
             upto = part.received
+        if self._begins(part):
+            upto = part.released
         taken = 2 * round(max(0.0, upto - part.released) * self.rate)
         pcm = bytes(part.held[:taken])
         del part.held[:taken]
@@ -177,8 +184,10 @@ class Speech:
         while part.waiting and (part.whole or part.waiting[0][2] <= part.released + _NEAR_S):
             word, start, end = part.waiting.pop(0)
             part.voiced += len(_SPACE.sub("", word))
+            part.voiced_until = end
             words.append((word, start + self.before, end + self.before))
-        part.cut = bool(part.waiting) and part.waiting[0][1] < part.released - _NEAR_S
+        word_from = part.waiting[0][1] if part.waiting else part.voiced_until
+        part.cut = word_from < part.released - _NEAR_S
         return pcm, words
 
     def plays(self, seconds: float, now: float) -> None:
@@ -194,6 +203,11 @@ class Speech:
         if leads:
             self.before += part.released
         return leads and part.cut
+
+    def _begins(self, part: Part) -> bool:
+        """Whether all that has come of a voice is too little to be sent, and more is to come."""
+        little = round(part.received * self.rate) < round(self.block * self.rate)
+        return little and part.released == 0.0 and not part.whole
 
     def _plays(self, seconds: float, now: float) -> None:
         self.first_at = now if self.first_at is None else self.first_at
