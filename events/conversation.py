@@ -6,6 +6,7 @@ A matter is a follow-up in this conversation; it is named by the follow-up's id.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from events import refs
 from events.address import AddressMoved, SenderUnknown
 from events.base import Category, Event, Intent, Personal
 from events.call import CallRequested, CallTaken
@@ -115,6 +116,9 @@ class ContactSaid(Event, tag="conversation.contact_said.v1"):
     subject: PersonalTextOrNone = None
     attachments: Annotated[list[Attachment], Personal([])] = []
 
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref", "reply_to")
+
 
 class AttachmentsRead(Event, tag="conversation.attachments_read.v1"):
     """What a message brought beside its words, as far as it could be had: the files, and what was said in a voice note."""
@@ -136,6 +140,9 @@ class AutomaticHeard(Event, tag="conversation.automatic_heard.v1"):
     subject: PersonalTextOrNone = None
     provider_ref: str | None = None
     matter: str | None = None
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref")
 
 
 class Understood(Event, tag="conversation.understood.v1"):
@@ -182,7 +189,7 @@ class ProcessMoved(Event, tag="conversation.process_moved.v1"):
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
     """The outcome of one of our intents reached the conversation; it is no longer awaited.
 
-    `provider_ref` is the provider's id of a message that was taken: answers quote it. `tokens` and `cost` are those of a turn.
+    `provider_ref` is the provider's id of a message that was taken, or what stands for it: answers quote it. `tokens` and `cost` are those of a turn.
     """
 
     intent: str
@@ -190,6 +197,9 @@ class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
     provider_ref: str | None = None
     tokens: int = 0
     cost: Cost | None = None
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref")
 
 
 class MatterSettled(Event, tag="conversation.matter_settled.v1"):
@@ -301,7 +311,7 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     """We know what to say; a gateway has yet to say it.
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
-    `reply_to` and `thread` are the provider's ids of the messages before it, the newest first. `draft` is the turn whose
+    `reply_to` and `thread` are the provider's ids of the messages before it (or what stands for them), the newest first. `draft` is the turn whose
     words it says: the chat has streamed them. `identifies`: it asks who reads it, and says nothing of the matter.
     `merged` are further matters that it speaks of, at the same step.
     """
@@ -321,6 +331,9 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     gates: list[str] = []
     identifies: bool = False
     merged: list[str] = []
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "reply_to")
 
 
 class ToolRequested(Intent, tag="conversation.tool_requested.v1", effect="backend.tool"):

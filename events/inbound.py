@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from events import refs
 from events.base import Category, Event, Personal
 from events.values import Attachment, Cost, PersonalText, PersonalTextOrNone
 
@@ -12,8 +13,9 @@ PersonalFiles = Annotated[list[Attachment], Personal([])]
 class Received(Event, tag="inbound.received.v1"):
     """A contact wrote. `digest` is the HMAC (hex) of the sender's normalised address.
 
-    `also_known_as` are the digests of further addresses that the provider names for the same sender. `reply_to` is the
-    provider's id of the message that this one answers, `thread` those of the messages before it, newest first;
+    `also_known_as` are the digests of further addresses that the provider names for the same sender. `provider_ref` is the
+    provider's id, or what stands for one that names the contact, which is the `provider_id` then. `reply_to` is such a ref
+    of the message that this one answers, `thread` those of the messages before it, newest first;
     `reference` is our own message id where the address that was written to proves it. `choice` is the id of a button or
     list row that was pressed. What a machine wrote says so in `automatic`: it is never answered.
     """
@@ -35,6 +37,10 @@ class Received(Event, tag="inbound.received.v1"):
     choice: str | None = None
     attachments: PersonalFiles = []
     automatic: Literal["auto_reply", "out_of_office", "list", "report"] | None = None
+    provider_id: PersonalTextOrNone = None
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref", "reply_to")
 
 
 class Fetched(Event, tag="inbound.fetched.v1"):
@@ -85,6 +91,9 @@ class StatusReceived(Event, tag="inbound.status_received.v1"):
     category: str | None = None
     billable: bool | None = None
     cost: Cost | None = None
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref")
 
 
 INBOUND = Category("inbound", current=(Received, Fetched, FetchFailed, Unsubscribed, AddressChanged, StatusReceived))

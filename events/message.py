@@ -3,17 +3,26 @@
 from datetime import datetime
 from typing import Literal
 
+from events import refs
 from events.base import Category, Event
-from events.values import Cost
+from events.values import Cost, PersonalTextOrNone
 
 
 class Accepted(Event, tag="message.accepted.v1"):
-    """The provider took it: on its way, not yet there."""
+    """The provider took it: on its way, not yet there.
+
+    `provider_ref` is what the provider's id is joined by: the id itself, or what stands for one that names the contact
+    (events/refs.py); that id is the `provider_id`, which only the provider is told.
+    """
 
     conversation: str
     channel: str
     provider_ref: str
     cost: Cost | None = None
+    provider_id: PersonalTextOrNone = None
+
+    def __post_init__(self) -> None:
+        refs.hide(self, "provider_ref")
 
 
 class Rejected(Event, tag="message.rejected.v1"):

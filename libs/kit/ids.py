@@ -4,6 +4,10 @@ import hashlib
 import json
 from uuid import UUID, uuid4, uuid5
 
+from events.refs import digest
+
+__all__ = ["cause_id", "digest", "event_hex", "event_id", "event_text", "fresh"]
+
 CAUSES = UUID("0b8e7d1a-2f64-5b7d-9c39-5a7f1e6b2d44")
 _VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}
 
@@ -29,11 +33,6 @@ def event_text(cause: UUID, consumer: str, stream: str, n: int) -> str:
 def cause_id(tenant: str, source: str, id: str) -> UUID:
     """The cause that something outside is, from the id that its source gave it."""
     return uuid5(CAUSES, _join(tenant, source, id))
-
-
-def digest(*parts: str) -> str:
-    """32 hexadecimal characters; other parts, or the same cut otherwise, give another digest."""
-    return hashlib.sha256(_join(*parts).encode()).hexdigest()[:32]
 
 
 def fresh() -> UUID:

@@ -130,7 +130,7 @@ def _timer(event: conversation.TimerSet) -> str:
 
 def _accepted(event: message.Accepted) -> str:
     cost = f", {event.cost.micros / 1e6:.3f} {event.cost.currency}" if event.cost else ""
-    return f"{event.channel} took it ({event.provider_ref[:24]}…{cost})"
+    return f"{event.channel} took it ({(event.provider_id or event.provider_ref)[:24]}…{cost})"
 
 
 TELLERS: dict[type[Event], Teller] = {

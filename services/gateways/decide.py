@@ -10,6 +10,7 @@ from events.base import Draft, Event, Recorded
 from events.conversation import MessageRequested
 from events.inbound import StatusReceived, Unsubscribed
 from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
+from events.refs import ref_of
 from events.values import Cost
 from libs.channels import whatsapp
 from libs.channels.email_outcome import is_permanent
@@ -91,7 +92,22 @@ def cost(bundle: Bundle, message: Message, at: datetime) -> Cost | None:
     return Cost(currency=price.currency, micros=round(price.minor_units(message.units) * 10_000)) if price else None
 
 
+def taken(intent: Recorded[MessageRequested], provider_id: str, price: Cost | None) -> Draft:
+    """The provider took it. One of Meta's ids, which name the contact, is sealed, and its digest stands for it."""
+    names_contact = intent.event.channel == WHATSAPP
+    fact = Accepted(
+        conversation=intent.subject_id,
+        channel=intent.event.channel,
+        provider_ref=ref_of(provider_id) if names_contact else provider_id,
+        cost=price,
+        provider_id=provider_id if names_contact else None,
+    )
+    contact = intent.envelope.subject
+    return Draft(f"message-{intent.id}", fact, key=f"contact-{contact}" if contact else None)
+
+
 def accepted(message: Message, provider_ref: str, price: Cost | None) -> Draft:
+    """It was taken, as something else than the provider's answer shows."""
     return Draft(
         message.stream,
         Accepted(conversation=message.conversation, channel=message.channel, provider_ref=provider_ref, cost=price),

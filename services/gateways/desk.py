@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from events.base import Cause, Draft, Event
+from events.refs import ref_of
 from libs.config.bundle import Bundle
 from libs.kit import ids, telemetry
 from libs.kit.bundles import NothingPublished
@@ -30,8 +31,8 @@ _ALARMS = telemetry.counter(
 D = TypeVar("D")
 E = TypeVar("E", bound=Event)
 
-WORDS = frozenset({"text", "subject", "sender", "sender_name", "transcript", "new_address"})
-"""What was said and by whom: sealed, looked for by nobody, and kept as it came."""
+WORDS = frozenset({"text", "subject", "sender", "sender_name", "transcript", "new_address", "provider_id"})
+"""What was said and by whom, and by what id the provider knows it: sealed, looked for by nobody, and kept as it came."""
 LONGEST = 1000
 """Bytes of an id or word of a provider's that is kept as it is; an index of Postgres's takes 2,700."""
 
@@ -66,7 +67,12 @@ class Desk:
     @staticmethod
     def stream(channel: str, provider_id: str) -> str:
         """The stream of what came under a provider's id."""
-        return f"inbound-{channel}-{ids.digest(provider_id)}"
+        return Desk.stream_of_ref(channel, ref_of(provider_id))
+
+    @staticmethod
+    def stream_of_ref(channel: str, ref: str) -> str:
+        """The same, of whoever knows only what stands for the id."""
+        return f"inbound-{channel}-{ref}"
 
     async def _put(self, tenant: str, channel: str, provider_id: str, version: int, event: Event) -> bool:
         cause_id = ids.cause_id(tenant, channel, provider_id if version == 0 else f"{provider_id} {version}")

@@ -38,7 +38,8 @@ RETURNING message, channel, conversation, template, units, state, priced"""
 _WAIT = """INSERT INTO gateways.waiting_status
     (tenant, channel, provider_ref, status, reference, at, code, reason, category, billable)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"""
-_WAITING_BY_REF = """DELETE FROM gateways.waiting_status WHERE tenant = $1 AND channel = $2 AND provider_ref = $3
+_WAITING = """DELETE FROM gateways.waiting_status
+WHERE tenant = $1 AND channel = $2 AND (provider_ref = $3 OR reference = $4)
 RETURNING channel, provider_ref, status, at, reference::text, code, reason, category, billable"""
 _REF_OF = """SELECT provider_ref FROM gateways.waiting_status
 WHERE tenant = $1 AND channel = $2 AND reference = $3 LIMIT 1"""
@@ -209,8 +210,8 @@ class Handlers:
         return Decision([taken, *joined.drafts], [*joined.rows, settled])
 
     async def _join(self, world: World, taken: Message, provider_ref: str) -> Decision:
-        """Apply the statuses that waited for `provider_ref`."""
-        waiting = await world.db.fetch(_WAITING_BY_REF, world.tenant, taken.channel, provider_ref)
+        """Apply the statuses that waited for `provider_ref`, or for our id of the message."""
+        waiting = await world.db.fetch(_WAITING, world.tenant, taken.channel, provider_ref, taken.id)
         state = "accepted" if taken.state in ("requested", "unknown") else taken.state
         current = replace(taken, state=state)
         return await self._moved(world, taken, current, [inbound.StatusReceived(**dict(each)) for each in waiting])

@@ -68,8 +68,8 @@ class Sender:
                 return Retry(reason, None if seconds is None else timedelta(seconds=seconds))
         claim.begin_call()
         match await self._adapter.send(request, door, claim.attempt - 1):
-            case told.Accepted(provider_ref):
-                return Done([decide.accepted(asked, provider_ref, decide.cost(bundle, asked, now))])
+            case told.Accepted(provider_id):
+                return Done([decide.taken(intent, provider_id, decide.cost(bundle, asked, now))])
             case told.Refused() as refused:
                 return await self._refused(claim, refused, bundle)
             case told.Retry(reason, seconds):

@@ -321,4 +321,6 @@ def _person(to: str) -> str:
 
 def _wamid(person: str) -> str:
     """An id that was never given before, also not by an emulator that ran earlier."""
-    return "wamid." + base64.b64encode(f"{person}\x15\x02".encode() + secrets.token_bytes(18)).decode()
+    name, random = person.removeprefix("+").encode(), secrets.token_hex(9).upper().encode()
+    told = b"\x1c\x18" + bytes([len(name)]) + name + b"\x15\x02\x00\x11\x18" + bytes([len(random)]) + random + b"\x00"
+    return "wamid." + base64.b64encode(told).decode()

@@ -15,6 +15,7 @@ from services.cli import trace
 from tests.journeys.conftest import FreshTown
 from tests.journeys.log import PATIENCE_S
 from tests.journeys.people import Person
+from tests.journeys.plain import forms
 from tests.journeys.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -131,8 +132,9 @@ def files_of(folder: Path) -> list[Path]:
 
 
 async def found(town: Town, folder: Path, secrets: list[str]) -> set[str]:
-    """The tables (as text, and bytes as hexadecimal) and files that hold one of these words."""
-    words = [form for secret in secrets for form in (secret, secret.encode().hex())]
+    """The tables (as text, and bytes as hexadecimal) and files that hold one of these words, behind base64 too."""
+    hidden = [form for secret in secrets for form in forms(secret)]
+    words = [word for form in hidden for word in (form.decode(), form.hex())]
     pool = town.running.store.pool
     places = set()
     for row in await pool.fetch(TABLES):
@@ -140,5 +142,5 @@ async def found(town: Town, folder: Path, secrets: list[str]) -> set[str]:
         if await pool.fetchval(sql, words):
             places.add(row[0])
     content = {path: path.read_bytes() for part in ("nats", "objects") for path in files_of(folder / part)}
-    places |= {path.name for path, held in content.items() for secret in secrets if secret.encode() in held}
+    places |= {path.name for path, held in content.items() for form in hidden if form in held}
     return places

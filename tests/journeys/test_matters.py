@@ -24,7 +24,7 @@ async def owes_two(fresh_town: FreshTown) -> tuple[Person, dict[str, str]]:
     await asha.sees(message.Read, times=2)
     await asha.sees(followup.AttemptStarted, times=2)
     first, second = await asha.facts(message.Accepted)
-    return asha, {asha.invoice: first.event.provider_ref, OTHER: second.event.provider_ref}
+    return asha, {asha.invoice: first.event.provider_id, OTHER: second.event.provider_id}
 
 
 async def promises(asha: Person) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from events import conversation, inbound, message
 from events.conversation import MessageRequested
+from events.refs import ref_of
 from tests.journeys.people import Person
 from tests.journeys.signed import signed, status, statuses
 from tests.journeys.town import Town
@@ -117,7 +118,9 @@ async def test_a_status_of_a_message_that_nobody_knows_is_kept_and_moves_nothing
     answer = await signed(town, statuses(asha, [status("wamid.nobody-knows", "read", None)]))
     assert answer.status_code == 200
     [kept] = await town.log.wait(
-        lambda fact: isinstance(fact.event, inbound.StatusReceived) and fact.event.provider_ref == "wamid.nobody-knows"
+        lambda fact: (
+            isinstance(fact.event, inbound.StatusReceived) and fact.event.provider_ref == ref_of("wamid.nobody-knows")
+        )
     )
     await asha.was_reminded()
     assert not [fact for fact in town.log.facts if fact.envelope.causation_id == kept.id]
@@ -138,4 +141,4 @@ async def sent_silently(town: Town, person: Person) -> tuple[str, str]:
     await person.owes()
     accepted = await person.sees(message.Accepted)
     asked = await person.sees(MessageRequested)
-    return accepted.event.provider_ref, asked.event.message
+    return accepted.event.provider_id, asked.event.message

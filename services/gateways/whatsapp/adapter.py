@@ -22,6 +22,7 @@ from services.gateways.whatsapp import webhook as whatsapp_webhook
 from services.gateways.whatsapp.call import Graph
 from services.gateways.whatsapp.door import WhatsAppDoor, door_of
 from services.gateways.whatsapp.files import Files
+from services.gateways.whatsapp.heard import id_of
 from services.gateways.whatsapp.marks import Marks
 from services.gateways.whatsapp.rows import FETCH, MARK_READ
 from services.gateways.whatsapp.templates import Templates
@@ -38,6 +39,7 @@ class WhatsApp:
 
     def __init__(self, settings: Settings, tools: Tools, client: httpx.AsyncClient) -> None:
         self._settings = settings
+        self._store = tools.store
         self._graph = Graph(client)
         self._files = Files(settings, tools, self._graph, Ears(settings, client))
         self._marks = Marks(settings, tools, self._graph)
@@ -57,6 +59,8 @@ class WhatsApp:
         return saying(intent, door, bundle.templates.get(WHATSAPP, {}).get(body.template or ""))
 
     async def prepare(self, tenant: str, request: Saying, door: WhatsAppDoor) -> Saying | Refused | Retry:
+        if request.answers is not None:
+            request = request.answering(await id_of(self._store, tenant, request.answers))
         if request.upload is None:
             return request
         media_id = await self._files.upload(tenant, request.upload, door)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from events.inbound import AddressChanged, Received, StatusReceived, Unsubscribed
+from events.refs import ref_of
 from events.values import Attachment
 from libs.channels.whatsapp_items import (
     AddressChange,
@@ -52,23 +53,26 @@ def received(item: Inbound, digest: str, also_known_as: Sequence[str] = ()) -> R
 
     A reaction is of the kind `reaction`, its text the emoji, `reply_to` the message that it was put on: whether 👍 answers
     a question is for the conversation to say. A button's or list row's id is the `choice`, its title the text. Files are
-    announced by Meta's id and follow as `inbound.fetched`.
+    announced by Meta's id and follow as `inbound.fetched`. Meta's ids of messages hold the contact's number: what stands
+    for them is told, and this one's own is sealed.
     """
     reaction = item.content if isinstance(item.content, Reaction) else None
+    answered = reaction.message if reaction else item.quoted
     return Received(
         channel=WHATSAPP,
         account=item.account,
         digest=digest,
         sender=address_of(item),
         text=item.words or "",
-        provider_ref=item.id,
+        provider_ref=ref_of(item.id),
         kind=_kind(item.content),
         sender_name=item.sender.name,
-        reply_to=reaction.message if reaction else item.quoted,
+        reply_to=ref_of(answered) if answered else None,
         sent_at=item.at,
         also_known_as=list(also_known_as),
         choice=_choice(item.content),
         attachments=[_attachment(item.content)] if isinstance(item.content, Media) else [],
+        provider_id=item.id,
     )
 
 
@@ -82,7 +86,7 @@ def status_received(item: Status) -> StatusReceived:
     problem = item.problems[0] if item.problems else None
     return StatusReceived(
         channel=WHATSAPP,
-        provider_ref=item.id,
+        provider_ref=ref_of(item.id),
         status=item.state,
         at=item.at,
         reference=item.reference,

@@ -14,6 +14,7 @@ from services.gateways.port import Tools
 from services.gateways.settings import ChannelOff, Settings
 from services.gateways.whatsapp.call import Graph
 from services.gateways.whatsapp.door import door_of
+from services.gateways.whatsapp.heard import id_of
 
 LIMITS = Limits(rate=40, burst=40, concurrency=8)
 """An account of its own: what goes wrong here opens no breaker of the messages, and takes none of their tokens."""
@@ -63,7 +64,8 @@ class Marks:
         except ChannelOff as off:
             return Withheld(str(off))
         typing = isinstance(claim.intent.event, TurnRequested)
-        message_id = await self._message(claim)
+        ref = await self._ref(claim)
+        message_id = await id_of(self._tools.store, claim.tenant, ref) if ref is not None else None
         if message_id is None:
             return Done()
         claim.begin_call()
@@ -74,8 +76,8 @@ class Marks:
             return Retry(f"the read mark was not taken: {answer.status}")
         return Refused()
 
-    async def _message(self, claim: Claim) -> str | None:
-        """The provider's id of what the contact said, or said last."""
+    async def _ref(self, claim: Claim) -> str | None:
+        """What stands for Meta's id of what the contact said, or said last."""
         match claim.intent.event:
             case ContactSaid(provider_ref=ref):
                 return ref

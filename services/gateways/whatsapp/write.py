@@ -22,12 +22,15 @@ _PLACEHOLDER = re.compile(r"\{\{-?\s*([A-Za-z_]\w*(?:\.\w+)*).*?\}\}", re.DOTALL
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """A message that is ready, but for the file `upload`, which Meta must have first."""
+    """A message that is ready, but for the file `upload`, which Meta must have first, and the message that it answers."""
 
     message: whatsapp.Message
     to: str
     reference: str
-    reply_to: str | None
+    reply_to: str | None = None
+    """Meta's id of the message that it answers, once that is known."""
+    answers: str | None = None
+    """What stands for that id."""
     upload: Attachment | None = None
 
     def request(self, door: WhatsAppDoor) -> whatsapp.Request | Refused:
@@ -39,6 +42,10 @@ class Saying:
     def uploaded(self, media_id: str) -> "Saying":
         """The same with the file that Meta has now."""
         return replace(self, message=_with(self.message, media_id), upload=None)
+
+    def answering(self, message_id: str | None) -> "Saying":
+        """The same with the message that it shows above it; None where nobody knows that any more."""
+        return replace(self, reply_to=message_id, answers=None)
 
 
 def saying(
@@ -61,7 +68,7 @@ def saying(
         return message
     its = _file_of(message)
     upload = body.attachments[0] if its is not None and its.id == UPLOAD else None
-    said = Saying(message, event.to, str(intent.id), event.reply_to, upload)
+    said = Saying(message, event.to, str(intent.id), answers=event.reply_to, upload=upload)
     checked = said.request(door)
     return checked if isinstance(checked, Refused) else said
 

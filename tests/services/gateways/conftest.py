@@ -12,6 +12,8 @@ import pytest
 
 from events.base import Cause, Draft, Event, Recorded
 from events.conversation import MessageRequested
+from events.inbound import Received
+from events.refs import ref_of
 from events.values import Body, PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
@@ -26,6 +28,7 @@ from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf, part, serving
 from services.gateways.app import build
+from services.gateways.desk import Desk
 from services.gateways.settings import Settings
 from services.gateways.whatsapp.door import sandbox_door
 from services.sandbox import app as sandbox
@@ -97,6 +100,23 @@ class Gateways:
         drafts = [Draft(CONVERSATION, event, f"contact-{PRIYA}", PRIYA) for event in events]
         appended = await self.store.append_any(TENANT, CONVERSATION, drafts, cause)
         return list(await self.store.read_stream(TENANT, CONVERSATION, appended.version - len(drafts)))
+
+    async def heard(self, channel: str, id: str) -> str:
+        """Priya's message came in under this id of its provider's; its stream."""
+        stream = Desk.stream(channel, id)
+        received = Received(
+            channel=channel,
+            account="1",
+            digest="d",
+            sender=PRIYA_PHONE,
+            text="hello",
+            provider_ref=ref_of(id),
+            provider_id=id,
+        )
+        cause_id = ids.cause_id(TENANT, channel, id)
+        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="gateways")
+        await self.store.append(TENANT, stream, 0, [Draft(stream, received)], cause)
+        return stream
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A control of the emulators, which must succeed."""

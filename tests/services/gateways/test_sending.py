@@ -7,6 +7,7 @@ import pytest
 
 from events.conversation import GateClosed
 from events.message import Accepted, Failed, Rejected, Withheld
+from events.refs import ref_of
 from events.values import Cost
 from libs.testkit.nouns import PRIYA
 from tests.libs.kit.effects_world import until
@@ -21,7 +22,11 @@ async def test_a_template_goes_out_and_its_way_is_told(gateways: Gateways):
     assert message["reference"] == str(intent.id)
     accepted = (await gateways.told(intent))[0].event
     assert accepted == Accepted(
-        conversation="1", channel="whatsapp", provider_ref=message["id"], cost=Cost(currency="INR", micros=115_000)
+        conversation="1",
+        channel="whatsapp",
+        provider_ref=ref_of(message["id"]),
+        cost=Cost(currency="INR", micros=115_000),
+        provider_id=message["id"],
     )
 
 
@@ -73,7 +78,7 @@ async def test_an_answer_that_is_lost_after_the_send_is_unknown_until_the_webhoo
     [message] = await gateways.sent()
     accepted = (await gateways.told(intent))[1].event
     assert isinstance(accepted, Accepted)
-    assert accepted.provider_ref == message["id"]
+    assert accepted.provider_ref == ref_of(message["id"])
     assert accepted.cost == Cost(currency="INR", micros=115_000)
     assert (await gateways.effect(intent))["outcome"] == "resolved"
 

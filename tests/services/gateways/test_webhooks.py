@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from events.inbound import Received, Unsubscribed
+from events.refs import ref_of
 from libs.kit.store import Unavailable
 from libs.testkit.nouns import HER_PROMISE, PRIYA_PHONE, TENANT
 from services.gateways.whatsapp.door import sandbox_door
@@ -61,8 +62,9 @@ async def test_a_message_is_stored_with_the_digest_of_its_sender(gateways: Gatew
     digest = (await gateways.store.keyring.lookup(TENANT, "whatsapp", PRIYA_PHONE)).hex()
     event = fact.event
     assert isinstance(event, Received)
-    assert (event.sender, event.text, event.provider_ref) == (PRIYA_PHONE, HER_PROMISE, wamid)
-    assert (event.digest, event.sender_name, event.reply_to) == (digest, "Priya Sharma", "wamid.ours")
+    assert (event.sender, event.text, event.provider_id) == (PRIYA_PHONE, HER_PROMISE, wamid)
+    assert (event.digest, event.sender_name) == (digest, "Priya Sharma")
+    assert (event.provider_ref, event.reply_to) == (ref_of(wamid), ref_of("wamid.ours"))
     assert event.sent_at is not None
     assert timedelta(0) <= fact.envelope.occurred_at - event.sent_at < timedelta(seconds=10)  # Meta tells whole seconds
     assert PRIYA_PHONE not in fact.stream
@@ -153,7 +155,7 @@ async def test_what_is_said_otherwise_is_a_message_of_its_kind(
 async def test_a_reaction_is_of_its_own_kind_and_names_what_it_was_put_on(gateways: Gateways):
     await gateways.priya_says("", message={"type": "reaction", "reaction": {"message_id": "wamid.ours", "emoji": "👍"}})
     [fact] = await gateways.inbound("received")
-    assert (fact.event.kind, fact.event.text, fact.event.reply_to) == ("reaction", "👍", "wamid.ours")
+    assert (fact.event.kind, fact.event.text, fact.event.reply_to) == ("reaction", "👍", ref_of("wamid.ours"))
 
 
 async def test_what_says_nothing_is_no_message(gateways: Gateways):

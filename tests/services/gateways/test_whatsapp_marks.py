@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from events.conversation import ContactSaid, TurnRequested
+from events.refs import ref_of
 from tests.libs.kit.effects_world import until
 from tests.services.gateways.conftest import Gateways
 
@@ -16,7 +17,10 @@ TURN = TurnRequested(turn="t", upto=1, instructions="Answer.")
 async def priya_wrote(
     gateways: Gateways, *then: Any, channel: str = "whatsapp", ref: str | None = "wamid.hers"
 ) -> None:
-    said = ContactSaid(channel=channel, inbound="inbound-1", text="hello", at=gateways.clock.now(), provider_ref=ref)
+    stream = await gateways.heard(channel, ref) if ref is not None else "inbound-1"
+    said = ContactSaid(
+        channel=channel, inbound=stream, text="hello", at=gateways.clock.now(), provider_ref=ref and ref_of(ref)
+    )
     await gateways.happens(said, *then)
 
 

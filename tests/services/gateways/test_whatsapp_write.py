@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from events.refs import ref_of
 from events.values import Attachment, Body, Choice
 from libs.channels.outcome import Refused
 from libs.config.model import MessageTemplate, TemplateVariable
@@ -170,7 +171,13 @@ def test_only_a_file_of_ours_is_uploaded_first():
 
 
 def test_an_answer_quotes_what_it_answers():
-    assert written(Body(text="yes"), reply_to="wamid.hers")["context"] == {"message_id": "wamid.hers"}
+    ready = said(Body(text="yes"), reply_to=ref_of("wamid.hers"))
+    assert ready.answers == ref_of("wamid.hers")
+    quoting, alone = ready.answering("wamid.hers").request(DOOR), ready.answering(None).request(DOOR)
+    assert not isinstance(quoting, Refused)
+    assert not isinstance(alone, Refused)
+    assert quoting.body["context"] == {"message_id": "wamid.hers"}
+    assert "context" not in alone.body
 
 
 def test_somebody_without_a_phone_is_written_to_by_the_user_id():
