@@ -7,7 +7,10 @@ from events.values import PersonalData
 
 
 class EventReceived(Event, tag="business.event_received.v1"):
-    """The ERP told us; `fingerprint` is an HMAC of the content as decoded JSON, so that a retry can be told from a change."""
+    """The ERP told us; `fingerprint` is an HMAC of the content as decoded JSON, so that a retry can be told from a change.
+
+    `attributes`: what a CloudEvent says beside that (subject, dataschema, extensions), each as its canonical text.
+    """
 
     event_name: str
     external_id: str
@@ -15,6 +18,7 @@ class EventReceived(Event, tag="business.event_received.v1"):
     fingerprint: str
     data: PersonalData
     happened_at: datetime | None = None
+    attributes: PersonalData = {}
 
 
 BUSINESS = Category("business", current=(EventReceived,))

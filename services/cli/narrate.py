@@ -118,6 +118,11 @@ def _moved(event: conversation.ProcessMoved) -> str:
     return f"{event.from_state} → {event.to_state} by {event.trigger.type} {event.trigger.value}"
 
 
+def _told(event: business.EventReceived) -> str:
+    happened = f", happened at {event.happened_at.isoformat(timespec='minutes')}" if event.happened_at else ""
+    return f"{event.event_name} as {event.external_id}{happened}"
+
+
 def _slot(event: dialogue.SlotFilled) -> str:
     words = f" (from {quoted(event.words)})" if event.words else ""
     return f"{event.slot} = {event.value}{words}" + (", corrected" if event.corrected else "")
@@ -134,7 +139,7 @@ def _accepted(event: message.Accepted) -> str:
 
 
 TELLERS: dict[type[Event], Teller] = {
-    business.EventReceived: lambda event: f"{event.event_name} as {event.external_id}",
+    business.EventReceived: _told,
     operator.FollowupTriggered: lambda event: f"by hand: {quoted(event.reason)}",
     operator.TriggerGiven: lambda event: f"by hand: {event.trigger_type} {event.trigger_value}",
     operator.TakeoverRequested: lambda event: f"by {event.operator}",

@@ -107,6 +107,8 @@ def _problems(answer: httpx.Response, stored: int) -> list[str]:
             found.append("no problem details")
         elif answer.json().get("status") != answer.status_code or not answer.json().get("title"):
             found.append("problem details without status and title")
-        if stored:
-            found.append(f"{stored} facts stored from a refused request")
+        # Of a batch that is partly wrong the rest is stored, and the refusal says which.
+        told = [each for each in answer.json().get("answers", ()) if each and not each["duplicate"]]
+        if stored != len(told):
+            found.append(f"{stored} facts stored from a refused request that tells of {len(told)}")
     return found

@@ -21,6 +21,7 @@ from libs.kit.auth import Caller
 from libs.kit.problems import Problem
 from services.cli.scenario.stage import Endless, Stage
 from services.gateways import plain
+from services.ingest.cloudevents import Told
 from services.ingest.decide import EventIn, TriggerIn
 from services.sandbox.erp import Erp, ErpFault
 from services.sandbox.erp_seed import Channel, Consent, Contact, Invoice, Order, Shipment, Stock
@@ -108,7 +109,7 @@ async def _say(stage: Stage, persona: Persona, channel: str, text: str, place: i
 async def _tell(stage: Stage, event: Event) -> None:
     data = {"contact_id": CONTACT, **event.data}
     told = EventIn(event_name=event.name, data=data, event_id=str(ids.fresh()), source="scenario")
-    await stage.ingest.take_event(_caller(stage), told, None)
+    await stage.ingest.take_event(_caller(stage), Told(told, {}), None)
 
 
 async def _move(stage: Stage, trigger: str) -> None:

@@ -54,3 +54,9 @@ def test_each_fact_that_has_a_teller_is_told_in_one_line(path: Path):
     event = read_sample(path)
     teller = TELLERS.get(type(event))
     assert teller is None or "\n" not in teller(event)
+
+
+def test_the_trace_says_when_the_sender_says_that_it_happened():
+    sample = ROOT / "proto-schemas/samples/business.event_received.v1.json"
+    event = read_sample(sample)
+    assert TELLERS[type(event)](event) == "invoice_overdue as erp-evt-000017, happened at 2026-02-16T06:30+00:00"

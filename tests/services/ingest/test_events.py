@@ -11,6 +11,7 @@ from libs.kit.embedded import PostgresServer
 from libs.kit.store import Store
 from libs.testkit.nouns import INVOICE_OVERDUE
 from libs.testkit.servers import MASTER
+from services.ingest.cloudevents import BATCH
 from tests.services.ingest.conftest import FOLLOWUPS, OVERDUE, Ingest, publish_to, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -213,6 +214,8 @@ async def test_while_postgres_is_away_callers_see_503_and_then_the_same_id_is_st
     embedded_postgres: PostgresServer,
 ):
     event = {**OVERDUE, "event_id": "erp-1"}
+    cloud_events = [{"specversion": "1.0", "id": f"erp-{n}", "source": "acme", "type": "x", "data": {}} for n in (2, 3)]
+    batch: dict[str, Any] = {"content": msgspec.json.encode(cloud_events), "headers": {"content-type": BATCH}}
     async with (
         Store.open(embedded_postgres.url, master=MASTER) as store,
         Store.open(embedded_postgres.url, master=MASTER, role="converse_ingest", name="ingest") as own,
@@ -222,6 +225,7 @@ async def test_while_postgres_is_away_callers_see_503_and_then_the_same_id_is_st
             assert (await ingest.post(OVERDUE)).status_code == 202
             await embedded_postgres.kill()
             refused = [await ingest.post(event), await ingest.post({"contact_id": "c", "reason": "r"}, FOLLOWUPS)]
+            refused.append(await ingest.post(**batch))
             for answer in refused:
                 assert answer.status_code == 503, answer.text
                 assert int(answer.headers["retry-after"]) >= 1
@@ -232,5 +236,7 @@ async def test_while_postgres_is_away_callers_see_503_and_then_the_same_id_is_st
                     problem(answer)
             assert answer.json()["event_id"] == "erp-1"
             assert (await ingest.post(event)).json()["duplicate"] is True
+            assert (await ingest.post(**batch)).status_code == 202
+            assert [each["duplicate"] for each in (await ingest.post(**batch)).json()] == [True, True]
             stored = [fact.event.external_id for fact in await ingest.facts("business")]
-            assert stored.count("erp-1") == 1
+            assert [stored.count(f"erp-{n}") for n in (1, 2, 3)] == [1, 1, 1]
