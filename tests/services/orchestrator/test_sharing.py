@@ -1,18 +1,28 @@
 """A stop that comes from an address counts for everybody who is registered there."""
 
+from uuid import uuid5
+
+import pytest
+
+from events.base import Event
+from events.call import Answered, CallTaken, CameIn, Ended, ToolCalled, TurnTaken
 from events.consent import Withdrawn
 from events.contact import Address, Lookup, Profile, Registered
 from events.inbound import Received, Unsubscribed
-from libs.testkit.nouns import PRIYA, PRIYA_PHONE
+from events.phone import CallOver
+from libs.testkit.nouns import MORNING, PRIYA, PRIYA_PHONE
 from tests.services.orchestrator.neighbours import Neighbours
+from tests.services.orchestrator.scene import ROOT
+
+SAID = "Mujhe dobara phone mat karna"
 
 
-async def twins(neighbours: Neighbours) -> str:
-    """Two records of one phone; the digest of its address."""
-    digest = await neighbours.digest("whatsapp", PRIYA_PHONE)
+async def twins(neighbours: Neighbours, channel: str = "whatsapp") -> str:
+    """Two records of one phone; the digest of its address on a channel."""
+    digest = await neighbours.digest(channel, PRIYA_PHONE)
     for name in (PRIYA, "c_twin"):
-        profile = Profile(name="Priya", channels=[Address(channel="whatsapp", address=PRIYA_PHONE)])
-        lookups = [Lookup(channel="whatsapp", digest=digest)]
+        profile = Profile(name="Priya", channels=[Address(channel=channel, address=PRIYA_PHONE)])
+        lookups = [Lookup(channel=channel, digest=digest)]
         known = Registered(contact_id=name, profile=profile, lookups=lookups)
         await neighbours.say(f"contact-{name}", known, contact=name)
     return digest
@@ -38,3 +48,30 @@ async def test_an_unsubscribing_counts_for_the_other_record_on_that_channel(neig
     other = (await neighbours.heard(Withdrawn, how="stop_word")).event
     assert (own.channel, other.channel) == ("whatsapp", "whatsapp")
     assert {own.contact_id, other.contact_id} == {PRIYA, "c_twin"}
+
+
+@pytest.mark.parametrize("how", ["understood", "stop_word"])
+async def test_a_stop_that_is_spoken_in_a_call_counts_for_the_other_record_of_the_number(
+    neighbours: Neighbours, how: str
+):
+    digest = await twins(neighbours, "voice")
+    call = uuid5(ROOT, "in-1")
+    came = CameIn(caller=PRIYA_PHONE, digest=digest, provider="exotel", provider_ref="in-1", at=MORNING, waits=True)
+    await neighbours.say(f"call-{call}", came, contact=None)
+    taken = await neighbours.heard(CallTaken)
+    talk = taken.stream.removeprefix("conversation-")
+    told: list[Event] = [Answered(conversation=talk, at=MORNING)]
+    if how == "understood":  # Claude reports it before the exchange is over
+        inputs = {"intent": "opt_out", "words": SAID}
+        told.append(ToolCalled(conversation=talk, turn=1, number=1, tool="report_intent", inputs=inputs, said=SAID))
+    spoken = SAID if how == "understood" else "STOP"
+    told.append(TurnTaken(conversation=talk, turn=1, contact=spoken, agent="Theek hai.", at=MORNING))
+    told.append(Ended(conversation=talk, reason="completed", seconds=9, turns=1))
+    for fact in told:
+        await neighbours.say(f"call-{call}", fact, contact=taken.envelope.subject)
+    await neighbours.heard(CallOver)
+    own = (await neighbours.heard(Withdrawn, channel=None)).event
+    assert (own.how, own.evidence, own.said_on) == (how, spoken, "voice")
+    others = [(await neighbours.heard(Withdrawn, channel=each)).event for each in ("whatsapp", "sms", "voice")]
+    assert {each.contact_id for each in others} == {PRIYA, "c_twin"} - {own.contact_id}
+    assert not any(SAID in each.evidence for each in others)
