@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from events.consent import Withdrawn
 from events.conversation import Closed, MessageRequested
 from events.values import Body
-from libs.channels.address import PHONE_CHANNELS
 from libs.domain import policy
 from libs.domain.phone import VOICE
 from libs.domain.policy import StopConfirmation
@@ -45,11 +44,6 @@ def bar(story: Story, channels: Iterable[str]) -> None:
         person.forget(story, channel, evidence)
         if story.conversation.open:
             story.close_gate(story.gate_of(channel), evidence, lasting=True)
-
-
-def places(said_on: str) -> tuple[str, ...]:
-    """The channels on which a stop that was said on one is about the same address."""
-    return PHONE_CHANNELS if said_on in PHONE_CHANNELS else (said_on,)
 
 
 def understood(story: Story) -> None:

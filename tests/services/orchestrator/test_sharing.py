@@ -1,16 +1,21 @@
 """A stop that comes from an address counts for everybody who is registered there."""
 
+from datetime import timedelta
 from uuid import uuid5
 
 import pytest
+from msgspec import convert
 
 from events.base import Event
-from events.call import Answered, CallTaken, CameIn, Ended, ToolCalled, TurnTaken
+from events.call import Answered, CallRequested, CallTaken, CameIn, Ended, ToolCalled, TurnTaken
 from events.consent import Withdrawn
 from events.contact import Address, Lookup, Profile, Registered
+from events.conversation import MessageRequested
+from events.followup import Deferred
 from events.inbound import Received, Unsubscribed
+from events.operator import FollowupTriggered
 from events.phone import CallOver
-from libs.testkit.nouns import MORNING, PRIYA, PRIYA_PHONE
+from libs.testkit.nouns import MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
 from tests.services.orchestrator.neighbours import Neighbours
 from tests.services.orchestrator.scene import ROOT
 
@@ -19,9 +24,11 @@ SAID = "Mujhe dobara phone mat karna"
 
 async def twins(neighbours: Neighbours, channel: str = "whatsapp") -> str:
     """Two records of one phone; the digest of its address on a channel."""
-    digest = await neighbours.digest(channel, PRIYA_PHONE)
+    address = PRIYA_EMAIL if channel == "email" else PRIYA_PHONE
+    digest = await neighbours.digest(channel, address)
     for name in (PRIYA, "c_twin"):
-        profile = Profile(name="Priya", channels=[Address(channel=channel, address=PRIYA_PHONE)])
+        known_at = Address(channel=channel, address=address, consent_at=MORNING, consent_evidence="form")
+        profile = Profile(name="Priya", channels=[known_at])
         lookups = [Lookup(channel=channel, digest=digest)]
         known = Registered(contact_id=name, profile=profile, lookups=lookups)
         await neighbours.say(f"contact-{name}", known, contact=name)
@@ -75,3 +82,28 @@ async def test_a_stop_that_is_spoken_in_a_call_counts_for_the_other_record_of_th
     others = [(await neighbours.heard(Withdrawn, channel=each)).event for each in ("whatsapp", "sms", "voice")]
     assert {each.contact_id for each in others} == {PRIYA, "c_twin"} - {own.contact_id}
     assert not any(SAID in each.evidence for each in others)
+
+
+async def followed_up(neighbours: Neighbours, channel: str, *contacts: str) -> None:
+    """Somebody wants each of them contacted there, all at once."""
+    for contact in contacts:
+        about = {"followup": str(uuid5(ROOT, contact)), "contact_id": contact, "channel_priority": [channel]}
+        asked = convert({**about, "fingerprint": contact, "reason": "a new debt"}, FollowupTriggered)
+        await neighbours.say(f"operator-{contact}", asked, contact=contact)
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "voice", "email"])
+async def test_of_two_records_of_one_address_one_is_approached_and_the_other_one_after_the_gap(
+    neighbours: Neighbours, channel: str
+):
+    await twins(neighbours, channel)
+    await followed_up(neighbours, channel, PRIYA, "c_twin")
+    begun = await neighbours.heard(CallRequested if channel == "voice" else MessageRequested, purpose="approach")
+    later = await neighbours.heard(Deferred)
+    assert {begun.envelope.subject, later.envelope.subject} == {PRIYA, "c_twin"}
+    [decision] = later.event.decisions
+    gap = next(check for check in decision.checks if check.rule == "minimum_gap")
+    assert timedelta() <= later.event.until - begun.event.allowed_by.at - timedelta(hours=4) < timedelta(minutes=1)
+    assert gap.detail == (
+        f"0 of 240 minutes since the last attempt, which was to contact {begun.envelope.subject} at the same address"
+    )
