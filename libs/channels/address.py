@@ -7,6 +7,11 @@ PHONE_CHANNELS = ("whatsapp", "sms", "voice")
 """The channels whose addresses are phones: one number is one person on all of them."""
 
 
+def beside(channel: str) -> tuple[str, ...]:
+    """The channels on which an address of a channel is the same one, that channel among them."""
+    return PHONE_CHANNELS if channel in PHONE_CHANNELS else (channel,)
+
+
 def normalized(channel: str, address: str) -> str:
     """An address of a channel in its normal form.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from events import consent as consents
 from events import reach as reaches
 from events.base import Event
-from events.contact import Address, Changed, Erased, NotFound, Profile, Registered
+from events.contact import Address, Changed, Erased, Lookup, NotFound, Profile, Registered
 
 PHONES = ("whatsapp", "voice", "sms")
 """The channels whose addresses are phones: one number is one person on all of them."""
@@ -31,13 +31,17 @@ def is_stranger(contact: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """`profile` is None for a contact that the ERP has not named yet; `missing` says why it will not."""
+    """`profile` is None for a contact that the ERP has not named yet; `missing` says why it will not.
+
+    `lookups` are the addresses by which they are found.
+    """
 
     id: str = ""
     profile: Profile | None = None
     missing: str | None = None
     known_to_erp: bool = False
     erased: bool = False
+    lookups: tuple[Lookup, ...] = ()
 
     def address(self, channel: str) -> str | None:
         """Where the contact is reached on a channel: the first address that the ERP registered for it.
@@ -72,13 +76,14 @@ def evolve(state: Contact, event: Event) -> Contact:
         return state
     match event:
         case Registered():
-            return Contact(id=event.contact_id, profile=event.profile, known_to_erp=event.known_to_erp)
+            lookups = tuple(event.lookups)
+            return Contact(id=event.contact_id, profile=event.profile, known_to_erp=event.known_to_erp, lookups=lookups)
         case Changed():
-            return replace(state, profile=event.profile, missing=None)
+            return replace(state, profile=event.profile, missing=None, lookups=tuple(event.lookups))
         case NotFound():
             return replace(state, id=event.contact_id, missing=event.reason)
         case Erased():
-            return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True)
+            return replace(state, id=event.contact_id, profile=None, missing="erased", erased=True, lookups=())
         case _:
             return state
 

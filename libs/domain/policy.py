@@ -10,6 +10,7 @@ from libs.domain.hours import Holidays as Holidays  # the grammar of the policy 
 from libs.domain.hours import Hours as Hours
 from libs.domain.policy_checks import ANSWER_TIME, Said, calendar_of, judged
 from libs.domain.policy_checks import Approach as Approach
+from libs.domain.policy_checks import Beside as Beside
 from libs.domain.policy_checks import Consent as Consent
 from libs.domain.policy_terms import Applies as Applies
 from libs.domain.policy_terms import Attempts as Attempts

@@ -1,9 +1,9 @@
 """The checks of the contact policy: each rule looks at an approach, and allows it, defers it, refuses it or exempts it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,12 +20,20 @@ PROMOTIONAL_TEMPLATES = frozenset({"marketing"})
 """The categories of registered texts that are offers, whatever the purpose calls itself."""
 
 
+class Beside(NamedTuple):
+    """An approach that was begun to another contact at an address that both are registered at."""
+
+    at: datetime
+    contact: str
+
+
 class Approach(msgspec.Struct, frozen=True, kw_only=True):
     """What we are about to do, and what is known that may forbid it.
 
     `at` is the business now; `zone` the contact's, or the policy's where it is not known (`zone_known`). `initiating` is
     false where it answers something that the contact said. `attempts_at` are the approaches that we began to this contact
-    in any matter, at least those of the last day; `matter_attempts` counts those of this matter. `consent` holds, by
+    in any matter, at least those of the last day, `attempts_beside` those that we began to others at the same address;
+    `matter_attempts` counts those of this matter. `consent` holds, by
     channel, what the contact said last, or the ERP's record of it at this address with `consent_evidence`; `consent_lacks`
     says what is missing of a record that is none. `test_recipient` is false where a list of test recipients binds and the address
     is not on it. `person` is who is known to read or hear at the address; `identifies`: nothing is said but the question
@@ -48,6 +56,7 @@ class Approach(msgspec.Struct, frozen=True, kw_only=True):
     opted_out: bool = False
     confirms_stop: bool = False
     attempts_at: tuple[datetime, ...] = ()
+    attempts_beside: tuple[Beside, ...] = ()
     last_attempt_at: datetime | None = None
     matter_attempts: int = 0
     address_known: bool = True
@@ -262,11 +271,15 @@ def _out_of_office(policy: Policy, approach: Approach) -> Said:
 
 def _minimum_gap(policy: Policy, approach: Approach) -> Said:
     last = max((*approach.attempts_at, *([approach.last_attempt_at] if approach.last_attempt_at else ())), default=None)
+    beside = max(approach.attempts_beside, default=None)
+    where = ""
+    if beside is not None and (last is None or beside.at > last):
+        last, where = beside.at, f", which was to contact {beside.contact} at the same address"
     if last is None:
         return Said("minimum_gap", "allowed", "no attempt before")
     over = last + timedelta(minutes=policy.minimum_gap_minutes)
     passed = max(int((approach.at - last).total_seconds() // 60), 0)
-    detail = f"{passed} of {policy.minimum_gap_minutes} minutes since the last attempt"
+    detail = f"{passed} of {policy.minimum_gap_minutes} minutes since the last attempt{where}"
     if approach.at >= over:
         return Said("minimum_gap", "allowed", detail)
     return Said("minimum_gap", "deferred", detail, over)
@@ -275,13 +288,20 @@ def _minimum_gap(policy: Policy, approach: Approach) -> Said:
 def _attempts_per_day(policy: Policy, approach: Approach) -> Said:
     calendar = calendar_of(policy, approach)
     today = calendar.local(approach.at).date()
-    made, most = sum(calendar.local(one).date() == today for one in approach.attempts_at), policy.attempts.per_day
-    detail = f"{made} of {most} attempts made today"
+    own = sum(calendar.local(one).date() == today for one in approach.attempts_at)
+    others = [one.contact for one in approach.attempts_beside if calendar.local(one.at).date() == today]
+    made, most = own + len(others), policy.attempts.per_day
+    where = f", {len(others)} of them to {_named(others)} at the same address" if others else ""
+    detail = f"{made} of {most} attempts made today{where}"
     if most <= 0:
         return Said("attempts_per_day", "refused", detail)
     if made < most:
         return Said("attempts_per_day", "allowed", detail)
     return Said("attempts_per_day", "deferred", detail, calendar.next_day(approach.at))
+
+
+def _named(contacts: Sequence[str]) -> str:
+    return ", ".join(f"contact {each}" for each in sorted(set(contacts)))
 
 
 def _money(policy: Policy, approach: Approach) -> Said:

@@ -80,14 +80,22 @@ class PrivateRows:
 
     async def recall(self, about: Hashable, sql: str, *args: Any) -> list[asyncpg.Record]:
         """As `fetch`, of rows that this reactor alone writes: asked once, until a row is written that `alters` what it is about."""
+        return await self.recall_of([about], sql, *args)
+
+    async def recall_of(self, abouts: Sequence[Hashable], sql: str, *args: Any) -> list[asyncpg.Record]:
+        """As `recall`, of something that is about several things: asked again once any of them is altered."""
         query = (sql, args)
-        told = self._told.get(about, {}).get(query)
-        if told is None:
-            told = self._memo.get(about).get(query)
-        if told is None:
-            told = await self.fetch(sql, *args)
+        known = [self._known(about, query) for about in abouts]
+        if known and all(each is not None for each in known):
+            return known[0] or []
+        told = await self.fetch(sql, *args)
+        for about in abouts:
             self._told.setdefault(about, {})[query] = told
         return told
+
+    def _known(self, about: Hashable, query: tuple[str, tuple[Any, ...]]) -> list[asyncpg.Record] | None:
+        told = self._told.get(about, {}).get(query)
+        return told if told is not None else self._memo.get(about).get(query)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take rows to be written before the next read and before the commit."""

@@ -287,6 +287,7 @@ def approach_of(
         consent_lacks=record.lacks if record else None,
         opted_out=story.known.consent.stopped,
         attempts_at=tuple(story.approaches),
+        attempts_beside=story.known.beside.get(channel, ()),
         matter_attempts=followup.counted if followup else 0,
         address_known=address is not None,
         channel_enabled=door is not None and door.mode != "off",

@@ -103,7 +103,7 @@ def _reported(story: Story, phone: Phone, event: ToolCalled) -> Answer:
         return {"status": "refused", "note": "Nobody said so in their last words. Ask them."}
     words = found.intents[0].words if found.intents else event.said
     if intent == calling.OPT_OUT:
-        stopping.stop(story, "understood", words)
+        stopping.stop(story, "understood", words, VOICE)
         return {"status": "done", "note": "It is on record: nobody contacts them any more."}
     if intent == calling.CONFIRMS and not phone.known:
         return _confirmed(story, phone, event)

@@ -1,6 +1,6 @@
 """Gathering what a decision reads: folds, index rows, bundles, and what the world looks like now."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,12 +13,13 @@ from events import business, conversation
 from events.base import Recorded
 from events.business import BUSINESS
 from events.consent import CONSENT
-from events.contact import CONTACT
+from events.contact import CONTACT, Lookup
 from events.conversation import CONVERSATION
 from events.followup import FOLLOWUP, Scheduled
 from events.message import MESSAGE
 from events.reach import REACH
 from events.values import Cost
+from libs.channels import address
 from libs.config.bundle import Bundle
 from libs.domain import contact as people
 from libs.domain import conversation as talk
@@ -26,11 +27,12 @@ from libs.domain import followup as matters
 from libs.domain.contact import Consent, Contact, Reach
 from libs.domain.conversation import Conversation
 from libs.domain.followup import Followup
+from libs.domain.policy import Beside
 from libs.domain.rules import Cancel, cancelled_by, rendered_match
 from libs.domain.statemap import Accepted, accepted_triggers, event_entities
 from libs.kit.folds import Fold
 from libs.kit.world import Row, World
-from services.orchestrator import spending
+from services.orchestrator import approached, spending
 from services.orchestrator.index import Binding, Index
 from services.orchestrator.story import Door, Known, Story
 
@@ -91,7 +93,10 @@ class Gatherer:
             state = await world.fold(CONVERSATIONS, f"conversation-{conversation_id}")
             if not state.contact_id:
                 return None
-            stories[conversation_id] = await self._gather(world, state.contact_id, conversation_id, state, [], None)
+            told = list(stories.values())
+            stories[conversation_id] = await self._gather(
+                world, state.contact_id, conversation_id, state, [], None, told
+            )
         return stories[conversation_id]
 
     async def listens(self, world: World, fact: Recorded[Any], outcome: str) -> bool:
@@ -133,6 +138,7 @@ class Gatherer:
         state: Conversation,
         more: Iterable[str],
         before: Conversation | None,
+        told: Sequence[Story] = (),
     ) -> Story:
         if before is None and state.follows is not None and not state.heard_at:
             before = await world.fold(CONVERSATIONS, f"conversation-{state.follows}")  # where they wrote last
@@ -158,10 +164,33 @@ class Gatherer:
                 followups=followups,
                 bundles={current.hash: current} | {each: await self._bundles.get(each) for each in pinned},
                 doors=self._doors(current),
-                approaches=await Index(world.db, world.tenant).approaches(contact_id, world.now(), gap),
+                approaches=await approached.lately(world.db, world.tenant, contact_id, world.now(), gap),
+                beside=await self._beside(world, contact_id, contact_state.lookups, gap, told),
                 spent_today=await spending.spent_today(world.db, world.tenant, current.policy, world.now()),
             )
         )
+
+    async def _beside(
+        self,
+        world: World,
+        contact_id: str,
+        lookups: Sequence[Lookup],
+        gap: timedelta,
+        told: Sequence[Story],
+    ) -> dict[str, tuple[Beside, ...]]:
+        """The approaches to others at the addresses of a contact, by its channels; those that this very decision has `told`, too."""
+        others = set(await Index(world.db, world.tenant).claimed_by_others(contact_id, lookups))
+        if not others:
+            return {}
+        sharing = sorted({other for _, other in others})
+        found = await approached.any_of(world.db, world.tenant, sharing, world.now(), gap)
+        found += [(story.contact.id, channel, world.now()) for story in told for channel in story.begun]
+        return {
+            channel: tuple(
+                Beside(at, to) for to, on, at in found if on in address.beside(channel) and (channel, to) in others
+            )
+            for channel in {channel for channel, _ in others}
+        }
 
     async def _with_context(self, world: World, state: Followup) -> Followup:
         """A follow-up that means its event's whole data gets it here."""

@@ -137,7 +137,7 @@ def obeyed(story: Story, channel: str, words: list[str]) -> bool:
     stops = stop_words(policy.stop_words, channel=channel)
     for text in words:
         if is_stop(text, stops):
-            stopping.stop(story, "stop_word", text)
+            stopping.stop(story, "stop_word", text, channel)
             return True
     starts = next((text for text in words if is_start(text)), None)
     consent = story.known.consent

@@ -2,25 +2,23 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
 from events.base import Draft, Event
-from events.call import CallRequested
 from events.contact import Lookup
-from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
+from events.conversation import Closed, MatterSettled, Opened, ProcessBound
 from events.dialogue import Migrated
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
-from events.phone import CallOver
 from libs.domain.contact import is_stranger
 from libs.domain.rules import Holder
 from libs.kit.world import Row
+from services.orchestrator import approached
+from services.orchestrator.rows import Rows
 
-RECENT = timedelta(days=2)
-"""How far back approaches are looked at, at least: the policy counts those of the contact's day, and keeps its minimum gap."""
 Standing = Literal["stranger", "implied", "learnt", "registered"]
 STANDINGS: tuple[Standing, ...] = ("stranger", "implied", "learnt", "registered")
 """How well an address is known as somebody's: a stranger's own; a phone that was registered for another channel; one that a
@@ -43,16 +41,6 @@ MATCHES = """WITH RECURSIVE used AS (
     FROM used WHERE used.match IS NOT NULL
 )
 SELECT match FROM used WHERE match IS NOT NULL"""
-
-
-class Rows(Protocol):
-    """The service's private rows inside the reactor's transaction."""
-
-    async def fetch(self, sql: str, *args: Any) -> list[Any]: ...
-
-    async def fetchrow(self, sql: str, *args: Any) -> Any: ...
-
-    async def recall(self, about: Hashable, sql: str, *args: Any) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +103,16 @@ class Index:
 
     async def claimed_by_others(self, contact: str, lookups: Sequence[Lookup]) -> list[tuple[str, str]]:
         """The channels of these addresses at which others are registered, too, each with who."""
-        rows = await self._rows.fetch(
+        if not lookups:
+            return []
+        rows = await self._rows.recall_of(
+            [_address(self._tenant, each.channel, each.digest) for each in lookups],
             "SELECT DISTINCT channel, contact FROM orchestrator.claimed_address"
             " WHERE tenant = $1 AND (channel, digest) IN (SELECT * FROM unnest($2::text[], $3::text[])) AND contact <> $4"
             " ORDER BY channel, contact",
             self._tenant,
-            [each.channel for each in lookups],
-            [each.digest for each in lookups],
+            tuple(each.channel for each in lookups),
+            tuple(each.digest for each in lookups),
             contact,
         )
         return [(row["channel"], row["contact"]) for row in rows]
@@ -199,18 +190,6 @@ class Index:
             )
         return [row["followup"] for row in rows]
 
-    async def approaches(self, contact: str, now: datetime, gap: timedelta = timedelta()) -> tuple[datetime, ...]:
-        """When we approached this contact lately: within the `gap`, and no less than two days back."""
-        since = now - max(RECENT, gap)
-        rows = await self._rows.recall(
-            _approaches(self._tenant, contact),
-            "SELECT at FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND at > $3 ORDER BY at",
-            self._tenant,
-            contact,
-            since.replace(hour=0, minute=0, second=0, microsecond=0),
-        )
-        return tuple(row["at"] for row in rows if row["at"] > since)
-
 
 def _is_nobodys(entity_id: str) -> bool:
     """No entity that is followed has such an id, and Postgres cannot be asked for one."""
@@ -225,11 +204,6 @@ def _address(tenant: str, channel: str, digest: str) -> Hashable:
 def _contact(tenant: str, contact: str) -> Hashable:
     """Which conversation is a contact's."""
     return "conversation", tenant, contact
-
-
-def _approaches(tenant: str, contact: str) -> Hashable:
-    """When a contact was approached."""
-    return "approach", tenant, contact
 
 
 def know_address(tenant: str, channel: str, digest: str, contact: str, standing: Standing) -> Row:
@@ -361,23 +335,8 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             )
         case MatterSettled():
             yield Row("DELETE FROM orchestrator.binding WHERE tenant = $1 AND matter = $2", (tenant, event.matter))
-        case MessageRequested(purpose="approach", message=intent) | CallRequested(purpose="approach", call=intent):
-            yield Row(
-                "INSERT INTO orchestrator.approach (tenant, contact, message, at) VALUES ($1, $2, $3, $4)",
-                (tenant, draft.subject, intent, now),
-                alters=_approaches(tenant, draft.subject or ""),
-            )
-        case (
-            OutcomeHeard(outcome="failed" | "withheld", intent=intent)
-            | CallOver(outcome="failed" | "withheld", call=intent)
-        ):  # it reached nobody, so it is no approach
-            yield Row(
-                "DELETE FROM orchestrator.approach WHERE tenant = $1 AND contact = $2 AND message = $3",
-                (tenant, draft.subject, intent),
-                alters=_approaches(tenant, draft.subject or ""),
-            )
         case _:
-            return
+            yield from approached.rows_of(tenant, draft, now)
 
 
 def _opened(tenant: str, followup: str, event: FollowupOpened, now: datetime) -> Iterator[Row]:

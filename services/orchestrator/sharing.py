@@ -6,6 +6,7 @@ from typing import Any
 from events import consent
 from events.base import Event, Recorded
 from events.contact import Lookup
+from libs.channels.address import beside
 from libs.kit.world import Decision, World
 from services.orchestrator import stopping
 from services.orchestrator.gather import CONSENTS, Gatherer
@@ -32,7 +33,7 @@ class Sharing:
         stories = []
         for other in await Index(world.db, world.tenant).sharing_with(event.contact_id, event.said_on):
             story, _ = await self._gather.story_of_contact(world, other, [])
-            stopping.bar(story, stopping.places(event.said_on) if event.channel is None else [event.channel])
+            stopping.bar(story, beside(event.said_on) if event.channel is None else [event.channel])
             stories.append(story)
         return self._telling.told(world, stories) if stories else None
 
@@ -41,6 +42,6 @@ class Sharing:
         barred: dict[str, None] = {}
         for channel, other in await Index(world.db, world.tenant).claimed_by_others(contact, lookups):
             said = await world.fold(CONSENTS, f"consent-{other}")
-            if said.stopped and said.said_on is not None and channel in stopping.places(said.said_on):
+            if said.stopped and said.said_on is not None and channel in beside(said.said_on):
                 barred[channel] = None
         return list(barred)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from events.values import Cost
 from libs.domain.policy import Policy
 from libs.kit.world import Row
-from services.orchestrator.index import Rows
+from services.orchestrator.rows import Rows
 
 MICROS_PER_MINOR = 10_000
 SPEND = """WITH before AS (

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from events.consent import Withdrawn
 from events.conversation import Closed, MessageRequested
 from events.values import Body
-from libs.channels.address import PHONE_CHANNELS
 from libs.domain import policy
+from libs.domain.phone import VOICE
 from libs.domain.policy import StopConfirmation
 from libs.domain.templates import TemplateFailed, render_strict
 from services.orchestrator import person, settling, speech, threads
@@ -17,18 +17,17 @@ from services.orchestrator.approach import approach_of, template_category, windo
 from services.orchestrator.story import Story
 
 
-def stop(story: Story, how: Literal["stop_word", "understood"], evidence: str) -> None:
-    """The contact wants to hear nothing more: at once, on every channel."""
-    said = next((line.channel for line in reversed(story.conversation.lines) if line.role == "contact"), None)
-    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence, said_on=said))
+def stop(story: Story, how: Literal["stop_word", "understood"], evidence: str, said_on: str | None) -> None:
+    """The contact wants to hear nothing more: at once, on every channel, wherever they said it."""
+    story.tell_consent(Withdrawn(contact_id=story.contact.id, how=how, evidence=evidence, said_on=said_on))
     person.forget(story, None, "the contact said stop")
     story.close_gate(f"contact:{story.contact.id}", "the contact said stop", lasting=True)
     for matter in story.conversation.live:
         settling.cancel(story, matter.id, "the contact said stop")
     for matter_id in [each for each, followup in story.followups.items() if not followup.settled]:
         settling.cancel(story, matter_id, "the contact said stop")
-    if said is not None and not story.known.consent.stopped:
-        _confirm(story, said)
+    if said_on not in (None, VOICE) and not story.known.consent.stopped:  # a call says so itself
+        _confirm(story, said_on)
     story.tell(Closed(reason="opted_out"))
 
 
@@ -47,15 +46,10 @@ def bar(story: Story, channels: Iterable[str]) -> None:
             story.close_gate(story.gate_of(channel), evidence, lasting=True)
 
 
-def places(said_on: str) -> tuple[str, ...]:
-    """The channels on which a stop that was said on one is about the same address."""
-    return PHONE_CHANNELS if said_on in PHONE_CHANNELS else (said_on,)
-
-
 def understood(story: Story) -> None:
-    """Claude understood from the contact's newest words that they want to hear nothing more."""
-    words = next((line.text for line in reversed(story.conversation.lines) if line.role == "contact"), "")
-    stop(story, "understood", words)
+    """Claude understood from what the contact wrote last that they want to hear nothing more."""
+    wrote = [line for line in story.conversation.lines if line.role == "contact" and line.channel != VOICE]
+    stop(story, "understood", wrote[-1].text if wrote else "", wrote[-1].channel if wrote else None)
 
 
 def _confirm(story: Story, channel: str) -> None:

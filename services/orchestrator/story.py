@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from events.base import Draft, Event
-from events.conversation import GateClosed, GateOpened, Opened, TimerSet
+from events.call import CallRequested
+from events.conversation import GateClosed, GateOpened, MessageRequested, Opened, TimerSet
 from libs.config.bundle import Bundle
 from libs.config.model import ChannelMode
 from libs.domain import conversation as talk
@@ -22,6 +23,8 @@ from libs.domain.flow import AnyStep, Flow
 from libs.domain.followup import Followup
 from libs.domain.matter import Matter
 from libs.domain.names import Names
+from libs.domain.phone import VOICE
+from libs.domain.policy import Beside
 from libs.domain.scope import names_of, own_zone
 
 FactId = Callable[[str, int], str]
@@ -42,7 +45,7 @@ class Door:
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
+    `beside` are the recent approaches to others at an address that this contact has on a channel, too. `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
     units, in the currencies that the policy limits.
     """
 
@@ -59,6 +62,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     bundles: Mapping[str, Bundle] = msgspec.field(default_factory=dict)
     doors: Mapping[str, Door] = msgspec.field(default_factory=dict)
     approaches: tuple[datetime, ...] = ()
+    beside: Mapping[str, tuple[Beside, ...]] = msgspec.field(default_factory=dict)
     spent_today: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
@@ -112,6 +116,13 @@ class Story:
     @property
     def stream(self) -> str:
         return f"conversation-{self.known.id}"
+
+    @property
+    def begun(self) -> list[str]:
+        """The channels on which this decision has approached the contact, one an approach."""
+        told = [draft.event for draft in self.drafts]
+        written = [each.channel for each in told if isinstance(each, MessageRequested) and each.purpose == "approach"]
+        return written + [VOICE for each in told if isinstance(each, CallRequested) and each.purpose == "approach"]
 
     @property
     def heard_at(self) -> dict[str, datetime]:

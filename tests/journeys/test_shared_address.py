@@ -1,16 +1,20 @@
-"""Two people behind one phone: what is written from there goes to whoever it answers, names, or has something open."""
+"""Two people behind one phone: written to one after the other, and heard as whoever is answered, named, or has something open."""
+
+from datetime import timedelta
 
 import pytest
 
-from events import contact, inbound, message
+from events import contact, followup, inbound, message
 from events.conversation import ContactSaid
+from tests.journeys.conftest import FreshTown
 from tests.journeys.people import Person
 from tests.journeys.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_shared_phone_leads_to_the_one_who_is_meant(town: Town):
+async def test_a_shared_phone_leads_to_the_one_who_is_meant(fresh_town: FreshTown):
+    town = await fresh_town()
     asha, dev = await town.somebody(), await town.somebody()
     dev.phone = asha.phone
     agreed = {"at": "2025-11-03T09:30:00Z", "evidence": "order form, box ticked"}
@@ -22,6 +26,11 @@ async def test_a_shared_phone_leads_to_the_one_who_is_meant(town: Town):
     await town.post("/api/v1/followups/trigger", asked)
     await dev.sees(contact.Registered)
     await dev.owes()
+    deferred = await dev.sees(followup.Deferred)
+    said = [check.detail for each in deferred.event.decisions for check in each.checks if check.rule == "minimum_gap"]
+    assert f"which was to contact {asha.id} at the same address" in said[0]
+    assert len(await asha.received()) == 1, "the phone has rung once"
+    await town.clock.advance(timedelta(hours=4, minutes=1))
     await dev.sees(message.Accepted)
 
     await asha.says(f"About {asha.invoice}: 20 February tak kar denge")

@@ -91,8 +91,9 @@ async def test_a_stop_counts_for_everybody_who_is_reached_at_that_phone(town: To
     shared = [{"channel": "whatsapp", "address": asha.phone, "consent": agreed}]
     for each in (dev, mira):
         await town.told("erp/contacts", {"id": each.id, "name": each.name, "channels": shared})
-    await dev.was_reminded()
     await asha.was_reminded()
+    await dev.owes()
+    await dev.sees(followup.Deferred)
     quoted = next(each["id"] for each in await asha.received() if asha.invoice in each["text"])
     await asha.says("STOP", quoted=quoted)
     await asha.sees(consent.Withdrawn, channel=None)

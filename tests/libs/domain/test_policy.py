@@ -13,6 +13,7 @@ from libs.domain.policy import (
     Allowed,
     Approach,
     Attempts,
+    Beside,
     Deferred,
     Holidays,
     Hours,
@@ -223,6 +224,41 @@ def test_the_gap_since_the_last_attempt_is_kept():
     assert isinstance(deferred, Deferred)
     assert deferred.until == NOON + 3 * HOUR
     assert isinstance(judged(at=NOON, last_attempt_at=NOON - 4 * HOUR), Allowed)
+
+
+def said_of(rule: str, decided: Any) -> str:
+    [check] = [one for one in decided.decision.checks if one.rule == rule]
+    return str(check.detail)
+
+
+def test_the_gap_is_that_of_the_address_where_several_contacts_are_registered_there():
+    beside = (Beside(NOON - 2 * HOUR, "c_other"), Beside(NOON - HOUR, "c_twin"))
+    deferred = judged(at=NOON, attempts_beside=beside)
+    assert isinstance(deferred, Deferred)
+    assert deferred.until == NOON + 3 * HOUR
+    assert said_of("minimum_gap", deferred) == (
+        "60 of 240 minutes since the last attempt, which was to contact c_twin at the same address"
+    )
+    assert isinstance(judged(at=NOON, attempts_beside=(Beside(NOON - 4 * HOUR, "c_twin"),)), Allowed)
+    own = judged(at=NOON, attempts_beside=beside, attempts_at=(NOON - HOUR / 2,))
+    assert said_of("minimum_gap", own) == "30 of 240 minutes since the last attempt"
+
+
+def test_the_days_attempts_are_those_of_the_address_where_several_contacts_are_registered_there():
+    early = NOON.replace(hour=1)
+    beside = (Beside(early, "c_twin"), Beside(early, "c_other"), Beside(early - 2 * HOUR, "c_twin"))
+    assert isinstance(judged(at=NOON, attempts_beside=beside), Allowed), "one was yesterday"
+    deferred = judged(at=NOON, attempts_beside=beside, attempts_at=(early,))
+    assert isinstance(deferred, Deferred)
+    assert deferred.until == datetime(2026, 2, 17, 8, 0, tzinfo=IST)
+    assert said_of("attempts_per_day", deferred) == (
+        "3 of 3 attempts made today, 2 of them to contact c_other, contact c_twin at the same address"
+    )
+
+
+def test_an_answer_waits_for_nobody_who_shares_the_address():
+    wrote: dict[str, Any] = {"initiating": False, "last_inbound_at": NOON - HOUR}
+    assert isinstance(judged(at=NOON, attempts_beside=(Beside(NOON, "c_twin"),) * 9, **wrote), Allowed)
 
 
 def test_a_gap_that_ends_after_hours_waits_for_the_morning():

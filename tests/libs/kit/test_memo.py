@@ -25,6 +25,22 @@ async def test_private_rows_are_recalled_until_a_row_alters_what_they_say(house)
     assert saw == [(0, 0), (1, 1), (2, 2), (3, 3), (3, 4)]
 
 
+async def test_what_is_about_several_things_is_asked_again_once_one_of_them_is_altered(house):
+    await house.store.pool.execute("CREATE TABLE public.seen (id int)")
+    saw: list[int] = []
+
+    async def look(fact, world):
+        saw.append(len(await world.db.recall_of(["a", "b"], "SELECT id FROM public.seen")))
+        altered = {1: "a", 2: "b", 3: "c"}[fact.event.number]
+        return Decision(rows=[Row("INSERT INTO public.seen VALUES ($1)", (fact.event.number,), alters=altered)])
+
+    reactor = house.reactor(await house.bus("service"), {Asked: look})
+    await house.start(reactor.run)
+    for batch in ([1], [2], [2, 3], [3], [1], [1]):
+        await within(reactor.caught_up(await house.ask(*batch)))
+    assert saw == [0, 1, 2, 3, 3, 3, 6]
+
+
 async def test_what_was_recalled_in_a_batch_that_failed_is_asked_again(house):
     await house.store.pool.execute("CREATE TABLE public.seen (id int)")
     saw: list[int] = []

@@ -197,7 +197,7 @@ def test_a_stop_in_the_call_is_obeyed_at_once_and_the_call_says_goodbye(how: str
         scene.reports("opt_out", "Phir kabhi call mat karna")
     else:
         scene.exchange("STOP")
-    assert scene.last(Withdrawn).contact_id
+    assert scene.last(Withdrawn).said_on == "voice"
     assert scene.last(Closed).reason == "opted_out"
     assert scene.guided.ends
     said = scene.ends()

@@ -9,6 +9,7 @@ import pytest
 
 from events.base import Draft, Event
 from events.call import CallRequested
+from events.contact import Lookup
 from events.conversation import Closed, MatterSettled, MessageRequested, Opened, OutcomeHeard, ProcessBound
 from events.followup import Cancelled, Exhausted, Joined, Resolved
 from events.followup import Opened as FollowupOpened
@@ -21,7 +22,7 @@ from libs.kit.unit import Unit
 from libs.kit.world import PrivateRows, Row
 from libs.testkit.nouns import INVOICE, NOON, PRIYA, TENANT
 from libs.testkit.servers import MASTER
-from services.orchestrator import index
+from services.orchestrator import approached, index
 from services.orchestrator.index import Index
 
 DAY = 24 * 3600
@@ -228,16 +229,46 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
     await rows.told(approach("second"), "conversation-b", NOON - timedelta(hours=1))
     answer = msgspec.structs.replace(approach("answer"), purpose="answer")
     await rows.told(answer, "conversation-b")
-    assert len(await rows.index.approaches(PRIYA, NOON, timedelta(days=7))) == 3, (
+    assert len(await approached.lately(rows.private, TENANT, PRIYA, NOON, timedelta(days=7))) == 3, (
         "a gap of a week looks back for a week"
     )
-    first, second = await rows.index.approaches(PRIYA, NOON)
+    first, second = await approached.lately(rows.private, TENANT, PRIYA, NOON)
     assert (first, second) == (NOON - timedelta(hours=5), NOON - timedelta(hours=1))
     await rows.told(OutcomeHeard(intent="second", outcome="accepted"), "conversation-b")
     await rows.told(OutcomeHeard(intent="first", outcome="withheld"), "conversation-b")
-    assert await rows.index.approaches(PRIYA, NOON) == (second,)
+    assert await approached.lately(rows.private, TENANT, PRIYA, NOON) == (second,)
     await rows.told(OutcomeHeard(intent="second", outcome="failed"), "conversation-b")
-    assert await rows.index.approaches(PRIYA, NOON) == ()
+    assert await approached.lately(rows.private, TENANT, PRIYA, NOON) == ()
+
+
+async def test_approaches_to_others_are_found_with_where_they_were(rows: Rows):
+    await rows.told(approach("old"), "conversation-a", NOON - timedelta(days=3))
+    await rows.told(approach("first"), "conversation-a", NOON - timedelta(hours=5))
+    decision = PolicyDecision(verdict="allowed", channel="voice", purpose="", at=NOON)
+    dialled = CallRequested(call="c", to="+91", opening="Namaste", instructions="", allowed_by=decision)
+    await rows.told(dialled, "conversation-a", NOON - timedelta(hours=1))
+    found = await approached.any_of(rows.private, TENANT, [PRIYA, "c_other"], NOON)
+    assert sorted(found) == [
+        (PRIYA, "voice", NOON - timedelta(hours=1)),
+        (PRIYA, "whatsapp", NOON - timedelta(hours=5)),
+    ]
+    assert await approached.any_of(rows.private, TENANT, ["c_other"], NOON) == []
+    assert await approached.any_of(rows.private, "other", [PRIYA], NOON) == []
+
+
+async def test_who_else_is_registered_at_an_address_is_known_anew_as_soon_as_somebody_is(rows: Rows):
+    both = [Lookup(channel="whatsapp", digest="d1"), Lookup(channel="email", digest="d2")]
+    assert await rows.index.claimed_by_others(PRIYA, both) == []
+    for lookup in both:
+        await rows.write(*index.lookup_rows(TENANT, PRIYA, lookup))
+    assert await rows.index.claimed_by_others(PRIYA, both) == []
+    await rows.write(*index.lookup_rows(TENANT, "c_other", both[1]))
+    assert await rows.index.claimed_by_others(PRIYA, both) == [("email", "c_other")]
+    await rows.write(*index.lookup_rows(TENANT, "c_third", both[0]))
+    assert await rows.index.claimed_by_others(PRIYA, both) == [("email", "c_other"), ("whatsapp", "c_third")]
+    await rows.write(index.give_up_address(TENANT, "email", "d2", "c_other"))
+    assert await rows.index.claimed_by_others(PRIYA, both) == [("whatsapp", "c_third")]
+    assert await rows.index.claimed_by_others(PRIYA, []) == []
 
 
 @pytest.mark.parametrize(
@@ -245,13 +276,13 @@ async def test_approaches_of_the_last_two_days_count_and_those_that_reached_nobo
 )
 async def test_a_call_is_an_approach_unless_no_phone_has_rung(rows: Rows, outcome: Any, counts: bool):
     await rows.told(approach("before"), "conversation-a", NOON - timedelta(hours=9))
-    assert len(await rows.index.approaches(PRIYA, NOON)) == 1, "and now it is remembered"
+    assert len(await approached.lately(rows.private, TENANT, PRIYA, NOON)) == 1, "and now it is remembered"
     decision = PolicyDecision(verdict="allowed", channel="voice", purpose="", at=NOON)
     dialled = CallRequested(call="c", to="+91", opening="Namaste", instructions="", allowed_by=decision)
     await rows.told(dialled, "conversation-a", NOON - timedelta(hours=1))
-    assert len(await rows.index.approaches(PRIYA, NOON)) == 2
+    assert len(await approached.lately(rows.private, TENANT, PRIYA, NOON)) == 2
     await rows.told(CallOver(call="c", outcome=outcome, reason="busy"), "conversation-a")
-    assert len(await rows.index.approaches(PRIYA, NOON)) == 1 + counts
+    assert len(await approached.lately(rows.private, TENANT, PRIYA, NOON)) == 1 + counts
 
 
 async def is_duplicate(index: Index, key: str, cooldown_s: int, now: datetime) -> bool:

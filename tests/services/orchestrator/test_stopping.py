@@ -14,6 +14,7 @@ from tests.libs.config.shipped import TEXTS
 from tests.services.orchestrator.channels import BUNDLE as FOUR_CHANNELS
 from tests.services.orchestrator.channels import EVERYWHERE, LADDER
 from tests.services.orchestrator.errand import about, bundle_of
+from tests.services.orchestrator.phoned import Phoned
 from tests.services.orchestrator.scene import Scene
 
 
@@ -73,6 +74,29 @@ def test_a_stop_that_claude_understood_is_confirmed_in_the_policys_words():
     scene.priya_says("please never write to me again, ok?")
     scene.claude_answers("Sorry!", opt_out=True)
     assert [each.body.text for each in after(scene, Withdrawn)] == ["Done, Priya Sharma."]
+
+
+@pytest.mark.parametrize("spoken", ["STOP", "Phir kabhi call mat karna"])
+def test_a_stop_in_a_call_is_confirmed_in_that_call_and_by_no_message(spoken: str):
+    scene = Phoned(bundle=CONFIRMING).talks()
+    if spoken == "STOP":
+        scene.exchange(spoken)
+    else:
+        scene.reports("opt_out", spoken)
+    assert after(scene, Withdrawn) == []
+    assert scene.guided.ends
+    assert "it is noted" in scene.guided.instructions
+
+
+def test_a_stop_in_writing_is_one_from_where_it_was_written_whatever_was_spoken_since():
+    scene = Phoned(bundle=CONFIRMING).talks()
+    scene.ends()
+    scene.priya_says("please never write to me again, ok?")
+    scene.exchange("Hello?")
+    scene.claude_answers("Sorry!", opt_out=True)
+    said = scene.last(Withdrawn)
+    assert (said.said_on, said.evidence) == ("whatsapp", "please never write to me again, ok?")
+    assert [each.channel for each in after(scene, Withdrawn)] == ["whatsapp"]
 
 
 def test_where_only_registered_texts_go_it_is_confirmed_with_one_or_not_at_all():
