@@ -33,7 +33,8 @@ from bench.langgraph.environment import LANGGRAPH, langgraph
 from bench.relay import MASTER, TENANT, say, show
 from events.base import Cause, Draft, Recorded
 from events.contact import Lookup
-from events.conversation import MessageRequested, ToolRequested
+from events.conversation import MessageRequested
+from events.errand import ToolRequested
 from events.inbound import Received
 from events.operator import FollowupTriggered
 from libs.kit import garbage, ids, log

@@ -23,6 +23,7 @@ from events.dialogue import (
     SlotFilled,
     SlotRefused,
 )
+from events.errand import ToolRequested, WritebackRequested
 from events.person import LineLeftOut, PersonHeard
 from events.phone import ON_THE_PHONE
 from events.values import (
@@ -334,32 +335,6 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
 
     def __post_init__(self) -> None:
         refs.hide(self, "reply_to")
-
-
-class ToolRequested(Intent, tag="conversation.tool_requested.v1", effect="backend.tool"):
-    """The ERP is asked something by a flow. `call` is this intent's own id."""
-
-    call: str
-    matter: str
-    endpoint: str
-    result_key: str
-    payload: PersonalData = {}
-    step: str | None = None
-
-
-class WritebackRequested(Intent, tag="conversation.writeback_requested.v1", effect="backend.write"):
-    """The ERP is told something, until it confirms. `call` is this intent's own id.
-
-    With a `result_key` the state map hears what the ERP answers.
-    """
-
-    call: str
-    matter: str
-    endpoint: str
-    payload: PersonalData = {}
-    why: Literal["action", "resolved", "exhausted"] = "action"
-    result_key: str | None = None
-    step: str | None = None
 
 
 CONVERSATION = Category(

@@ -29,12 +29,11 @@ from events.conversation import (
     TakenOver,
     TimerSet,
     ToolAnswered,
-    ToolRequested,
     TurnRequested,
     Understood,
-    WritebackRequested,
 )
 from events.dialogue import Migrated, PlanEnded, SlotAsked, SlotFilled
+from events.errand import ToolRequested, WritebackRequested
 from events.person import PersonHeard
 from libs.domain import course, lines, phone
 from libs.domain.lines import HISTORY, Line, Lines, Sent, Turn

@@ -5,7 +5,7 @@ from typing import Any
 from events.address import AddressMoved, SenderUnknown
 from events.base import Event, Recorded
 from events.contact import Erased
-from events.conversation import ToolRequested, WritebackRequested
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from events.operator import ErasureRequested
 from libs.kit import effect_rows

@@ -11,7 +11,7 @@ import structlog
 from events.address import AddressMoved, SenderUnknown
 from events.base import Draft, Recorded
 from events.contact import Erased, ErasureFailed, Linked, NotFound, Profile, Registered
-from events.conversation import ToolRequested, WritebackRequested
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from libs.channels.address import normalized
 from libs.config.bundle import Bundle

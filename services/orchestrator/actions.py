@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from events.conversation import Escalated, WritebackRequested
+from events.conversation import Escalated
+from events.errand import WritebackRequested
 from events.followup import Opened
 from libs.domain.flow import PlanTool, ToolCall
 from libs.domain.ids import refusal

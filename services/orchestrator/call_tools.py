@@ -6,7 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from events.call import ToolCalled
-from events.conversation import Escalated, MessageRequested, ToolRequested, Understood
+from events.conversation import Escalated, MessageRequested, Understood
+from events.errand import ToolRequested
 from events.person import PersonHeard
 from events.phone import CallAsked
 from events.reach import PersonDenied

@@ -14,9 +14,9 @@ from events.conversation import (
     TakenOver,
     TimerSet,
     ToolAnswered,
-    ToolRequested,
     Understood,
 )
+from events.errand import ToolRequested
 from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait

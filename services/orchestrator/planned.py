@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 from events import turn
-from events.conversation import Escalated, ToolRequested, WritebackRequested
+from events.conversation import Escalated
 from events.dialogue import ApprovalHeard, ApprovalRequested, PlanChose, PlanEnded
+from events.errand import ToolRequested, WritebackRequested
 from events.values import ToolChoice
 from libs.domain import dialogue, planner
 from libs.domain.flow import Flow, Plan, PlanTool

@@ -3,15 +3,8 @@
 from datetime import timedelta
 from typing import Any, Literal
 
-from events.conversation import (
-    Closed,
-    Escalated,
-    FlowEnded,
-    FlowStarted,
-    ProcessMoved,
-    StepEntered,
-    ToolRequested,
-)
+from events.conversation import Closed, Escalated, FlowEnded, FlowStarted, ProcessMoved, StepEntered
+from events.errand import ToolRequested
 from events.values import Trigger
 from libs.domain import dialogue, statemap
 from libs.domain.flow import (

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Literal
 
 from events import turn
-from events.conversation import DraftDropped, Escalated, OutcomeHeard, ToolRequested
+from events.conversation import DraftDropped, Escalated, OutcomeHeard
+from events.errand import ToolRequested
 from events.values import Body, Cost
 from libs.domain import dialogue
 from libs.domain.flow import AnyStep, Collect, Generate, Plan, Say, Wait

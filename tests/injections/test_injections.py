@@ -8,15 +8,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from events.conversation import (
-    Escalated,
-    MessageRequested,
-    ProcessMoved,
-    StepEntered,
-    ToolRequested,
-    WritebackRequested,
-)
+from events.conversation import Escalated, MessageRequested, ProcessMoved, StepEntered
 from events.dialogue import PlanChose, PlanEnded
+from events.errand import ToolRequested, WritebackRequested
 from libs.domain.facts import COMMON_FACTS
 from libs.llm.claude import Claude
 from libs.llm.prompts import RULES

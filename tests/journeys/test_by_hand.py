@@ -2,7 +2,7 @@
 
 import pytest
 
-from events import conversation, followup, message, operator
+from events import conversation, errand, followup, message, operator
 from tests.journeys.conftest import FreshTown
 from tests.journeys.town import Town
 
@@ -95,7 +95,7 @@ async def test_a_trigger_moves_the_map_with_what_is_known(town: Town):
     assert moved.event.from_state == "reminded"
     await asha.sees(operator.TriggerGiven)
     [written] = [
-        fact for fact in [await asha.sees(conversation.WritebackRequested)] if fact.event.endpoint == "record_promise"
+        fact for fact in [await asha.sees(errand.WritebackRequested)] if fact.event.endpoint == "record_promise"
     ]
     assert written.event.payload["promised_date"] == "2026-02-20"
 

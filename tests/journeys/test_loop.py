@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events import backend, business, conversation, followup, inbound, message, rules, timer, turn
+from events import backend, business, conversation, errand, followup, inbound, message, rules, timer, turn
 from events.base import Recorded
 from libs.testkit.nouns import HER_PROMISE, INVOICE, INVOICE_OVERDUE, IST, PRIYA
 from tests.journeys.conftest import FreshTown
@@ -115,7 +115,7 @@ async def test_the_erp_is_told_once_under_the_intents_own_id(town: Town):
     await asha.was_reminded()
     await asha.pays(event=True)
     await asha.sees(backend.CallCompleted, endpoint="record_outcome")
-    [asked] = await asha.facts(conversation.WritebackRequested)
+    [asked] = await asha.facts(errand.WritebackRequested)
     [told] = [each for each in await town.writes("/outcome") if asha.invoice in each["path"]]
     assert told["key"] == str(asked.id)
     assert told["replays"] == 0

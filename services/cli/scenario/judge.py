@@ -6,16 +6,8 @@ from typing import Any
 
 from events.base import Recorded
 from events.consent import Withdrawn
-from events.conversation import (
-    ContactSaid,
-    Escalated,
-    MessageRequested,
-    ProcessBound,
-    ProcessMoved,
-    ToolRequested,
-    Understood,
-    WritebackRequested,
-)
+from events.conversation import ContactSaid, Escalated, MessageRequested, ProcessBound, ProcessMoved, Understood
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import Cancelled, Exhausted, Resolved
 from events.message import Accepted, Rejected, Withheld
 from events.turn import Completed

@@ -19,10 +19,9 @@ from events.conversation import (
     ProcessMoved,
     StepEntered,
     ToolAnswered,
-    ToolRequested,
     Understood,
-    WritebackRequested,
 )
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import Cancelled, Deferred, Exhausted, Resolved
 from events.turn import Completed
 from libs.config.bundle import Bundle

@@ -24,11 +24,10 @@ from events.conversation import (
     TakenOver,
     TimerSet,
     ToolAnswered,
-    ToolRequested,
     TurnRequested,
     Understood,
-    WritebackRequested,
 )
+from events.errand import ToolRequested, WritebackRequested
 from events.values import Body, PolicyDecision, Trigger
 from libs.domain.conversation import Conversation, evolve
 from libs.domain.lines import HISTORY

@@ -9,7 +9,7 @@ import pytest
 from events.address import AddressMoved, SenderUnknown
 from events.backend import CallCompleted, CallFailed, FollowupDiscovered
 from events.contact import Changed, ErasureFailed, Linked, NotFound, Registered
-from events.conversation import ToolRequested, WritebackRequested
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import ContactRequested
 from events.operator import ErasureRequested
 from libs.channels import whatsapp

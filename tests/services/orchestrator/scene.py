@@ -9,7 +9,8 @@ from events import backend, business, contact, inbound, operator, turn
 from events.base import Event
 from events.call import CallRequested
 from events.consent import Given, Withdrawn
-from events.conversation import ContactSaid, MessageRequested, OutcomeHeard, TimerSet, ToolRequested, TurnRequested
+from events.conversation import ContactSaid, MessageRequested, OutcomeHeard, TimerSet, TurnRequested
+from events.errand import ToolRequested
 from events.followup import Opened
 from events.phone import CallOver
 from libs.config.bundle import Bundle

@@ -5,7 +5,8 @@ from msgspec import structs
 from events.backend import CallCompleted
 from events.base import Cause, Draft
 from events.contact import Lookup, Registered
-from events.conversation import MessageRequested, TimerSet, ToolRequested, TurnRequested
+from events.conversation import MessageRequested, TimerSet, TurnRequested
+from events.errand import ToolRequested
 from events.followup import Deferred
 from events.inbound import Received
 from events.message import Accepted, Priced

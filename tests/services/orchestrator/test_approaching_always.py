@@ -15,7 +15,8 @@ from events.base import Event
 from events.call import CallRequested
 from events.consent import Withdrawn
 from events.contact import Address, Profile
-from events.conversation import MessageRequested, TimerSet, ToolRequested, TurnRequested
+from events.conversation import MessageRequested, TimerSet, TurnRequested
+from events.errand import ToolRequested
 from events.phone import CallOver
 from libs.domain.contact import Contact
 from libs.testkit.nouns import MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE

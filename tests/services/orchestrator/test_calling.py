@@ -4,16 +4,8 @@ import pytest
 
 from events import call
 from events.consent import Withdrawn
-from events.conversation import (
-    Closed,
-    Escalated,
-    MessageRequested,
-    TimerSet,
-    ToolRequested,
-    TurnRequested,
-    Understood,
-    WritebackRequested,
-)
+from events.conversation import Closed, Escalated, MessageRequested, TimerSet, TurnRequested, Understood
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import AttemptStarted, AttemptUnanswered, Deferred
 from events.phone import CallGuided, Talked
 from events.reach import AddressFailed, PersonDenied

@@ -2,17 +2,9 @@
 
 from events import backend
 from events.base import tag_of
-from events.conversation import (
-    Closed,
-    Escalated,
-    FlowEnded,
-    FlowStarted,
-    MessageRequested,
-    ProcessMoved,
-    TurnRequested,
-    WritebackRequested,
-)
+from events.conversation import Closed, Escalated, FlowEnded, FlowStarted, MessageRequested, ProcessMoved, TurnRequested
 from events.dialogue import CollectEnded, SlotAsked, SlotFilled, SlotRefused
+from events.errand import WritebackRequested
 from events.followup import Exhausted
 from libs.domain import conversation as talk
 from libs.domain.conversation import Conversation

@@ -13,11 +13,10 @@ from events.conversation import (
     ProcessMoved,
     StepEntered,
     TimerSet,
-    ToolRequested,
     TurnRequested,
     Understood,
-    WritebackRequested,
 )
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import AttemptStarted, AttemptUnanswered, Exhausted, Joined, Resolved
 from libs.testkit.nouns import INVOICE
 from services.orchestrator import decide

@@ -2,7 +2,8 @@
 
 from typing import get_type_hints
 
-from events.conversation import MessageRequested, TurnRequested, Understood, WritebackRequested
+from events.conversation import MessageRequested, TurnRequested, Understood
+from events.errand import WritebackRequested
 from events.values import PersonalData
 from libs.llm import calls
 from libs.llm.prompts import REPORT_UNDERSTANDING, request_body

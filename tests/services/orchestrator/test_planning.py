@@ -5,16 +5,9 @@ from typing import Any
 import pytest
 
 from events import backend, operator
-from events.conversation import (
-    Escalated,
-    MessageRequested,
-    StepEntered,
-    TimerSet,
-    ToolRequested,
-    TurnRequested,
-    WritebackRequested,
-)
+from events.conversation import Escalated, MessageRequested, StepEntered, TimerSet, TurnRequested
 from events.dialogue import ApprovalRequested, PlanChose, PlanEnded
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import Exhausted
 from events.values import Cost, ToolChoice
 from services.orchestrator import decide

@@ -8,14 +8,8 @@ from hypothesis import HealthCheck, given, settings
 
 from events import backend, turn
 from events.base import Event, Intent, tag_of
-from events.conversation import (
-    MessageRequested,
-    ProcessMoved,
-    TimerSet,
-    ToolRequested,
-    TurnRequested,
-    WritebackRequested,
-)
+from events.conversation import MessageRequested, ProcessMoved, TimerSet, TurnRequested
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import Opened
 from events.values import ToolChoice
 from libs.config.bundle import Bundle

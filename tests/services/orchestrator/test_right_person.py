@@ -6,13 +6,8 @@ import pytest
 
 from events.consent import Withdrawn
 from events.contact import Address, Profile
-from events.conversation import (
-    Escalated,
-    MessageRequested,
-    TurnRequested,
-    Understood,
-    WritebackRequested,
-)
+from events.conversation import Escalated, MessageRequested, TurnRequested, Understood
+from events.errand import WritebackRequested
 from events.followup import AttemptStarted, AttemptUnanswered, Exhausted
 from events.person import LineLeftOut, PersonHeard
 from events.reach import PersonConfirmed, PersonDenied

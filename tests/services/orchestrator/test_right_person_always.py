@@ -5,7 +5,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.conversation import MessageRequested, TimerSet, ToolRequested
+from events.conversation import MessageRequested, TimerSet
+from events.errand import ToolRequested
 from events.reach import PersonConfirmed
 from libs.testkit.nouns import INVOICE, MORNING, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
 from services.orchestrator.person import CONFIRMS, WRONG_PERSON

@@ -13,10 +13,9 @@ from events.conversation import (
     StepEntered,
     TimerSet,
     ToolAnswered,
-    ToolRequested,
     TurnRequested,
-    WritebackRequested,
 )
+from events.errand import ToolRequested, WritebackRequested
 from events.followup import AttemptUnanswered, Exhausted, Opened, Resolved
 from libs.domain.dialogue import LIMIT
 from libs.domain.flow import Arm, Branch, Flow, Move, Say, ToolCall, Wait

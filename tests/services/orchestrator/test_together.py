@@ -7,7 +7,8 @@ import pytest
 from msgspec import structs
 
 from events.contact import Address, Profile
-from events.conversation import MessageRequested, TimerSet, TurnRequested, WritebackRequested
+from events.conversation import MessageRequested, TimerSet, TurnRequested
+from events.errand import WritebackRequested
 from events.followup import AttemptStarted, AttemptUnanswered, Opened
 from libs.config.bundle import Bundle
 from libs.testkit.nouns import EVENING, IST, MORNING, PRIYA_EMAIL, PRIYA_PHONE
