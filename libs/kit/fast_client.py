@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import FlushTimeoutError
 
 from libs.kit.cancelling import obeyed
 
@@ -41,9 +42,13 @@ class FastClient(Client):
     async def request(self, *args: Any, **more: Any) -> Msg:
         return await obeyed(super().request(*args, **more))
 
-    async def flush(self, *args: Any, **more: Any) -> None:
-        await self._flush_pending(force_flush=True)  # else nats-py's ping overtakes what waits for its flusher
-        await obeyed(super().flush(*args, **more))
+    async def flush(self, timeout: float = 10.0) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._flush_pending(force_flush=True)  # else nats-py's ping overtakes what waits for its flusher
+                await obeyed(super().flush())
+        except TimeoutError as error:
+            raise FlushTimeoutError from error
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         return await obeyed(super()._flush_pending(force_flush))

@@ -6,7 +6,7 @@ import json
 from voice_world import Voice, until
 from websockets.asyncio.client import connect
 
-from events.call import Answered, Ended, OutcomeUnknown, Ringing
+from events.call import Answered, Dialled, Ended, OutcomeUnknown, Ringing
 from libs.testkit.nouns import PRIYA_PHONE
 
 TALKS_ON = [{"on": "heard", "once": False, "do": [{"wait": 1.0, "say": "Haan ji, main sun rahi hoon."}]}]
@@ -51,6 +51,17 @@ async def test_who_does_not_answer_is_known_by_the_poll_when_no_callback_comes(v
     [ended] = await voice.until(intent, Ended)
     assert (ended.reason, ended.seconds) == ("busy", 0)
     assert await voice.told(intent, Answered) == []
+
+
+async def test_one_number_in_two_records_is_called_for_one_and_then_for_the_other(voice: Voice):
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"fate": "busy", "rings_seconds": 1})
+    intents = [await voice.call(), await voice.call(conversation="conversation-2", contact="c_twin")]
+    for intent in intents:
+        await voice.until(intent, Ended)
+    log = [fact for fact in await voice.store.read_log(0, 0, 1000) if isinstance(fact.event, Dialled | Ended)]
+    assert [type(fact.event) for fact in log] == [Dialled, Ended, Dialled, Ended]
+    assert [fact.subject_id for fact in log[::2]] == [fact.subject_id for fact in log[1::2]]
+    assert len(await voice.placed()) == 2
 
 
 async def test_a_callback_with_a_wrong_secret_is_refused(voice: Voice, secret: str):

@@ -65,11 +65,11 @@ def held(ended: list[str], seconds: int = 7) -> Held:
 async def test_awaited_and_held_calls_take_lines_and_a_draining_worker_has_none(own: Store):
     async with beating(a_worker(own)) as worker:
         first, second = await a_call(own), await a_call(own)
-        await worker.awaits(TENANT, first, PRIYA_PHONE)
+        await worker.awaits(TENANT, first)
         assert worker.room() == 1
         assert await worker.holds(first, held([]))
         assert worker.room() == 1, "the line that was kept free"
-        await worker.awaits(TENANT, second, PRIYA_PHONE)
+        await worker.awaits(TENANT, second)
         assert (worker.room(), worker.has_line_for(second), worker.has_line_for(ids.fresh())) == (0, True, False)
         worker.frees(first)
         worker.draining = True
@@ -83,6 +83,20 @@ async def test_awaited_and_held_calls_take_lines_and_a_draining_worker_has_none(
         assert not worker.expects(opens(first))
         worker.leaves(second)
         assert not worker.busy()
+
+
+async def test_of_two_calls_to_one_number_that_are_to_be_dialled_at_once_one_waits_until_the_other_is_over(own: Store):
+    one, other = a_worker(own), a_worker(own)
+    first, second = await a_call(own), await a_call(own)
+    asked = [(one, first), (other, second)]
+    got = await asyncio.gather(*(worker.reserves(TENANT, call, PRIYA_PHONE) for worker, call in asked))
+    assert sorted(got) == [False, True]
+    winner, loser = (first, second) if got[0] else (second, first)
+    assert await one.reserves(TENANT, winner, PRIYA_PHONE), "asked again after a try that came to nothing"
+    assert not await one.reserves(TENANT, loser, PRIYA_PHONE)
+    assert await one.reserves(TENANT, loser, "+919800000001"), "another number"
+    await own.pool.execute("UPDATE voice.call SET state = 'over' WHERE call = $1", winner)
+    assert await other.reserves(TENANT, loser, PRIYA_PHONE)
 
 
 async def test_one_worker_only_holds_a_call_and_nobody_takes_it_up_again(own: Store):
@@ -99,7 +113,7 @@ async def test_one_worker_only_holds_a_call_and_nobody_takes_it_up_again(own: St
 async def test_a_line_is_free_again_when_its_call_ended_elsewhere(own: Store):
     async with beating(a_worker(own)) as worker:
         call = await a_call(own)
-        await worker.awaits(TENANT, call, PRIYA_PHONE)
+        await worker.awaits(TENANT, call)
         await own.pool.execute("UPDATE voice.call SET state = 'over' WHERE call = $1", call)
         await until(lambda: _is(worker.room() == 2))
 

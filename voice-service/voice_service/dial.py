@@ -77,6 +77,8 @@ class Dialler:
         elsewhere = voice.media_url
         if elsewhere is None and not self._worker.room():
             return Retry("every line is busy", FULL_AGAIN, trouble=False)
+        if not await self._worker.reserves(claim.tenant, intent.id, intent.event.to):
+            return Retry("another call with this number is on", FULL_AGAIN, trouble=False)
         wanted = Wanted(
             tenant=claim.tenant,
             call=intent.id,
@@ -86,7 +88,7 @@ class Dialler:
             elsewhere=elsewhere,
         )
         if elsewhere is None:
-            await self._worker.awaits(claim.tenant, intent.id, intent.event.to)
+            await self._worker.awaits(claim.tenant, intent.id)
         else:
             await self._worker.gives_away(claim.tenant, intent.id)
         dialling = False

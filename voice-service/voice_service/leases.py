@@ -32,7 +32,11 @@ WHERE id = $1 AND seen_at > now() - $4::interval RETURNING true"""
 _USED = """UPDATE voice.call c SET used = u.used FROM unnest($2::text[], $3::uuid[], $4::jsonb[]) AS u (tenant, call, used)
 WHERE c.tenant = u.tenant AND c.call = u.call AND c.held_by = $1"""
 _END = "DELETE FROM voice.worker WHERE id = $1"
-_AWAITS = "UPDATE voice.call SET dialled_by = $3, digest = $4 WHERE tenant = $1 AND call = $2"
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))"
+_RESERVES = """UPDATE voice.call SET digest = $3 WHERE tenant = $1 AND call = $2 AND NOT EXISTS (
+SELECT FROM voice.call other WHERE other.tenant = $1 AND other.digest = $3 AND other.call <> $2
+AND other.state <> 'over' AND other.asked_at > now() - interval '1 hour') RETURNING true"""
+_AWAITS = "UPDATE voice.call SET dialled_by = $3 WHERE tenant = $1 AND call = $2"
 _CALLS_US = """SELECT EXISTS (SELECT FROM voice.incoming
 WHERE tenant = $1 AND digest = $2 AND NOT over AND came_at > now() - interval '1 hour')"""
 _TALKS = """SELECT EXISTS (SELECT FROM voice.call c JOIN voice.worker w ON w.id = c.held_by AND w.seen_at > now() - $4::interval
@@ -105,11 +109,20 @@ class Worker:
         """Whether beats have come through for longer than a lease: before, silence of the others may be the database's."""
         return self._steady_since is not None and time.monotonic() - self._steady_since > self.lease.total_seconds()
 
-    async def awaits(self, tenant: str, call: UUID, number: str) -> None:
-        """Keep a line free for a call to `number` that is about to be dialled."""
-        self.keeps(tenant, call)
+    async def reserves(self, tenant: str, call: UUID, number: str) -> bool:
+        """Whether a call is the only one with `number`, which it is then until it is over, whoever else is registered there.
+
+        Two processes that ask at once do so one after the other.
+        """
         digest = (await self._store.keyring.lookup(tenant, VOICE, number)).hex()
-        await self._store.pool.execute(_AWAITS, tenant, call, self.id, digest)
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_ONE_BY_ONE, tenant, digest)
+            return bool(await connection.fetchval(_RESERVES, tenant, call, digest))
+
+    async def awaits(self, tenant: str, call: UUID) -> None:
+        """Keep a line free for a call that is about to be dialled."""
+        self.keeps(tenant, call)
+        await self._store.pool.execute(_AWAITS, tenant, call, self.id)
 
     async def gives_away(self, tenant: str, call: UUID) -> None:
         """Another runtime takes the media of a call that is about to be dialled: it needs no line."""

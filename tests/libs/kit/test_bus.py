@@ -141,6 +141,18 @@ async def test_a_flush_that_was_broken_off_leaves_the_bus_hearing(server):
         await bus.close()
 
 
+async def test_a_bus_parts_in_time_from_a_server_that_takes_nothing_more(server, monkeypatch):
+    monkeypatch.setattr(buses, "PART_S", 0.2)
+    async with Street.to(server.url) as street:
+        bus = await Bus.connect(street.url, name="service", user="service", password="s")
+        street.block()
+        for _ in range(20):
+            await bus.publish("sig.chat.1", bytes(1_000_000))
+        await within(until(lambda: bus._client.pending_data_size == 0))  # the flusher waits for the socket from here on
+        await within(bus.close(), 8)
+        assert bus._client.is_closed
+
+
 UNREADABLE = [
     pytest.param(b"PUB sig.chat.1 3\r\nbad\r\n", id="by who takes it"),
     pytest.param(b"PUB sig.chat.\xff 2\r\nhi\r\n", id="by nats-py"),
