@@ -145,8 +145,9 @@ def batch(value: Any) -> list[Told | Wrong]:
 def content_of(told: Told) -> list[Any]:
     """What is the same when an event is sent again; a CloudEvent that says no more than the plain form is equal to it."""
     content: list[Any] = [told.event.event_name, told.event.data, told.event.occurred_at]
-    lasting = {name: text for name, text in told.attributes.items() if name not in PER_HOP}
-    return [*content, lasting] if lasting else content
+    if told.attributes and (lasting := {name: told.attributes[name] for name in told.attributes.keys() - PER_HOP}):
+        content.append(lasting)
+    return content
 
 
 def _element(place: int, value: Any) -> Told | Wrong:

@@ -1,6 +1,10 @@
 """`POST /api/v1/events` with CloudEvents: answered as the plain form is, once it is stored, in every mode."""
 
 import asyncio
+import json
+import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -225,3 +229,16 @@ async def test_the_document_shows_all_three_bodies(ingest: Ingest):
     assert set(content) == {"application/json", FORMAT, BATCH}
     assert content[FORMAT]["schema"]["required"] == ["specversion", "id", "source", "type"]
     assert content[BATCH]["schema"]["items"] == content[FORMAT]["schema"]
+
+
+async def test_the_commands_of_the_guide_answer_what_it_says(ingest: Ingest):
+    guide = (Path(__file__).parents[3] / "docs/events.md").read_text(encoding="utf-8")
+    block = guide.split("```bash\n")[1].split("```")[0].replace("\\\n", " ")
+    commands = re.findall(r"curl (.*?)\n# (\d+) (\{[^\n]*\})", block, re.DOTALL)
+    assert len(commands) == 2
+    for command, status, answer in commands:
+        words = shlex.split(command)
+        named = [words[n + 1].split(": ", 1) for n, word in enumerate(words) if word == "-H"]
+        sent = await ingest.post(content=words[words.index("-d") + 1].encode(), headers=dict(named))
+        assert (sent.status_code, sent.json()) == (int(status), json.loads(answer))
+    assert len(await ingest.facts()) == 2
