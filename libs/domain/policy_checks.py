@@ -21,7 +21,7 @@ PROMOTIONAL_TEMPLATES = frozenset({"marketing"})
 
 
 class Beside(NamedTuple):
-    """An approach that was begun to another contact at an address that both are registered at."""
+    """An approach that was begun to another contact at a phone that both are registered at."""
 
     at: datetime
     contact: str
@@ -32,7 +32,7 @@ class Approach(msgspec.Struct, frozen=True, kw_only=True):
 
     `at` is the business now; `zone` the contact's, or the policy's where it is not known (`zone_known`). `initiating` is
     false where it answers something that the contact said. `attempts_at` are the approaches that we began to this contact
-    in any matter, at least those of the last day, `attempts_beside` those that we began to others at the same address;
+    in any matter, at least those of the last day, `attempts_beside` those that we began to others at the same phone;
     `matter_attempts` counts those of this matter. `consent` holds, by
     channel, what the contact said last, or the ERP's record of it at this address with `consent_evidence`; `consent_lacks`
     says what is missing of a record that is none. `test_recipient` is false where a list of test recipients binds and the address
@@ -274,7 +274,7 @@ def _minimum_gap(policy: Policy, approach: Approach) -> Said:
     beside = max(approach.attempts_beside, default=None)
     where = ""
     if beside is not None and (last is None or beside.at > last):
-        last, where = beside.at, f", which was to contact {beside.contact} at the same address"
+        last, where = beside.at, f", which was to contact {beside.contact} at the same phone"
     if last is None:
         return Said("minimum_gap", "allowed", "no attempt before")
     over = last + timedelta(minutes=policy.minimum_gap_minutes)
@@ -291,7 +291,7 @@ def _attempts_per_day(policy: Policy, approach: Approach) -> Said:
     own = sum(calendar.local(one).date() == today for one in approach.attempts_at)
     others = [one.contact for one in approach.attempts_beside if calendar.local(one.at).date() == today]
     made, most = own + len(others), policy.attempts.per_day
-    where = f", {len(others)} of them to {_named(others)} at the same address" if others else ""
+    where = f", {len(others)} of them to {_named(others)} at the same phone" if others else ""
     detail = f"{made} of {most} attempts made today{where}"
     if most <= 0:
         return Said("attempts_per_day", "refused", detail)

@@ -178,8 +178,12 @@ class Gatherer:
         gap: timedelta,
         told: Sequence[Story],
     ) -> dict[str, tuple[Beside, ...]]:
-        """The approaches to others at the addresses of a contact, by its channels; those that this very decision has `told`, too."""
-        others = set(await Index(world.db, world.tenant).claimed_by_others(contact_id, lookups))
+        """The approaches to others at the phones of a contact, by its channels; those that this very decision has `told`, too.
+
+        A phone is one person, or one household; a mailbox may be a department's, and each of its people is written to there.
+        """
+        phones = [each for each in lookups if each.channel in address.PHONE_CHANNELS]
+        others = set(await Index(world.db, world.tenant).claimed_by_others(contact_id, phones))
         if not others:
             return {}
         sharing = sorted({other for _, other in others})

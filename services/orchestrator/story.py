@@ -45,7 +45,7 @@ class Door:
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `beside` are the recent approaches to others at an address that this contact has on a channel, too. `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
+    `beside` are the recent approaches to others at a phone that this contact has on a channel, too. `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
     units, in the currencies that the policy limits.
     """
 

@@ -28,7 +28,7 @@ async def test_a_shared_phone_leads_to_the_one_who_is_meant(fresh_town: FreshTow
     await dev.owes()
     deferred = await dev.sees(followup.Deferred)
     said = [check.detail for each in deferred.event.decisions for check in each.checks if check.rule == "minimum_gap"]
-    assert f"which was to contact {asha.id} at the same address" in said[0]
+    assert f"which was to contact {asha.id} at the same phone" in said[0]
     assert len(await asha.received()) == 1, "the phone has rung once"
     await town.clock.advance(timedelta(hours=4, minutes=1))
     await dev.sees(message.Accepted)

@@ -237,7 +237,7 @@ def test_the_gap_is_that_of_the_address_where_several_contacts_are_registered_th
     assert isinstance(deferred, Deferred)
     assert deferred.until == NOON + 3 * HOUR
     assert said_of("minimum_gap", deferred) == (
-        "60 of 240 minutes since the last attempt, which was to contact c_twin at the same address"
+        "60 of 240 minutes since the last attempt, which was to contact c_twin at the same phone"
     )
     assert isinstance(judged(at=NOON, attempts_beside=(Beside(NOON - 4 * HOUR, "c_twin"),)), Allowed)
     own = judged(at=NOON, attempts_beside=beside, attempts_at=(NOON - HOUR / 2,))
@@ -252,7 +252,7 @@ def test_the_days_attempts_are_those_of_the_address_where_several_contacts_are_r
     assert isinstance(deferred, Deferred)
     assert deferred.until == datetime(2026, 2, 17, 8, 0, tzinfo=IST)
     assert said_of("attempts_per_day", deferred) == (
-        "3 of 3 attempts made today, 2 of them to contact c_other, contact c_twin at the same address"
+        "3 of 3 attempts made today, 2 of them to contact c_other, contact c_twin at the same phone"
     )
 
 

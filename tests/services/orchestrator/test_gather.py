@@ -27,7 +27,7 @@ ALLOWED = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="", at=N
 
 async def known(store: Store, contact: str, conversation: str) -> list[Row]:
     """A contact with Priya's phone and a conversation; the rows by which its address is known."""
-    lookups = [Lookup(channel=each, digest="d") for each in ("whatsapp", "sms")]
+    lookups = [Lookup(channel=each, digest="d") for each in ("whatsapp", "sms", "email")]
     profile = Profile(name="Priya", channels=[Address(channel="whatsapp", address=PRIYA_PHONE)])
     told = {
         f"contact-{contact}": Registered(contact_id=contact, profile=profile, lookups=lookups),
@@ -65,6 +65,7 @@ async def test_two_who_share_a_phone_and_hear_one_fact_are_not_both_approached_f
         assert second is not None
         assert (first.known.beside["sms"], second.known.beside["sms"]) == ((), (Beside(NOON, PRIYA),))
         assert second.known.beside["whatsapp"] == (Beside(NOON, PRIYA),), "it is the same phone"
+        assert "email" not in second.known.beside, "a mailbox may be a department's"
         private.add(list(index.rows_of(TENANT, first.drafts[0], NOON)))
         again = await gatherer.story(world, {}, "b")
         assert again is not None
