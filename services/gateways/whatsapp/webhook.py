@@ -92,9 +92,9 @@ async def _take(desk: Desk, templates: Templates, tenant: str, item: Item) -> No
         case Status():
             await desk.take(tenant, WHATSAPP, f"{item.id} {item.state}", facts.status_received(item))
         case Preference(value="stop"):
-            address = facts.address_of(item)
-            told = facts.unsubscribed(item, await desk.digest(tenant, WHATSAPP, address))
-            await desk.take(tenant, WHATSAPP, f"preference {address} {item.category} {item.at.isoformat()}", told)
+            told = facts.unsubscribed(item, await desk.digest(tenant, WHATSAPP, facts.address_of(item)))
+            # By the keyed digest of the address: the streams' own has no key, and all numbers could be tried against it.
+            await desk.take(tenant, WHATSAPP, f"preference {told.digest} {item.category} {item.at.isoformat()}", told)
         case AddressChange():
             digests = [await desk.digest(tenant, WHATSAPP, each) for each in (item.previous, item.current)]
             await desk.take(tenant, WHATSAPP, f"address {item.id}", facts.address_changed(item, *digests))
