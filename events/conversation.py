@@ -190,7 +190,8 @@ class ProcessMoved(Event, tag="conversation.process_moved.v1"):
 class OutcomeHeard(Event, tag="conversation.outcome_heard.v1"):
     """The outcome of one of our intents reached the conversation; it is no longer awaited.
 
-    `provider_ref` is the provider's id of a message that was taken, or what stands for it: answers quote it. `tokens` and `cost` are those of a turn.
+    `provider_ref` is the provider's id of a message that was taken, or what stands for it: answers quote it. `tokens` and
+    `cost` are those of a turn.
     """
 
     intent: str
@@ -312,9 +313,9 @@ class MessageRequested(Intent, tag="conversation.message_requested.v1", effect="
     """We know what to say; a gateway has yet to say it.
 
     `message` is this intent's own id; `answers` the version of this stream up to which the contact's words are answered.
-    `reply_to` and `thread` are the provider's ids of the messages before it (or what stands for them), the newest first. `draft` is the turn whose
-    words it says: the chat has streamed them. `identifies`: it asks who reads it, and says nothing of the matter.
-    `merged` are further matters that it speaks of, at the same step.
+    `reply_to` and `thread` are the provider's ids of the messages before it (or what stands for them), the newest first.
+    `draft` is the turn whose words it says: the chat has streamed them. `identifies`: it asks who reads it, and says nothing of
+    the matter. `merged` are further matters that it speaks of, at the same step.
     """
 
     message: str

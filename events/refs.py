@@ -10,10 +10,14 @@ WAMID = "wamid."
 """How Meta's ids of WhatsApp messages begin; the rest is base64, in which the contact's number can be read."""
 
 
+def joined(*parts: str) -> str:
+    """One text of several; other parts, or the same cut otherwise, give another one."""
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
 def digest(*parts: str) -> str:
     """32 hexadecimal characters; other parts, or the same cut otherwise, give another digest."""
-    told = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    return hashlib.sha256(joined(*parts).encode()).hexdigest()[:32]
 
 
 def ref_of(provider_id: str) -> str:

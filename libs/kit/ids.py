@@ -1,10 +1,9 @@
 """Ids that come out the same when the same thing is done again, and random ones for what has no id of its own."""
 
 import hashlib
-import json
 from uuid import UUID, uuid4, uuid5
 
-from events.refs import digest
+from events.refs import digest, joined
 
 __all__ = ["cause_id", "digest", "event_hex", "event_id", "event_text", "fresh"]
 
@@ -32,13 +31,9 @@ def event_text(cause: UUID, consumer: str, stream: str, n: int) -> str:
 
 def cause_id(tenant: str, source: str, id: str) -> UUID:
     """The cause that something outside is, from the id that its source gave it."""
-    return uuid5(CAUSES, _join(tenant, source, id))
+    return uuid5(CAUSES, joined(tenant, source, id))
 
 
 def fresh() -> UUID:
     """A random id, for what comes from outside without one."""
     return uuid4()
-
-
-def _join(*parts: str) -> str:
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

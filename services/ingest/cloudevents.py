@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from libs.domain.given import Wrong, check_id
-from services.ingest.decide import MAX_DATA, EventIn, check_depth
+from services.ingest.decide import MAX_DATA, EventIn, check_depth, is_too_large
 
 Mode = Literal["structured", "batch", "binary"]
 
@@ -183,7 +183,7 @@ def _told(attributes: Mapping[str, str], data: Any, at: Callable[[str], str]) ->
     if not isinstance(data, dict):
         raise Wrong(path, "the data of an event is a JSON object: rules speak of its fields by name")
     check_depth(path, data)
-    if len(msgspec.json.encode(data)) > MAX_DATA:
+    if is_too_large(data):
         raise Refused(413, path, f"at most {MAX_DATA} bytes of JSON are taken as data")
     beside = {name: text for name, text in attributes.items() if name not in _OWN}
     if media_type_of(beside.get("datacontenttype", "")) == _PLAIN:

@@ -68,6 +68,11 @@ def check_depth(path: str, value: Any) -> None:
     raise Wrong(path, f"at most {MAX_DEPTH} levels of objects and arrays are taken")
 
 
+def is_too_large(data: dict[str, Any]) -> bool:
+    """Whether an event's data is more than the spec takes."""
+    return len(msgspec.json.encode(data)) > MAX_DATA
+
+
 def check_event(event: EventIn) -> None:
     """Raises Wrong for an event that cannot be meant."""
     check_id("$.event_name", event.event_name)

@@ -188,5 +188,5 @@ def _place_of(wrong: Wrong) -> str:
 def _check_data(name: str, data: dict[str, Any]) -> None:
     """Raises Problem 413 for more than the spec takes, Wrong for deeper levels than anybody means."""
     decide.check_depth(f"$.{name}", data)
-    if len(msgspec.json.encode(data)) > decide.MAX_DATA:
+    if decide.is_too_large(data):
         raise Problem(413, f"`{name}` is too large", f"at most {decide.MAX_DATA} bytes of JSON are taken")

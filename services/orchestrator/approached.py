@@ -7,9 +7,9 @@ from events.base import Draft
 from events.call import CallRequested
 from events.conversation import MessageRequested, OutcomeHeard
 from events.phone import CallOver
-from libs.domain.phone import VOICE
 from libs.kit.world import Row
 from services.orchestrator.rows import Rows
+from services.orchestrator.story import approached_on
 
 RECENT = timedelta(days=2)
 """How far back approaches are looked at, at least: the policy counts those of the contact's day, and keeps its minimum gap."""
@@ -47,10 +47,13 @@ async def any_of(
 def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
     """What one of our own facts changes in these rows."""
     match draft.event:
-        case MessageRequested(purpose="approach", message=intent, channel=channel):
-            yield _begun(tenant, draft, intent, channel, now)
-        case CallRequested(purpose="approach", call=intent):
-            yield _begun(tenant, draft, intent, VOICE, now)
+        case MessageRequested(message=intent) | CallRequested(call=intent):
+            if (channel := approached_on(draft.event)) is not None:
+                yield Row(
+                    "INSERT INTO orchestrator.approach (tenant, contact, message, at, channel) VALUES ($1, $2, $3, $4, $5)",
+                    (tenant, draft.subject, intent, now, channel),
+                    alters=_approaches(tenant, draft.subject or ""),
+                )
         case (
             OutcomeHeard(outcome="failed" | "withheld", intent=intent)
             | CallOver(outcome="failed" | "withheld", call=intent)
@@ -62,14 +65,6 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
             )
         case _:
             return
-
-
-def _begun(tenant: str, draft: Draft, intent: str, channel: str, now: datetime) -> Row:
-    return Row(
-        "INSERT INTO orchestrator.approach (tenant, contact, message, at, channel) VALUES ($1, $2, $3, $4, $5)",
-        (tenant, draft.subject, intent, now, channel),
-        alters=_approaches(tenant, draft.subject or ""),
-    )
 
 
 def _approaches(tenant: str, contact: str) -> Hashable:

@@ -45,8 +45,9 @@ class Door:
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision reads: folds, the contact's recent approaches, the bundles, the doors, and the business now.
 
-    `beside` are the recent approaches to others at a phone that this contact has on a channel, too. `before` is the contact's last conversation, as long as they have written nothing in this one. `spent_today` is in minor
-    units, in the currencies that the policy limits.
+    `beside` are the recent approaches to others at a phone that this contact has on a channel, too. `before` is the contact's
+    last conversation, as long as they have written nothing in this one. `spent_today` is in minor units, in the currencies that
+    the policy limits.
     """
 
     now: datetime
@@ -64,6 +65,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     approaches: tuple[datetime, ...] = ()
     beside: Mapping[str, tuple[Beside, ...]] = msgspec.field(default_factory=dict)
     spent_today: Mapping[str, int] = msgspec.field(default_factory=dict)
+
+
+def approached_on(event: Event) -> str | None:
+    """Where a fact of ours approaches a contact; None where it begins nothing."""
+    match event:
+        case MessageRequested(purpose="approach", channel=channel):
+            return channel
+        case CallRequested(purpose="approach"):
+            return VOICE
+        case _:
+            return None
 
 
 class Story:
@@ -120,9 +132,8 @@ class Story:
     @property
     def begun(self) -> list[str]:
         """The channels on which this decision has approached the contact, one an approach."""
-        told = [draft.event for draft in self.drafts]
-        written = [each.channel for each in told if isinstance(each, MessageRequested) and each.purpose == "approach"]
-        return written + [VOICE for each in told if isinstance(each, CallRequested) and each.purpose == "approach"]
+        channels = (approached_on(draft.event) for draft in self.drafts)
+        return [channel for channel in channels if channel is not None]
 
     @property
     def heard_at(self) -> dict[str, datetime]:
