@@ -31,6 +31,12 @@ from tests.libs.kit.street import Street
 
 SERVICE: Literal["orchestrator"] = "orchestrator"
 NOWHERE = "nats://127.0.0.1:1"
+CLAIM_WAITS = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%claim_effects%'
+    )
+"""
 
 
 def tell_to_end(server: DrainingServer) -> None:
@@ -129,9 +135,13 @@ class Scene:
 
     async def claims(self, store: Store) -> None:
         """Be in the middle of a claim: what it takes is taken, and nobody hears of it. `store` has a way of its own."""
-        await self._open()
-        self.database.block(requests=False)
-        self._wake()
+        await store.pool.execute("INSERT INTO orchestrator.account (tenant, account) VALUES ($1, 'a')", TENANT)
+        async with store.pool.acquire() as holder, holder.transaction():
+            await holder.execute("SELECT FROM orchestrator.account FOR NO KEY UPDATE")
+            await self._open()
+            self._wake()
+            await is_so(lambda: store.pool.fetchval(CLAIM_WAITS))
+            self.database.block(requests=False)
         await is_so(lambda: store.pool.fetchval("SELECT state = 'claimed' FROM orchestrator.effect"))
 
     async def _open(self) -> None:
