@@ -17,6 +17,8 @@ class Cut:
 
     def __init__(self, work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> None:
         self.place = ""
+        self.told = False
+        """Whether the task has been cancelled here: a time limit within it cancels it, too."""
         self._work = work
         self._left = at
         self._late = late
@@ -36,13 +38,17 @@ class Cut:
             if self._left == 0:
                 self.place = _place(self._work)
                 if self._late and waits_for is not None:
-                    waits_for.add_done_callback(lambda _: task.cancel())  # before the task's own
+                    waits_for.add_done_callback(lambda _: self._tell(task))  # before the task's own
                 else:
-                    asyncio.get_running_loop().call_soon(task.cancel)
+                    asyncio.get_running_loop().call_soon(self._tell, task)
             try:
                 value, go_on = (yield waits_for), steps.send
             except BaseException as error:  # thrown on as it came
                 value, go_on = error, steps.throw
+
+    def _tell(self, task: "asyncio.Task[Any]") -> None:
+        self.told = True
+        task.cancel()
 
     async def run(self) -> Any:
         """As a coroutine, for a task."""
@@ -71,7 +77,7 @@ async def lost_cancellations(
         cut = Cut(whole(), at, late=late)
         task = asyncio.create_task(cut.run())
         async with asyncio.timeout(SECONDS):
-            while not task.done() and not task.cancelling():
+            while not task.done() and not cut.told:
                 await keep_busy()
                 await asyncio.sleep(LOOK_AGAIN_S)
             assert cut.place, f"it ended before its await number {at}: {task}"

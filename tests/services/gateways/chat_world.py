@@ -19,7 +19,6 @@ from libs.channels import chat, chat_token
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import ids
-from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.relay import Relay
@@ -31,6 +30,7 @@ from services.gateways.app import build
 from services.gateways.chat import facts as chat_facts
 from services.gateways.settings import Settings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.publishing import go_by, publish
 
 CONVERSATION = "conversation-1"
 OPEN = "channels: {chat: {enabled: true, provider: websocket}}\n"
@@ -94,12 +94,12 @@ class ChatWorld:
     store: Store
     clock: Clock
     bus: Bus
+    own_stores: list[Store] = field(default_factory=list)
     _asked: int = 0
 
     async def publish(self, bundle: Bundle) -> None:
-        cause_id = ids.cause_id(TENANT, "test", bundle.hash)
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
-        await publish(self.store, TENANT, bundle, cause)
+        """Return once every replica goes by it."""
+        await go_by(bundle, self.store, self.clock, self.own_stores)
 
     def token(
         self, contact: str = PRIYA, *, secret: str = chat_token.SANDBOX_SECRET, hours: float = 1, **more: Any
@@ -218,12 +218,13 @@ async def chat_world(
             return connected
 
         world = ChatWorld([], [], store, clock, await bus("orchestrator"))
-        await world.publish(bundle_of())
+        await publish(bundle_of(), store, clock)
         relay = Relay(0, url=database, bus=await bus("relay"), clock=clock)
         await stack.enter_async_context(serving(App("relay", loops=[Loop("relay", relay.run)])))
         settings = Settings(environment=env or {}, profile="development")
         for _ in range(replicas):
             own = await store_of(role="converse_gateways", name="gateways")
+            world.own_stores.append(own)
             app = await build(settings, store=own, bus=await bus("gateways"), clock=clock)
             world.apps.append(app)
             world.origins.append(await stack.enter_async_context(serving(app)))

@@ -18,7 +18,6 @@ from events.values import Body, PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import http, ids
-from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.objects import Objects
@@ -35,6 +34,7 @@ from services.sandbox import app as sandbox
 from services.sandbox.settings import MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.publishing import go_by, publish
 
 CONVERSATION = "conversation-1"
 TIMEOUT = timedelta(seconds=1)
@@ -189,9 +189,8 @@ class Gateways:
         return dict(record or {})
 
     async def publish(self, bundle: Bundle) -> None:
-        cause_id = ids.cause_id(TENANT, "test", bundle.hash)
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
-        await publish(self.store, TENANT, bundle, cause)
+        """Return once the gateways go by it."""
+        await go_by(bundle, self.store, self.clock, [self.own_store])
 
 
 REMINDER = Body(
@@ -226,7 +225,7 @@ async def gateways(
         service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=TIMEOUT)
         objects = Objects.at(tmp_path.as_uri(), store.keyring)
         world = Gateways("", sandbox_origin, store, clock, client, own_store, objects)
-        await world.publish(bundle_of())
+        await publish(bundle_of(), store, clock)
         relaying = App("relay", loops=[Loop("relay", relay.run)])
         world.origin = await stack.enter_async_context(serving(relaying, service))
         callback = {"url": f"{world.origin}/webhooks/whatsapp", "verify_token": sandbox_door("").verify_token}

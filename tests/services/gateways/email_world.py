@@ -15,7 +15,6 @@ from events.values import Body, PolicyDecision
 from libs.config.bundle import Bundle
 from libs.config.compile import compile_bundle
 from libs.kit import http, ids
-from libs.kit.bundles import publish
 from libs.kit.bus import Bus
 from libs.kit.clock import Clock
 from libs.kit.objects import Objects
@@ -31,6 +30,7 @@ from services.sandbox.contact_script import Person
 from services.sandbox.settings import MailSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.publishing import go_by, publish
 
 CONVERSATION = "conversation-1"
 OPEN = "channels: {email: {enabled: true, provider: smtp}}\n"
@@ -157,9 +157,8 @@ class EmailWorld:
         await self.store.pool.execute("UPDATE gateways.effect SET not_before = now() WHERE id = $1", intent.id)
 
     async def publish(self, bundle: Bundle) -> None:
-        cause_id = ids.cause_id(TENANT, "test", bundle.hash)
-        cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
-        await publish(self.store, TENANT, bundle, cause)
+        """Return once the gateways go by it."""
+        await go_by(bundle, self.store, self.clock, [self.own_store])
 
 
 @asynccontextmanager
@@ -196,7 +195,7 @@ async def email_world(
         )
         objects = Objects.at(folder.as_uri(), store.keyring)
         world = EmailWorld("", sandbox_origin, store, clock, client, own_store, objects)
-        await world.publish(bundle_of())
+        await publish(bundle_of(), store, clock)
         relaying = App("relay", loops=[Loop("relay", Relay(0, url=database, bus=bus, clock=clock).run)])
         world.origin = await stack.enter_async_context(serving(relaying, service))
         await world.control("/callback", {"url": f"{world.origin}/webhooks/email"}, "PUT")
