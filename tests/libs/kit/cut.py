@@ -6,7 +6,7 @@ from typing import Any
 
 SECONDS = 60.0
 LOOK_AGAIN_S = 0.002
-LOST_S = 10.0  # after which whoever still runs has not heard of it
+LOST_S = 30.0  # after which whoever still runs has not heard of it
 
 
 class Cut:

@@ -197,7 +197,7 @@ def test_servers_end_when_the_process_that_started_them_is_killed():
     parent.stdout.close()
 
     for descriptor in watched:
-        assert select.select([descriptor], [], [], 20)[0] == [descriptor]
+        assert select.select([descriptor], [], [], 60)[0] == [descriptor]
         os.close(descriptor)
     while os.path.exists(postgres) or os.path.exists(nats_folder):
         pass
