@@ -17,6 +17,7 @@ class Cut:
 
     def __init__(self, work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> None:
         self.place = ""
+        self.made = False
         self._work = work
         self._left = at
         self._late = late
@@ -36,9 +37,9 @@ class Cut:
             if self._left == 0:
                 self.place = _place(self._work)
                 if self._late and waits_for is not None:
-                    waits_for.add_done_callback(lambda _: task.cancel())  # before the task's own
+                    waits_for.add_done_callback(lambda _: self._make(task))  # before the task's own
                 else:
-                    asyncio.get_running_loop().call_soon(task.cancel)
+                    asyncio.get_running_loop().call_soon(self._make, task)
             try:
                 value, go_on = (yield waits_for), steps.send
             except BaseException as error:  # thrown on as it came
@@ -47,6 +48,10 @@ class Cut:
     async def run(self) -> Any:
         """As a coroutine, for a task."""
         return await self
+
+    def _make(self, task: "asyncio.Task[Any]") -> None:
+        self.made = True
+        task.cancel()
 
 
 def _place(work: Any) -> str:
@@ -71,7 +76,7 @@ async def lost_cancellations(
         cut = Cut(whole(), at, late=late)
         task = asyncio.create_task(cut.run())
         async with asyncio.timeout(SECONDS):
-            while not task.done() and not task.cancelling():
+            while not task.done() and not cut.made:  # a time limit of its own cancels it, too, for a moment
                 await keep_busy()
                 await asyncio.sleep(LOOK_AGAIN_S)
             assert cut.place, f"it ended before its await number {at}: {task}"
