@@ -7,8 +7,10 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 POLL_S = 0.01
 MEMORY = Path("/dev/shm")  # noqa: S108 - only as a parent of a folder that mkdtemp makes
 ROOM = 2 * 1024**3
+GIVEN = 64  # so many ports are remembered as given: by then the server of the first has long been started
 
 # Reads until the parent's end of the pipe closes, however the parent ended; then asks the server to stop, and clears up.
 # A parent-death signal would be tied to the thread that forked, and is Linux only.
@@ -48,12 +51,31 @@ def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port of `host` that was free a moment ago.
 
     It lies below those of outgoing connections (Linux: from 32768), so that none takes it while its server is started again.
+    On Linux no other process that asks here is given the same while its server has yet to start.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind((host, port))
-            return port
+            if sys.platform != "linux" or _given(port):
+                return port
+
+
+_GIVEN: deque[socket.socket] = deque()
+
+
+def _given(port: int) -> bool:
+    """Whether we give it, and nobody else: a name that lasts as long as its socket, in the network that the port is of."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0converse-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _GIVEN.append(name)
+    if len(_GIVEN) > GIVEN:
+        _GIVEN.popleft().close()
+    return True
 
 
 class Child:

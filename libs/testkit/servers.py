@@ -126,7 +126,7 @@ async def serving(*apps: App) -> AsyncIterator[str]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result))
     try:
-        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
+        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 60)}"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -8,7 +8,7 @@ from typing import Any
 from events.base import Event, Recorded
 from libs.kit.store import Store
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.5
 Sees = Callable[[Recorded[Any]], bool]
 

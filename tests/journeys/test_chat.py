@@ -32,21 +32,21 @@ async def test_a_matter_is_settled_in_the_chat_with_replies_that_are_streamed(fr
         lines: list[dict[str, Any]] = (await town.outside.get(f"/_sandbox/chat/messages?to={PRIYA}")).json()
         return lines if [line["role"] for line in lines] == ["contact", "agent"] else []
 
-    await until(greeted, seconds=30)
+    await until(greeted)
     answer = await town.post("/api/v1/followups/trigger", FOLLOWUP)
     assert answer.status_code == 202
 
     async def promised() -> list[dict[str, Any]]:
         return await town.writes(f"/invoices/{INVOICE}/promises")
 
-    [promise] = await until(promised, seconds=30)
+    [promise] = await until(promised)
     assert promise["body"]["promised_date"] == "2026-02-20"
 
     async def answered() -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = (await town.outside.get(f"/_sandbox/chat/messages?to={PRIYA}")).json()
         return lines if len(lines) >= 5 else []
 
-    lines = await until(answered, seconds=30)
+    lines = await until(answered)
     assert [line["role"] for line in lines[2:5]] == ["agent", "contact", "agent"]
     assert [line["position"] for line in lines] == list(range(1, len(lines) + 1))
     assert lines[3]["text"] == HER_PROMISE

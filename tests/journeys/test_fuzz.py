@@ -18,7 +18,7 @@ AT_LEAST_SENT = 0.5
 """Of the requests that were made up so many reach the server: an HTTP client does not send everything."""
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_no_request_that_the_document_allows_or_forbids_breaks_the_system(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()

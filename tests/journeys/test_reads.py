@@ -76,6 +76,7 @@ async def test_lists_filter_and_go_on_with_a_cursor(town: Town):
     people = [await town.somebody() for _ in range(3)]
     for person in people:
         await person.was_reminded()
+        await town.shows("/api/v1/conversations", lambda body: len(body["items"]) == 1, contact_id=person.id)
     mine = await town.shows("/api/v1/conversations", lambda body: len(body["items"]) == 1, contact_id=people[0].id)
     assert mine["items"][0]["contact_id"] == people[0].id
     seen: list[str] = []
@@ -94,8 +95,8 @@ async def test_followups_and_contacts_are_shown(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()
     [opened] = await asha.facts(followup.Opened)
-    shown = await town.shows(f"/api/v1/followups/{opened.subject_id}", lambda body: body["status"] == "open")
-    assert (shown["contact_id"], shown["rule_id"], shown["attempt_count"]) == (asha.id, "overdue_reminder", 1)
+    shown = await town.shows(f"/api/v1/followups/{opened.subject_id}", lambda body: body["attempt_count"] == 1)
+    assert (shown["contact_id"], shown["rule_id"], shown["status"]) == (asha.id, "overdue_reminder", "open")
     await asha.pays(event=True)
     await town.shows(f"/api/v1/followups/{opened.subject_id}", lambda body: body["status"] == "resolved")
     known = await town.shows(f"/api/v1/contacts/{asha.id}")

@@ -1,5 +1,6 @@
 """Turns with Claude: several messages and one answer; and when Claude fails, never silence."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import pytest
 
 from events import conversation, message, turn
+from services.sandbox import anthropic
+from services.sandbox.claude_faults import Fault
+from services.sandbox.claude_wire import event
+from tests.journeys.log import PATIENCE_S
 from tests.journeys.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,15 +29,32 @@ async def claude(town: Town, *faults: dict[str, Any]) -> AsyncIterator[None]:
         await town.client.delete("/_sandbox/anthropic/faults")
 
 
+@asynccontextmanager
+async def thinking(town: Town) -> AsyncIterator[asyncio.Event]:
+    """Claude thinks over its next answer until the context ends; what is given is set once it has been asked."""
+    asked, thought = asyncio.Event(), asyncio.Event()
+
+    async def until_thought(fault: Fault) -> AsyncIterator[bytes]:
+        asked.set()
+        await thought.wait()
+        yield event("ping", {})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anthropic, "_pings", until_thought)
+        async with claude(town, {"kind": "slow_first_token"}):
+            yield asked
+            thought.set()
+
+
 async def test_two_messages_while_a_turn_runs_get_one_reply_that_knows_both(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()
-    async with claude(town, {"kind": "slow_first_token", "delay_ms": 1500}):
+    async with thinking(town) as asked, asyncio.timeout(PATIENCE_S):
         await asha.says("Haan ji, payment kar denge")
-        await asha.sees(conversation.TurnRequested)
+        await asked.wait()
         await asha.says("20 February tak pakka")
         await asha.sees(conversation.ContactSaid, times=2)
-        await asha.sees(message.Accepted, times=2)
+    await asha.sees(message.Accepted, times=2)
     assert (await asha.facts(conversation.DraftDropped))[0].event.reason == "newer_message"
     assert len(await asha.received()) == 2
     assert "20 February" in (await asha.received())[-1]["text"]
@@ -61,12 +83,12 @@ async def test_a_contact_who_goes_on_writing_is_put_off_twice_at_most(town: Town
 async def test_three_messages_at_once_are_answered_together(town: Town):
     asha = await town.somebody()
     await asha.was_reminded()
-    async with claude(town, {"kind": "slow_first_token", "delay_ms": 1000}):
+    async with thinking(town):
         for text in ("Namaste", "payment ke baare mein", "20 February tak kar denge"):
             await asha.says(text)
         await asha.sees(conversation.ContactSaid, times=3)
-        await asha.sees(conversation.ProcessMoved, to_state="promised")
-        await asha.sees(message.Accepted, times=2)
+    await asha.sees(conversation.ProcessMoved, to_state="promised")
+    await asha.sees(message.Accepted, times=2)
     assert len(await asha.received()) == 2
 
 

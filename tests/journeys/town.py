@@ -113,7 +113,7 @@ class Town:
 
     async def until_sent(self, person: Person) -> None:
         """Return once Meta has taken something for somebody, whether or not it has answered."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not await person.received():
                 await self.client.get("/health/live")
 

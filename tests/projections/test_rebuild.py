@@ -158,7 +158,7 @@ async def test_an_analysts_query_holds_a_swap_back_for_as_long_as_it_runs_and_no
             await asyncio.wait_for(asyncio.shield(swapping), 0.5)
         assert not swapping.done()
         await reading.rollback()
-        [built] = await asyncio.wait_for(swapping, 10)
+        [built] = await asyncio.wait_for(swapping, 60)
         assert isinstance(built, Built)
     finally:
         await reader.close()

@@ -12,7 +12,7 @@ import pytest
 
 from libs.channels.outcome import Accepted, Outcome, Refused, Retry, State, Unknown, advance
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 RETRY_AFTER_S = 7.0
 WORDS = 'Namaste Priya ji, ₹52,400 "INV-2026-0042" — हाँ जी 👍\n<b>&amp;</b>'
 

@@ -6,7 +6,7 @@ from typing import Any
 
 SECONDS = 60.0
 LOOK_AGAIN_S = 0.002
-LOST_S = 10.0  # after which whoever still runs has not heard of it
+LOST_S = 30.0  # after which whoever still runs has not heard of it
 
 
 class Cut:
@@ -17,8 +17,7 @@ class Cut:
 
     def __init__(self, work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> None:
         self.place = ""
-        self.told = False
-        """Whether the task has been cancelled here: a time limit within it cancels it, too."""
+        self.made = False  # the cancellation: a time limit within the work cancels the task, too, for a moment
         self._work = work
         self._left = at
         self._late = late
@@ -38,21 +37,21 @@ class Cut:
             if self._left == 0:
                 self.place = _place(self._work)
                 if self._late and waits_for is not None:
-                    waits_for.add_done_callback(lambda _: self._tell(task))  # before the task's own
+                    waits_for.add_done_callback(lambda _: self._make(task))  # before the task's own
                 else:
-                    asyncio.get_running_loop().call_soon(self._tell, task)
+                    asyncio.get_running_loop().call_soon(self._make, task)
             try:
                 value, go_on = (yield waits_for), steps.send
             except BaseException as error:  # thrown on as it came
                 value, go_on = error, steps.throw
 
-    def _tell(self, task: "asyncio.Task[Any]") -> None:
-        self.told = True
-        task.cancel()
-
     async def run(self) -> Any:
         """As a coroutine, for a task."""
         return await self
+
+    def _make(self, task: "asyncio.Task[Any]") -> None:
+        self.made = True
+        task.cancel()
 
 
 def _place(work: Any) -> str:
@@ -77,7 +76,7 @@ async def lost_cancellations(
         cut = Cut(whole(), at, late=late)
         task = asyncio.create_task(cut.run())
         async with asyncio.timeout(SECONDS):
-            while not task.done() and not cut.told:
+            while not task.done() and not cut.made:
                 await keep_busy()
                 await asyncio.sleep(LOOK_AGAIN_S)
             assert cut.place, f"it ended before its await number {at}: {task}"

@@ -22,7 +22,7 @@ KIND = "test.send"
 T = TypeVar("T")
 
 
-async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 10.0) -> T:
+async def until(ask: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
     """What `ask` answers as soon as it is true."""
     async with asyncio.timeout(seconds):
         while not (answer := await ask()):  # noqa: ASYNC110 - what is waited for happens in a database or process
@@ -77,7 +77,7 @@ def kind(provider: Provider, **changes: Any) -> Kind:
         "dead": dead,
         "unknown": told(OutcomeUnknown),
         "after_unknown": "wait",
-        "timeout": timedelta(seconds=4),
+        "timeout": timedelta(minutes=1),  # while a call is held nothing else may end it
         "backoff": timedelta(0),
     }
     return Kind(**(promises | changes))

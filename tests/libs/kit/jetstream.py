@@ -75,7 +75,7 @@ async def count(fact: Recorded[Asked], world: World) -> Decision:
     return Decision([Draft(stream, Answered(number=fact.event.number, total=total))])
 
 
-async def within(wanted: Awaitable[T], seconds: float = 20) -> T:
+async def within(wanted: Awaitable[T], seconds: float = 60) -> T:
     """The result, or a TimeoutError."""
     async with asyncio.timeout(seconds):
         return await wanted

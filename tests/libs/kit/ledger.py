@@ -8,6 +8,7 @@ import asyncpg
 
 from events.base import Category, Cause, Draft, Event, Personal, Recorded, Retired, Value
 from libs.kit import ids
+from libs.kit.store import Store
 from libs.testkit.nouns import NOON
 
 
@@ -74,6 +75,12 @@ def sent(stream: str, key: str | None = None, **changes: Any) -> Draft:
     """A parcel to Priya."""
     facts: dict[str, Any] = {"receiver": "Priya Sharma", "address": Address(street=PRIYAS_STREET), "weight": 300}
     return Draft(stream, Sent(**(facts | changes)), key=key)
+
+
+async def connected(log: Store) -> None:
+    """Have a connection at hand to append over: an impatient store may not have the time to make one."""
+    async with log.writers.acquire():
+        pass
 
 
 async def contiguous(connection: asyncpg.Connection | asyncpg.Pool) -> bool:

@@ -149,7 +149,7 @@ async def test_a_bus_parts_in_time_from_a_server_that_takes_nothing_more(server,
         for _ in range(20):
             await bus.publish("sig.chat.1", bytes(1_000_000))
         await within(until(lambda: bus._client.pending_data_size == 0))  # the flusher waits for the socket from here on
-        await within(bus.close(), 8)
+        await within(bus.close())
         assert bus._client.is_closed
 
 

@@ -1,6 +1,7 @@
 """Embedded servers: they keep what they should, say what is wrong, and never outlive us."""
 
 import os
+import secrets
 import select
 import signal
 import socket
@@ -197,7 +198,7 @@ def test_servers_end_when_the_process_that_started_them_is_killed():
     parent.stdout.close()
 
     for descriptor in watched:
-        assert select.select([descriptor], [], [], 20)[0] == [descriptor]
+        assert select.select([descriptor], [], [], 60)[0] == [descriptor]
         os.close(descriptor)
     while os.path.exists(postgres) or os.path.exists(nats_folder):
         pass
@@ -217,6 +218,19 @@ def test_an_account_reaches_what_every_folder_above_lets_it_pass(tmp_path: Path)
 
 def test_the_wheels_postgres_is_found_and_tells_its_version():
     assert major_version(find_binaries()) >= 15
+
+
+def test_a_port_is_given_once_although_its_server_has_yet_to_start(monkeypatch: pytest.MonkeyPatch):
+    draw, drawn = secrets.randbelow, list[int]()
+
+    def twice(below: int) -> int:
+        if drawn:
+            return drawn.pop()
+        drawn.append(draw(below))
+        return drawn[0]
+
+    monkeypatch.setattr("libs.kit.embedded_process.secrets.randbelow", twice)
+    assert len({free_port() for _ in range(20)}) == 20
 
 
 def test_a_free_port_can_be_bound():

@@ -173,7 +173,7 @@ async def test_told_to_end_in_a_batch_it_drops_the_batch_and_ends(database, nats
         async with at_work(database, nats_url) as (scene, service):
             await scene.hears()
             tell_to_end(servers[-1])
-            await within(service, 10)
+            await within(service)
     assert not [entry for entry in logs if entry["log_level"] == "error"]
 
 
@@ -184,7 +184,7 @@ async def test_told_to_end_in_a_call_it_tells_the_outcome_and_ends(database, nat
             tell_to_end(servers[-1])
             await within(until(lambda: servers[-1].should_exit))
             scene.answered.set()
-            await within(service, 10)
+            await within(service)
     assert not [entry for entry in logs if entry["log_level"] == "error"]
     assert await store.pool.fetchval("SELECT state FROM orchestrator.effect") == "closed"
 
@@ -199,11 +199,11 @@ IMPATIENT = (
 )
 
 
+@pytest.mark.usefixtures("patient_postgres")
 @pytest.mark.parametrize("phase", ["idle", "in a batch", "in a claim", "in a call"])
 async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
     database, nats_url, servers, store, monkeypatch, phase
 ):
-    monkeypatch.setattr(postgres, "COMMAND_TIMEOUT_S", 2.0)  # a connection is made with it
     with capture_logs() as logs:
         async with at_work(database, nats_url) as (scene, service):
             if phase == "in a batch":
@@ -216,9 +216,14 @@ async def test_told_to_end_after_postgres_and_nats_have_vanished_it_ends(
             scene.nats.block()
             for module, name in IMPATIENT:
                 monkeypatch.setattr(module, name, 0.5)
-            monkeypatch.setattr(serve.Supervisor.stop, "__defaults__", (serve.LOOP_GRACE / 5,))
+            if (
+                phase == "in a call"
+            ):  # it waits for as long as it may; else nothing does, and the limit is that of a service
+                monkeypatch.setattr(serve.Supervisor.stop, "__defaults__", (serve.LOOP_GRACE / 5,))
             scene.answered.set()
             tell_to_end(servers[-1])
-            await within(service, 15)
+            await within(service)
     late = [entry["loop"] for entry in logs if entry["event"] == "a loop did not end in time"]
-    assert late == (["orchestrator.effects"] if phase == "in a call" else []), "only an outcome is worth waiting for"
+    assert ("orchestrator.effects" in late) if phase == "in a call" else not late, (
+        "only an outcome is worth waiting for"
+    )

@@ -11,12 +11,12 @@ from libs.kit.migrate import migrate
 from libs.kit.store import ANY, Append, Store, Unavailable
 from libs.testkit.nouns import TENANT
 from libs.testkit.servers import MASTER, StoreOf
-from tests.libs.kit.ledger import PARCEL, cause, contiguous, moved, sent, steps, until
+from tests.libs.kit.ledger import PARCEL, cause, connected, contiguous, moved, sent, steps, until
 
 
 @pytest.fixture
-async def log(store_of: StoreOf) -> Store:
-    return await store_of(PARCEL)
+async def log(patient_postgres: None, store_of: StoreOf) -> Store:
+    return await store_of(PARCEL, patience_s=60)
 
 
 class Held:
@@ -100,11 +100,13 @@ async def test_a_reader_does_not_wait_for_ever_for_a_connection(store_of: StoreO
     finally:
         for connection in held:
             await log.pool.release(connection)
+    await connected(log)
     assert (await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())).pos == 1
 
 
 async def test_a_shard_that_is_locked_for_long_is_unavailable_and_then_goes_on(store_of: StoreOf, database: str):
     log = await store_of(PARCEL, patience_s=0.1)
+    await connected(log)
     async with Held(database):
         with pytest.raises(Unavailable):
             await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())
@@ -194,6 +196,7 @@ async def test_listening_goes_on_when_a_callback_fails(log: Store):
 @pytest.mark.parametrize("code", ["53100", "53200", "25006", "57014"], ids=["disk", "memory", "replica", "slow"])
 async def test_a_postgres_that_cannot_write_is_unavailable_and_nothing_is_half_done(store_of: StoreOf, code: str):
     log = await store_of(PARCEL, patience_s=0.1)
+    await connected(log)
     await log.append(TENANT, "parcel-0", 0, moved("parcel-0", 1), cause())
     await log.pool.execute(
         f"CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE SQLSTATE '{code}'; END$$;"
@@ -206,5 +209,6 @@ async def test_a_postgres_that_cannot_write_is_unavailable_and_nothing_is_half_d
             await unit.commit("c", 0, 1, [Append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())])
     assert (await log.head(0), await log.watermark("c", 0)) == (1, 0)
     await log.pool.execute("DROP TRIGGER disk_full ON log.event_0")
+    await connected(log)
     assert (await log.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())).pos == 2
     assert await contiguous(log.pool)

@@ -96,7 +96,7 @@ def test_a_query_of_another_table_sees_nothing_of_what_waits():
 
 
 @pytest.fixture
-async def log(store_of: StoreOf) -> Store:
+async def log(patient_postgres: None, store_of: StoreOf) -> Store:
     return await store_of(PARCEL)
 
 

@@ -79,7 +79,7 @@ def work(account: str = "free", order_key: str | None = None, *gates: str) -> Op
 
 
 @pytest.fixture
-async def desk(store_of: Callable[..., Awaitable[Store]]) -> Desk:
+async def desk(patient_postgres: None, store_of: Callable[..., Awaitable[Store]]) -> Desk:
     desk = Desk(await store_of(CONVERSATION, MESSAGE), Clock())
     await configure(desk.store.pool, "gateways", TENANT, "free", UNLIMITED)
     return desk

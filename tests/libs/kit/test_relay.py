@@ -240,6 +240,7 @@ async def test_a_new_epoch_that_was_interrupted_is_finished(house):
     await within(relay.caught_up(await house.ask(1, 2, 3)))
     await pretend_backup(house, upto=1)
     await house.end_session("relay")
+    await within(until(lambda: relay.state.startswith("stopped")))
     js = (await house.bus("relay")).jetstream
     await js.add_stream(
         name=wire.evidence_name(0, 1), first_seq=2, sources=[StreamSource(name="EV_0", opt_start_seq=2)]

@@ -75,11 +75,11 @@ async def browsing(*apps: App) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def serving(*apps: App, drain: timedelta = timedelta(seconds=5)) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+async def serving(*apps: App, drain: timedelta = timedelta(minutes=1)) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(apps, port=0, on_ready=port.set_result, drain=drain))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield f"127.0.0.1:{await port}", task
     finally:
         task.cancel()

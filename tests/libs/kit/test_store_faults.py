@@ -12,7 +12,7 @@ from libs.kit.embedded import PostgresServer
 from libs.kit.store import Append, Appended, Store, Unavailable
 from libs.testkit.nouns import TENANT
 from libs.testkit.servers import MASTER, StoreOf
-from tests.libs.kit.ledger import PARCEL, cause, contiguous, moved, sent, until
+from tests.libs.kit.ledger import PARCEL, cause, connected, contiguous, moved, sent, until
 
 
 class Cable:
@@ -178,6 +178,7 @@ async def test_killing_postgres_loses_nothing_that_was_acknowledged(embedded_pos
 
 async def test_without_postgres_an_append_fails_and_says_that_it_may_be_repeated(embedded_postgres: PostgresServer):
     async with Store.open(embedded_postgres.url, master=MASTER, categories=[PARCEL], patience_s=0.2) as store:
+        await connected(store)
         await store.append(TENANT, "parcel-0", 0, moved("parcel-0", 1), cause())
         await embedded_postgres.kill()
         with pytest.raises(Unavailable):
@@ -185,6 +186,7 @@ async def test_without_postgres_an_append_fails_and_says_that_it_may_be_repeated
         with pytest.raises(Unavailable):
             await store.read_stream(TENANT, "parcel-0")
         await embedded_postgres.start()
+        await connected(store)
         assert (await store.append(TENANT, "parcel-1", 0, moved("parcel-1", 1), cause())).pos == 2
 
 

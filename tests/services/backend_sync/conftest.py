@@ -57,7 +57,7 @@ class BackendSync:
         grown = asyncio.Event()
         undo = self.store.listener.on("log_0", lambda _: grown.set())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     facts = await self.store.read_stream(TENANT, stream)
                     for fact in facts:
@@ -100,7 +100,7 @@ async def backend(postgres_url: str, migrated_template: str) -> AsyncIterator[Ba
         settings = Settings(sandbox_url=sandbox.base_urls(origin)["backend"])
         bus = await Bus.connect(NOWHERE, name="backend-sync", patience=0.1)
         stack.push_async_callback(bus.close)
-        service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2))
+        service = await build(settings, store=own, bus=bus, clock=clock, timeout=timedelta(minutes=1))
         await stack.enter_async_context(serving(service))
         bundles = Bundles(own, Bundle.from_json)
         client = await stack.enter_async_context(http.client())

@@ -46,7 +46,7 @@ def test_the_demo_sees_every_step_in_order_and_ends_well(tmp_path: Path, channel
 @pytest.mark.slow
 def test_a_demo_in_which_no_rule_matches_says_so_and_fails(tmp_path: Path):
     bundle = bundle_with(tmp_path / "bundle", "operator: gte, value: 3", "operator: gte, value: 300")
-    shown = demo(tmp_path / "data", "--patience", "6", CONVERSE_CONFIG=str(bundle), CONVERSE_PORT=str(free_port()))
+    shown = demo(tmp_path / "data", "--patience", "20", CONVERSE_CONFIG=str(bundle), CONVERSE_PORT=str(free_port()))
     assert shown.returncode == 1, shown.stdout + shown.stderr
     assert "✔ the event is stored" in shown.stdout
     assert "✘ not seen: a rule matched, and why" in shown.stdout
@@ -61,7 +61,7 @@ def test_a_story_that_cannot_wander_says_so_and_fails(tmp_path: Path):
         "--channel",
         "all",
         "--patience",
-        "6",
+        "20",
         CONVERSE_CONFIG=str(bundle),
         CONVERSE_PORT=str(free_port()),
     )

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
+import pytest
 import pytest_asyncio
 from litestar import Litestar
 
@@ -21,6 +23,7 @@ from libs.kit.store import Store
 from libs.testkit.nouns import MORNING, TENANT
 from libs.testkit.servers import StoreOf
 from projections.live import CONSUMER
+from services.console import operators
 from services.console.app import build
 from services.console.settings import Settings
 from tests.libs.config.shipped import shipped
@@ -52,8 +55,8 @@ class Console:
 
 
 async def until(store: Store, ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """Ask again and again, at most 20 s, until the answer holds."""
-    async with asyncio.timeout(20):
+    """Ask again and again, at most 60 s, until the answer holds."""
+    async with asyncio.timeout(60):
         while not holds(answer := await ask()):
             await store.pool.fetchval("SELECT pg_sleep(0.02)")
     return answer
@@ -94,8 +97,12 @@ async def console(store: Store, store_of: StoreOf, nats_url: str) -> AsyncIterat
 
 
 @pytest_asyncio.fixture
-async def orchestrator(console: Console) -> AsyncIterator[None]:
-    """Does what the orchestrator does with takeover and release: says in the conversation that it is so."""
+async def orchestrator(console: Console, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Does what the orchestrator does with takeover and release: says in the conversation that it is so.
+
+    It is waited for however slow the machine is.
+    """
+    monkeypatch.setattr(operators, "PATIENCE", timedelta(minutes=1))
 
     async def follow() -> None:
         grown = asyncio.Event()

@@ -34,7 +34,7 @@ from tests.services.gateways.publishing import go_by, publish
 
 CONVERSATION = "conversation-1"
 OPEN = "channels: {chat: {enabled: true, provider: websocket}}\n"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 Frame = dict[str, Any]
 

@@ -37,8 +37,8 @@ from tests.libs.kit.effects_world import until
 from tests.services.gateways.publishing import go_by, publish
 
 CONVERSATION = "conversation-1"
-TIMEOUT = timedelta(seconds=1)
-"""How long the gateways of a test wait for Meta."""
+HASTY = timedelta(seconds=2)
+"""How long the gateways wait for a provider in a test in which one does not answer."""
 
 BUNDLE = {
     "settings.yaml": "channels: {whatsapp: {enabled: true, provider: meta}}\n",
@@ -203,8 +203,14 @@ REMINDER = Body(
 
 
 @pytest.fixture
+def patience() -> timedelta:
+    """How long the gateways wait for a provider: longer than any machine takes."""
+    return timedelta(minutes=1)
+
+
+@pytest.fixture
 async def gateways(
-    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
+    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path, patience: timedelta
 ) -> AsyncIterator[Gateways]:
     await clock.set(NOON)
     async with AsyncExitStack() as stack:
@@ -222,7 +228,7 @@ async def gateways(
             objects_url=tmp_path.as_uri(),
         )
         own_store = await store_of(role="converse_gateways")
-        service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=TIMEOUT)
+        service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=patience)
         objects = Objects.at(tmp_path.as_uri(), store.keyring)
         world = Gateways("", sandbox_origin, store, clock, client, own_store, objects)
         await publish(bundle_of(), store, clock)

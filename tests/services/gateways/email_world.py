@@ -172,6 +172,7 @@ async def email_world(
     *,
     people: Sequence[Person] = (),
     evidence: timedelta | None = None,
+    patience: timedelta = timedelta(minutes=1),
 ) -> AsyncIterator[EmailWorld]:
     await clock.set(NOON)
     async with AsyncExitStack() as stack:
@@ -190,9 +191,7 @@ async def email_world(
             objects_url=folder.as_uri(),
             origin="http://hooks.acme.example",
         )
-        service = await build(
-            settings, store=own_store, bus=bus, clock=clock, timeout=timedelta(seconds=0.5), evidence=evidence
-        )
+        service = await build(settings, store=own_store, bus=bus, clock=clock, timeout=patience, evidence=evidence)
         objects = Objects.at(folder.as_uri(), store.keyring)
         world = EmailWorld("", sandbox_origin, store, clock, client, own_store, objects)
         await publish(bundle_of(), store, clock)

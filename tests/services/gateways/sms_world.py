@@ -73,7 +73,7 @@ class SmsGateways:
     @classmethod
     async def of(cls, gateways: Gateways, provider: str) -> "SmsGateways":
         """Publish the provider's bundle and let the emulator call back."""
-        await asyncio.to_thread(sms_aws.warm)  # else the first message would spend the tests' short time-out on it
+        await asyncio.to_thread(sms_aws.warm)  # else the first message would spend a short time-out on it
         world = cls(gateways, provider)
         await gateways.publish(bundle_of(provider))
         callback = {"url": f"{gateways.origin}/webhooks/sms", "subscribe": provider != "exotel"}

@@ -18,14 +18,15 @@ from libs.kit.store import Store
 from libs.testkit.nouns import PRIYA_EMAIL, TENANT
 from libs.testkit.servers import StoreOf
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.conftest import HASTY
 from tests.services.gateways.email_world import EmailWorld, bundle_of, email_world
 
 
 @pytest.fixture
 async def world(
-    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path
+    database: str, store: Store, store_of: StoreOf, clock: Clock, nats_url: str, tmp_path: Path, patience: timedelta
 ) -> AsyncIterator[EmailWorld]:
-    async with email_world(database, store, store_of, clock, nats_url, tmp_path) as running:
+    async with email_world(database, store, store_of, clock, nats_url, tmp_path, patience=patience) as running:
         yield running
 
 
@@ -144,6 +145,7 @@ async def test_a_greylisted_mail_is_tried_again_minutes_later_and_arrives_once(w
     assert len(await world.sent()) == 1
 
 
+@pytest.mark.parametrize("patience", [HASTY])
 @pytest.mark.parametrize("answer", ["hung", "dropped", "garbled"])
 async def test_a_lost_answer_is_unknown_until_an_event_tells_and_nothing_is_sent_twice(world: EmailWorld, answer: str):
     await world.goes_wrong(answer=answer)

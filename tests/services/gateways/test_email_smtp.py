@@ -47,7 +47,7 @@ async def serving(box: Box, *, tls: bool = False, **options: Any) -> AsyncIterat
         yield server.sockets[0].getsockname()[1], certificate
 
 
-async def sent(port: int, certificate: str | None, *, host: str = "127.0.0.1", seconds: float = 5.0) -> Outcome:
+async def sent(port: int, certificate: str | None, *, host: str = "127.0.0.1", seconds: float = 60.0) -> Outcome:
     server = Server(host, port, "asha", "secret", certificate)
     return await hand_over(
         server,

@@ -11,7 +11,7 @@ from events.refs import ref_of
 from events.values import Cost
 from libs.testkit.nouns import PRIYA
 from tests.libs.kit.effects_world import until
-from tests.services.gateways.conftest import Gateways, bundle_of
+from tests.services.gateways.conftest import HASTY, Gateways, bundle_of
 
 
 async def test_a_template_goes_out_and_its_way_is_told(gateways: Gateways):
@@ -69,6 +69,7 @@ async def test_an_address_that_is_none_is_refused_without_a_call(gateways: Gatew
     assert await gateways.until(intent, "rejected") == ["rejected"]
 
 
+@pytest.mark.parametrize("patience", [HASTY])
 @pytest.mark.parametrize("answer", ["hung", "dropped", "garbled"])
 async def test_an_answer_that_is_lost_after_the_send_is_unknown_until_the_webhook(gateways: Gateways, answer: str):
     await gateways.goes_wrong(answer=answer, commits=True)
@@ -83,6 +84,7 @@ async def test_an_answer_that_is_lost_after_the_send_is_unknown_until_the_webhoo
     assert (await gateways.effect(intent))["outcome"] == "resolved"
 
 
+@pytest.mark.parametrize("patience", [HASTY])
 @pytest.mark.parametrize("fault", [{"answer": "hung", "commits": False}, {"refuse": 131000}])
 async def test_an_answer_that_is_lost_before_the_send_stays_unknown_and_is_not_sent_again(
     gateways: Gateways, fault: dict[str, Any]

@@ -10,7 +10,7 @@ from events.inbound import StatusReceived, Unsubscribed
 from events.message import Accepted, Failed, OutcomeUnknown, Rejected
 from events.values import Body, Cost
 from libs.testkit.nouns import PRIYA_PHONE, TENANT
-from tests.services.gateways.conftest import Gateways
+from tests.services.gateways.conftest import HASTY, Gateways
 from tests.services.gateways.sms_world import REGISTERED, REMINDER, TEMPLATES, TEXT, SmsGateways, bundle_of
 
 TELLING = ["exotel", "pinpoint"]
@@ -112,6 +112,7 @@ async def test_throttling_is_waited_for_and_nobody_else_tries_again(sms: SmsGate
 
 
 @pytest.mark.parametrize("provider", TELLING)
+@pytest.mark.parametrize("patience", [HASTY])
 @pytest.mark.parametrize("answer", ["hung", "dropped", "garbled"])
 async def test_an_answer_that_is_lost_is_unknown_until_our_id_comes_back(sms: SmsGateways, answer: str):
     await sms.goes_wrong(answer=answer)
@@ -126,6 +127,7 @@ async def test_an_answer_that_is_lost_is_unknown_until_our_id_comes_back(sms: Sm
 
 
 @pytest.mark.parametrize("provider", ["sns"])
+@pytest.mark.parametrize("patience", [HASTY])
 @pytest.mark.parametrize("answer", ["hung", "dropped", "garbled"])
 async def test_an_answer_of_sns_that_is_lost_stays_unknown_and_is_not_sent_again(sms: SmsGateways, answer: str):
     await sms.goes_wrong(answer=answer)

@@ -67,7 +67,7 @@ async def serving(store: Store, own: Store, profile: str = "development") -> Asy
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(serve([app], port=0, on_ready=port.set_result))
         try:
-            origin = f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
+            origin = f"http://127.0.0.1:{await asyncio.wait_for(port, 60)}"
             client = await stack.enter_async_context(http.client(origin, timeout=timedelta(seconds=30)))
             yield Ingest(client, store)
         finally:

@@ -20,7 +20,7 @@ async def serving(app: Any) -> AsyncIterator[str]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve([app], port=0, on_ready=port.set_result))
     try:
-        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}"
+        yield f"http://127.0.0.1:{await asyncio.wait_for(port, 60)}"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -54,7 +54,7 @@ class Neighbours:
         grown = asyncio.Event()
         undo = self.store.listener.on("log_0", lambda _: grown.set())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     grown.clear()
                     for fact in await self.facts(kind):

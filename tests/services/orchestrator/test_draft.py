@@ -33,7 +33,7 @@ class Screen:
     async def until(self, frame: chat.Passing) -> list[chat.Passing]:
         """All that was told before `frame`, and it."""
         told: list[chat.Passing] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while frame not in told:
                 told.append(await self._heard.get())
         return told

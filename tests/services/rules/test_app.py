@@ -51,7 +51,7 @@ async def evaluation_of(store: Store, fact: Recorded[Any]) -> Recorded[Any]:
     grown = asyncio.Event()
     undo = store.listener.on("log_0", lambda _: grown.set())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := await store.read_stream(TENANT, f"rules-{fact.id}")):
                 await grown.wait()
                 grown.clear()

@@ -72,7 +72,7 @@ class Business:
 
     async def until(self, true: Callable[["Business"], bool]) -> None:
         """Wait until what arrived makes `true` so."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: true(self))
 
 

@@ -39,7 +39,8 @@ from services.sandbox.settings import MailSettings, Settings
 
 ADDRESS = "rahul@example.com"
 NOW = datetime(2026, 2, 16, 5, 0, tzinfo=UTC)
-TIMEOUT = timedelta(seconds=1.5)
+TIMEOUT, HASTY = timedelta(minutes=1), timedelta(seconds=4)
+"""How long an answer is waited for, and how long one that does not come."""
 ROOT = UUID(int=3)
 TROUBLES: dict[Trouble, dict[str, Any]] = {
     "throttled": {"refuse": "451 4.7.1 greylisted, try again later"},
@@ -50,7 +51,7 @@ TROUBLES: dict[Trouble, dict[str, Any]] = {
     "timed_out": {"answer": "hung"},
     "fails_later": {"bounces": "blocked"},
     "statuses_scrambled": {"copies": 2, "order": "backwards"},
-    "statuses_late": {"late": 0.5},
+    "statuses_late": {"late": 2},
 }
 BUNDLE = compile_bundle({"settings.yaml": "channels: {email: {provider: smtp}}\n"}, {}, "development").bundle
 
@@ -69,7 +70,7 @@ class Ear:
 
     async def until(self, number: int) -> None:
         """Wait until so many calls have come."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: len(self.calls) >= number)
 
 
@@ -79,6 +80,7 @@ class MailRig:
 
     client: httpx.AsyncClient
     adapter: Email
+    hasty: Email
     door: EmailDoor
     bundle: Bundle
     ear: Ear
@@ -104,6 +106,8 @@ class MailRig:
         if trouble == "no_connection":
             self.door = replace(self.door, discovery=None, host="127.0.0.1", port=9)
         else:
+            if trouble == "timed_out":
+                self.adapter = self.hasty
             await self.control("POST", "/faults", TROUBLES[trouble])
 
     async def sent(self, reference: str) -> list[str]:
@@ -185,8 +189,8 @@ async def mail_rig(store: Store, clock: Clock) -> AsyncIterator[MailRig]:
         client = await stack.enter_async_context(http.client(origin))
         settings = GatewaySettings(sandbox_urls=base_urls(origin))
         tools = Tools(store, clock, Bundles(store, Bundle.from_json), None)
-        adapter = Email(settings, tools, client, TIMEOUT)
+        adapter, hasty = Email(settings, tools, client, TIMEOUT), Email(settings, tools, client, HASTY)
         assert BUNDLE is not None
-        rig = MailRig(client, adapter, adapter.door(BUNDLE), BUNDLE, ear)
+        rig = MailRig(client, adapter, hasty, adapter.door(BUNDLE), BUNDLE, ear)
         await rig.control("PUT", "/callback", {"url": f"{origin}/hook"})
         yield rig

@@ -29,7 +29,8 @@ from tests.services.sandbox.conftest import Clock
 
 PHONE = "+919812345678"
 NOW = datetime(2026, 2, 16, 5, 0, tzinfo=UTC)
-TIMEOUT = timedelta(seconds=1)
+TIMEOUT, HASTY = timedelta(minutes=1), timedelta(seconds=3)
+"""How long an answer is waited for, and how long one that does not come."""
 ENTITY, TEMPLATE = "1101456324585245458", "1107165432198765432"
 
 EXOTEL_TROUBLES: dict[Trouble, dict[str, Any]] = {
@@ -42,7 +43,7 @@ EXOTEL_TROUBLES: dict[Trouble, dict[str, Any]] = {
     "timed_out": {"answer": "hung"},
     "fails_later": {"ends": "23035"},
     "statuses_scrambled": {"copies": 2, "order": "backwards"},
-    "statuses_late": {"late": 0.5},
+    "statuses_late": {"late": 2},
     "numeric_ids": {"numeric_ids": True},
 }
 SNS_TROUBLES: dict[Trouble, dict[str, Any]] = {
@@ -79,7 +80,7 @@ class Ear:
 
     async def until(self, number: int) -> None:
         """Wait until so many calls have come."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: len(self.calls) >= number)
 
 
@@ -90,6 +91,7 @@ class SmsRig:
     provider: str
     client: httpx.AsyncClient
     adapter: Sms
+    hasty: Sms
     door: SmsDoor
     ear: Ear
     malformed: type[Exception] = Malformed
@@ -115,6 +117,8 @@ class SmsRig:
             )
             self.door = replace(self.door, **at)  # type: ignore[arg-type]  # each door has its own
             return
+        if trouble == "timed_out":
+            self.adapter = self.hasty
         self.numeric = trouble == "numeric_ids"
         await self.control("POST", "/faults", TROUBLES[self.provider][trouble])
 
@@ -197,9 +201,11 @@ async def sms_rig(
         origin = await stack.enter_async_context(serving(part(sandbox, "sms", "contacts"), App("business", [hear])))
         client = await stack.enter_async_context(http.client(origin))
         outgoing = await stack.enter_async_context(http.client(timeout=TIMEOUT))
-        adapter = Sms(GatewaySettings(), outgoing, TIMEOUT)
+        impatient = await stack.enter_async_context(http.client(timeout=HASTY))
+        adapter, hasty = Sms(GatewaySettings(), outgoing, TIMEOUT), Sms(GatewaySettings(), impatient, HASTY)
         stack.push_async_callback(adapter.close)
+        stack.push_async_callback(hasty.close)
         door = sandbox_door(provider, base_urls(origin)["sms"], SmsOptions(sender_id="ACMECO"))
-        rig = SmsRig(provider, client, adapter, door, ear)
+        rig = SmsRig(provider, client, adapter, hasty, door, ear)
         await rig.control("PUT", "/callback", {"url": f"{origin}/webhooks/sms"})
         yield rig

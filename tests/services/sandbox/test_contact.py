@@ -31,7 +31,7 @@ class Listener:
             self._heard.set()
 
     async def all_said(self) -> list[Utterance]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self._heard.wait()
         return self.said
 

@@ -29,7 +29,7 @@ async def handed(rig: MailRig) -> None:
         message_id="x@mail.sandbox.example",
         sender="asha@mail.sandbox.example",
         to=ADDRESS,
-        seconds=5,
+        seconds=60,
         attempt=0,
         hostname="mail.sandbox.example",
     )

@@ -39,10 +39,11 @@ TROUBLES: dict[Trouble, dict[str, Any]] = {
     "timed_out": {"answer": "hung"},
     "fails_later": {"fails": 131049},
     "statuses_scrambled": {"copies": 2, "order": "backwards"},
-    "statuses_late": {"late": 0.5},
+    "statuses_late": {"late": 2},
     "numeric_ids": {"numeric_ids": True},
 }
-TIMEOUT = timedelta(seconds=0.5)
+TIMEOUT, HASTY = timedelta(minutes=1), timedelta(seconds=2)
+"""How long an answer is waited for, and how long one that does not come."""
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ class WhatsAppRig:
 
     sandbox: Sandbox
     graph: Graph
+    hasty: Graph
     door: WhatsAppDoor
     malformed: type[Exception] = Malformed
     delivered: int = 0
@@ -74,6 +76,8 @@ class WhatsAppRig:
         if trouble == "no_connection":
             self.door = replace(self.door, base_url="http://127.0.0.1:9")
             return
+        if trouble == "timed_out":
+            self.graph = self.hasty
         self.numeric = trouble == "numeric_ids"
         await self.sandbox.fault(**TROUBLES[trouble])
 
@@ -109,9 +113,9 @@ class WhatsAppRig:
 
 @pytest.fixture
 async def rig(sandbox: Sandbox) -> AsyncIterator[Rig]:
-    async with http.client(timeout=TIMEOUT) as client:
+    async with http.client(timeout=TIMEOUT) as client, http.client(timeout=HASTY) as hasty:
         door = sandbox_door(base_urls(sandbox.origin)["whatsapp"])
-        yield WhatsAppRig(sandbox, Graph(client), door)
+        yield WhatsAppRig(sandbox, Graph(client), Graph(hasty), door)
 
 
 class TestWhatsApp(ChannelConformance):

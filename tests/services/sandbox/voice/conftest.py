@@ -52,7 +52,7 @@ class Callbacks:
 
     async def until(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many have arrived."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: len(self.told) >= count)
         return self.told
 

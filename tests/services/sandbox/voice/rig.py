@@ -19,7 +19,7 @@ from services.sandbox.voice.sound import silence
 from services.sandbox.voice.speech import Speaker
 from tests.services.sandbox.conftest import Sandbox
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def socket_url(sandbox: Sandbox, service: str, path: str, query: Mapping[str, Any] | None = None) -> str:
