@@ -139,6 +139,12 @@ def meaning(code: int | None, details: str = "", *, dnd: bool = False) -> Refuse
     return Refused(code or "failed", f"Exotel could not deliver it{said}", "message")
 
 
+def touched(code: int | None) -> Scope | None:
+    """Whom a failure with this code is about; None for a code that the tables do not have."""
+    known = {_OPTED_OUT} | _DND | _DLT | _BAD_NUMBER | _UNREACHABLE
+    return meaning(code).scope if code in known else None
+
+
 def fields(raw: bytes, media_type: str) -> dict[str, str]:
     """The fields of a callback, form or JSON, as texts; null reads as absent. Raises Malformed."""
     if media_type == JSON:
