@@ -16,6 +16,8 @@ Role = Literal["contact", "agent", "operator"]
 ErrorCode = Literal["malformed", "too_large", "slow_down", "try_again"]
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\w.:@/+=-]+$")]
+ChoiceId = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+"""What a button brought along: whatever the configuration has as its words, such as "Bank transfer" or "अगला हफ़्ता"."""
 Position = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Content = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CONTENT)]
 
@@ -58,7 +60,7 @@ class Said(Frame, frozen=True, kw_only=True, tag="message"):
 
     content: Content
     id: Id | None = None
-    choice: Id | None = None
+    choice: ChoiceId | None = None
     reply_to: Id | None = None
 
 

@@ -18,7 +18,9 @@ Purpose = Literal["r", "b", "u"]
 
 SIGNATURE_BYTES = 10
 PLAIN = re.compile(r"[^\s@<>(),;:\\\"\[\]]{1,64}@[^\s@<>(),;:\\\"\[\]]{1,253}")
-ANY = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+")
+MAX_ADDRESS = 320  # RFC 5321 4.5.3.1
+ANY = re.compile(r"[^\s@<>(),;:\\\"\[\]]{1,320}@[^\s@<>(),;:\\\"\[\]]{1,320}")
+"""What may be an address. Without its bounds it would take the square of a text without any @, and nobody else a turn."""
 _TOKEN = re.compile(r"^([rbu])\+([a-z2-7]{26})\.([a-z2-7]{16})$")
 _MESSAGE_ID = re.compile(r"^[!-;=?-~]{1,250}$")  # printable ASCII without < and >
 
@@ -66,7 +68,8 @@ def domain_of(address: str) -> str:
 
 def without_addresses(text: str, longest: int = 300) -> str:
     """What a server says, without the addresses that it names: reasons are stored unsealed. At most `longest` characters."""
-    return ANY.sub("(address)", " ".join(text.split()))[:longest]
+    flat = " ".join(text.split())
+    return ANY.sub("(address)", flat[: 10 * longest])[:longest]
 
 
 def message_id(message: UUID, domain: str) -> str:

@@ -18,6 +18,16 @@ _NO_REPLY = re.compile(r"^(no-?reply|do-?not-?reply|bounces?)[@+.-]", re.IGNOREC
 _ROBOTS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply")
 
 
+def answers(headers: Headers, subject: str) -> bool:
+    """Whether a machine says that it answers for somebody. It does so without an envelope sender, as bounces come (RFC 3834 3.3)."""
+    return (
+        (headers.get("auto-submitted") or "").strip().lower().startswith("auto-replied")
+        or (headers.get("precedence") or "").strip().lower() == "auto_reply"
+        or any(headers.get(name) for name in _ROBOTS)
+        or _AWAY.match(subject) is not None
+    )
+
+
 def automatic(
     headers: Headers,
     *,

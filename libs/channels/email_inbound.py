@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.channels.email_address import Mailbox, bare_id, normal
-from libs.channels.email_automatic import Automatic, automatic
+from libs.channels.email_automatic import Automatic, answers, automatic
 from libs.channels.email_mime import (
     MAX_MAILBOXES,
     Headers,
@@ -158,7 +158,7 @@ def _mail(parts: Parts, envelope: Envelope, ours: Collection[str]) -> Mail:
         parts,
         clean(parts.text or ""),
         to_bounces=any(each.startswith("b+") for each in recipients),
-        from_daemon=envelope.sender == "" or bool(_DAEMON.match(sender.address)),
+        from_daemon=bool(_DAEMON.match(sender.address)) or (envelope.sender == "" and not answers(headers, subject)),
     )
     before = [*headers.ids("in-reply-to")[:1], *reversed(headers.ids("references"))]
     thread = tuple(dict.fromkeys(before))[:MAX_THREAD]

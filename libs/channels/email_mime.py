@@ -3,7 +3,7 @@
 The library's old policy is used: its new one raises on headers that real mail has.
 """
 
-import email
+import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
-from email.parser import BytesHeaderParser, HeaderParser
+from email.parser import BytesHeaderParser, BytesParser, HeaderParser
+from email.policy import Compat32
 from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
 
-from libs.channels.email_address import ANY, Mailbox, bare_id, normal
+from libs.channels.email_address import ANY, MAX_ADDRESS, Mailbox, bare_id, normal
 from libs.channels.email_outbound import File
 
 MAX_PARTS = 500
 MAX_HEADER = 32_000  # characters; the library's time for encoded words grows with their square
+MAX_PARAMETERS = 100  # of a header; the library's time for them grows with their square
+MAX_COMPARED = 30_000_000  # lines by multiparts: each line is compared with the boundary of every part that it lies in
 MAX_NAME = 200
-MAX_ADDRESS = 320  # RFC 5321 4.5.3.1
 MAX_MAILBOXES = 100
+_MULTIPART = re.compile(rb"^content-type:\s*multipart/", re.IGNORECASE | re.MULTILINE)
 _TEXT_FIRST = ("utf-8", "cp1252")  # what undeclared text turns out to be
 
 
@@ -32,6 +35,19 @@ class Malformed(Exception):
         super().__init__(f"at {path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class _Bounded(Compat32):
+    """The old policy, with headers that are cut before the library reads them: a mail may be made to keep it busy for hours."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, text = super().header_source_parse(sourcelines)
+        if name.lower().startswith("content-"):
+            text = ";".join(text.split(";", MAX_PARAMETERS)[:MAX_PARAMETERS])
+        return name, text[:MAX_HEADER]
+
+
+_POLICY = _Bounded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +74,13 @@ class Headers:
     def of(cls, message: "Message[str, str]") -> "Headers":
         fields: dict[str, list[str]] = {}
         for name, raw in message.raw_items():
-            fields.setdefault(name.lower(), []).append(decoded(str(raw)[:MAX_HEADER]))
+            fields.setdefault(name.lower(), []).append(decoded(str(raw)))
         return cls(fields)
 
     @classmethod
     def read(cls, block: str) -> "Headers":
         """A block of raw headers, as providers pass it on."""
-        return cls.of(HeaderParser().parsestr(block.lstrip("\r\n")))
+        return cls.of(HeaderParser(policy=_POLICY).parsestr(block.lstrip("\r\n")))
 
     def get(self, name: str) -> str | None:
         """The first header of this name."""
@@ -93,11 +109,12 @@ class Headers:
 
 def mailboxes(*texts: str) -> list[Mailbox]:
     """The addresses in address headers, in their normal form, with the names shown."""
+    every = ", ".join(texts)[:MAX_HEADER]
     try:
-        pairs = [pair for pair in getaddresses(list(texts)) if ANY.fullmatch(pair[1])]
+        pairs = [pair for pair in getaddresses([every]) if ANY.fullmatch(pair[1])]
     except (ValueError, TypeError, IndexError, RecursionError):
         pairs = []
-    pairs = pairs or [("", found) for text in texts for found in ANY.findall(text)]
+    pairs = pairs or [("", found) for found in ANY.findall(every)]
     return [
         Mailbox(normal(address), " ".join(name.split())[:MAX_NAME] or None)
         for name, address in pairs[:MAX_MAILBOXES]
@@ -107,10 +124,12 @@ def mailboxes(*texts: str) -> list[Mailbox]:
 
 def take_apart(raw: bytes) -> Parts:
     """The parts of a mail; the first text of each kind is what it says, what is attached is a file."""
+    compared = raw.count(b"\n") * sum(1 for _ in _MULTIPART.finditer(raw))
+    reader = BytesHeaderParser if compared > MAX_COMPARED else BytesParser
     try:
-        message = email.message_from_bytes(raw)
+        message = reader(policy=_POLICY).parsebytes(raw)
     except (RecursionError, ValueError, LookupError):  # nested deeper than anybody can mean
-        message = BytesHeaderParser().parsebytes(raw)
+        message = BytesHeaderParser(policy=_POLICY).parsebytes(raw)
     texts: dict[str, str] = {}
     files: list[File] = []
     reports: list[Mapping[str, str]] = []
@@ -142,7 +161,7 @@ def text_of(content: bytes, charset: str | None) -> str:
     """Bytes as text in the charset that they claim, else in what they turn out to be."""
     for each in (charset, *_TEXT_FIRST):
         try:
-            if each:
+            if each and codecs.lookup(each).name != "punycode":  # whose time grows with the square of the text
                 # utf-7 and unicode_escape, which a mail may claim, make halves of characters: no JSON holds them.
                 return content.decode(each).encode("utf-8", "replace").decode()
         except (LookupError, UnicodeError, ValueError):
@@ -238,9 +257,11 @@ def _report_fields(part: "Message[str, str]") -> list[Mapping[str, str]]:
         groups = [each for each in payload if isinstance(each, Message)]
     else:
         blocks = re.split(r"\r?\n[ \t]*\r?\n", _content(part).decode("utf-8", "replace").strip())
-        groups = [HeaderParser().parsestr(block) for block in blocks]
+        groups = [HeaderParser(policy=_POLICY).parsestr(block) for block in blocks]
     if part.get_content_type() == "message/feedback-report":
-        groups = [HeaderParser().parsestr(str(_payload(each))) if not each.items() else each for each in groups]
+        groups = [
+            HeaderParser(policy=_POLICY).parsestr(str(_payload(each))) if not each.items() else each for each in groups
+        ]
     read = [{name.lower(): decoded(str(raw)) for name, raw in group.items()} for group in groups]
     return [fields for fields in read if fields]
 

@@ -17,6 +17,8 @@ _ACTIONS: Mapping[str, Told] = {
     "expanded": "relayed",
 }
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_TROUBLE = re.compile(r"\b([45]\.[0-7]\.\d{1,3})\b")
+"""A status in words (RFC 3463): eight subjects, and no success."""
 _REPLY = re.compile(r"\b(5\d\d)\b[ -]")
 _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other", "opt-out", "not-spam"})
 
@@ -57,7 +59,7 @@ def report(parts: Parts, text: str, *, to_bounces: bool, from_daemon: bool) -> R
         )
     if not from_daemon or not (to_bounces or original):
         return None
-    found = _STATUS.search(text) or _REPLY.search(text)
+    found = _TROUBLE.search(text) or _REPLY.search(text)
     if found is None:
         return None
     line = next((each for each in text.splitlines() if found[1] in each), "")

@@ -36,11 +36,10 @@ _MAX_TAGS = 4_000  # nested in each other they take half a second; a thread of t
 _UNENDED = re.compile(r"<[^>]{20000}")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|(?<![\w-])opacity\s*:\s*0(\.0+)?\s*(;|$)|mso-hide\s*:\s*all"
-    r"|font-size\s*:\s*[01](\.\d+)?\s*(px|pt|em|rem|%)?\s*(;|!|$)|(text-indent|left|top|margin-left)\s*:\s*-\d{3,}"
-    r"|(max-height|max-width|height)\s*:\s*0(px)?\s*;.*overflow\s*:\s*hidden",
-    re.IGNORECASE,
+    r"display:none|visibility:(hidden|collapse)|(?<![\w-])opacity:0(\.0+)?(;|$)|mso-hide:all"
+    r"|font-size:[01](\.\d+)?(px|pt|em|rem|%)?(;|!|$)|(text-indent|left|top|margin-left):-\d{3,}"
 )
+_NO_ROOM = re.compile(r"(max-height|max-width|height):0(px)?;")
 _WHITE = re.compile(r"^\s*(#fff(fff)?|white|rgba?\(\s*255\s*,\s*255\s*,\s*255.*|transparent)\s*$", re.IGNORECASE)
 _COLOUR = re.compile(r"(?<![\w-])color\s*:\s*([^;!]+)", re.IGNORECASE)
 _BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;!]+)", re.IGNORECASE)
@@ -72,7 +71,7 @@ def as_text(page: BeautifulSoup) -> str:
     """The text of a page as its reader sees it: links as (address), quotes with `>`, nothing that is hidden."""
     for each in page(["style", "script", "head", "title", "template", "noscript"]):
         each.extract()
-    for each in [*page.select("[hidden]"), *page.find_all(style=_HIDDEN)]:
+    for each in [*page.select("[hidden]"), *page.find_all(style=_hides)]:
         each.extract()
     for each in [*page.find_all(style=_white), *page.find_all("font", color=_WHITE)]:
         if not any(_coloured(above) for above in [each, *each.parents]):
@@ -88,6 +87,12 @@ def as_text(page: BeautifulSoup) -> str:
     except (RecursionError, ValueError, IndexError, AssertionError, AttributeError):
         read = page.get_text("\n")
     return _ESCAPED.sub(r"\1", read)
+
+
+def _hides(style: str | None) -> bool:
+    """Whether a style shows nothing of what it is for."""
+    bare = "".join((style or "").split()).lower()
+    return _HIDDEN.search(bare) is not None or ("overflow:hidden" in bare and _NO_ROOM.search(bare) is not None)
 
 
 def _white(style: str | None) -> bool:

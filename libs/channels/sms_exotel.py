@@ -139,13 +139,22 @@ def meaning(code: int | None, details: str = "", *, dnd: bool = False) -> Refuse
     return Refused(code or "failed", f"Exotel could not deliver it{said}", "message")
 
 
+def touched(code: int | None) -> Scope | None:
+    """Whom a failure with this code is about; None for a code that the tables do not have."""
+    known = {_OPTED_OUT} | _DND | _DLT | _BAD_NUMBER | _UNREACHABLE
+    return meaning(code).scope if code in known else None
+
+
 def fields(raw: bytes, media_type: str) -> dict[str, str]:
-    """The fields of a callback, form or JSON, as texts; null reads as absent. Raises Malformed."""
+    """The fields of a callback, form or JSON, as texts; null reads as absent. Raises Malformed.
+
+    A letter of a form that is no UTF-8 costs nothing but itself, as in the query of a GET: the rest may say stop.
+    """
     if media_type == JSON:
         return _json_fields(raw)
     try:
         pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=100
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="replace", max_num_fields=100
         )
     except (UnicodeDecodeError, ValueError) as error:
         raise Malformed("$", f"must be a form: {error}", syntax=True) from error

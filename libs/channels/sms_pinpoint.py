@@ -151,6 +151,12 @@ def read(message: str, received_at: datetime) -> Item | None:
     raise Malformed("Message", "is neither an event (eventType) nor a message (inboundMessageId)")
 
 
+def touched(event_type: str | None) -> Scope | None:
+    """Whom an event of a failure is about; None for any other."""
+    failed = _FAILED.get(event_type or "")
+    return failed[0] if failed else None
+
+
 def _heard(said: _TwoWay, received_at: datetime) -> Inbound:
     sender = e164(said.origination_number)
     if sender is None:

@@ -1,7 +1,9 @@
 """Reads Meta's webhook: all entries, changes, messages and statuses of one signed body."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,12 +35,16 @@ from libs.channels.whatsapp_items import (
 
 
 class Malformed(Exception):
-    """The body is not one of Meta's webhooks; the message names the place and what would be right there."""
+    """The body is not one of Meta's webhooks; the message names the place and what would be right there.
+
+    `others` is what can be read beside that place.
+    """
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"at {path}: {problem}")
         self.path = path
         self.problem = problem
+        self.others: Sequence[Item] = ()
 
 
 T = TypeVar("T")
@@ -51,9 +57,11 @@ _ESCAPE = re.compile(
 def read(payload: bytes) -> list[Item]:
     """Everything that a webhook's body holds, in its order, of all entries, changes and messages.
 
-    Raises `Malformed` for a body that is not Meta's. Verify the signature of the same bytes first.
+    Raises `Malformed` for a body that is not Meta's, with everything else that it holds. Verify the signature of the same
+    bytes first.
     """
     items: list[Item] = []
+    wrong: list[Malformed] = []
     try:
         payload.decode()
     except UnicodeDecodeError as error:
@@ -68,14 +76,31 @@ def read(payload: bytes) -> list[Item]:
     for e, entry in enumerate(webhook.entry):
         for c, change in enumerate(entry.changes):
             path = f"$.entry[{e}].changes[{c}].value"
-            match change.field:
-                case "messages":
-                    items += _messages(_decode(change.value, shapes.Value, path), str(entry.id), path)
-                case "user_preferences":
-                    items += _preferences(_decode(change.value, shapes.Preferences, path), path)
-                case _:
-                    items += _aside(change, str(entry.id), path)
+            told = partial(_change, change, str(entry.id), path, wrong)
+            items += _or_nothing(told, wrong)
+    if wrong:
+        wrong[0].others = items
+        raise wrong[0]
     return items
+
+
+def _or_nothing(told: Callable[[], Sequence[Item]], wrong: list[Malformed]) -> Sequence[Item]:
+    """What a part of a webhook tells; what is wrong with it is added to `wrong`, and costs nothing else."""
+    try:
+        return told()
+    except Malformed as malformed:
+        wrong.append(malformed)
+        return ()
+
+
+def _change(change: shapes.Change, business: str, path: str, wrong: list[Malformed]) -> Sequence[Item]:
+    match change.field:
+        case "messages":
+            return _messages(_decode(change.value, shapes.Value, path), business, path, wrong)
+        case "user_preferences":
+            return _preferences(_decode(change.value, shapes.Preferences, path), path)
+        case _:
+            return _aside(change, business, path)
 
 
 def _aside(change: shapes.Change, business: str, path: str) -> list[Item]:
@@ -91,21 +116,27 @@ def _aside(change: shapes.Change, business: str, path: str) -> list[Item]:
     return [Other(business, change.field, bytes(change.value))]
 
 
-def _messages(value: shapes.Value, business: str, path: str) -> list[Item]:
+def _messages(value: shapes.Value, business: str, path: str, wrong: list[Malformed]) -> list[Item]:
     account = str(value.metadata.phone_number_id)
     items: list[Item] = []
     for i, raw in enumerate(value.messages):
-        said = _inbound(raw, value.contacts, account, f"{path}.messages[{i}]")
-        items += _changes(said) if isinstance(said.content, System) else [said]
+        said = partial(_said, raw, value.contacts, account, f"{path}.messages[{i}]")
+        items += _or_nothing(said, wrong)
     for i, raw in enumerate(value.statuses):
-        items.append(_status(raw, account, business, f"{path}.statuses[{i}]"))
+        status = partial(_status, raw, account, business, f"{path}.statuses[{i}]")
+        items += _or_nothing(status, wrong)
     items.extend(Other(business, "errors", bytes(raw)) for raw in value.errors)
     return items
 
 
+def _said(raw: msgspec.Raw, contacts: list[shapes.Contact], account: str, path: str) -> Sequence[Item]:
+    said = _inbound(raw, contacts, account, path)
+    return _changes(said) if isinstance(said.content, System) else [said]
+
+
 def _inbound(raw: msgspec.Raw, contacts: list[shapes.Contact], account: str, path: str) -> Inbound:
     head = _decode(raw, shapes.Head, path)
-    if head.sender is None and head.from_user_id is None and head.type != "system":
+    if not head.sender and not head.from_user_id and head.type != "system":
         raise Malformed(path, "a message must say who wrote it, in `from` or `from_user_id`")
     return Inbound(
         account=account,
@@ -179,15 +210,15 @@ def _content(kind: str, raw: msgspec.Raw, path: str) -> Content:
             return Unread(kind, bytes(raw))
 
 
-def _status(raw: msgspec.Raw, account: str, business: str, path: str) -> Status | Other:
+def _status(raw: msgspec.Raw, account: str, business: str, path: str) -> Sequence[Status | Other]:
     part = _decode(raw, shapes.StatusPart, path)
     match part.status:
         case "sent" | "delivered" | "read" | "played" | "failed":
             state: DeliveryState = part.status
         case _:
-            return Other(business, "statuses", bytes(raw))
+            return [Other(business, "statuses", bytes(raw))]
     recipient = part.recipient_id if part.recipient_id is not None else part.recipient_user_id
-    return Status(
+    told = Status(
         account=account,
         id=str(part.id),
         state=state,
@@ -198,6 +229,7 @@ def _status(raw: msgspec.Raw, account: str, business: str, path: str) -> Status 
         billable=part.pricing.billable if part.pricing else None,
         category=part.pricing.category if part.pricing else None,
     )
+    return [told]
 
 
 def _problems(errors: list[shapes.ErrorPart]) -> tuple[Problem, ...]:

@@ -12,7 +12,7 @@ from events.inbound import StatusReceived, Unsubscribed
 from events.message import Accepted, Bounced, Delivered, Failed, OutcomeUnknown, Priced, Read, Rejected, Withheld
 from events.refs import ref_of
 from events.values import Cost
-from libs.channels import whatsapp
+from libs.channels import sms_exotel, sms_pinpoint, whatsapp
 from libs.channels.email_outcome import is_permanent
 from libs.channels.outcome import Refused, Scope, State, advance
 from libs.config.bundle import Bundle
@@ -193,10 +193,19 @@ def _fact(message: Message, before: State, status: StatusReceived) -> Event | No
 
 
 def _touches(status: StatusReceived) -> Scope:
-    """What else a failure touches: on WhatsApp its code says so; elsewhere what could not be delivered tells of the address."""
+    """What else a failure touches, as its code says.
+
+    Of a code that says nothing, on WhatsApp no more than this message; elsewhere what could not be delivered tells of the
+    address. A registration that the operators do not know (DLT) fails each repeat of the same SMS at its full price, so
+    that it counts as this message's fault: neither the address's, nor one to try again in an hour.
+    """
+    number = int(status.code) if status.code and status.code.isdigit() else None
+    if status.channel == SMS:
+        touched = sms_exotel.touched(number) or sms_pinpoint.touched(status.code) or "contact"
+        return "message" if touched == "account" else touched
     if status.channel != WHATSAPP:
         return "contact"
-    known = whatsapp.meaning(int(status.code)) if status.code and status.code.isdigit() else None
+    known = whatsapp.meaning(number) if number is not None else None
     return known.scope if isinstance(known, Refused) else "message"
 
 

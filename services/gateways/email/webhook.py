@@ -54,7 +54,7 @@ from services.gateways.settings import EMAIL
 log = structlog.get_logger(__name__)
 
 MAX_WEBHOOK = 32 * 1024 * 1024  # bytes; SendGrid's bound is 30 MB for the whole message, Mailgun's 25
-_ASIDE = 64 * 1024  # bytes; what takes longer to read is read in a thread
+_ASIDE = 8 * 1024  # bytes; what takes longer to read is read in a thread
 _PATHS = [
     f"/webhooks/{prefix}email{path}"
     for prefix in ("", "{tenant:str}/")

@@ -51,8 +51,10 @@ def routes(
     ) -> Response[None]:
         """Messages and statuses, signed by Meta; 200 means that all of them are stored."""
         door = await desk.door(tenant, door_of)
-        items = read(await request.body(), request.headers.get("x-hub-signature-256"), door)
+        items, malformed = read(await request.body(), request.headers.get("x-hub-signature-256"), door)
         await durably(asyncio.gather(*(_take(desk, templates, tenant, item) for item in items)))
+        if malformed is not None:
+            raise wrong(malformed)
         return Response(None, status_code=200)
 
     return [whatsapp_handshake, whatsapp_webhook]
@@ -66,21 +68,30 @@ def handshake(query: Mapping[str, str], verify_token: str) -> Response[str]:
     return Response(challenge, media_type="text/plain")
 
 
-def read(raw: bytes, signature: str | None, door: WhatsAppDoor) -> Sequence[Item]:
-    """Everything that a webhook tells. Raises Problem 401 for a wrong signature, 400 or 422 for a wrong shape."""
+def read(raw: bytes, signature: str | None, door: WhatsAppDoor) -> tuple[Sequence[Item], whatsapp.Malformed | None]:
+    """Everything that a webhook tells, and what is wrong with it. Raises Problem 401 for a wrong signature.
+
+    What cannot be read costs nothing that can: Meta repeats all of it for a week, in which the one may be mended, and the
+    other, which may be a stop, must not wait.
+    """
     if not whatsapp.verify(raw, signature, door.app_secret):
         Desk.refuse(WHATSAPP, "signature")
         raise Problem(401, "The signature is wrong", "X-Hub-Signature-256 must sign the raw body")
     try:
-        return whatsapp.read(raw)
+        return whatsapp.read(raw), None
     except whatsapp.Malformed as malformed:
-        Desk.refuse(WHATSAPP, "shape")
-        raise Problem(
-            400 if malformed.problem.startswith("must be JSON") else 422,
-            "The webhook has the wrong shape",
-            str(malformed),
-            errors=[{"in": "body", "path": malformed.path, "message": malformed.problem}],
-        ) from malformed
+        return malformed.others, malformed
+
+
+def wrong(malformed: whatsapp.Malformed) -> Problem:
+    """400 for what is no JSON, 422 for another shape."""
+    Desk.refuse(WHATSAPP, "shape")
+    return Problem(
+        400 if malformed.problem.startswith("must be JSON") else 422,
+        "The webhook has the wrong shape",
+        str(malformed),
+        errors=[{"in": "body", "path": malformed.path, "message": malformed.problem}],
+    )
 
 
 async def _take(desk: Desk, templates: Templates, tenant: str, item: Item) -> None:

@@ -57,6 +57,13 @@ def test_the_shortest_message_of_the_interface_is_enough():
     assert chat.read('{"type": "message", "content": "hello"}') == chat.Said(content="hello")
 
 
+@pytest.mark.parametrize("choice", ["upi", "Bank transfer", "अगला हफ़्ता", "Rs 5,000 (half)", "x" * 256])
+def test_a_button_gives_back_the_words_that_the_configuration_has_for_it(choice: str):
+    assert chat.read(json.dumps({"type": "message", "content": "Yes", "choice": choice})) == chat.Said(
+        content="Yes", choice=choice
+    )
+
+
 def test_a_refused_message_is_named_by_its_id():
     with pytest.raises(chat.Malformed) as refused:
         chat.read('{"type": "message", "id": "m-1", "content": " "}')

@@ -1,6 +1,7 @@
 """A mail is read as it was meant, whoever brought it, and no bytes whatever make its reader stumble."""
 
 import json
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -363,3 +364,37 @@ def test_a_header_beyond_all_measure_is_cut_before_it_is_read():
     read = read_mime(b"From: a@b.example\r\nSubject: " + b"=?utf-8?q?a?= " * 40_000 + b"\r\n\r\nkal")
     assert read.text == "kal"
     assert len(read.subject or "") <= MAX_HEADER
+
+
+TO_BOUNCES = b"From: mailer-daemon@mx.example\r\nTo: b+x@bounce.acme.example\r\n"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        HEAD + b'Content-Type: text/plain; x="' + b";" * 200_000 + b"\r\n\r\nkal",
+        HEAD + b'Content-Type: multipart/mixed; x="' + b";" * 200_000 + b"\r\n\r\nkal",
+        b"From: a@b.in\r\n" + (b"To: " + b"a" * 32_000 + b"\r\n") * 10 + b"\r\nkal",
+        HEAD + (b"Cc: " + b"a@b.in, " * 4_000 + b"\r\n") * 900 + b"\r\nkal",
+        HEAD
+        + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(200))
+        + b"\n" * 700_000,
+        HEAD + b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * 1_200_000,
+        TO_BOUNCES + b"\r\n550 5.1.1 " + b"a" * 50_000,
+        TO_BOUNCES
+        + b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        + b"Content-Type: message/delivery-status\r\n\r\nAction: failed\r\nDiagnostic-Code: smtp; "
+        + b"a" * 60_000
+        + b"\r\n\r\n--b--\r\n",
+    ],
+    ids=range(8),
+)
+def test_a_mail_that_is_made_to_keep_its_reader_busy_is_read_in_a_moment(hostile: bytes):
+    began = time.process_time()
+    assert read_mime(hostile).sender.address
+    assert time.process_time() - began < 8  # tenths of a second on a quiet machine
+
+
+def test_a_header_with_more_parameters_than_anybody_means_keeps_the_first_of_them():
+    head = b'Content-Type: text/plain; charset="utf-8"' + b"; x=y" * 500 + b"\r\n"
+    assert mail(head, "कल".encode()).text == "कल"

@@ -107,10 +107,30 @@ def test_what_merely_looks_like_a_bounce_is_none(raw: bytes):
     assert read_mime(raw).report is None
 
 
-def test_an_answer_of_a_machine_to_the_envelope_sender_is_no_bounce():
-    raw = b"From: ravi@example.com\r\nTo: b+x@bounce.acme.example\r\nAuto-Submitted: auto-replied\r\nSubject: Out of office\r\n\r\nback on 5.3.2026"
-    read = read_mime(raw, Envelope("ravi@example.com"))
-    assert (read.report, read.automatic) == (None, "out_of_office")
+@pytest.mark.parametrize("envelope", ["ravi@example.com", ""])
+@pytest.mark.parametrize(
+    ("head", "automatic"),
+    [
+        ("Auto-Submitted: auto-replied\r\nSubject: Out of office", "out_of_office"),
+        ("Auto-Submitted: auto-replied (vacation)\r\nSubject: Re: Invoice", "auto_reply"),
+        ("X-Autoreply: yes\r\nSubject: Re: Invoice", "auto_reply"),
+        ("Subject: Automatic reply: Invoice", "out_of_office"),
+    ],
+)
+@pytest.mark.parametrize("words", ["back on 5.3.26", "back on 5.12.26", "call 022 555 1234"])
+def test_an_answer_of_a_machine_to_the_envelope_sender_is_no_bounce(
+    envelope: str, head: str, automatic: str, words: str
+):
+    raw = f"From: ravi@example.com\r\nTo: b+x@bounce.acme.example\r\n{head}\r\n\r\n{words}"
+    read = read_mime(raw.encode(), Envelope(envelope))
+    assert (read.report, read.automatic) == (None, automatic)
+
+
+def test_a_bounce_that_names_no_form_and_no_daemon_is_known_by_its_empty_envelope():
+    raw = b"From: Mail Service <service@x.example>\r\nTo: b+x@bounce.acme.example\r\nSubject: Undeliverable\r\n\r\n#5.1.1 since 5.12.26"
+    assert read_mime(raw, Envelope("")).report == Report("bounced", "5.1.1", "#5.1.1 since 5.12.26")
+    delivered = raw.replace(b"#5.1.1", b"2.1.5 delivered")
+    assert read_mime(delivered, Envelope("")).report is None
 
 
 def test_a_complaint_says_who_wants_no_more():

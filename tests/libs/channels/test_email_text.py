@@ -79,9 +79,10 @@ def test_an_answer_below_an_unmarked_quote_is_kept_with_it():
         (("On " + "ab " * 90 + "\n") * 28, None),
         ("- a\n" * 10_000, None),
         ("From: a\nSent: \n" * 4_000, None),
+        (None, f"<p style='font-size:1{' ' * 19_000}x'>a</p>" * 20),
         (("को 5 " * 1_000 + "ने लिखा:\n") * 20, None),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_a_mail_that_is_made_to_be_slow_is_read_in_a_moment(hostile: tuple[str | None, str | None]):
     began = time.process_time()

@@ -329,6 +329,38 @@ def test_all_three_levels_of_a_batch_are_read_in_order():
 
 
 @pytest.mark.parametrize(
+    "broken",
+    [
+        messages(message("text")),
+        messages({"id": "1"}),
+        messages({"id": "1", "timestamp": "1", "type": "text", "from": "", "text": {"body": "hi"}}),
+        messages(message("button", button={"payload": "PAY"})),
+        statuses(status("sent", timestamp="noon")),
+        {"field": "messages", "value": {"messages": []}},
+        {"field": "user_preferences", "value": {"user_preferences": [{}]}},
+    ],
+    ids=range(7),
+)
+def test_what_has_a_wrong_shape_does_not_cost_what_came_with_it(broken: dict[str, Any]):
+    before, after = messages(message("text", text={"body": "STOP"})), statuses(status("read"))
+    with pytest.raises(Malformed) as refused:
+        read(webhook(before, broken, after))
+    first, last = refused.value.others
+    assert isinstance(first, Inbound)
+    assert isinstance(last, Status)
+    assert (first.words, last.state) == ("STOP", "read")
+
+
+def test_within_one_change_too_only_the_broken_message_is_left_out():
+    with pytest.raises(Malformed) as refused:
+        read(webhook(messages(message("text"), message("text", text={"body": "STOP"}))))
+    [stop] = refused.value.others
+    assert isinstance(stop, Inbound)
+    assert stop.words == "STOP"
+    assert "messages[0]" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("body", "says"),
     [
         (b"", "at $: must be JSON"),
@@ -345,6 +377,7 @@ def test_all_three_levels_of_a_batch_are_read_in_order():
         (webhook(statuses(status("sent", timestamp="noon"))), "statuses[0].timestamp: must be seconds"),
         (webhook(statuses(status("sent", timestamp=10**30))), "statuses[0].timestamp: must be seconds"),
         (webhook(messages({"id": "1", "timestamp": "1", "type": "text"})), "must say who wrote it"),
+        (webhook(messages({"id": "1", "timestamp": "1", "type": "text", "from": ""})), "must say who wrote it"),
     ],
 )
 def test_a_body_of_the_wrong_shape_is_refused_with_the_place_and_what_would_be_right(body: bytes, says: str):

@@ -128,6 +128,17 @@ def test_the_state_does_not_depend_on_the_order_of_arrival():
         ("whatsapp", "999999", "message"),
         ("whatsapp", None, "message"),
         ("sms", "30006", "contact"),
+        ("sms", "23080", "message"),
+        ("sms", "23281", "message"),
+        ("sms", "23050", "message"),
+        ("sms", "23020", "contact"),
+        ("sms", "23010", "contact"),
+        ("sms", "failed-dnd", "contact"),
+        ("sms", "TEXT_CARRIER_BLOCKED", "message"),
+        ("sms", "TEXT_TTL_EXPIRED", "message"),
+        ("sms", "TEXT_INVALID", "contact"),
+        ("sms", None, "contact"),
+        ("email", "550", "contact"),
     ],
 )
 def test_a_failure_that_comes_later_says_what_else_it_touches(channel: str, code: str | None, touches: str):

@@ -260,3 +260,15 @@ async def test_no_word_and_no_number_is_stored_in_plain(exotel: SmsGateways):
     rows = await exotel.gateways.store.pool.fetch("SELECT data FROM log.event")
     for word in (HER_PROMISE, PRIYA_PHONE, PRIYA_PHONE[3:]):
         assert not any(word.encode() in row["data"] for row in rows)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_letter_that_is_no_utf_8_costs_nothing_but_itself(exotel: SmsGateways, method: str):
+    said = urlencode({key: value for key, value in MESSAGE.items() if key != "Body"}) + "&Body=STOP%92"
+    url = f"{exotel.gateways.origin}{INBOUND}"
+    if method == "GET":
+        answer = await exotel.gateways.client.get(f"{url}?{said}")
+    else:
+        answer = await exotel.post(said, INBOUND, content_type=FORM)
+    assert answer.status_code == 200, answer.text
+    assert (await stored(exotel)).text == "STOP\ufffd"

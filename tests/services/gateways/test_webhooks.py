@@ -240,7 +240,7 @@ OTHER_SHAPES = [
     webhook({"messages": [{"id": "wamid.1"}]}),
     webhook({"messages": [None]}),
     webhook(message("wamid.1", text=7)),
-    webhook(message("wamid.1") | {"statuses": [{"id": "wamid.2", "status": "sent", "timestamp": "soon"}]}),
+    webhook({"statuses": [{"id": "wamid.2", "status": "sent", "timestamp": "soon"}]}),
 ]
 
 
@@ -289,3 +289,14 @@ async def test_a_store_that_is_away_is_503_and_the_repeated_webhook_is_taken(
     assert answer.headers["retry-after"] == "1"
     assert (await post(gateways, raw, sign(raw))).status_code == 200
     assert len(await gateways.inbound("received")) == 1
+
+
+async def test_a_message_of_another_shape_does_not_cost_the_stop_that_came_with_it(gateways: Gateways):
+    body = json.loads(webhook(message("wamid.odd", text=5)))
+    body["entry"].append(json.loads(webhook(message("wamid.stop", text="STOP")))["entry"][0])
+    raw = json.dumps(body).encode()
+    for _ in range(2):  # Meta repeats what it is refused
+        assert_problem(await post(gateways, raw, sign(raw)), 422)
+    [fact] = await gateways.inbound("received")
+    assert isinstance(fact.event, Received)
+    assert (fact.event.text, fact.event.provider_ref) == ("STOP", ref_of("wamid.stop"))
