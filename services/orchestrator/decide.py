@@ -167,11 +167,6 @@ def on_business_event(story: Story, matter: str, event: business.EventReceived) 
     process.fire(story, matter, Fired("event", event.event_name, event.data))
 
 
-def withdraw(story: Story, matter: str, reason: str) -> None:
-    """The matter became pointless."""
-    settling.cancel(story, matter, reason)
-
-
 def erase(story: Story) -> None:
     """The contact is erased: every matter ends, nothing more is said, and the conversation is over."""
     for followup in list(story.followups):
