@@ -21,6 +21,7 @@ from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter, informed
+from libs.domain.phone import VOICE
 from libs.domain.statemap import Fired
 from services.orchestrator import (
     calling,
@@ -212,10 +213,10 @@ def take_over(story: Story, who: str) -> None:
 
 def reply(story: Story, given: operator.ReplyGiven) -> None:
     """An operator speaks: a person decides, so only the contact's own STOP withholds it."""
-    channel = given.channel or story.conversation.channel or next(iter(story.known.doors), "whatsapp")
+    channel = given.channel or _written_on(story)
     matter = next(iter(focus.in_focus(story)), None)
     address = story.address(channel, answering=True)
-    if address is None or not story.conversation.open:
+    if address is None or channel == VOICE or not story.conversation.open:
         story.tell(
             Escalated(reason=f"the reply could not be sent: no {channel} address, or the conversation is closed")
         )
@@ -242,6 +243,14 @@ def reply(story: Story, given: operator.ReplyGiven) -> None:
             gates=[f"contact:{story.contact.id}", story.gate_of(channel)],
         )
     )
+
+
+def _written_on(story: Story) -> str:
+    """Where a reply goes that names no channel: where it was spoken last in writing, else where the contact is written to."""
+    spoken = [line.channel for line in story.conversation.lines if line.channel != VOICE]
+    newest = story.conversation.channel if story.conversation.channel != VOICE else next(reversed(spoken), None)
+    texts = [channel for channel in story.known.doors if channel != VOICE]
+    return newest or next((each for each in texts if story.address(each)), next(iter(texts), "whatsapp"))
 
 
 def approve(story: Story, given: operator.ApprovalGiven) -> None:

@@ -25,6 +25,7 @@ from events.followup import Cancelled, Exhausted, Resolved
 from events.operator import TriggerGiven
 from services.orchestrator import decide
 from tests.services.orchestrator.errand import about, errand
+from tests.services.orchestrator.phoned import Phoned
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
 CONTACT_GATE = "contact:c_123"
@@ -145,6 +146,22 @@ def test_an_operator_may_answer_on_another_channel():
     told = scene.operator_says("By mail then.", channel="email")
     assert kinds(told) == ["ChannelSwitched", "MessageRequested"]
     assert told[-1].to == "priya@acme.example"
+
+
+def test_an_operators_reply_after_a_call_is_written():
+    scene = Phoned().talks()
+    scene.ends()
+    assert scene.conversation.channel == "voice"
+    scene.is_taken_over()
+    scene.operator_says("We have looked into it.")
+    assert scene.last(MessageRequested).channel == "whatsapp"
+
+
+def test_an_operators_words_are_not_sent_to_a_telephone():
+    scene = Phoned().talks()
+    scene.ends()
+    scene.is_taken_over()
+    assert kinds(scene.operator_says("We have looked into it.", channel="voice")) == ["Escalated"]
 
 
 def test_an_operators_reply_to_nowhere_is_told():
