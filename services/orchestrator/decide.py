@@ -89,7 +89,12 @@ def after_tool(
     """
     ok = isinstance(answer, backend.CallCompleted)
     result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
-    newest = [each for each, other in story.conversation.calls.items() if other.matter == asked.matter][-1:]
+    flows = asked.step is not None  # what is asked in a call besides is no newer question of the flow's
+    newest = [
+        each
+        for each, other in story.conversation.calls.items()
+        if other.matter == asked.matter and (other.step is not None) == flows
+    ][-1:]
     story.tell(ToolAnswered(call=call, matter=asked.matter, result_key=asked.result_key, ok=ok, result=result))
     matter = story.conversation.matters.get(asked.matter)
     if matter is None or not story.conversation.open or newest != [call]:
