@@ -284,7 +284,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
     """What a timer means for a matter that is still open."""
     match timer.purpose:
         case "check":
-            if timer.state in (None, matter.state):
+            if timer.state in (None, matter.state) and not _set_anew(story, timer):
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" if timer.name == calling.CALLBACK:
             calling.return_call(story, matter)
@@ -299,6 +299,17 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
                 process.time_out(story, matter.id, flow, step)
         case "no_reply":
             _unanswered(story, matter, timer)
+
+
+def _set_anew(story: Story, timer: TimerSet) -> bool:
+    """Whether the same check has been set again since in the same state, as by a promise of another day: the newer one counts."""
+    about = (timer.purpose, timer.matter, timer.name, timer.state)
+    alike = [
+        each.timer
+        for each in story.conversation.timers.values()
+        if (each.purpose, each.matter, each.name, each.state) == about
+    ]
+    return timer.timer in alike[:-1]
 
 
 def _silent(story: Story, timer: TimerSet) -> bool:
@@ -325,5 +336,7 @@ def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:
     channel = followup.tried[-1] if followup.tried else ""
     story.tell_of(matter.id, AttemptUnanswered(number=followup.attempts, channel=channel))
     moved = process.fire(story, matter.id, Fired("outcome", "no_reply"))
-    if story.matter(matter.id).settled is None and not (moved and process.started_flow(moved)):
+    if moved is None and flow is not None and isinstance(step, Wait):
+        process.say_again(story, matter.id, flow)
+    elif story.matter(matter.id).settled is None and not (moved and process.started_flow(moved)):
         process.resume(story, matter.id)
