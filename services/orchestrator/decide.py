@@ -161,6 +161,8 @@ def after_timer(story: Story, timer: TimerSet) -> None:
         turns.understand(story)
     elif timer.purpose == "media":
         hearing.give_up_files(story, timer.name or "")
+    elif timer.purpose == "check" and _set_anew(story, timer):
+        return
     elif matter is not None and matter.settled is None and now.status == "with_operator":
         again = {"matter": matter.id, "name": timer.name, "state": timer.state, "step": timer.step, "mark": timer.mark}
         story.set_timer(timer.purpose, story.now + speech.OPERATOR_PATIENCE, **again)
@@ -284,7 +286,7 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
     """What a timer means for a matter that is still open."""
     match timer.purpose:
         case "check":
-            if timer.state in (None, matter.state) and not _set_anew(story, timer):
+            if timer.state in (None, matter.state):
                 process.fire(story, matter.id, Fired("timer", timer.name or "check"))
         case "deferred" if timer.name == calling.CALLBACK:
             calling.return_call(story, matter)

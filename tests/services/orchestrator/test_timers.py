@@ -171,7 +171,8 @@ def test_a_check_that_was_set_in_another_state_is_void():
     assert scene.timer_fires("check") == []
 
 
-def test_a_check_that_was_set_again_in_its_state_counts_from_the_last_time():
+@pytest.mark.parametrize("held", [False, True])
+def test_a_check_that_was_set_again_in_its_state_counts_from_the_last_time(held: bool):
     scene = Scene().promised()
     first = scene.last(TimerSet)
     scene.later(days=2)
@@ -180,7 +181,11 @@ def test_a_check_that_was_set_again_in_its_state_counts_from_the_last_time():
     second = scene.last(TimerSet)
     assert (first.purpose, second.purpose) == ("check", "check")
     scene.now = first.due_at
+    if held:
+        scene.is_taken_over()
     assert scene.tells(lambda story: decide.after_timer(story, first)) == []
+    if held:
+        scene.is_released()
     assert "ToolRequested" in kinds(scene.timer_fires("check"))
 
 
