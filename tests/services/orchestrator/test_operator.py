@@ -229,6 +229,15 @@ def test_a_reminder_whose_withholding_is_heard_after_the_release_is_sent_again_o
     assert scene.followup.failed == ()
 
 
+def test_a_reminder_that_failed_during_the_takeover_goes_out_elsewhere_after_the_release():
+    scene = errand()
+    scene.is_taken_over()
+    assert "MessageRequested" not in kinds(scene.message_is("failed"))
+    scene.is_released()
+    scene.claude_answers("Dear Priya, …")
+    assert [each.channel for each in scene.all(MessageRequested)] == ["whatsapp", "email"]
+
+
 def test_a_step_that_came_up_meanwhile_speaks_after_the_release():
     scene = Scene()
     scene.opens()
