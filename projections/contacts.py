@@ -80,13 +80,18 @@ def apply(fact: Recorded[Any], held: Held) -> Iterator[Row]:
         case AddressWorks():
             yield changed(row, failing=_others(row, event))
         case Withdrawn(channel=None):
-            yield changed(row, stopped=True, consents={})
+            yield changed(row, stopped=True, consents=_withdrawn(row))
         case Withdrawn(channel=str(channel)):
             yield changed(row, consents={**row.consents, channel: "withdrawn"})
         case Given(channel=None):
-            yield changed(row, stopped=False, consents={})
+            yield changed(row, stopped=False, consents=_withdrawn(row))
         case Given(channel=str(channel)):
             yield changed(row, stopped=False, consents={**row.consents, channel: "given"})
+
+
+def _withdrawn(row: Contact) -> dict[str, Any]:
+    """The channels of which the contact wants nothing: a stop, and a start after it, take none of that back."""
+    return {channel: said for channel, said in row.consents.items() if said == "withdrawn"}
 
 
 def _others(row: Contact, event: AddressFailed | AddressWorks) -> list[Any]:

@@ -138,15 +138,20 @@ def evolve_consent(state: Consent, event: Event) -> Consent:
         case consents.Withdrawn(how="erasure"):
             return Consent(stopped=True, erasing=True)
         case consents.Withdrawn(channel=None, said_on=said_on):
-            return Consent(stopped=True, said_on=said_on)
+            return Consent(stopped=True, said_on=said_on, channels=_withdrawn(state))
         case consents.Withdrawn(channel=str(channel)):
             return replace(state, channels={**state.channels, channel: False})
         case consents.Given(channel=None):
-            return Consent()
+            return Consent(channels=_withdrawn(state))
         case consents.Given(channel=str(channel)):
             return replace(state, stopped=False, said_on=None, channels={**state.channels, channel: True})
         case _:
             return state
+
+
+def _withdrawn(state: Consent) -> dict[str, bool]:
+    """What was said of one channel: a stop, and a start after it, speak of all of them and take nothing of it back."""
+    return {channel: given for channel, given in state.channels.items() if not given}
 
 
 @dataclass(frozen=True, slots=True)

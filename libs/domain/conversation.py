@@ -234,8 +234,8 @@ def _evolve(now: Conversation, event: Event) -> Conversation:
                     messages=_and(now.messages, event.intent, replace(sent, heard=event.outcome, ref=ref)),
                     lines=lines.changed(now.lines, lambda line: line.source == event.intent, ref=ref),
                 )
-                if event.outcome == "withheld" and sent.step:
-                    now = _all(now, (sent.matter, *sent.merged), asked=False)
+                if event.outcome in LOST and sent.step:
+                    now = _all(now, _at(now, sent.step, (sent.matter, *sent.merged)), asked=False)
             return _settled(_unwritten(now, event), event.intent)
         case ChannelSwitched():
             return _on(now, event.channel, event.matter)
@@ -282,6 +282,11 @@ def _all(state: Conversation, matters: Iterable[str | None], /, **changes: Any) 
     for each in matters:
         state = _matter(state, each, **changes) if each else state
     return state
+
+
+def _at(state: Conversation, step: str | None, matters: Iterable[str | None]) -> list[str]:
+    """Those of these matters that stand at a step: what was said for it tells nothing of one that has moved on since."""
+    return [each.id for each in state.live if step is not None and each.step == step and each.id in matters]
 
 
 def _awaiting(state: Conversation, intent: str) -> Conversation:
@@ -338,7 +343,7 @@ def _spoke(state: Conversation, event: MessageRequested) -> Conversation:
     if not said.unread:
         said = replace(said, quiet=False)
     said = replace(said, channels={**said.channels, **dict.fromkeys(event.merged, event.channel)})
-    return _all(said, (event.matter, *event.merged), asked=True) if event.step else said
+    return _all(said, _at(said, event.step, (event.matter, *event.merged)), asked=True)
 
 
 def _unwritten(state: Conversation, event: OutcomeHeard) -> Conversation:

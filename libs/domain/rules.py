@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -250,6 +250,8 @@ def _scheduled(schedule: Schedule, names: Names, zone: str) -> datetime:
         raise TemplateFailed(f"{{{{{schedule.field}}}}}", f"the schedule's field {schedule.field} is not a date")
     if schedule.at is not None:
         hour, minute = schedule.at.split(":")
+        if isinstance(day, datetime) and day.tzinfo is not None:
+            day = _day_in(day, zone)
         day = datetime.combine(day, time(int(hour), int(minute)), ZoneInfo(zone))
     elif not isinstance(day, datetime):
         day = datetime.combine(day, time(), ZoneInfo(zone))
@@ -261,6 +263,14 @@ def _scheduled(schedule: Schedule, names: Names, zone: str) -> datetime:
     except OverflowError as beyond:  # "0001-01-01" and "9999-12-31" are how some systems write that there is no date
         raise TemplateFailed(f"{{{{{schedule.field}}}}}", "the schedule's date is beyond the calendar") from beyond
     return due
+
+
+def _day_in(instant: datetime, zone: str) -> date:
+    """The day that an instant is on in a zone: a system's midnight is often told as the evening before in UTC."""
+    try:
+        return instant.astimezone(ZoneInfo(zone)).date()
+    except OverflowError:
+        return instant.date()
 
 
 def _fact(facts: Mapping[str, Any], key: str) -> Any:

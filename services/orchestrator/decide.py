@@ -21,6 +21,7 @@ from events.followup import AttemptUnanswered, Joined
 from events.values import Body, PolicyCheck, PolicyDecision
 from libs.domain.flow import GENERAL_FLOW, Collect, Flow, Plan, ToolCall, Wait
 from libs.domain.matter import Matter, informed
+from libs.domain.phone import VOICE
 from libs.domain.statemap import Fired
 from services.orchestrator import (
     calling,
@@ -88,7 +89,12 @@ def after_tool(
     """
     ok = isinstance(answer, backend.CallCompleted)
     result: Any = answer.result if isinstance(answer, backend.CallCompleted) else {"error": answer.reason}
-    newest = [each for each, other in story.conversation.calls.items() if other.matter == asked.matter][-1:]
+    flows = asked.step is not None  # what is asked in a call besides is no newer question of the flow's
+    newest = [
+        each
+        for each, other in story.conversation.calls.items()
+        if other.matter == asked.matter and (other.step is not None) == flows
+    ][-1:]
     story.tell(ToolAnswered(call=call, matter=asked.matter, result_key=asked.result_key, ok=ok, result=result))
     matter = story.conversation.matters.get(asked.matter)
     if matter is None or not story.conversation.open or newest != [call]:
@@ -155,6 +161,8 @@ def after_timer(story: Story, timer: TimerSet) -> None:
         turns.understand(story)
     elif timer.purpose == "media":
         hearing.give_up_files(story, timer.name or "")
+    elif timer.purpose == "check" and _set_anew(story, timer):
+        return
     elif matter is not None and matter.settled is None and now.status == "with_operator":
         again = {"matter": matter.id, "name": timer.name, "state": timer.state, "step": timer.step, "mark": timer.mark}
         story.set_timer(timer.purpose, story.now + speech.OPERATOR_PATIENCE, **again)
@@ -165,11 +173,6 @@ def after_timer(story: Story, timer: TimerSet) -> None:
 def on_business_event(story: Story, matter: str, event: business.EventReceived) -> None:
     """The ERP says something about this matter's entity."""
     process.fire(story, matter, Fired("event", event.event_name, event.data))
-
-
-def withdraw(story: Story, matter: str, reason: str) -> None:
-    """The matter became pointless."""
-    settling.cancel(story, matter, reason)
 
 
 def erase(story: Story) -> None:
@@ -217,10 +220,10 @@ def take_over(story: Story, who: str) -> None:
 
 def reply(story: Story, given: operator.ReplyGiven) -> None:
     """An operator speaks: a person decides, so only the contact's own STOP withholds it."""
-    channel = given.channel or story.conversation.channel or next(iter(story.known.doors), "whatsapp")
+    channel = given.channel or _written_on(story)
     matter = next(iter(focus.in_focus(story)), None)
     address = story.address(channel, answering=True)
-    if address is None or not story.conversation.open:
+    if address is None or channel == VOICE or not story.conversation.open:
         story.tell(
             Escalated(reason=f"the reply could not be sent: no {channel} address, or the conversation is closed")
         )
@@ -247,6 +250,14 @@ def reply(story: Story, given: operator.ReplyGiven) -> None:
             gates=[f"contact:{story.contact.id}", story.gate_of(channel)],
         )
     )
+
+
+def _written_on(story: Story) -> str:
+    """Where a reply goes that names no channel: where it was spoken last in writing, else where the contact is written to."""
+    spoken = [line.channel for line in story.conversation.lines if line.channel != VOICE]
+    newest = story.conversation.channel if story.conversation.channel != VOICE else next(reversed(spoken), None)
+    texts = [channel for channel in story.known.doors if channel != VOICE]
+    return newest or next((each for each in texts if story.address(each)), next(iter(texts), "whatsapp"))
 
 
 def approve(story: Story, given: operator.ApprovalGiven) -> None:
@@ -292,6 +303,17 @@ def _due(story: Story, matter: Matter, timer: TimerSet) -> None:
             _unanswered(story, matter, timer)
 
 
+def _set_anew(story: Story, timer: TimerSet) -> bool:
+    """Whether the same check has been set again since in the same state, as by a promise of another day: the newer one counts."""
+    about = (timer.purpose, timer.matter, timer.name, timer.state)
+    alike = [
+        each.timer
+        for each in story.conversation.timers.values()
+        if (each.purpose, each.matter, each.name, each.state) == about
+    ]
+    return timer.timer in alike[:-1]
+
+
 def _silent(story: Story, timer: TimerSet) -> bool:
     return story.conversation.last_heard(timer.matter) == timer.mark
 
@@ -316,5 +338,7 @@ def _unanswered(story: Story, matter: Matter, timer: TimerSet) -> None:
     channel = followup.tried[-1] if followup.tried else ""
     story.tell_of(matter.id, AttemptUnanswered(number=followup.attempts, channel=channel))
     moved = process.fire(story, matter.id, Fired("outcome", "no_reply"))
-    if story.matter(matter.id).settled is None and not (moved and process.started_flow(moved)):
+    if moved is None and flow is not None and isinstance(step, Wait):
+        process.say_again(story, matter.id, flow)
+    elif story.matter(matter.id).settled is None and not (moved and process.started_flow(moved)):
         process.resume(story, matter.id)

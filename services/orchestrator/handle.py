@@ -365,20 +365,7 @@ class Orchestrator:
             story = await self._gather.story(world, stories, binding.conversation)
             if story is not None and binding.matter in story.conversation.matters:
                 decide.on_business_event(story, binding.matter, event)
-        drafts: list[Draft] = []
-        for followup_id in await self._gather.cancelled(world, asked, event):
-            state = await world.fold(FOLLOWUPS, f"followup-{followup_id}")
-            if state.opened is None or state.settled:
-                continue
-            reason = f"{event.event_name} made it pointless"
-            story = await self._gather.story(world, stories, state.conversation) if state.conversation else None
-            if story is not None:
-                if not story.followups[followup_id].settled:
-                    decide.withdraw(story, followup_id, reason)
-            else:
-                contact_id = state.opened.contact_id
-                cancelled = followup.Cancelled(reason=reason)
-                drafts.append(opening.draft(followup_id, contact_id, cancelled))
+        drafts = await opening.pointless(event, world, self._gather, stories)
         return self._telling.told(world, stories.values(), (), drafts)
 
     async def on_erasure_requested(self, fact: Recorded[operator.ErasureRequested], world: World) -> Decision | None:

@@ -148,7 +148,7 @@ def obeyed(story: Story, channel: str, words: list[str]) -> bool:
             return True
         story.tell_consent(Given(contact_id=story.contact.id, evidence=starts))
         story.open_gate(f"contact:{story.contact.id}")
-    elif starts is not None and consent.channels.get(channel) is False:
+    if starts is not None and consent.channels.get(channel) is False:
         story.tell_consent(Given(contact_id=story.contact.id, evidence=starts, channel=channel))
         story.open_gate(story.gate_of(channel))
     return False

@@ -1,17 +1,18 @@
 """Opening: which of the follow-ups that rules ask for begin, at once or on their date, and which of them replace another."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from events.backend import FollowupDiscovered
 from events.base import Draft, Event, Recorded
+from events.business import EventReceived
 from events.followup import Cancelled, Declined, Opened, Scheduled
 from events.operator import FollowupTriggered
 from events.rules import Evaluated, MatchedFollowup
 from libs.domain.rules import Holder, why_not
 from libs.kit.world import World
 from services.orchestrator import settling
-from services.orchestrator.gather import FOLLOWUPS, Gatherer, Shell
+from services.orchestrator.gather import BUSINESS_FACTS, FOLLOWUPS, Gatherer, Shell
 from services.orchestrator.index import Index
 from services.orchestrator.story import Story
 
@@ -34,10 +35,11 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
     """Open each follow-up that rules ask for once per key; what is declined says why."""
     asked = Index(world.db, world.tenant)
     opening = Opening()
+    opening.drafts += await _overtaken(fact.event, world, gather, opening.conversations)
     opened_here: dict[str, str] = {}
     for place, each in enumerate(fact.event.matched):
         followup = shell.fact_id(fact.id, "followup", place)
-        holder = await asked.holder(each.dedupe_key)
+        holder = _as_left(opening, await asked.holder(each.dedupe_key))
         if each.dedupe_key in opened_here:
             _decline(opening, each, followup, "this event opened another one of this key", opened_here[each.dedupe_key])
             continue
@@ -54,6 +56,24 @@ async def matched(fact: Recorded[Evaluated], world: World, gather: Gatherer, she
         if replaced is not None:
             await _replace(opening, world, gather, replaced, each)
     return opening
+
+
+async def pointless(
+    event: EventReceived, world: World, gather: Gatherer, conversations: dict[str, Story]
+) -> list[Draft]:
+    """An event ends the follow-ups that it makes pointless: those in `conversations` there, the others by the facts returned."""
+    drafts: list[Draft] = []
+    reason = f"{event.event_name} made it pointless"
+    for followup in await gather.cancelled(world, Index(world.db, world.tenant), event):
+        state = await world.fold(FOLLOWUPS, f"followup-{followup}")
+        if state.opened is None or state.settled:
+            continue
+        story = await gather.story(world, conversations, state.conversation) if state.conversation else None
+        if story is None:
+            drafts.append(draft(followup, state.opened.contact_id, Cancelled(reason=reason)))
+        elif not story.followups[followup].settled:
+            settling.cancel(story, followup, reason)
+    return drafts
 
 
 def by_hand(asked: FollowupTriggered) -> Opened:
@@ -111,6 +131,27 @@ def of_the_erp(found: FollowupDiscovered, key: str) -> Opened:
 def draft(followup: str, contact: str, event: Event) -> Draft:
     """A fact of a follow-up, sealed as one about its contact."""
     return Draft(f"followup-{followup}", event, f"contact-{contact}", contact)
+
+
+async def _overtaken(event: Evaluated, world: World, gather: Gatherer, conversations: dict[str, Story]) -> list[Draft]:
+    """An event ends what it makes pointless also where that did not stand yet when we heard the event itself.
+
+    Rules answers events in their order: what was asked for by an earlier one stands by now, however late rules was.
+    """
+    if not await Index(world.db, world.tenant).matches(event.event_name):
+        return []
+    told = await world.fold(BUSINESS_FACTS, event.business_stream)
+    return await pointless(told, world, gather, conversations) if told is not None else []
+
+
+def _as_left(opening: Opening, holder: Holder | None) -> Holder | None:
+    """The newest follow-up of a key as this very decision has left it."""
+    told = [*opening.drafts, *(draft for story in opening.stories for draft in story.drafts)]
+    if holder is None or not any(
+        each.stream == f"followup-{holder.followup}" and isinstance(each.event, Cancelled) for each in told
+    ):
+        return holder
+    return replace(holder, settled=True)
 
 
 async def _replace(opening: Opening, world: World, gather: Gatherer, old: Holder, new: MatchedFollowup) -> None:

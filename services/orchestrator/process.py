@@ -202,6 +202,15 @@ def resume_all(story: Story) -> None:
             resume(story, matter.id)
 
 
+def say_again(story: Story, matter: str, flow: Flow) -> None:
+    """Nobody answered while the flow waits for a reply: it goes on from its step that spoke last, along the ladder."""
+    for sent in reversed(list(story.conversation.messages.values())):
+        step = dialogue.step_of(flow, sent.step) if matter in (sent.matter, *sent.merged) else None
+        if isinstance(step, Say | Generate):
+            run(story, matter, flow, step)
+            return
+
+
 def fail(story: Story, matter: str, flow: Flow, on_error: str | None, reason: str) -> None:
     """A step could not be done: go where it says, else a person must look at it."""
     step = dialogue.step_of(flow, on_error)

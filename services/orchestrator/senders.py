@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from events import inbound
@@ -95,10 +96,10 @@ class Senders:
     async def hear(
         self, world: World, story: Story, streams: Iterable[str], follows: str | None, *, theirs: bool = True
     ) -> list[Row]:
-        """Messages that have waited for their sender's name are heard."""
+        """Messages that have waited for their sender's name are heard, as they were written: the last word counts."""
         rows: list[Row] = []
-        for stream in streams:
-            heard = await self.message(world, stream)
+        messages = [(stream, await self.message(world, stream)) for stream in streams]
+        for stream, heard in sorted(messages, key=lambda each: _written(each[1])):
             if heard.received is not None:
                 hearing.hear(story, heard, stream, follows, sender_is_theirs=theirs)
                 rows += self._shell.bind_rows(world.tenant, [stream], story.contact.id)
@@ -140,3 +141,9 @@ class Senders:
         if not consent.stopped:
             await self.hear(world, story, unread, follows or open_now)
         return theirs.drafts
+
+
+def _written(heard: Heard) -> datetime:
+    """When a message was written; what does not tell comes last."""
+    sent_at = heard.received.sent_at if heard.received is not None else None
+    return sent_at or datetime.max.replace(tzinfo=UTC)

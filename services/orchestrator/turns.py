@@ -303,7 +303,7 @@ def _answer(story: Story, asked: Turn, done: turn.Completed, turn_id: str) -> No
         _drop(story, done, turn_id, "moved_on")
         if matter is not None and matter.settled is None:
             speech.defer(story, matter, way)
-        elif way.until is None:
+        else:
             story.tell(Escalated(reason=f"what the contact wrote may not be answered ({way.why})", matter=asked.matter))
         return
     if way.identifies or not set(person.hidden(story, way.channel, way.address)) <= asked.hides:

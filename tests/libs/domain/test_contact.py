@@ -82,6 +82,11 @@ def test_a_stop_is_for_every_channel_and_a_start_takes_it_back():
     assert not consent(STOP, Given(contact_id=PRIYA, evidence="START")).stopped
 
 
+def test_a_start_after_a_stop_takes_back_no_unsubscribing_from_one_channel():
+    withdrawn = Withdrawn(contact_id=PRIYA, channel="email", how="unsubscribe", evidence="link")
+    assert consent(withdrawn, STOP, Given(contact_id=PRIYA, evidence="START")) == Consent(channels={"email": False})
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_was_said_last_of_a_channel_counts(order: int):
     given = Given(contact_id=PRIYA, channel="email", evidence="form")

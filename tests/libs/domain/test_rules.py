@@ -143,6 +143,13 @@ def test_a_schedule_names_the_day_and_the_hour_in_the_policys_zone():
     assert matched.not_before == datetime(2026, 3, 27, 10, tzinfo=IST)
 
 
+@pytest.mark.parametrize("told", ["2026-03-29T18:30:00Z", "2026-03-30T00:00:00+05:30", "2026-03-30T09:00:00"])
+def test_a_day_that_is_told_as_an_instant_is_the_one_in_the_policys_zone(told: str):
+    rule = changed(schedule=Schedule(field="due_date", offset_s=-3 * 86_400, at="10:00"))
+    [matched] = evaluate_rules([rule], "invoice_overdue", {**INVOICE_OVERDUE, "due_date": told}, now=NOON).matched
+    assert matched.not_before == datetime(2026, 3, 27, 10, tzinfo=IST)
+
+
 @pytest.mark.parametrize(
     "never", ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from events import call
+from events.backend import CallCompleted
 from events.consent import Withdrawn
 from events.conversation import Closed, Escalated, MessageRequested, TimerSet, TurnRequested, Understood
 from events.errand import ToolRequested, WritebackRequested
@@ -10,12 +11,13 @@ from events.followup import AttemptStarted, AttemptUnanswered, Deferred
 from events.phone import CallGuided, Talked
 from events.reach import AddressFailed, PersonDenied
 from libs.testkit.nouns import INVOICE, PRIYA_PHONE
+from services.orchestrator import decide
 from services.orchestrator.approach import UNCONFIRMED
 from services.orchestrator.story import Door
 from tests.libs.config.shipped import TEXTS
 from tests.services.orchestrator.errand import bundle_of
 from tests.services.orchestrator.phoned import Phoned
-from tests.services.orchestrator.scene import CONVERSATION
+from tests.services.orchestrator.scene import CONVERSATION, MATTER
 
 SECRETS = (INVOICE, "52400", "overdue", "invoice")
 PROMISE = "20 February tak payment kar denge"
@@ -149,6 +151,20 @@ def test_a_tool_of_the_flow_asks_the_erp_during_the_call():
     scene.erp_answers({"paid": True})
     assert scene.state == "confirmed"
     assert scene.answer()["status"] == "done"
+
+
+def test_what_is_looked_up_in_the_call_does_not_overtake_what_the_flow_waits_for():
+    scene = Phoned().talks()
+    scene.reports("already_paid", "Payment ho gaya hai")
+    flows = scene.last(ToolRequested)
+    scene.asks_for("check_payment", "Aap dekh lijiye")
+    besides = scene.last(ToolRequested)
+    for asked in (flows, besides):
+        answer = CallCompleted(
+            kind="tool", conversation=CONVERSATION, endpoint=asked.endpoint, status=200, result={"paid": False}
+        )
+        scene.tells(lambda story, asked=asked, answer=answer: decide.after_tool(story, asked.call, asked, answer))  # type: ignore[misc]
+    assert scene.conversation.matters[MATTER].step == "ask_proof"
 
 
 def test_a_callback_is_set_for_when_she_asks_and_then_she_is_called_as_an_answer():

@@ -25,6 +25,7 @@ from events.followup import Cancelled, Exhausted, Resolved
 from events.operator import TriggerGiven
 from services.orchestrator import decide
 from tests.services.orchestrator.errand import about, errand
+from tests.services.orchestrator.phoned import Phoned
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
 CONTACT_GATE = "contact:c_123"
@@ -147,6 +148,22 @@ def test_an_operator_may_answer_on_another_channel():
     assert told[-1].to == "priya@acme.example"
 
 
+def test_an_operators_reply_after_a_call_is_written():
+    scene = Phoned().talks()
+    scene.ends()
+    assert scene.conversation.channel == "voice"
+    scene.is_taken_over()
+    scene.operator_says("We have looked into it.")
+    assert scene.last(MessageRequested).channel == "whatsapp"
+
+
+def test_an_operators_words_are_not_sent_to_a_telephone():
+    scene = Phoned().talks()
+    scene.ends()
+    scene.is_taken_over()
+    assert kinds(scene.operator_says("We have looked into it.", channel="voice")) == ["Escalated"]
+
+
 def test_an_operators_reply_to_nowhere_is_told():
     scene = Scene().reminded()
     scene.is_taken_over()
@@ -210,6 +227,15 @@ def test_a_reminder_whose_withholding_is_heard_after_the_release_is_sent_again_o
     assert scene.last(MessageRequested).channel == "whatsapp"
     assert len(scene.all(MessageRequested)) == 2
     assert scene.followup.failed == ()
+
+
+def test_a_reminder_that_failed_during_the_takeover_goes_out_elsewhere_after_the_release():
+    scene = errand()
+    scene.is_taken_over()
+    assert "MessageRequested" not in kinds(scene.message_is("failed"))
+    scene.is_released()
+    scene.claude_answers("Dear Priya, …")
+    assert [each.channel for each in scene.all(MessageRequested)] == ["whatsapp", "email"]
 
 
 def test_a_step_that_came_up_meanwhile_speaks_after_the_release():

@@ -19,7 +19,7 @@ from events.inbound import AddressChanged, Fetched, Received, Unsubscribed
 from events.message import Accepted
 from events.values import Attachment
 from libs.kit import quarantine
-from libs.testkit.nouns import PRIYA, PRIYA_EMAIL, PRIYA_PHONE
+from libs.testkit.nouns import EVENING, MORNING, NOON, PRIYA, PRIYA_EMAIL, PRIYA_PHONE
 from tests.services.orchestrator.neighbours import Neighbours
 
 HIDDEN = "IN.13491208655302741918"
@@ -229,3 +229,13 @@ async def test_a_machine_whom_nobody_knows_is_nobodys_concern(neighbours: Neighb
     await writes(neighbours, 2)
     await neighbours.heard(ContactSaid)
     assert await neighbours.facts(SenderUnknown) == []
+
+
+async def test_what_an_unknown_sender_wrote_is_heard_as_it_was_written(neighbours: Neighbours):
+    for number, said_at in ((3, MORNING), (1, NOON), (2, EVENING)):
+        await writes(neighbours, number, sent_at=said_at)
+    await neighbours.heard(SenderUnknown)
+    await priya(neighbours)
+    await neighbours.heard(ContactSaid, inbound="inbound-whatsapp-2")
+    heard = [fact.event.inbound for fact in await neighbours.facts(ContactSaid)]
+    assert heard == ["inbound-whatsapp-3", "inbound-whatsapp-1", "inbound-whatsapp-2"]

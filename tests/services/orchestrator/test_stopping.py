@@ -69,6 +69,20 @@ def test_after_start_another_stop_is_another_one():
     assert len([each for each in scene.all(MessageRequested) if each.gates == []]) == 2
 
 
+@pytest.mark.parametrize("started_on", ["whatsapp", "email"])
+def test_who_unsubscribed_from_mail_is_written_to_there_after_a_start_only_where_they_said_it_there(started_on: str):
+    scene = Scene(EVERYWHERE, FOUR_CHANNELS)
+    scene.doors = {channel: Door("sandbox") for channel in LADDER}
+    scene.opens(about(channel_priority=["email"]))
+    scene.priya_unsubscribes("email")
+    scene.priya_says("STOP")
+    scene.conversation = type(scene.conversation)()
+    scene.priya_says("START", channel=started_on)
+    scene.claude_answers("Welcome back.")
+    scene.later(days=2).opens(about(channel_priority=["email"]), matter="matter-2")
+    assert scene.followups["matter-2"].status == ("open" if started_on == "email" else "exhausted")
+
+
 def test_a_stop_that_claude_understood_is_confirmed_in_the_policys_words():
     scene = Scene(bundle=with_policy("stop_confirmation: {text: 'Done, {{contact_name}}.'}")).reminded()
     scene.priya_says("please never write to me again, ok?")

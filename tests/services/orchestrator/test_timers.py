@@ -1,6 +1,7 @@
 """Flows and timers on paper: waiting, silence, loops, tools that fail, and what the state map asks for."""
 
 import msgspec
+import pytest
 
 from events import backend
 from events.conversation import (
@@ -20,7 +21,7 @@ from events.followup import AttemptUnanswered, Exhausted, Opened, Resolved
 from libs.domain.dialogue import LIMIT
 from libs.domain.flow import Arm, Branch, Flow, Move, Say, ToolCall, Wait
 from services.orchestrator import decide
-from tests.services.orchestrator.errand import BUNDLE, about, errand, with_flows
+from tests.services.orchestrator.errand import BUNDLE, TEXTS, about, bundle_of, errand, with_flows
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
 
@@ -168,6 +169,49 @@ def test_a_check_that_was_set_in_another_state_is_void():
     scene.priya_says("help")
     scene.claude_answers(intents=["ask_help"])
     assert scene.timer_fires("check") == []
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_check_that_was_set_again_in_its_state_counts_from_the_last_time(held: bool):
+    scene = Scene().promised()
+    first = scene.last(TimerSet)
+    scene.later(days=2)
+    scene.priya_says("nahi, 22 February")
+    scene.claude_answers(intents=["promise_to_pay"], extracted_info={"payment_date": "2026-02-22"})
+    second = scene.last(TimerSet)
+    assert (first.purpose, second.purpose) == ("check", "check")
+    scene.now = first.due_at
+    if held:
+        scene.is_taken_over()
+    assert scene.tells(lambda story: decide.after_timer(story, first)) == []
+    if held:
+        scene.is_released()
+    assert "ToolRequested" in kinds(scene.timer_fires("check"))
+
+
+@pytest.mark.parametrize("process", ["errand", None])
+def test_silence_while_a_flow_waits_for_a_reply_says_it_again_along_the_ladder_and_then_calls_a_person(
+    process: str | None,
+):
+    texts = TEXTS | {
+        "flows/errand.yaml": TEXTS["flows/errand.yaml"]
+        + """
+  - id: until_reply
+    steps:
+      - {id: tell, type: say, text: "Please answer.", templates: {whatsapp: ask}}
+      - {id: pause, type: wait}
+      - {id: thanks, type: say, text: "Thanks.", templates: {whatsapp: ask}}
+""",
+        "policy.yaml": TEXTS["policy.yaml"] + "  attempts: {per_matter: 2}\n",
+    }
+    scene = errand("until_reply", bundle_of(texts), process_type=process)
+    scene.message_is("accepted")
+    scene.timer_fires("no_reply")
+    scene.timer_fires("deferred")  # the next day is a holiday
+    assert scene.last(MessageRequested).channel == "email"
+    scene.message_is("accepted")
+    assert "Escalated" in kinds(scene.timer_fires("no_reply"))
+    assert scene.followup.status == "exhausted"
 
 
 def test_silence_without_a_transition_tries_the_step_again():

@@ -1,6 +1,7 @@
 """Turns on paper: what Claude understood always counts, what Claude wrote only where it still fits."""
 
 import pytest
+from msgspec import structs
 
 from events import turn
 from events.conversation import (
@@ -20,7 +21,7 @@ from events.followup import Resolved
 from libs.domain.flow import Flow, Generate
 from services.orchestrator import turns
 from tests.services.orchestrator.errand import BUNDLE, about, errand, with_flows
-from tests.services.orchestrator.scene import CONVERSATION, MATTER, Scene
+from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
 
 def kinds(facts: list[object]) -> list[str]:
@@ -312,3 +313,32 @@ def test_an_understood_fact_names_its_turn():
     scene.priya_says("haan")
     scene.claude_answers()
     assert scene.last(Understood).turn == scene.last(TurnRequested).turn
+
+
+def test_an_answer_for_a_step_that_the_flow_has_left_leaves_the_new_step_to_speak():
+    scene = Scene()
+    order = {"order_number": "O-7", "expected_date": "2026-02-20", "shipment_id": "S-7"}
+    of_the_order = {"process_type": "order_fulfillment", "entity_type": "order", "entity_id": "O-7"}
+    scene.opens(structs.replace(OVERDUE, **of_the_order, flow="order_confirmation", business_context=order))
+    scene.message_is("accepted")
+    scene.priya_says("Hello?")
+    scene.erp_says("shipment_delayed", order_number="O-7", delay_days=2)
+    scene.erp_answers({"eta": "2026-02-22"})
+    scene.claude_answers("How may I help?")
+    scene.message_is("accepted")
+    scene.timer_fires("pending")
+    scene.timer_fires("deferred")
+    asked: TurnRequested = scene.last(TurnRequested)
+    spoken: MessageRequested = scene.last(MessageRequested)
+    assert "tell_delay" in (asked.step, spoken.step)
+
+
+def test_an_answer_that_may_go_out_later_only_is_for_a_person_where_its_matter_is_over():
+    scene = errand("chat", process_type=None)
+    scene.message_is("accepted")
+    scene.priya_says("haan")
+    scene.claude_answers()
+    scene.claude_answers("Thank you!")
+    scene.priya_says("By the way, is there parking?")
+    scene.later(hours=25)  # it is no answer any more, and a holiday
+    assert "Escalated" in kinds(scene.claude_answers("There is."))
