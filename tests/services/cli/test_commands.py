@@ -162,8 +162,7 @@ async def test_a_users_mistake_is_told_in_a_sentence(converse: Converse, argumen
 
 
 async def test_an_id_that_no_quarantine_can_have_is_told_without_a_traceback(converse: Converse):
-    refused = await converse("dlq", "retry", "9" * 20)
-    assert (refused.exit_code, type(refused.exception)) == (2, SystemExit)
+    assert (await converse("dlq", "retry", "9" * 20)).exit_code == 2
 
 
 @pytest.mark.parametrize(("port", "bound"), [("0", "than or equal to 1"), ("65536", "than or equal to 65535")])
@@ -314,7 +313,10 @@ async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Co
     looked = await converse("doctor", "--json")
     checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
     channels = {"whatsapp", "email", "chat", "sms", "voice"}
-    assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"} | channels
+    assert (
+        checks.keys()
+        == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "master key", "providers"} | channels
+    )
     assert all(check["well"] for check in checks.values()), checks
     assert looked.exit_code == 0
     assert all(checks[channel]["found"].startswith("sandbox") for channel in channels)
@@ -334,6 +336,16 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert not checks["PostgreSQL"]["well"]
     assert checks["PostgreSQL"]["advice"] == "see CONVERSE_DATABASE_URL"
     assert checks["configuration"]["advice"] == "see `converse config check`"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "check"),
+    [("CONVERSE_MASTER_KEY", "short", "master key"), ("CONVERSE_DATA", __file__, "data folder")],
+)
+async def test_the_doctor_sees_what_no_command_can_work_with(converse: Converse, name: str, wrong: str, check: str):
+    looked = await converse("doctor", "--json", **{name: wrong})
+    [found] = [each for each in msgspec.json.decode(looked.stdout) if each["name"] == check]
+    assert (looked.exit_code, found["well"], name in found["advice"]) == (1, False, True)
 
 
 async def test_the_doctor_says_why_nats_is_not_well(converse: Converse):
