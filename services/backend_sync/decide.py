@@ -105,8 +105,8 @@ def _text(value: Any) -> str:
 
 def read(bundle: Bundle, name: str, status: int, body: bytes, retry_after: float | None) -> Answered | Refused | Later:
     """What an HTTP answer of the ERP means. 2xx with a body that is no JSON, or that the mapping cannot read, is a refusal
-    that says so."""
-    if status in (408, 425, 429) or status >= 500:
+    that says so. 401 is none: who has the wrong key was told nothing of the contact or the promise, and keys are renewed."""
+    if status in (401, 408, 425, 429) or status >= 500:
         return Later(f"HTTP {status}", retry_after)
     if not 200 <= status < 300:
         return Refused(status, f"HTTP {status}: {_excerpt(body)}")

@@ -44,6 +44,7 @@ app.add_typer(contacts_app, name="contacts")
 app.add_typer(followups_app, name="followups")
 app.add_typer(scenario_app, name="scenario")
 
+LARGEST_ID = 2**63 - 1
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
 
@@ -242,7 +243,10 @@ def dlq_list(json: Json = False) -> None:
 
 
 @dlq_app.command("retry")
-def dlq_retry(entry: Annotated[int, typer.Argument(help="The id that `dlq list` shows.")], json: Json = False) -> None:
+def dlq_retry(
+    entry: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="The id that `dlq list` shows.")],
+    json: Json = False,
+) -> None:
     """Give a fact to its consumer again, and then what was parked behind it."""
     _run(lambda settings, console: admin.retry_quarantine(settings, console, entry, as_json=json), _settings())
 

@@ -21,14 +21,22 @@ from services.cli.settings import Settings, UserError
 from services.cli.up import running_database
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+LONGEST = timedelta(days=3650)
+"""Business time is never moved back: a slip of the hand beyond the last year of the calendar would stop everything for good."""
 
 
 def duration(text: str) -> timedelta:
-    """`3d`, `12h`, `30m` or `90s`; several add up (`1d12h`). Raises UserError."""
-    parts = re.findall(r"(\d+)([dhms])", text)
+    """`3d`, `12h`, `30m` or `90s`; several add up (`1d12h`), to LONGEST at most. Raises UserError."""
+    parts = re.findall(r"(\d{1,9})([dhms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UserError(f"{text!r} is no duration: write 3d, 12h, 30m, 90s, or 1d12h")
-    return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+        raise UserError(f"{text!r} is no duration: write 3d, 12h, 30m, 90s, or 1d12h, at most {LONGEST.days}d")
+    try:
+        meant = sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+    except OverflowError:  # of several that add up
+        meant = timedelta.max
+    if meant > LONGEST:
+        raise UserError(f"{text!r} is too long: at most {LONGEST.days}d")
+    return meant
 
 
 @asynccontextmanager
@@ -119,6 +127,7 @@ async def create_key(
 async def list_keys(settings: Settings, console: Console, tenant: str, *, as_json: bool) -> int:
     """A tenant's keys and what each opens, revoked ones too; no token is kept."""
     async with connected(settings) as (store, _):
+        await store.tenants.shard_of(tenant)  # a tenant that is not there is told as such
         keys = await store.tenants.keys(tenant)
     if as_json:
         tell(keys)

@@ -14,6 +14,7 @@ from libs.config.compile import Loaded
 from libs.config.load import load_bundle
 from libs.kit import embedded_nats, embedded_postgres
 from libs.kit.bus import Bus
+from libs.kit.crypto import KeyUnusable, master_key
 from libs.kit.embedded import EmbeddedServerError
 from services.cli import doctor_channels, voice
 from services.cli.admin import tell
@@ -28,7 +29,7 @@ async def run(settings: Settings, console: Console, *, as_json: bool) -> int:
     """1 when something is not well."""
     loaded = load_bundle(settings.config, settings.environment, settings.profile)
     checks = [_python(), _configuration(loaded, settings.config), await _postgres(settings), await _nats(settings)]
-    checks.append(_data(settings))
+    checks += [_data(settings), _key(settings)]
     if (bundle := loaded.bundle) is not None:
         checks.append(_providers(bundle, settings))
         checks += await doctor_channels.checks(bundle, settings.environment, settings.profile)
@@ -109,8 +110,23 @@ def _said(error: Exception) -> str:
 
 
 def _data(settings: Settings) -> Check:
-    well = os.access(_nearest(settings.data), os.W_OK)
+    place = _nearest(settings.data)
+    well = place.is_dir() and os.access(place, os.W_OK)
     return Check("data folder", well, settings.data.name, "" if well else "set CONVERSE_DATA to a folder of yours")
+
+
+def _key(settings: Settings) -> Check:
+    """Without it nothing that was sealed can be read, and no command that looks into a system does anything."""
+    file = settings.data / "master.key"
+    if not settings.master_key and not file.is_file():
+        return Check("master key", True, "made at the first start")
+    try:
+        master_key(settings.master_key, file)
+    except (KeyUnusable, OSError, ValueError) as error:
+        return Check("master key", False, _said(error), f"see CONVERSE_MASTER_KEY, or {file.name} in the data folder")
+    return Check(
+        "master key", True, "CONVERSE_MASTER_KEY" if settings.master_key else f"{file.name} of the data folder"
+    )
 
 
 def _nearest(place: Path) -> Path:

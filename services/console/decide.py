@@ -23,6 +23,7 @@ FOLLOWUP_STATUSES = ("open", "deferred", "resolved", "exhausted", "cancelled")
 MAX_LIMIT = 200
 MAX_CONTENT = 4096
 """Characters of an operator's reply: what WhatsApp takes in one message."""
+SPOKEN = "voice"
 BIGINT = 2**63 - 1
 
 SHOWN = by_kind((CONTACTS, CONVERSATIONS, STATE_BINDINGS, MESSAGES))
@@ -224,10 +225,13 @@ def check_reply(row: Conversation, contact: Contact | None, channel: str | None)
     if contact is not None and contact.stopped:
         raise Senseless("the contact said stop")
     wanted = channel or row.active_channel
-    known = _reached_on(row, contact)
+    known = [each for each in _reached_on(row, contact) if each != SPOKEN]
+    if wanted is None or wanted == SPOKEN:
+        why = "nothing was said yet" if wanted is None else "written words reach nobody in a call"
+        raise Senseless(f"{why}: name a channel to write on; known are {', '.join(known) or 'none'}")
     if contact is not None and contact.consents.get(wanted) == "withdrawn":
         raise Senseless(f"the contact has unsubscribed from {wanted}")
-    if wanted is not None and wanted not in known:
+    if wanted not in known:
         raise Senseless(f"the contact has no address for {wanted}; known are {', '.join(known) or 'none'}")
 
 

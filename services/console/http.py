@@ -32,7 +32,7 @@ UNION SELECT account FROM gateways.stopped WHERE tenant = $1 AND until > now()""
 
 
 class ReplyIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What an operator says; without a channel it goes where the conversation is."""
+    """What an operator writes; without a channel it goes where the conversation is, which may not be the phone."""
 
     content: str
     channel: str | None = None

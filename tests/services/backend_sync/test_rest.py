@@ -94,6 +94,19 @@ async def test_a_call_that_failed_for_a_moment_is_made_again(backend: BackendSyn
     assert isinstance(answered.event, CallCompleted)
 
 
+async def test_a_key_that_the_erp_does_not_take_for_a_while_loses_no_contact_and_no_promise(backend: BackendSync):
+    await backend.knows(
+        "contacts", id="c_renewed", name="Asha Rao", channels=[{"channel": "email", "address": "a@r.example"}]
+    )
+    await backend.goes_wrong(status=401, retry_after=0, path="c_renewed")
+    await backend.asked(ContactRequested(contact_id="c_renewed"), "followup-renewed")
+    known = await backend.told("contact-c_renewed")
+    assert isinstance(known.event, Registered)
+    await backend.goes_wrong(status=401, retry_after=0, method="POST", path="INV-2026-0038/promises")
+    asked = await backend.asked(tells_promise("INV-2026-0038"), conversation())
+    assert isinstance((await backend.told(f"backend-{asked.id}")).event, CallCompleted)
+
+
 async def test_a_write_carries_the_intents_id_and_a_repeat_is_taken_once(backend: BackendSync):
     await backend.goes_wrong(method="POST", path="promises", answer="dropped", commits=True)
     asked = await backend.asked(tells_promise(), conversation())

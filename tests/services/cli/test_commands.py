@@ -41,9 +41,16 @@ def test_a_duration_reads_as_people_write_it(text: str, meant: timedelta):
     assert duration(text) == meant
 
 
-@pytest.mark.parametrize("text", ["", "3", "d", "3 d", "-3d", "3w", "3d!", "1.5h", "three days"])
+@pytest.mark.parametrize("text", ["", "3", "d", "3 d", "-3d", "3w", "3d!", "1.5h", "three days", "9" * 5000 + "d"])
 def test_what_is_no_duration_is_refused_with_examples(text: str):
     with pytest.raises(UserError, match="write 3d, 12h, 30m"):
+        duration(text)
+
+
+@pytest.mark.parametrize("text", ["3651d", "3650d1s", "999999999d", "999999999d" * 10])
+def test_a_duration_that_would_lead_out_of_the_calendar_is_refused(text: str):
+    assert duration("3650d") == timedelta(days=3650)
+    with pytest.raises(UserError, match="at most 3650d"):
         duration(text)
 
 
@@ -102,6 +109,14 @@ async def test_business_time_is_not_moved_elsewhere(converse: Converse, clock: C
     assert await now_of(clock) - before < timedelta(minutes=1)
 
 
+async def test_a_slip_of_the_hand_does_not_move_business_time_out_of_the_calendar(converse: Converse, clock: Clock):
+    before = clock.now()
+    refused = await converse("clock", "advance", "9999999d")
+    assert refused.exit_code == 1
+    assert "at most 3650d" in refused.output
+    assert await now_of(clock) - before < timedelta(minutes=1)
+
+
 async def test_a_wrong_duration_is_told_without_a_traceback(converse: Converse):
     refused = await converse("clock", "advance", "soon")
     assert refused.exit_code == 1
@@ -133,6 +148,7 @@ async def test_a_key_is_shown_once_and_opens_what_it_names_until_it_is_revoked(c
         (("keys", "create", "erp", "--scope", "everything"), "events:write"),
         (("keys", "create", "erp", "--scope", "read", "--tenant", "nobody"), "no tenant 'nobody'"),
         (("trace", "no-such-id", "--tenant", "nobody"), "no tenant 'nobody'"),
+        (("keys", "list", "--tenant", "nobody"), "no tenant 'nobody'"),
         (("keys", "revoke", "not-an-id"), "`converse keys list` shows them"),
         (("dlq", "retry", "7"), "does not exist"),
         (("trace", "nobody"), "no conversation 'nobody'"),
@@ -143,6 +159,10 @@ async def test_a_users_mistake_is_told_in_a_sentence(converse: Converse, argumen
     refused = await converse(*arguments)
     assert refused.exit_code == 1
     assert words in refused.output
+
+
+async def test_an_id_that_no_quarantine_can_have_is_told_without_a_traceback(converse: Converse):
+    assert (await converse("dlq", "retry", "9" * 20)).exit_code == 2
 
 
 @pytest.mark.parametrize(("port", "bound"), [("0", "than or equal to 1"), ("65536", "than or equal to 65535")])
@@ -293,7 +313,10 @@ async def test_the_doctor_looks_at_everything_and_says_what_is_well(converse: Co
     looked = await converse("doctor", "--json")
     checks = {check["name"]: check for check in msgspec.json.decode(looked.stdout)}
     channels = {"whatsapp", "email", "chat", "sms", "voice"}
-    assert checks.keys() == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "providers"} | channels
+    assert (
+        checks.keys()
+        == {"Python", "configuration", "PostgreSQL", "NATS", "data folder", "master key", "providers"} | channels
+    )
     assert all(check["well"] for check in checks.values()), checks
     assert looked.exit_code == 0
     assert all(checks[channel]["found"].startswith("sandbox") for channel in channels)
@@ -313,6 +336,16 @@ async def test_the_doctor_says_what_is_not_well_and_what_to_do(converse: Convers
     assert not checks["PostgreSQL"]["well"]
     assert checks["PostgreSQL"]["advice"] == "see CONVERSE_DATABASE_URL"
     assert checks["configuration"]["advice"] == "see `converse config check`"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "check"),
+    [("CONVERSE_MASTER_KEY", "short", "master key"), ("CONVERSE_DATA", __file__, "data folder")],
+)
+async def test_the_doctor_sees_what_no_command_can_work_with(converse: Converse, name: str, wrong: str, check: str):
+    looked = await converse("doctor", "--json", **{name: wrong})
+    [found] = [each for each in msgspec.json.decode(looked.stdout) if each["name"] == check]
+    assert (looked.exit_code, found["well"], name in found["advice"]) == (1, False, True)
 
 
 async def test_the_doctor_says_why_nats_is_not_well(converse: Converse):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from events import consent, contact
+from events import consent, contact, conversation
 from events.operator import Released, ReplyGiven, TakeoverRequested
 from libs.testkit.nouns import PRIYA, TENANT
 from tests.projections.journey import Journey
@@ -165,6 +165,30 @@ async def test_an_operator_may_answer_on_every_channel_on_which_the_contact_is_r
     for channel, status in (("chat", 202), ("whatsapp", 202), ("email", 409)):
         answer = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": channel})
         assert answer.status_code == status, answer.text
+
+
+async def test_a_reply_that_no_gateway_would_ever_send_is_refused_with_the_channels_that_are_written_on(
+    console: Console, orchestrator: None
+):
+    journey = await begun(console)
+    profile = contact.Profile(name="P", channels=[contact.Address(channel="voice", address="+919876543210")])
+    await console.log.tell(f"contact-{PRIYA}", contact.Changed(contact_id=PRIYA, profile=profile))
+    called = conversation.ChannelSwitched(channel="voice", reason="they were called")
+    await console.log.tell(journey.stream, called)
+    await console.shows_all()
+    await console.post(f"{CONVERSATION}/takeover")
+    for body in ({"content": "Namaste"}, {"content": "Namaste", "channel": "voice"}):
+        answer = await console.post(f"{CONVERSATION}/reply", body)
+        assert (answer.status_code, "known are chat" in answer.json()["detail"]) == (409, True), answer.text
+    assert (await console.post(f"{CONVERSATION}/reply", {"content": "Namaste", "channel": "chat"})).status_code == 202
+
+
+async def test_who_was_not_spoken_with_yet_is_answered_where_the_operator_says(console: Console, orchestrator: None):
+    await Journey(console.log).begin()
+    await console.shows_all()
+    await console.post(f"{CONVERSATION}/takeover")
+    unsaid = await console.post(f"{CONVERSATION}/reply", {"content": "Namaste"})
+    assert (unsaid.status_code, "name a channel" in unsaid.json()["detail"]) == (409, True)
 
 
 async def test_an_operator_does_not_answer_where_the_contact_has_unsubscribed(console: Console, orchestrator: None):
