@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,11 @@ import asyncpg
 import msgspec
 import structlog
 
-from events.call import CallRequested, CallTaken, Ended
+from events.base import Recorded
+from events.call import Answered, CallRequested, CallTaken, Ended
 from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
+from libs.kit import gates
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
@@ -20,6 +23,7 @@ from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, call_id, known
 from voice_service.guides import Guides
+from voice_service.handle import LEDGER
 from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
@@ -109,8 +113,8 @@ class Desk:
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await media.refuse("no_line")
             return
-        if isinstance(intent.event, CallRequested) and await self._worker.talks_with(tenant, row["contact"], id_):
-            log.info("a call of ours gives way: the contact is on another one with us", call=str(id_))
+        if (why := await self._forbids(intent, row)) is not None:
+            log.info("a call of ours is let go before a word", call=str(id_), why=why)
             self._worker.leaves(id_)
             end = Ended(conversation=row["conversation"], reason="withdrawn", seconds=0)
             await self._facts.tell(known(tenant, row), "ended", end)
@@ -149,6 +153,21 @@ class Desk:
                 self._calls.live.pop(id_, None)
                 self._guides.leave(id_)
                 self._worker.frees(id_)
+
+    async def _forbids(self, intent: Recorded[Any], row: asyncpg.Record) -> str | None:
+        """Why nothing is said in a call of ours that was dialled and is answered now; None where it may be.
+
+        No request stops a phone that rings: a gate that closed meanwhile counts here. What closes by the answer itself, which
+        the provider may tell before its media come, is for the talk.
+        """
+        if not isinstance(intent.event, CallRequested):
+            return None
+        if await self._worker.talks_with(intent.tenant, row["contact"], row["call"]):
+            return "the contact is on another one with us"
+        known = await self._store.read_stream(intent.tenant, decide.stream(intent.id))
+        answered = next((fact.pos for fact in known if isinstance(fact.event, Answered)), None)
+        scope = await gates.closed(self._store, LEDGER, intent, intent.event.gates, before=answered)
+        return None if scope is None else f"the gate {scope} has closed"
 
     async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
         """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""
