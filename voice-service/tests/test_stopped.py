@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from voice_world import Voice, until
-from websockets.asyncio.client import ClientConnection, connect
 
 from events.base import Recorded
 from events.call import Answered, Dialled, Ended, TurnTaken
@@ -25,37 +24,24 @@ async def rings(voice: Voice) -> Recorded[Any]:
     return intent
 
 
-async def answers(voice: Voice, intent: Recorded[Any], secret: str) -> ClientConnection:
-    """They pick up: Exotel opens the stream."""
-    call = str(intent.id)
-    url = f"{voice.origin.replace('http', 'ws', 1)}/api/v1/voice/media/w/default/{secret}?call={call}"
-    socket = await connect(url)
-    start = {"stream_sid": "MZ1", "call_sid": "C1", "custom_parameters": {"call": call}}
-    await socket.send(json.dumps({"event": "connected"}))
-    await socket.send(json.dumps({"event": "start", "stream_sid": "MZ1", "start": start}))
-    return socket
-
-
 @pytest.mark.parametrize("lasting", [True, False])
-async def test_who_said_stop_or_has_paid_while_their_phone_rang_hears_no_word_of_ours(
-    voice: Voice, secret: str, lasting: bool
-):
+async def test_who_said_stop_or_has_paid_while_their_phone_rang_hears_no_word_of_ours(voice: Voice, lasting: bool):
     intent = await rings(voice)
     await voice.happens(GateClosed(scope=SCOPE, reason="the contact said stop", lasting=lasting))
     await until(lambda: voice.store.pool.fetchval(_CLOSED, SCOPE))
-    socket = await answers(voice, intent, secret)
+    socket = await voice.picks_up(intent)
     assert [each async for each in socket] == [], "nothing is played, and the line ends"
     [ended] = await voice.until(intent, Ended)
     assert (ended.reason, ended.seconds, ended.turns) == ("withdrawn", 0, 0)
     assert await voice.told(intent, TurnTaken) == []
 
 
-async def test_a_stop_that_was_taken_back_while_their_phone_rang_changes_nothing(voice: Voice, secret: str):
+async def test_a_stop_that_was_taken_back_while_their_phone_rang_changes_nothing(voice: Voice):
     await voice.happens(GateClosed(scope=SCOPE, reason="the contact said stop", lasting=True))
     await voice.happens(GateOpened(scope=SCOPE))
     await until(lambda: voice.store.pool.fetchval(_OPENED, SCOPE))
     intent = await rings(voice)
-    socket = await answers(voice, intent, secret)
+    socket = await voice.picks_up(intent)
     assert json.loads(await socket.recv())["event"] == "media", "they are talked with"
     await socket.close()
 
@@ -68,6 +54,6 @@ async def test_what_closes_by_the_answer_itself_cuts_no_talk(voice: Voice, secre
     await voice.until(intent, Answered)
     await voice.happens(GateClosed(scope=SCOPE, reason="the matter is settled"))
     await until(lambda: voice.store.pool.fetchval(_CLOSED, SCOPE))
-    socket = await answers(voice, intent, secret)
+    socket = await voice.picks_up(intent)
     assert json.loads(await socket.recv())["event"] == "media", "they are talked with"
     await socket.close()
