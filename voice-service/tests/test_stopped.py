@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from voice_world import Voice, until
+from voice_world import Voice, published, until
 
 from events.base import Recorded
 from events.call import Answered, Dialled, Ended, TurnTaken
@@ -34,6 +34,16 @@ async def test_who_said_stop_or_has_paid_while_their_phone_rang_hears_no_word_of
     [ended] = await voice.until(intent, Ended)
     assert (ended.reason, ended.seconds, ended.turns) == ("withdrawn", 0, 0)
     assert await voice.told(intent, TurnTaken) == []
+
+
+async def test_another_runtime_is_told_to_say_nothing_and_to_hang_up(voice: Voice):
+    await published(voice.store, voice.clock, "voice: {telephony: {media_url: 'ws://127.0.0.1:9/nobody'}}\n")
+    intent = await rings(voice)
+    await voice.happens(GateClosed(scope=SCOPE, reason="the contact said stop", lasting=True))
+    await until(lambda: voice.store.pool.fetchval(_CLOSED, SCOPE))
+    asks = {"call_id": str(intent.id), "turn": 0, "speaker": "contact", "text": ""}
+    answer = await voice.client.post(f"{voice.origin}/api/v1/voice/transcript", json=asks, timeout=30)
+    assert answer.json() == {"turn": 0, "say": "", "tools": [], "end_call": True}
 
 
 async def test_a_stop_that_was_taken_back_while_their_phone_rang_changes_nothing(voice: Voice):

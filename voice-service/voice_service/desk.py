@@ -11,19 +11,17 @@ import msgspec
 import structlog
 
 from events.base import Recorded
-from events.call import Answered, CallRequested, CallTaken, Ended
+from events.call import CallRequested, CallTaken, Ended
 from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
-from libs.kit import gates
 from libs.kit.bundles import Bundles, NothingPublished
 from libs.kit.clock import Clock
 from libs.kit.problems import Problem
 from libs.kit.store import Store
 from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
-from voice_service.facts import Facts, call_id, known
+from voice_service.facts import Facts, call_id, closed_while_it_rang, known
 from voice_service.guides import Guides
-from voice_service.handle import LEDGER
 from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
 from voice_service.providers.shared import Shared
@@ -155,18 +153,12 @@ class Desk:
                 self._worker.frees(id_)
 
     async def _forbids(self, intent: Recorded[Any], row: asyncpg.Record) -> str | None:
-        """Why nothing is said in a call of ours that was dialled and is answered now; None where it may be.
-
-        No request stops a phone that rings: a gate that closed meanwhile counts here. What closes by the answer itself, which
-        the provider may tell before its media come, is for the talk.
-        """
+        """Why nothing is said in a call of ours that was dialled and is answered now; None where it may be."""
         if not isinstance(intent.event, CallRequested):
             return None
         if await self._worker.talks_with(intent.tenant, row["contact"], row["call"]):
             return "the contact is on another one with us"
-        known = await self._store.read_stream(intent.tenant, decide.stream(intent.id))
-        answered = next((fact.pos for fact in known if isinstance(fact.event, Answered)), None)
-        scope = await gates.closed(self._store, LEDGER, intent, intent.event.gates, before=answered)
+        scope = await closed_while_it_rang(self._store, intent)
         return None if scope is None else f"the gate {scope} has closed"
 
     async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
