@@ -23,7 +23,7 @@ EndReason = Literal[
     "withdrawn",
 ]
 """`budget`: it had cost what one call may (`voice.costs.per_call`). `withdrawn`: we let it go before a word was said, as the
-contact was on another call with us."""
+contact was on another call with us, or one of its gates had closed while their phone rang."""
 DeletionReason = Literal["retention", "refused", "erased", "lost"]
 """`refused`: the contact did not want to be recorded. `erased`: they were forgotten. `lost`: nothing was
 kept before its process died. `retention`: it was kept long enough."""

@@ -14,6 +14,7 @@ from libs.config.bundle import Bundle
 from libs.kit.bundles import Bundles
 from libs.kit.problems import Problem
 from libs.testkit.nouns import PRIYA_PHONE, TENANT
+from voice_service import lobby
 from voice_service.facts import Facts
 from voice_service.flow import Flow
 from voice_service.leases import BEAT, LEASE, Worker
@@ -24,7 +25,7 @@ from voice_service.transfers import Transfers
 
 PROMISES = [
     {"on": "heard", "when": "madad", "do": [{"say": "Haan ji, 20 February tak payment kar denge."}]},
-    {"on": "heard", "do": [{"say": "Theek hai, bye."}]},
+    {"on": "heard", "when": "kar denge", "do": [{"say": "Theek hai, bye."}]},
 ]
 WAITS = [{"on": "silence", "after_seconds": 60, "do": [{"say": "Hello?"}]}]
 
@@ -54,7 +55,10 @@ async def test_priya_calls_and_promises_to_pay(voice: Voice):
     await until(lambda: voice.store.pool.fetchval("SELECT over FROM voice.incoming"))
 
 
-async def test_who_waits_hears_a_line_and_is_talked_with_once_they_are_known(voice: Voice):
+async def test_who_waits_hears_a_line_and_is_talked_with_once_they_are_known(
+    voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lobby, "PATIENCE_S", 30)  # their line is heard first, however long that takes here
     acts = [{"on": "heard", "when": "madad", "do": [{"say": "Kuch nahi, bye.", "hang_up": True}]}]
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"calling": acts, "deaf": True})
     sid, came = await voice.calls_us()
@@ -158,11 +162,14 @@ async def _is(fact: bool) -> bool:
 
 
 async def test_a_call_of_ours_that_they_answer_while_they_talk_with_us_is_let_go(voice: Voice):
-    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 4.0, "calling": WAITS, "deaf": True})
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 29, "calling": WAITS, "deaf": True})
     ours = await voice.call()
     await voice.until(ours, Dialled)
     sid, came = await voice.calls_us()
     await voice.takes(came)
+    await voice.held(came)
+    socket = await voice.picks_up(ours)
+    assert [each async for each in socket] == [], "nothing is played, and the line ends"
     [withdrawn] = await voice.until(ours, Ended)
     assert (withdrawn.reason, withdrawn.turns) == ("withdrawn", 0)
     assert await voice.told(ours, TurnTaken) == []

@@ -27,6 +27,7 @@ from voice_house import sandbox_urls
 from events.call import ProviderSwitched
 from libs.channels.exotel_media import SMALLEST
 from voice_service.prepared import Sounds
+from voice_service.providers import mouth as mouth_of_all
 from voice_service.providers.breaker import Breakers
 from voice_service.providers.mouth import BREATH_S, Mouth
 from voice_service.providers.profiles import Chains, chains
@@ -96,11 +97,19 @@ def voices(sandbox: str) -> Chains:
     return chains({}, urls, keys, model="m", fallback_model=None, language="hi")
 
 
-async def say(sandbox: str, *faults: tuple[str, dict[str, Any]], **pace: float) -> Said:
+async def say(sandbox: str, *faults: tuple[str, dict[str, Any]], hurried: bool = False, **pace: float) -> Said:
     """An answer of two sentences, word by word, and a line of ours behind it, with these faults of the voices.
 
-    `pace` is of the first voice: how much comes at once, and how fast the rest.
+    `pace` is of the first voice: how much comes at once, and how fast the rest. Unless somebody is `hurried`, nobody is late,
+    however slow the machine is.
     """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in () if hurried else ("FIRST_BYTE_S", "UNHEARD_S", "STALL_S"):
+            patch.setattr(mouth_of_all, name, 20.0)
+        return await _said(sandbox, *faults, **pace)
+
+
+async def _said(sandbox: str, *faults: tuple[str, dict[str, Any]], **pace: float) -> Said:
     async with httpx.AsyncClient(base_url=sandbox) as client:
         (await client.post("/_sandbox/reset")).raise_for_status()
         (await client.put("/_sandbox/cartesia/pace", json=pace)).raise_for_status()
@@ -134,8 +143,8 @@ async def say(sandbox: str, *faults: tuple[str, dict[str, Any]], **pace: float) 
 
 
 WORDS = f"{FIRST} {SECOND} Namaste.".split()
-SPEAKING: dict[str, Any] = {"when": "bata dijiye", "after_ms": 300}
-"""Some 1.2 s of sound have come by then, at the emulators' fourfold speed."""
+SPEAKING: dict[str, Any] = {"when": "Namaste", "sound_ms": 1200}
+"""In the middle of the first sentence, however slow the machine is."""
 
 
 async def test_who_does_not_fail_says_it_all(sandbox: str):
@@ -157,7 +166,7 @@ async def test_who_does_not_fail_says_it_all(sandbox: str):
         (
             [
                 ("cartesia", SPEAKING | {"drops": True}),
-                ("elevenlabs", {"when": "denge", "after_ms": 200, "drops": True}),
+                ("elevenlabs", {"when": "nahi", "sound_ms": 1000, "drops": True}),
             ],
             ["connection_lost", "connection_lost"],
         ),
@@ -166,11 +175,11 @@ async def test_who_does_not_fail_says_it_all(sandbox: str):
 )
 async def test_each_word_is_heard_once_and_whole(sandbox: str, faults: list[Any], why: list[str]):
     clean = (await say(sandbox)).ear.voiced
-    said = await say(sandbox, *faults)
+    said = await say(sandbox, *faults, hurried="silent" in why)
     assert said.ear.words == WORDS
     assert [each.reason for each in said.switches] == why
     assert abs(said.ear.voiced - clean) < WORD_S * len(why), "no sound is missing, and none is heard twice"
-    assert said.ear.gap < 1.5
+    assert said.ear.gap < 4
 
 
 @pytest.mark.parametrize("began_ms", [100, 300])
@@ -179,7 +188,7 @@ async def test_a_word_that_was_heard_by_half_is_begun_anew_after_a_breath_and_wh
 ):
     other = bytes((await say(sandbox, ("cartesia", {"refuse": 503}))).ear.sound)
     usual = bytes((await say(sandbox)).ear.sound)
-    said = await say(sandbox, chunk_ms=began_ms, real_time_factor=0.01)
+    said = await say(sandbox, hurried=True, chunk_ms=began_ms, real_time_factor=0.01)
     heard = usual[: 2 * RATE * began_ms // 1000] + bytes(2 * int(RATE * BREATH_S)) if began_ms >= 200 else b""
     assert (said.ear.words, [each.reason for each in said.switches]) == (WORDS, ["silent"])
     assert said.ear.sound[: len(heard) + 2 * RATE] == heard + other[: 2 * RATE], "then all of the next voice"
@@ -190,18 +199,20 @@ async def test_who_is_late_and_sounds_before_the_other_is_heard_to_the_end(sandb
         sandbox,
         ("cartesia", {"when": "Priya", "slow_ms": 1000}),
         ("elevenlabs", {"when": "Priya", "mute": True}),
+        hurried=True,
     )
     assert (said.ear.words, said.switches) == (WORDS, []), "nobody was dropped who was about to speak"
 
 
 async def test_where_all_are_slow_they_are_waited_for_and_not_asked_again_and_again(sandbox: str):
     slow = {"when": "Priya", "slow_ms": 1800}
-    said = await say(sandbox, ("cartesia", slow), ("elevenlabs", slow))
+    said = await say(sandbox, ("cartesia", slow), ("elevenlabs", slow), hurried=True)
     assert (said.ear.words, said.switches) == (WORDS, [])
 
 
 async def test_who_pauses_and_goes_on_while_its_sound_is_played_is_not_replaced(sandbox: str):
     pauses_s = 0.9
-    said = await say(sandbox, ("cartesia", SPEAKING | {"slow_ms": pauses_s * 1000}), ("elevenlabs", {"mute": True}))
+    pauses = SPEAKING | {"slow_ms": pauses_s * 1000}
+    said = await say(sandbox, ("cartesia", pauses), ("elevenlabs", {"mute": True}), hurried=True)
     assert (said.ear.words, said.switches) == (WORDS, [])
     assert said.ear.gap < pauses_s, "what had come before was heard meanwhile"

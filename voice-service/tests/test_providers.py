@@ -6,8 +6,12 @@ from voice_world import Voice, published
 
 from events.call import Ended, ProviderSwitched, TurnTaken
 from libs.testkit.nouns import PRIYA_PHONE
+from voice_service.turns import OPENING_S
 
 PROMISE = "Haan ji, 20 February tak kar denge."
+PROMISES = {"on": "heard", "when": "kab tak hoga", "do": [{"say": PROMISE}]}
+NOTED = "payment kar denge"
+"""The end of what the promise is answered: who acts on any word takes a pause in ours for our end."""
 OTHERS = """voice:
   stt: {model: nova-3, endpointing_ms: 300, keywords: [invoice], flux: {model: flux-general-multi}}
   tts:
@@ -26,7 +30,7 @@ async def talked(voice: Voice, acts: list[dict[str, Any]]) -> tuple[list[TurnTak
 
 async def test_the_bundles_profiles_hear_and_speak(voice: Voice):
     await published(voice.store, voice.clock, OTHERS)
-    acts = [{"on": "heard", "do": [{"say": PROMISE}]}, {"on": "heard", "do": [{"say": "Theek hai, bye."}]}]
+    acts = [PROMISES, {"on": "heard", "when": NOTED, "do": [{"say": "Theek hai, bye."}]}]
     turns, switches = await talked(voice, acts)
     assert [turn.contact for turn in turns if turn.contact] == [PROMISE, "Theek hai, bye."]
     assert "20 February 2026" in turns[1].agent
@@ -42,7 +46,7 @@ async def test_the_bundles_profiles_hear_and_speak(voice: Voice):
 async def test_who_took_over_and_why_is_a_fact(voice: Voice):
     await voice.control("POST", "/cartesia/faults", {"when": "bees February", "fails": 402})
     await voice.control("POST", "/anthropic/faults", {"kind": "rate_limit", "when": "20 February", "retry_after": 30})
-    acts = [{"on": "heard", "do": [{"say": PROMISE}]}, {"on": "heard", "do": [{"hang_up": True}]}]
+    acts = [PROMISES, {"on": "heard", "when": NOTED, "do": [{"hang_up": True}]}]
     turns, switches = await talked(voice, acts)
     assert "20 February 2026" in turns[1].agent
     assert [(each.component, each.to_provider, each.reason) for each in switches] == [
@@ -63,9 +67,9 @@ async def test_who_is_silent_about_noise_has_not_failed(voice: Voice):
 
 async def test_who_speaks_before_a_late_opening_is_answered_and_not_greeted_by_it_as_well(voice: Voice):
     await published(voice.store, voice.clock, "voice: {tts: {default: {provider: elevenlabs}}}\n")
-    await voice.control("POST", "/elevenlabs/faults", {"when": "kab tak hoga", "mute": True, "times": 3})
+    await voice.control("POST", "/elevenlabs/faults", {"when": "kab tak hoga", "mute": True, "times": 4})
     acts = [
-        {"on": "silence", "after_seconds": 5.2, "do": [{"say": "Hello, kaun bol raha hai?"}]},
+        {"on": "silence", "after_seconds": OPENING_S + 1.5, "do": [{"say": "Hello, kaun bol raha hai?"}]},
         {"on": "heard", "do": [{"wait": 1, "hang_up": True}]},
     ]
     turns, _ = await talked(voice, acts)

@@ -6,6 +6,7 @@ import wave
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from voice_world import CONVERSATION, Voice, bundle, published, until
 
 from events.base import Cause, Draft, Event, Recorded
-from events.call import CallRequested, RecordingDeleted, RecordingStored, TurnTaken
+from events.call import CallRequested, Ended, RecordingDeleted, RecordingStored, TurnTaken
 from events.values import PolicyDecision
 from libs.domain.recording import ANNOUNCEMENTS
 from libs.kit import ids
@@ -21,6 +22,7 @@ from libs.kit.clock import Clock
 from libs.kit.store import Store
 from libs.testkit.nouns import NOON, PRIYA, PRIYA_PHONE, TENANT
 from libs.testkit.servers import StoreOf
+from voice_service import calls as calls_of_all
 from voice_service.calls import Call, Calls
 from voice_service.facts import Facts, Known
 from voice_service.recorder import PART_MS
@@ -48,8 +50,8 @@ def lag(ours: Loudness, theirs: Loudness) -> int:
 async def test_a_recorded_call_says_so_first_and_is_both_sides_as_they_were_heard(voice: Voice, tmp_path: Path):
     await published(voice.store, voice.clock, settings=SETTINGS)
     acts = [
-        {"on": "speaking", "after_seconds": 7, "do": [{"say": "Ek minute, payment ho gaya hai."}]},
-        {"on": "heard", "when": "", "do": [{"wait": 0.5, "hang_up": True}]},
+        {"on": "speaking", "when": "invoice", "do": [{"say": "Ek minute, payment ho gaya hai."}]},
+        {"on": "heard", "when": "note kar liya", "do": [{"wait": 0.5, "hang_up": True}]},
     ]
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": acts, "deaf": True})
     intent = await voice.call()
@@ -81,14 +83,14 @@ async def test_a_recorded_call_says_so_first_and_is_both_sides_as_they_were_hear
 
 async def test_who_does_not_want_it_is_not_recorded(voice: Voice, tmp_path: Path):
     await published(voice.store, voice.clock, settings=SETTINGS)
-    acts = [
-        {"on": "heard", "when": "kab tak", "do": [{"say": "Please recording band kijiye."}]},
-        {"on": "heard", "when": "", "do": [{"wait": 0.3, "hang_up": True}]},
-    ]
+    acts = [{"on": "heard", "when": "kab tak", "do": [{"say": "Please recording band kijiye."}]}]
     await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.2, "acts": acts, "deaf": True})
     intent = await voice.call()
     [deleted] = await voice.until(intent, RecordingDeleted, seconds=60)
     assert deleted.reason == "refused"
+    [placed] = await voice.placed()
+    await voice.control("POST", f"/exotel/calls/{placed['sid']}/hang-up")
+    await voice.until(intent, Ended)
     assert await voice.told(intent, RecordingStored) == []
     assert not [each for each in (tmp_path / "objects").rglob("*") if each.is_file()]
 
@@ -102,6 +104,8 @@ class Studio:
     folder: Path
     recordings: Recordings
     calls: Calls
+    seconds: float = 100.0
+    """The time of its calls, which passes as they talk and not as the machine works."""
 
     async def call(self) -> Call:
         """A call that is recorded."""
@@ -128,7 +132,7 @@ class Studio:
         recorder = call.recorder
         assert recorder is not None
         for _ in range(milliseconds // 100):
-            call.began -= 0.1
+            self.seconds += 0.1
             recorder.spoke(b"\x07\x00" * 800)
             recorder.heard(b"\x03\x00" * 800)
         await asyncio.sleep(0)
@@ -147,11 +151,15 @@ class Studio:
 
 
 @pytest.fixture
-async def studio(store_of: StoreOf, store: Store, clock: Clock, tmp_path: Path) -> Studio:
+async def studio(
+    store_of: StoreOf, store: Store, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Studio:
     await clock.set(NOON)
     own, calls = await store_of(role="converse_voice"), Calls()
     recordings = Recordings(own, clock, Facts(own, clock), calls.live, tmp_path.as_uri())
-    return Studio(store, clock, tmp_path, recordings, calls)
+    found = Studio(store, clock, tmp_path, recordings, calls)
+    monkeypatch.setattr(calls_of_all, "time", SimpleNamespace(monotonic=lambda: found.seconds))
+    return found
 
 
 async def test_of_a_call_that_dies_what_was_kept_is_kept(studio: Studio):

@@ -13,7 +13,7 @@ from libs.testkit.nouns import PRIYA, PRIYA_PHONE, TENANT
 
 PROMISES = [
     {"on": "heard", "when": "kab tak", "do": [{"say": "Haan ji, 52400 rupees 20 February tak kar denge."}]},
-    {"on": "heard", "when": "", "do": [{"wait": 0.3, "hang_up": True}]},
+    {"on": "heard", "when": "kar denge", "do": [{"wait": 0.3, "hang_up": True}]},
 ]
 
 

@@ -123,7 +123,7 @@ async def line(
 async def test_who_answers_is_talked_with_and_both_sides_are_heard(line: Line):
     acts = [
         {"on": "heard", "when": "kab tak", "do": [{"say": "Haan ji, 20 February tak kar denge."}]},
-        {"on": "heard", "do": [{"say": "Theek hai, bye."}]},
+        {"on": "heard", "when": "kar denge", "do": [{"say": "Theek hai, bye."}]},
     ]
     intent = await line.calls(acts=acts)
     [ended] = await line.voice.until(intent, Ended, seconds=60)
@@ -154,8 +154,8 @@ async def test_who_answers_is_talked_with_and_both_sides_are_heard(line: Line):
 
 
 async def test_who_interrupts_is_let_speak_and_what_they_did_not_hear_does_not_count(line: Line):
-    barge_in = {"on": "speaking", "after_seconds": 1.5, "do": [{"say": "Ek minute, payment ho gaya hai."}]}
-    hangs_up = {"on": "heard", "when": "", "do": [{"wait": 0.5, "hang_up": True}]}
+    barge_in = {"on": "speaking", "when": "invoice", "do": [{"say": "Ek minute, payment ho gaya hai."}]}
+    hangs_up = {"on": "heard", "when": "note kar liya", "do": [{"wait": 0.5, "hang_up": True}]}
     intent = await line.calls(acts=[barge_in, hangs_up])
     await line.voice.until(intent, Ended, seconds=60)
     opening, *_ = await line.voice.told(intent, TurnTaken)

@@ -1,8 +1,11 @@
 """Both sides of a call in one file: aligned in time, and only what was really played."""
 
+import base64
 import io
+import json
 import wave
 
+from libs.channels.exotel_media import Media, read
 from voice_service.tracks import FRAME, LAG_MS, RATE, Tracks, mixed, seconds, wav_head
 
 BLOCK_MS = 100
@@ -103,3 +106,13 @@ def test_it_is_a_wav_file_with_the_contact_on_the_left():
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth(), file.getnframes()) == (2, 8000, 2, 8000)
         assert file.readframes(1) == b"\x03\x00\x07\x00"
     assert seconds(len(body)) == 1
+
+
+def test_half_a_sample_that_a_block_ends_with_does_not_make_noise_of_what_follows():
+    tracks = Tracks()
+    frame = json.dumps({"event": "media", "media": {"payload": base64.b64encode(sound(3, 100) + b"\x7f").decode()}})
+    for now in (100, 200, 300):
+        told = read(frame)
+        assert isinstance(told, Media)
+        tracks.heard(now, told.pcm)
+    assert [contact for contact, _ in levels(tracks.rest(300))] == [3, 3, 3]

@@ -3,14 +3,20 @@
 import re
 from typing import Any
 
+import pytest
 from voice_world import Voice, published
 
 from events.call import DigitsPressed, Ended, Summarised, TurnTaken
 from libs.domain.call_lines import TEXTS
 from libs.testkit.nouns import PRIYA_PHONE
+from voice_service.providers import mind
 
 OPENING = "Namaste Priya ji, aapke invoice INV-2026-0042 ka ₹52,400 baaki hai. Aap kab tak kar denge?"
-HANGS_UP = {"on": "heard", "do": [{"wait": 0.2, "hang_up": True}]}
+
+
+def hangs_up(when: str) -> dict[str, Any]:
+    """Priya hangs up when she has heard this: a pause in what we say is not its end."""
+    return {"on": "heard", "when": when, "do": [{"wait": 0.2, "hang_up": True}]}
 
 
 async def answers(voice: Voice, *acts: dict[str, Any], **phone: Any) -> None:
@@ -29,7 +35,7 @@ async def line(voice: Voice) -> dict[str, Any]:
 async def test_a_hello_and_a_hmm_do_not_interrupt_and_amounts_are_said_in_words(voice: Voice):
     hello = {"on": "answered", "do": [{"wait": 0.3, "say": "Hello?"}]}
     hmm = {"on": "speaking", "after_seconds": 2.0, "do": [{"say": "hmm"}]}
-    await answers(voice, hello, hmm, HANGS_UP, rings_seconds=1.5)
+    await answers(voice, hello, hmm, hangs_up("kar denge"), rings_seconds=1.5)
     intent = await voice.call(opening=OPENING)
     await voice.until(intent, Ended, seconds=60)
     [opening] = await voice.told(intent, TurnTaken)
@@ -37,15 +43,18 @@ async def test_a_hello_and_a_hmm_do_not_interrupt_and_amounts_are_said_in_words(
     moments = (await line(voice))["moments"]
     assert not any(each["what"].startswith("clear") for each in moments)
     first = next(each["at"] for each in moments if each["who"] == "agent")
-    assert first < 1.5, "the first word is no four seconds away"
+    assert first < 3.5, "the first word is no four seconds away"
     spoken = " ".join(each["text"] for each in await voice.control("GET", "/cartesia/spoken"))
     assert "baavan hazaar chaar sau rupaye" in spoken
     assert not re.search(r"[\d₹]", spoken)
 
 
-async def test_an_answer_that_was_thought_of_early_costs_one_request_and_waits_for_the_end_of_the_turn(voice: Voice):
+async def test_an_answer_that_was_thought_of_early_costs_one_request_and_waits_for_the_end_of_the_turn(
+    voice: Voice, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mind, "FIRST_TOKEN_S", 20)  # of a slow machine another model would be asked, too
     asks = {"on": "heard", "when": "kar denge", "do": [{"say": "Aap kaun bol rahe hain?"}]}
-    await answers(voice, asks, HANGS_UP)
+    await answers(voice, asks, hangs_up("assistant"))
     before = (await voice.control("GET", "/anthropic"))["requests"]
     intent = await voice.call(opening=OPENING, intents={}, channels=[])
     await voice.until(intent, Summarised, seconds=60)
@@ -74,7 +83,7 @@ async def test_who_says_nothing_is_asked_three_times_and_hears_goodbye(voice: Vo
 
 async def test_pressed_keys_are_a_turn(voice: Voice):
     presses = {"on": "heard", "when": "dabaiye", "do": [{"press": "5"}, {"wait": 0.3, "press": "24#"}]}
-    await answers(voice, presses, HANGS_UP)
+    await answers(voice, presses, hangs_up("dhanyavaad"))
     intent = await voice.call(opening="Namaste Priya ji, apna PIN dabaiye.")
     await voice.until(intent, Ended, seconds=60)
     _, keys = await voice.told(intent, TurnTaken)
@@ -84,8 +93,9 @@ async def test_pressed_keys_are_a_turn(voice: Voice):
 
 
 async def test_digits_with_pauses_between_them_are_one_turn(voice: Voice):
+    await published(voice.store, voice.clock, "voice: {endpointing: {number_dictation_ms: 4000}}\n")
     digits = [{"wait": 0.0 if n == 0 else 0.6, "say": digit} for n, digit in enumerate(["five", "two", "four"])]
-    await answers(voice, {"on": "heard", "when": "amount", "do": digits}, HANGS_UP)
+    await answers(voice, {"on": "heard", "when": "amount", "do": digits}, hangs_up("dhanyavaad"))
     intent = await voice.call(opening="Namaste Priya ji, kitna amount denge?")
     await voice.until(intent, Ended, seconds=60)
     _, dictated = await voice.told(intent, TurnTaken)
@@ -98,7 +108,7 @@ async def test_a_mailbox_is_hung_up_on(voice: Voice):
     intent = await voice.call(opening="Namaste.")
     [ended] = await voice.until(intent, Ended, seconds=60)
     assert (ended.reason, ended.turns) == ("voicemail", 0)
-    assert ended.seconds <= 10
+    assert ended.seconds < 30, "long before our silence would have said goodbye"
 
 
 async def test_a_mailbox_is_left_a_message_after_its_tone(voice: Voice):

@@ -125,8 +125,8 @@ async def test_who_is_told_to_end_finishes_what_it_is_in_the_middle_of(house: Ho
     _, came = await voice.calls_us()
     await voice.takes(came)
     await voice.until(came, TurnTaken)
-    bye = [{"on": "heard", "do": [{"say": "Theek hai, bye."}]}]
-    for n in (1, 2):
+    for n, last in ((1, "tak hoga"), (2, "namaste")):
+        bye = [{"on": "heard", "when": last, "do": [{"say": "Theek hai, bye."}]}]
         await voice.control("PUT", f"/phones/{number(n)}", {"rings_seconds": 0.3, "acts": bye, "deaf": True})
     opening = await voice.call(to=number(1), conversation="conversation-1a", contact="c_1", opening=LONG)
     await voice.until(opening, Answered)

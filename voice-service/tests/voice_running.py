@@ -54,7 +54,7 @@ async def running(
         )
         await published(store, clock, line=line)
         service = await build(
-            settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=2), poll_every_s=1.0, **options
+            settings, store=own, bus=bus, clock=clock, timeout=timedelta(seconds=20), poll_every_s=1.0, **options
         )
         relay = Relay(0, url=database, bus=bus, clock=clock)
         up: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
 
 from events.base import Cause, Draft, Event, Recorded
 from events.call import CallRequested, CallTaken, CameIn
@@ -162,8 +164,7 @@ class Voice:
 
     async def told(self, intent: Recorded[Any], kind: type[T]) -> list[T]:
         """The facts of a kind about a call (by what asked for it, or by its coming in), in order."""
-        id_ = intent.subject_id if isinstance(intent.event, CameIn) else intent.id
-        facts = await self.store.read_stream(TENANT, f"call-{id_}")
+        facts = await self.store.read_stream(TENANT, f"call-{_id(intent)}")
         return [fact.event for fact in facts if isinstance(fact.event, kind)]
 
     async def until(self, intent: Recorded[Any], kind: type[T], number: int = 1, *, seconds: float = 40) -> list[T]:
@@ -177,9 +178,23 @@ class Voice:
 
     async def held(self, intent: Recorded[Any]) -> None:
         """A call's media have come. The carrier may tell of the answer before."""
-        await until(lambda: self.store.pool.fetchval(_HELD, intent.id))
+        await until(lambda: self.store.pool.fetchval(_HELD, _id(intent)))
+
+    async def picks_up(self, intent: Recorded[CallRequested]) -> ClientConnection:
+        """Exotel's stream of a call that rings, as if it were answered now; nobody speaks in it."""
+        origin = self.origin.replace("http", "ws", 1)
+        socket = await connect(f"{origin}/api/v1/voice/media/w/{TENANT}/{SANDBOX_SECRET}?call={intent.id}")
+        start = {"stream_sid": "MZ1", "call_sid": "C1", "custom_parameters": {"call": str(intent.id)}}
+        for frame in ({"event": "connected"}, {"event": "start", "stream_sid": "MZ1", "start": start}):
+            await socket.send(msgspec.json.encode(frame).decode())
+        return socket
 
     async def placed(self, number: str = PRIYA_PHONE) -> list[dict[str, Any]]:
         """The calls to somebody (Priya), as Exotel saw them."""
         found: list[dict[str, Any]] = await self.control("GET", f"/exotel/calls?to=%2B{number[1:]}")
         return found
+
+
+def _id(intent: Recorded[Any]) -> UUID:
+    """Of a call, by what asked for it or by its coming in."""
+    return UUID(intent.subject_id) if isinstance(intent.event, CameIn) else intent.id

@@ -17,7 +17,7 @@ from libs.llm import calls as prompts
 from voice_service import costs, lines
 from voice_service.providers.shared import Shared
 from voice_service.settings import ChannelOff, Settings
-from voice_service.tools import NOT_DONE_YET, OWN_WORDS
+from voice_service.tools import OWN_WORDS, UNKNOWN_YET
 
 MAX_TOKENS = 400
 ROUNDS = 3
@@ -171,6 +171,6 @@ def _history(opening: str, before: Sequence[Spoke], text: str) -> Any:
 
 
 def _result(use: str, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    told = dict(result) if result else {"status": "noted", "note": NOT_DONE_YET}
+    told = dict(result) if result else UNKNOWN_YET
     failed = {"is_error": True} if told.get("status") in ("failed", "refused") else {}
     return {"type": "tool_result", "tool_use_id": use, "content": msgspec.json.encode(told).decode(), **failed}

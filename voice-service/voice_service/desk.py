@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from events.base import Recorded
 from events.call import CallRequested, CallTaken, Ended
 from libs.channels.call_status import Status
 from libs.config.bundle import Bundle
@@ -18,7 +20,7 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from voice_service import decide, lines, pipeline
 from voice_service.calls import Call, Calls
-from voice_service.facts import Facts, call_id, known
+from voice_service.facts import Facts, call_id, closed_while_it_rang, known
 from voice_service.guides import Guides
 from voice_service.leases import Held, Worker
 from voice_service.lobby import Caller, Lobby
@@ -109,8 +111,8 @@ class Desk:
             log.warning("media came for which there is no line", call=str(id_), draining=self._worker.draining)
             await media.refuse("no_line")
             return
-        if isinstance(intent.event, CallRequested) and await self._worker.talks_with(tenant, row["contact"], id_):
-            log.info("a call of ours gives way: the contact is on another one with us", call=str(id_))
+        if (why := await self._forbids(intent, row)) is not None:
+            log.info("a call of ours is let go before a word", call=str(id_), why=why)
             self._worker.leaves(id_)
             end = Ended(conversation=row["conversation"], reason="withdrawn", seconds=0)
             await self._facts.tell(known(tenant, row), "ended", end)
@@ -149,6 +151,15 @@ class Desk:
                 self._calls.live.pop(id_, None)
                 self._guides.leave(id_)
                 self._worker.frees(id_)
+
+    async def _forbids(self, intent: Recorded[Any], row: asyncpg.Record) -> str | None:
+        """Why nothing is said in a call of ours that was dialled and is answered now; None where it may be."""
+        if not isinstance(intent.event, CallRequested):
+            return None
+        if await self._worker.talks_with(intent.tenant, row["contact"], row["call"]):
+            return "the contact is on another one with us"
+        scope = await closed_while_it_rang(self._store, intent)
+        return None if scope is None else f"the gate {scope} has closed"
 
     async def _waited(self, tenant: str, caller: Caller) -> asyncpg.Record | None:
         """The row of a call that came in, once its conversation has taken it; None for a stranger's media, or who was missed."""

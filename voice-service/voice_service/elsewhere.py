@@ -25,7 +25,7 @@ from libs.kit.problems import Problem
 from libs.kit.store import Store
 from libs.llm.calls import END_CALL
 from voice_service.brain import Answer, Brain, Called, Said, Spoke
-from voice_service.facts import Facts, Known, known
+from voice_service.facts import Facts, Known, closed_while_it_rang, known
 from voice_service.guidance import Guidance
 
 ASKS = timedelta(seconds=20)
@@ -164,6 +164,8 @@ class Elsewhere:
         rows = await self._store.pool.fetch(_EXCHANGES, call.known.tenant, call.known.call)
         before = [await self._opened(call, row["sealed"]) for row in rows if row["turn"] < told.turn]
         if told.turn == 0 and not told.text:
+            if await closed_while_it_rang(self._store, call.intent) is not None:
+                return Answer(say="", end=True)
             return Answer(say=call.intent.event.opening)
         spoke = [Spoke(each.contact, each.say if each.heard is None else each.heard, each.tools) for each in before]
         guidance = Guidance(self._store, call.known, call.intent)

@@ -6,6 +6,7 @@ import time
 
 from pipecat.frames.frames import (
     AudioRawFrame,
+    EndFrame,
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
@@ -89,14 +90,21 @@ class Frames(FrameSerializer):
         super().__init__()
         self._stream = stream
         self._call = call
+        self._plays_until = 0.0
 
     async def serialize(self, frame: Frame) -> str | bytes | None:
-        """Sound as `media`, an interruption as `clear`."""
+        """Sound as `media`, an interruption as `clear`. The end waits: what Exotel has and has not played goes with the socket."""
+        now = time.monotonic()
+        if isinstance(frame, EndFrame):
+            await asyncio.sleep(max(0.0, self._plays_until + TAIL_S - now))
+            return None
         if isinstance(frame, InterruptionFrame):
             self._call.falls_silent()
+            self._plays_until = 0.0
             return exotel_media.clear(self._stream)
         if isinstance(frame, AudioRawFrame):
             self._call.speaks(frame.audio)
+            self._plays_until = max(now, self._plays_until) + len(frame.audio) / 2 / exotel_media.RATE
             missing = -len(frame.audio) % exotel_media.STEP
             return exotel_media.media(self._stream, frame.audio + bytes(missing))
         return None

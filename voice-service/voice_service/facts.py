@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from events.base import Cause, Draft, Event
-from events.call import Missed, MissedReason
-from libs.kit import ids
+from events.base import Cause, Draft, Event, Recorded
+from events.call import Answered, Missed, MissedReason
+from libs.kit import gates, ids
 from libs.kit.clock import Clock
 from libs.kit.store import Store
 from voice_service import decide
@@ -43,6 +43,17 @@ def call_id(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
+
+
+async def closed_while_it_rang(store: Store, intent: Recorded[Any]) -> str | None:
+    """The gate of a call that has closed since it was dialled; None where it may be talked in.
+
+    No request stops a phone that rings. What closes by the answer itself, which a provider may tell before the media come, is
+    for the talk.
+    """
+    known = await store.read_stream(intent.tenant, decide.stream(intent.id))
+    answered = next((fact.pos for fact in known if isinstance(fact.event, Answered)), None)
+    return await gates.closed(store, "voice", intent, intent.event.gates, before=answered)
 
 
 class Facts:

@@ -7,7 +7,6 @@ from pipecat.frames.frames import EndFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
 from pipecat.workers.runner import WorkerRunner
 
 from libs.channels.exotel_media import RATE
@@ -47,7 +46,7 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
     speech = Speech(call, language_of(asked.language), voice.max_response_words, sounds)
     planned = Planned(call, speech)
     turns = TurnTaking(call, context, manners(call.bundle.settings.voice), asked.opening, speech, planned, media.chunk)
-    assistant = LLMAssistantAggregator(context)
+    steering = tools.Steering(llm, context, call, now, voice.max_response_words)
     worker = PipelineWorker(
         Pipeline(
             [
@@ -61,7 +60,7 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
                 Spoken(call),
                 transport.output(),
                 Listened(speech),
-                assistant,
+                tools.Remembering(context, steering.told),
             ]
         ),
         params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE, enable_usage_metrics=True),
@@ -77,7 +76,7 @@ async def talk(media: Media, call: Call, door: Door, voice: Voice, shared: Share
         line = lines.said("handing_over", language_of(asked.language), call.bundle.settings.voice)
         await turns.close(line, "transferred")
 
-    tools.Steering(llm, context, call, now, voice.max_response_words).register(hang_up, hand_over)
+    steering.register(hang_up, hand_over)
 
     @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]  # Pipecat has none
     async def gone(_transport: Any, _line: Any) -> None:

@@ -1,6 +1,7 @@
 """What Claude may ask for during a call, what it hears of it, and what it is told to go on with."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import structlog
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import FunctionCallResultProperties
+from pipecat.frames.frames import FunctionCallCancelFrame, FunctionCallResultProperties
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
 from pipecat.services.anthropic.llm import AnthropicLLMService
 from pipecat.services.llm_service import FunctionCallParams
 
@@ -25,6 +27,7 @@ OWN_WORDS = frozenset({prompts.REPORT_INTENT, prompts.END_CALL})
 """Tools that come with words of their own; of what came of the others Claude speaks afterwards."""
 NOT_DONE_YET = "It is on record and not done yet: say that it will be seen to, never that it is done."
 """What Claude hears where nobody could say in time what came of it."""
+UNKNOWN_YET = {"status": "noted", "note": NOT_DONE_YET}
 PATIENCE_S = 1.5
 """How long the contact may wait for that: a held breath, not a silence."""
 
@@ -51,6 +54,22 @@ async def _done(doing: Awaitable[None]) -> bool:
     return True
 
 
+class Remembering(LLMAssistantAggregator):
+    """What Claude remembers. Who interrupts while a tool runs has not taken it back: it is `told`, and done all the same.
+
+    Pipecat would have it as cancelled, so that Claude asks for it a second time.
+    """
+
+    def __init__(self, context: LLMContext, told: set[str]) -> None:
+        super().__init__(context)
+        self._told = told
+
+    async def _handle_function_call_cancel(self, frame: FunctionCallCancelFrame) -> None:
+        await super()._handle_function_call_cancel(frame)
+        if frame.tool_call_id in self._told:
+            self._update_function_call_result(frame.function_name, frame.tool_call_id, json.dumps(UNKNOWN_YET))
+
+
 class Steering:
     """Keeps Claude's prompt and tools as the orchestrator's newest word has them, and brings it the results."""
 
@@ -62,6 +81,8 @@ class Steering:
         self._call = call
         self._now = now
         self._words = words
+        self.told: set[str] = set()
+        """What Claude has asked for that is in the log."""
         self._open = 0
         self._leaving: asyncio.Task[None] | None = None
         self._speaks = False
@@ -78,12 +99,14 @@ class Steering:
             result: Mapping[str, Any] | None = None
             try:
                 number = self._call.asked(name, params.arguments)
+                if name != prompts.END_CALL:  # whoever interrupts our goodbye goes on talking
+                    self.told.add(params.tool_call_id)
                 if name != prompts.END_CALL and self._call.guide is not None:
                     result = await self._call.guide.answer(number, PATIENCE_S)
             finally:
                 self._open -= 1
             await params.result_callback(
-                dict(result) if result else {"status": "noted", "note": NOT_DONE_YET},
+                dict(result) if result else UNKNOWN_YET,
                 properties=FunctionCallResultProperties(run_llm=self._runs(name)),
             )
             if name == prompts.END_CALL:

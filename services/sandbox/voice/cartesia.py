@@ -146,6 +146,7 @@ class Context:
         self._speed = float((first.get("generation_config") or {}).get("speed", 1.0))
         self._buffer = Buffered(float(first.get("max_buffer_delay_ms", 3000)) / 1000)
         self._seconds = 0.0
+        self._said = 0
         self._first = True
         self.task = asyncio.create_task(self._run())
 
@@ -200,6 +201,8 @@ class Context:
             took = round((time.monotonic() - began) * 1000, 1)
             data = base64.b64encode(encoded(pcm, self._format["encoding"])).decode()
             self._say("chunk", data=data, done=False, status_code=206, step_time=took, flush_id=1)
+            self._said += len(pcm)
+            self._wire.sounded(self._said / 2 / speech.rate * 1000)
         self._seconds += speech.seconds
 
     def _say_words(self, speech: Speech) -> None:

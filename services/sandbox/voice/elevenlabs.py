@@ -157,6 +157,7 @@ class Context:
         self._buffer = Buffered(0 if session.auto else 3600, least=schedule[0])
         self._speed = float((first.get("voice_settings") or {}).get("speed", 1.0))
         self._todo: asyncio.Queue[tuple[str, bool, bool]] = asyncio.Queue()
+        self._said = 0
         self._first = True
         self.task = asyncio.create_task(self._run())
 
@@ -190,6 +191,8 @@ class Context:
             audio = base64.b64encode(pcm).decode()
             self._say(audio=audio, isFinal=None, normalizedAlignment=alignment, alignment=alignment)
             alignment = None
+            self._said += len(pcm)
+            self._session.wire.sounded(self._said / 2 / speech.rate * 1000)
 
     def _say(self, **message: Any) -> None:
         named = {"contextId": self.id} if self._session.several else {}

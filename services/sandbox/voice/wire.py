@@ -23,7 +23,8 @@ class VoiceFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     on which these words, a regular expression, are being spoken or heard.
 
     `refuse`: this HTTP status in place of the handshake, with `retry_after` seconds; with `when` the socket drops, and so many
-    handshakes (`refusals`) after it are refused. Otherwise, `after_ms` after it opened or the words were there:
+    handshakes (`refusals`) after it are refused. Otherwise, `after_ms` after it opened or the words were there, or once
+    `sound_ms` of the speech with these words have been said, however fast that went:
     `drops` (no close frame: 1006), `closes` with this code and `reason`, `mute` (hears, and says nothing any more), `slow_ms`
     (everything it says comes that much later), or `fails`, the provider's own error with this status: Deepgram's and
     ElevenLabs' end the socket, Cartesia's the next context.
@@ -38,6 +39,7 @@ class VoiceFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     refusals: int = 1
     retry_after: float | None = None
     after_ms: float = 0
+    sound_ms: float = 0
     drops: bool = False
     closes: int | None = None
     reason: str = ""
@@ -55,6 +57,7 @@ class Wire:
         self.fault: VoiceFault | None = None
         """The fault that holds at the moment."""
         self.mute = False
+        self._waits_for_sound: VoiceFault | None = None
         self._socket = socket
         self._slow = 0.0
         self._queue: asyncio.Queue[tuple[float, str | int | None, str]] = asyncio.Queue()
@@ -98,10 +101,19 @@ class Wire:
         fault = self._wires.awaiting.take(lambda waiting: self._wires.fits(waiting, self.kind, text))
         if fault is not None:
             self._wires.struck += 1
-            if fault.after_ms > 0:
+            if fault.sound_ms > 0:
+                self._waits_for_sound = fault
+            elif fault.after_ms > 0:
                 self._loop.call_later(fault.after_ms / 1000, self.befall, fault)
             else:
                 self.befall(fault)
+
+    def sounded(self, milliseconds: float) -> None:
+        """So much of a speech has been said here by now."""
+        fault = self._waits_for_sound
+        if fault is not None and milliseconds >= fault.sound_ms:
+            self._waits_for_sound = None
+            self.befall(fault)
 
     def failure(self) -> int | None:
         """The status of an error that is due, once."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 
 from voice_service.providers.sockets import Address, Refused, Warm, reason
 
@@ -80,7 +80,7 @@ class Line:
             why = error.why
         except ConnectionClosed as closed:
             why = self.closed(closed.rcvd.code if closed.rcvd else 1006, closed.rcvd.reason if closed.rcvd else "")
-        except (WebSocketException, msgspec.DecodeError, KeyError, TypeError):
+        except Exception:  # whatever it is like: a line whose reader has ended in silence would be spoken to in vain
             log.exception("a provider said what nobody understands", url=self.address.url.partition("?")[0])
             why = "server_error"
         await self.fail(why)
