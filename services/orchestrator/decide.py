@@ -274,6 +274,7 @@ def release(story: Story, who: str) -> None:
     story.open_gate(f"conversation:{story.known.id}")
     if story.conversation.unread and story.conversation.turn is None:
         turns.understand(story)
+        process.resume_all(story)
         return
     waiting = [timer for timer in story.conversation.timers.values() if timer.name == speech.WITH_OPERATOR]
     for timer in waiting:

@@ -195,10 +195,11 @@ def resume(story: Story, matter: str) -> None:
 
 
 def resume_all(story: Story) -> None:
-    """Say what could not be said while an operator had the conversation."""
+    """Say what could not be said while an operator had the conversation; where the contact wrote of it, the answer comes first."""
     for matter in focus.in_focus(story):
         _, step = story.at(matter.id)
-        if isinstance(step, Say | Generate | Collect | Plan) and not story.matter(matter.id).asked:
+        waits = not story.matter(matter.id).asked and not story.conversation.unread_about(matter.id)
+        if isinstance(step, Say | Generate | Collect | Plan) and waits:
             resume(story, matter.id)
 
 

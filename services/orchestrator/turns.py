@@ -165,11 +165,9 @@ def after_withheld_turn(story: Story, turn_id: str) -> None:
     now = story.conversation
     if now.status != "open" or now.turn is not None or story.known.consent.stopped:
         return
-    if now.unread:
-        understand(story)
-        return
+    understand(story)
     matter = now.matters.get(asked.matter or "") if asked and asked.id == turn_id else None
-    if matter is not None and matter.settled is None and not matter.asked:
+    if matter is not None and matter.settled is None and not matter.asked and not now.unread_about(matter.id):
         process.resume(story, matter.id)
 
 

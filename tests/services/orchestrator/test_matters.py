@@ -264,3 +264,33 @@ def test_what_is_said_of_a_matter_that_is_not_open_here_goes_nowhere():
     scene.claude_answers(elsewhere={"E-99": {"intents": ["agree"], "extracted_info": {"payment_date": "2026-02-20"}}})
     assert (state_of(scene, FIRST), state_of(scene, SECOND)) == ("asked", "asked")
     assert (known_of(scene, FIRST), known_of(scene, SECOND)) == ({}, {})
+
+
+def test_after_a_release_what_was_withheld_of_one_matter_goes_out_though_she_wrote_about_the_other():
+    scene = everywhere()
+    scene.message_is("accepted", ref="wamid.E-7")
+    scene.later(hours=4).opens(about(entity_id="E-8", channel_priority=["whatsapp"]), matter=SECOND)
+    withheld: MessageRequested = scene.last(MessageRequested)
+    scene.is_taken_over()
+    scene.message_is("withheld", withheld)
+    scene.priya_says("haan", reply_to="wamid.E-7")
+    scene.is_released()
+    scene.claude_answers(intents=["agree"])
+    scene.timer_fires("pending")
+    asked: TurnRequested = scene.last(TurnRequested)
+    assert SECOND in (asked.matter, scene.last(MessageRequested).matter)
+
+
+def test_a_draft_about_one_matter_that_a_takeover_withheld_is_asked_for_again_though_she_wrote_about_the_other():
+    scene = everywhere()
+    scene.message_is("accepted", ref="wamid.E-7")
+    scene.later(hours=4).opens(about(entity_id="E-8", channel_priority=["email"]), matter=SECOND)
+    scene.is_taken_over()
+    scene.priya_says("haan", reply_to="wamid.E-7")
+    scene.is_released()
+    scene.claude_is_withheld()
+    assert scene.last(TurnRequested).matter == FIRST
+    scene.claude_answers(intents=["agree"])
+    scene.timer_fires("pending")
+    asked: TurnRequested = scene.last(TurnRequested)
+    assert SECOND in (asked.matter, scene.last(MessageRequested).matter)
