@@ -128,10 +128,10 @@ class Index:
         return (rows[0]["conversation"], rows[0]["last"]) if rows else (None, None)
 
     async def bindings(self, process_types: Sequence[str], entity_ids: Sequence[str]) -> list[Binding]:
-        """The open processes of these entities."""
+        """The open processes of these entities: one may run with several contacts."""
         rows = await self._rows.fetch(
             "SELECT process_type, conversation, matter, bundle FROM orchestrator.binding"
-            " WHERE tenant = $1 AND process_type = ANY($2) AND entity_id = ANY($3)",
+            " WHERE tenant = $1 AND process_type = ANY($2) AND entity_id = ANY($3) ORDER BY conversation, matter",
             self._tenant,
             list(process_types),
             [id_ for id_ in entity_ids if not _is_nobodys(id_)],
@@ -324,8 +324,8 @@ def rows_of(tenant: str, draft: Draft, now: datetime) -> Iterator[Row]:
         case ProcessBound(process_type=str(process_type), entity_id=str(entity_id)):
             yield Row(
                 "INSERT INTO orchestrator.binding (tenant, process_type, entity_id, conversation, matter, bundle)"
-                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, process_type, entity_id) DO UPDATE"
-                " SET conversation = excluded.conversation, matter = excluded.matter, bundle = excluded.bundle",
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, process_type, entity_id, matter) DO UPDATE"
+                " SET conversation = excluded.conversation, bundle = excluded.bundle",
                 (tenant, process_type, entity_id, stream_id, event.matter, event.bundle),
             )
         case Migrated():

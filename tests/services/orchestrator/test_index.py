@@ -175,6 +175,13 @@ async def test_an_entitys_process_is_found_until_its_matter_is_settled(rows: Row
     assert await rows.index.bindings(["payment_collection"], [INVOICE]) == []
 
 
+async def test_an_entity_that_two_contacts_are_followed_up_for_is_found_with_both(rows: Rows):
+    await rows.told(bound("m1"), "conversation-a")
+    await rows.told(bound("m2"), "conversation-b")
+    found = await rows.index.bindings(["payment_collection"], [INVOICE])
+    assert [(each.conversation, each.matter) for each in found] == [("a", "m1"), ("b", "m2")]
+
+
 async def test_a_matter_that_took_over_keeps_the_binding_when_the_old_one_ends(rows: Rows):
     await rows.told(bound("m1"), "conversation-a")
     await rows.told(bound("m2", "b2"), "conversation-a")
