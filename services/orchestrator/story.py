@@ -201,8 +201,8 @@ class Story:
         return self.known.fact_id(self.stream, self._counts.get(self.stream, 0))
 
     def new_id(self, kind: str) -> str:
-        """An id for something else that begins here, such as a follow-up."""
-        return self.known.fact_id(kind, len(self.drafts))
+        """An id for something else that begins here, such as a follow-up: one event may begin one in each of several conversations."""
+        return self.known.fact_id(f"{kind} of {self.stream}", len(self.drafts))
 
     def gates(self, matter: str | None = None, channel: str | None = None) -> list[str]:
         """The scopes that may still withhold what is asked for now."""

@@ -21,6 +21,7 @@ from events.followup import AttemptUnanswered, Exhausted, Opened, Resolved
 from libs.domain.dialogue import LIMIT
 from libs.domain.flow import Arm, Branch, Flow, Move, Say, ToolCall, Wait
 from services.orchestrator import decide
+from services.orchestrator.story import Story
 from tests.services.orchestrator.errand import BUNDLE, TEXTS, about, bundle_of, errand, with_flows
 from tests.services.orchestrator.scene import CONVERSATION, MATTER, OVERDUE, Scene
 
@@ -159,6 +160,13 @@ def test_create_followup_opens_another_matter_with_rendered_words():
     assert opened.contact_id == "c_123"
     assert opened.business_context == {"errand": "E-7"}
     assert len(scene.followups) == 2
+
+
+def test_what_one_event_opens_in_two_conversations_is_two():
+    heard: list[Story] = []
+    errand().tells(heard.append)
+    here, there = heard[0], Story(msgspec.structs.replace(heard[0].known, id="another"))
+    assert here.new_id("followup") != there.new_id("followup")
 
 
 def test_a_check_that_was_set_in_another_state_is_void():
