@@ -86,11 +86,11 @@ class Desk:
         stream = self.stream(channel, provider_id)
         self.count(channel, type(event).__name__.lower())
         try:
-            await self.store.append(tenant, stream, version, [Draft(stream, findable(event))], cause)
+            appended = await self.store.append(tenant, stream, version, [Draft(stream, findable(event))], cause)
         except StreamMoved:
             log.debug("a webhook told what is known", stream=stream)
             return False
-        return True
+        return not appended.duplicate
 
     @staticmethod
     def count(channel: str, kind: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from litestar import WebSocket
 
+from events.inbound import Received
 from libs.channels import chat
 from libs.config.bundle import Bundle
 from libs.kit import ids, telemetry
@@ -17,7 +18,7 @@ from libs.kit.problems import Problem
 from services.gateways.chat import facts as chat_facts
 from services.gateways.chat.lines import Lines
 from services.gateways.chat.room import Tab
-from services.gateways.desk import Desk
+from services.gateways.desk import Desk, findable
 from services.gateways.settings import CHAT
 
 log = structlog.get_logger(__name__)
@@ -116,8 +117,16 @@ class Talk:
             self._digest = await self._desk.digest(tenant, CHAT, contact)
         id = said.id or ids.fresh().hex
         fact = chat_facts.received(said, id, contact, self._digest, self._desk.clock.now())
-        await self._desk.take(tenant, CHAT, f"{contact}/{id}", fact)
+        if not await self._desk.take(tenant, CHAT, f"{contact}/{id}", fact) and await self._is_another(fact, id):
+            self._refuse("malformed", "another message had this `id`: give each its own, for ever", id)
+            return
         self._tab.answer(chat.Status(status="stored", id=id))
+
+    async def _is_another(self, said: Received, id: str) -> bool:
+        """Whether what is kept under this id says something else: telling its sender that this is stored would lose it."""
+        stream = Desk.stream(CHAT, f"{self._tab.contact}/{id}")
+        kept = (await self._desk.store.read_stream(self._tab.tenant, stream))[0].event
+        return isinstance(kept, Received) and (kept.text, kept.choice) != (said.text, findable(said).choice)
 
     async def _reached(self, position: int, state: str) -> None:
         """Everything up to a position has arrived, or was looked at."""

@@ -78,6 +78,18 @@ async def test_a_message_sent_again_after_a_reconnection_is_one(world: ChatWorld
     assert len(await world.heard()) == 2
 
 
+async def test_another_message_under_an_id_that_was_used_is_refused_and_not_called_stored(world: ChatWorld):
+    async with world.client() as tab:
+        await tab.send(type="message", id="m-1", content="hello")
+        await tab.next("status", id="m-1")
+    async with world.client() as tab:
+        await tab.send(type="message", id="m-1", content="STOP")
+        assert (await tab.next("error", id="m-1"))["code"] == "malformed"
+        await tab.send(type="message", id="m-1", content="hello")
+        await tab.next("status", id="m-1")
+    assert [fact.event.text for fact in await world.heard()] == ["hello"]
+
+
 async def test_messages_without_an_id_are_each_their_own(world: ChatWorld):
     async with world.client() as tab:
         await tab.send(type="message", content="haan")
