@@ -14,6 +14,8 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
         "stop contacting me", "stop sending messages", "do not contact me", "dont contact me", "do not message me",
         "dont message me", "do not call me", "dont call me", "no more messages", "no more calls",
         "leave me alone", "do not disturb", "dnd", "stop promotions",
+        "unsubscribe me", "stop messaging", "stop texting", "stop calling", "stop emailing me", "stop emailing", "stop calls", "stop texts",
+        "stop sms", "stop emails", "stop sending me messages", "stop sending me emails", "stop sending emails", "stop sending me sms",
     ),
     "hi": (
         "स्टॉप", "बंद करो", "बंद करें", "बंद कर दो", "बंद कीजिए", "मैसेज बंद करो", "मैसेज बंद करें", "संदेश बंद करें",
@@ -27,6 +29,7 @@ DEFAULT_WORDS: Mapping[str, tuple[str, ...]] = {
         "message mat bhejna", "msg mat bhejna", "message mat karna", "msg mat karna", "message na karo", "message na bhejo",
         "call mat karna", "call na karo", "phone mat karna", "phone na karo",
         "number hatao", "number hata do", "mera number hatao", "mera number hata do",
+        "बन्द करो", "बन्द करें", "बन्द कर दो", "बन्द कीजिए", "मैसेज बन्द करो", "मैसेज बन्द करें",
     ),
     "bn": ("স্টপ", "বন্ধ করুন", "বন্ধ করো", "বন্ধ কর", "মেসেজ বন্ধ করুন", "মেসেজ পাঠাবেন না", "কল করবেন না", "bondho korun"),
     "te": ("స్టాప్", "ఆపండి", "ఆపు", "ఆపేయండి", "మెసేజ్ పంపవద్దు", "మెసేజ్లు పంపవద్దు", "కాల్ చేయవద్దు", "aapandi"),
@@ -123,6 +126,8 @@ def _is_one_of(text: str, words: frozenset[str]) -> bool:
     if not said or len(said) > LONGEST:
         return False
     parts = said.split()
+    if len(set(parts)) == 1:  # stop stop stop
+        parts = parts[:1]
     if all(len(part) == 1 and part.isascii() for part in parts):  # S T O P
         parts = ["".join(parts)]
     return said in words or " ".join(part for part in parts if part not in _POLITE) in words
