@@ -44,9 +44,13 @@ class Operators:
     async def take_over(self, caller: Caller, conversation: str, key: str | None) -> Taken:
         """The agent falls silent. Raises Problem 404, 409."""
         fact = TakeoverRequested(conversation=conversation, operator=caller.name)
-        return await self._append(
+        taken = await self._append(
             caller, "takeover", conversation, fact, key, decide.check_takeover, {"with_operator", "closed"}
         )
+        now = await self._reader.now(caller.tenant, conversation)
+        if not taken.duplicate and now.operator not in (None, caller.name):  # another one was first while we looked
+            raise _senseless(f"{now.operator} has taken it over already", now)
+        return taken
 
     async def release(self, caller: Caller, conversation: str, key: str | None) -> Taken:
         """The agent goes on. Raises Problem 404, 409."""
@@ -120,7 +124,7 @@ class Operators:
         try:
             check(now)
         except Senseless as error:
-            raise Problem(409, "Not as things stand", str(error), conversation_status=now.status) from error
+            raise _senseless(str(error), now) from error
         draft = Draft(stream, fact, key=f"contact-{now.contact_id}", subject=now.contact_id)
         appended = await self._store.append_any(
             caller.tenant, stream, [draft], caller.cause(cause_id, source=SOURCE, at=self._clock.now())
@@ -145,6 +149,10 @@ class Operators:
             return status
         finally:
             undo()
+
+
+def _senseless(why: str, now: Conversation) -> Problem:
+    return Problem(409, "Not as things stand", why, conversation_status=now.status)
 
 
 def _other_content() -> Problem:

@@ -1,12 +1,13 @@
 """Operators take over, answer and hand back; who may do so."""
 
+import asyncio
 from typing import Any
 
 from events import consent, contact, conversation
 from events.operator import Released, ReplyGiven, TakeoverRequested
 from libs.testkit.nouns import PRIYA, TENANT
 from tests.projections.journey import Journey
-from tests.services.console.conftest import Console
+from tests.services.console.conftest import Console, until
 
 CONVERSATION = "/api/v1/conversations/conv-1"
 
@@ -87,6 +88,15 @@ async def test_what_makes_no_sense_as_things_stand_is_409(console: Console, orch
     for verb in ("takeover", "release"):
         closed = await console.post(f"{CONVERSATION}/{verb}")
         assert (closed.status_code, closed.json()["conversation_status"]) == (409, "closed")
+
+
+async def test_of_two_who_take_over_at_once_the_second_is_told_who_was_first(console: Console):
+    journey = await begun(console)
+    second = asyncio.create_task(console.post(f"{CONVERSATION}/takeover"))
+    await until(console.store, lambda: asked_for(console), bool)
+    await console.log.tell(journey.stream, conversation.TakenOver(operator="ravi"))
+    answer = await second
+    assert (answer.status_code, answer.json().get("detail")) == (409, "ravi has taken it over already")
 
 
 async def test_an_unknown_conversation_is_404(console: Console):
