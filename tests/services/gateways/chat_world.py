@@ -31,6 +31,7 @@ from services.gateways.app import build
 from services.gateways.chat import facts as chat_facts
 from services.gateways.settings import Settings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.published import heard
 
 CONVERSATION = "conversation-1"
 OPEN = "channels: {chat: {enabled: true, provider: websocket}}\n"
@@ -94,12 +95,16 @@ class ChatWorld:
     store: Store
     clock: Clock
     bus: Bus
+    stores: list[Store] = field(default_factory=list)
+    """The replicas' own."""
     _asked: int = 0
 
     async def publish(self, bundle: Bundle) -> None:
         cause_id = ids.cause_id(TENANT, "test", bundle.hash)
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
         await publish(self.store, TENANT, bundle, cause)
+        for own in self.stores:
+            await heard(own)
 
     def token(
         self, contact: str = PRIYA, *, secret: str = chat_token.SANDBOX_SECRET, hours: float = 1, **more: Any
@@ -226,5 +231,6 @@ async def chat_world(
             own = await store_of(role="converse_gateways", name="gateways")
             app = await build(settings, store=own, bus=await bus("gateways"), clock=clock)
             world.apps.append(app)
+            world.stores.append(own)
             world.origins.append(await stack.enter_async_context(serving(app)))
         yield world

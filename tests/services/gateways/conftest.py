@@ -35,6 +35,7 @@ from services.sandbox import app as sandbox
 from services.sandbox.settings import MetaSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.published import heard
 
 CONVERSATION = "conversation-1"
 HASTY = timedelta(seconds=2)
@@ -192,6 +193,7 @@ class Gateways:
         cause_id = ids.cause_id(TENANT, "test", bundle.hash)
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
         await publish(self.store, TENANT, bundle, cause)
+        await heard(self.own_store)
 
 
 REMINDER = Body(

@@ -31,6 +31,7 @@ from services.sandbox.contact_script import Person
 from services.sandbox.settings import MailSettings
 from services.sandbox.settings import Settings as SandboxSettings
 from tests.libs.kit.effects_world import until
+from tests.services.gateways.published import heard
 
 CONVERSATION = "conversation-1"
 OPEN = "channels: {email: {enabled: true, provider: smtp}}\n"
@@ -160,6 +161,7 @@ class EmailWorld:
         cause_id = ids.cause_id(TENANT, "test", bundle.hash)
         cause = Cause(id=cause_id, correlation_id=cause_id, occurred_at=self.clock.now(), source="cli")
         await publish(self.store, TENANT, bundle, cause)
+        await heard(self.own_store)
 
 
 @asynccontextmanager
