@@ -102,7 +102,7 @@ def master_key(text: str | None, file: Path | None = None) -> bytes:
     except FileExistsError:
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise KeyUnusable(f"{file} may be read by others: chmod 600 it") from None
-        return _decode_key(file.read_text(), str(file))
+        return _decode_key(file.read_text(errors="replace"), str(file))
     key = os.urandom(KEY_BYTES)
     with os.fdopen(descriptor, "wb") as out:
         out.write(base64.b64encode(key) + b"\n")
@@ -112,7 +112,7 @@ def master_key(text: str | None, file: Path | None = None) -> bytes:
 def _decode_key(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:  # also for letters that are not ASCII
         key = b""
     if len(key) != KEY_BYTES:
         raise KeyUnusable(f"{where} is not base64 of {KEY_BYTES} bytes (openssl rand -base64 {KEY_BYTES} makes one)")

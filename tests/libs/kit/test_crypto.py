@@ -208,10 +208,18 @@ def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path):
         master_key(None, file)
 
 
-@pytest.mark.parametrize("text", ["short", base64.b64encode(bytes(31)).decode(), "!" * 44])
+@pytest.mark.parametrize("text", ["short", base64.b64encode(bytes(31)).decode(), "!" * 44, "é"])
 def test_a_master_key_of_the_wrong_shape_is_refused(text: str):
     with pytest.raises(KeyUnusable, match="CONVERSE_MASTER_KEY is not base64 of 32 bytes"):
         master_key(text)
+
+
+def test_a_file_that_holds_no_master_key_is_refused(tmp_path: Path):
+    file = tmp_path / "master.key"
+    file.touch(0o600)
+    file.write_bytes(b"\xff" * 32)
+    with pytest.raises(KeyUnusable, match="is not base64 of 32 bytes"):
+        master_key(None, file)
 
 
 def test_without_any_master_key_it_says_how_to_make_one():
