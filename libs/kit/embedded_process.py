@@ -61,7 +61,7 @@ def free_port(host: str = "127.0.0.1") -> int:
                 return port
 
 
-_GIVEN: deque[socket.socket] = deque()
+_GIVEN: deque[int] = deque()  # descriptors, which the end of the process closes
 
 
 def _given(port: int) -> bool:
@@ -72,9 +72,9 @@ def _given(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _GIVEN.append(name)
+    _GIVEN.append(name.detach())
     if len(_GIVEN) > GIVEN:
-        _GIVEN.popleft().close()
+        os.close(_GIVEN.popleft())
     return True
 
 
