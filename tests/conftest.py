@@ -23,3 +23,9 @@ def configured_postgres_url() -> str | None:
 def configured_nats_url() -> str | None:
     """CONVERSE_TEST_NATS_URL: a server whose streams may be deleted."""
     return os.environ.get("CONVERSE_TEST_NATS_URL") or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: else the last of them would run alone, beside workers that have nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -18,6 +18,7 @@ AT_LEAST_SENT = 0.5
 """Of the requests that were made up so many reach the server: an HTTP client does not send everything."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_request_that_the_document_allows_or_forbids_breaks_the_system(town: Town):
     asha = await town.somebody()
