@@ -11,7 +11,7 @@ DEFAULT: Language = "hi-Latn"
 
 Line = Literal[
     "gentle_prompt", "check_in", "final_check", "goodbye", "hold_on", "hold_on_again", "trouble", "time_up",
-    "consent", "callback", "voicemail", "nod", "nod_again", "welcome", "handing_over", "unreached",
+    "consent", "callback", "voicemail", "nod", "nod_again", "welcome", "handing_over", "unreached", "stopped",
 ]  # fmt: skip
 LINES: tuple[Line, ...] = get_args(Line)
 
@@ -33,6 +33,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "welcome": "One moment, please.",
         "handing_over": "One moment, I am connecting you with a colleague. Please stay on the line.",
         "unreached": "I am sorry, none of my colleagues is free at this moment. When may one of them call you?",
+        "stopped": "All right, we will not contact you any more. Goodbye.",
     },
     "hi": {
         "gentle_prompt": "हैलो? क्या आप सुन पा रहे हैं?",
@@ -51,6 +52,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "welcome": "कृपया एक मिनट लाइन पर रहिए।",
         "handing_over": "एक मिनट, मैं आपकी बात हमारे साथी से करवाती हूँ। कृपया लाइन पर रहिए।",
         "unreached": "माफ़ कीजिए, अभी कोई साथी खाली नहीं है। वे आपको कब कॉल करें?",
+        "stopped": "ठीक है, अब हम आपसे संपर्क नहीं करेंगे। नमस्ते।",
     },
     "hi-Latn": {
         "gentle_prompt": "Hello? Aap sun pa rahe hain?",
@@ -69,6 +71,7 @@ TEXTS: Mapping[Language, Mapping[Line, str]] = {
         "welcome": "Kripya ek minute line par rahiye.",
         "handing_over": "Ek minute, main aapki baat hamare saathi se karwati hoon. Kripya line par rahiye.",
         "unreached": "Maaf kijiye, abhi koi saathi khaali nahi hai. Woh aapko kab call karein?",
+        "stopped": "Theek hai, ab hum aapse sampark nahi karenge. Namaste.",
     },
 }
 

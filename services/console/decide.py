@@ -12,6 +12,7 @@ import msgspec
 from events.base import Recorded
 from libs.config.model import CHANNELS
 from libs.domain.given import Wrong, check_id
+from libs.domain.phone import VOICE
 from projections.base import Held, Row, by_kind
 from projections.contacts import CONTACTS, Contact
 from projections.conversations import CONVERSATIONS, Conversation
@@ -23,7 +24,6 @@ FOLLOWUP_STATUSES = ("open", "deferred", "resolved", "exhausted", "cancelled")
 MAX_LIMIT = 200
 MAX_CONTENT = 4096
 """Characters of an operator's reply: what WhatsApp takes in one message."""
-SPOKEN = "voice"
 BIGINT = 2**63 - 1
 
 SHOWN = by_kind((CONTACTS, CONVERSATIONS, STATE_BINDINGS, MESSAGES))
@@ -225,8 +225,8 @@ def check_reply(row: Conversation, contact: Contact | None, channel: str | None)
     if contact is not None and contact.stopped:
         raise Senseless("the contact said stop")
     wanted = channel or row.active_channel
-    known = [each for each in _reached_on(row, contact) if each != SPOKEN]
-    if wanted is None or wanted == SPOKEN:
+    known = [each for each in _reached_on(row, contact) if each != VOICE]
+    if wanted is None or wanted == VOICE:
         why = "nothing was said yet" if wanted is None else "written words reach nobody in a call"
         raise Senseless(f"{why}: name a channel to write on; known are {', '.join(known) or 'none'}")
     if contact is not None and contact.consents.get(wanted) == "withdrawn":

@@ -1,4 +1,4 @@
-"""What was said of a call between its dialling and its answer: nobody who may not be talked with any more hears a word."""
+"""Stops, before a call is answered and in it: nobody who may not be talked with any more hears a word, and no word of theirs reaches Claude."""
 
 import json
 from typing import Any
@@ -7,8 +7,9 @@ import pytest
 from voice_world import Voice, published, until
 
 from events.base import Recorded
-from events.call import Answered, Dialled, Ended, TurnTaken
+from events.call import Answered, Dialled, Ended, Summarised, ToolCalled, TurnTaken
 from events.conversation import GateClosed, GateOpened
+from libs.domain.call_lines import TEXTS, Language
 from libs.testkit.nouns import PRIYA, PRIYA_PHONE
 
 SCOPE = f"contact:{PRIYA}"
@@ -67,3 +68,34 @@ async def test_what_closes_by_the_answer_itself_cuts_no_talk(voice: Voice, secre
     socket = await voice.picks_up(intent)
     assert json.loads(await socket.recv())["event"] == "media", "they are talked with"
     await socket.close()
+
+
+@pytest.mark.parametrize("words", ["Stop calling me.", "कॉल मत करो"])
+async def test_who_says_stop_in_a_call_is_obeyed_before_claude_reads_it(voice: Voice, words: str):
+    says = {"on": "heard", "when": "kar denge", "do": [{"say": words}]}
+    await voice.control("PUT", f"/phones/{PRIYA_PHONE}", {"rings_seconds": 0.3, "deaf": True, "acts": [says]})
+    before = (await voice.control("GET", "/anthropic"))["requests"]
+    intent = await voice.call()
+    await voice.until(intent, Summarised, seconds=60)
+    [ended] = await voice.told(intent, Ended)
+    _, stop = await voice.told(intent, TurnTaken)
+    assert (ended.reason, ended.turns) == ("completed", 1)
+    assert stop.agent == TEXTS[stop_language(words)]["stopped"]
+    assert await voice.told(intent, ToolCalled) == []
+    requests = (await voice.control("GET", "/anthropic"))["requests"] - before
+    assert requests == 1, "no answer, but after the call its summary"
+
+
+def stop_language(words: str) -> Language:
+    return "hi-Latn" if words.isascii() else "hi"
+
+
+async def test_another_runtime_that_hears_stop_is_given_the_goodbye_and_asks_nobody(voice: Voice):
+    await published(voice.store, voice.clock, "voice: {telephony: {media_url: 'ws://127.0.0.1:9/nobody'}}\n")
+    intent = await rings(voice)
+    before = (await voice.control("GET", "/anthropic"))["requests"]
+    asks = {"call_id": str(intent.id), "turn": 1, "speaker": "contact", "text": "band karo"}
+    answer = await voice.client.post(f"{voice.origin}/api/v1/voice/transcript", json=asks, timeout=30)
+    said = {"turn": 1, "say": TEXTS["hi-Latn"]["stopped"], "tools": [], "end_call": True}
+    assert answer.json() == said
+    assert (await voice.control("GET", "/anthropic"))["requests"] == before

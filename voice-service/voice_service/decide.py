@@ -23,7 +23,9 @@ from events.values import Cost
 from libs.channels.call_status import OVER, Status
 from libs.channels.outcome import Refused
 from libs.config.bundle import Bundle
+from libs.domain.phone import VOICE
 from libs.domain.policy import lapsed
+from libs.domain.stopwords import is_stop, stop_words
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,3 +135,8 @@ def cut_off(conversation: str, used: Used, told: ToldEnd | None) -> Ended:
         waits=used.waits,
         consumed=used.consumed,
     )
+
+
+def says_stop(text: str, bundle: Bundle) -> bool:
+    """Whether what was said in a call is a stop word: it is obeyed before Claude reads it, and orchestrator hears it with the turn."""
+    return is_stop(text, stop_words(bundle.policy.stop_words, channel=VOICE))

@@ -17,6 +17,7 @@ from events.base import Recorded
 from events.call import Answered, CallRequested, Consumed, Ended, EndReason, Summarised, ToolCalled, TurnTaken
 from libs.config import call_costs
 from libs.config.bundle import Bundle
+from libs.domain.call_lines import language_of
 from libs.kit import ids
 from libs.kit.bundles import Bundles
 from libs.kit.clock import Clock
@@ -24,6 +25,7 @@ from libs.kit.crypto import DataKey, parts
 from libs.kit.problems import Problem
 from libs.kit.store import Store
 from libs.llm.calls import END_CALL
+from voice_service import decide, lines
 from voice_service.brain import Answer, Brain, Called, Said, Spoke
 from voice_service.facts import Facts, Known, closed_while_it_rang, known
 from voice_service.guidance import Guidance
@@ -167,6 +169,9 @@ class Elsewhere:
             if await closed_while_it_rang(self._store, call.intent) is not None:
                 return Answer(say="", end=True)
             return Answer(say=call.intent.event.opening)
+        if decide.says_stop(told.text, call.bundle):
+            language = language_of(call.intent.event.language)
+            return Answer(say=lines.said("stopped", language, call.bundle.settings.voice), end=True)
         spoke = [Spoke(each.contact, each.say if each.heard is None else each.heard, each.tools) for each in before]
         guidance = Guidance(self._store, call.known, call.intent)
 

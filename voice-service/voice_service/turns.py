@@ -52,7 +52,7 @@ from libs.domain.floor import (
 )
 from libs.domain.turntaking import Floor, step, wake_at
 from libs.llm import calls as prompts
-from voice_service import lines
+from voice_service import decide, lines
 from voice_service.answerer import Answerer
 from voice_service.calls import Call
 from voice_service.latency import Turn
@@ -217,6 +217,8 @@ class TurnTaking(FrameProcessor):
 
     async def _do(self, action: Action) -> None:
         match action:
+            case Speculate() if decide.says_stop(action.text, self._call.bundle):
+                pass  # not for Claude, if the turn ends with it
             case Speculate():
                 await self._let_go_of_a_late_opening()
                 await self._announce()
@@ -260,6 +262,9 @@ class TurnTaking(FrameProcessor):
         if self._speculated is not None and not ready:
             await self.push_frame(EagerEndOfTurnCancelFrame())
         self._speculated = closed.turn if ready else None
+        if decide.says_stop(closed.text, self._call.bundle):
+            await self.close(lines.said("stopped", self._speech.language, self._voice), "completed")
+            return
         self._context.add_message(prompts.said(closed.text, read_back=closed.read_back))  # type: ignore[arg-type] # as the wire has it
         await self.push_frame(UserStoppedSpeakingFrame())
         if not ready:
