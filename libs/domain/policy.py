@@ -76,8 +76,10 @@ def next_allowed_minute(
 def lapsed(policy: Policy, decision: PolicyDecision, *, at: datetime, begins: bool) -> str | None:
     """Why what a decision allowed may not begin at `at` any more, however late it comes to it; None where it may.
 
-    `begins`: it is no answer, so that the hours bind it, those of today's policy too.
+    `begins`: it is no answer, so that the hours bind it, those of today's policy too. Nothing is done before it was decided:
+    who acts on what was allowed as the hours began may have a clock that is behind.
     """
+    at = max(at, decision.at)
     if decision.holds_until is not None and at >= decision.holds_until:
         return LAPSED
     zone = decision.zone or policy.timezone

@@ -50,6 +50,12 @@ def test_what_we_begin_goes_out_within_the_hours_to_the_second_however_young_its
     assert decide.veto(asked(purpose="answer"), DOOR, bundle, night) is None
 
 
+def test_a_clock_that_is_behind_does_not_withhold_what_was_allowed_as_the_hours_began():
+    opens = NOON.replace(hour=8)
+    at_eight = PolicyDecision(verdict="allowed", channel="whatsapp", purpose="general", at=opens)
+    assert decide.veto(asked(allowed_by=at_eight), DOOR, bundle_of(), opens - timedelta(milliseconds=5)) is None
+
+
 def test_a_decision_holds_as_long_as_it_says_and_no_longer():
     wish = PolicyDecision(  # the contact's own hours end at three, which the policy does not know
         verdict="allowed", channel="whatsapp", purpose="general", at=NOON, holds_until=NOON + timedelta(hours=3)
