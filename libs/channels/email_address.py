@@ -19,7 +19,7 @@ Purpose = Literal["r", "b", "u"]
 SIGNATURE_BYTES = 10
 PLAIN = re.compile(r"[^\s@<>(),;:\\\"\[\]]{1,64}@[^\s@<>(),;:\\\"\[\]]{1,253}")
 MAX_ADDRESS = 320  # RFC 5321 4.5.3.1
-ANY = re.compile(r"[^\s@<>(),;:\\\"\[\]]{1,320}@[^\s@<>(),;:\\\"\[\]]{1,320}")
+ANY = re.compile(rf"[^\s@<>(),;:\\\"\[\]]{{1,{MAX_ADDRESS}}}@[^\s@<>(),;:\\\"\[\]]{{1,{MAX_ADDRESS}}}")
 """What may be an address. Without its bounds it would take the square of a text without any @, and nobody else a turn."""
 _TOKEN = re.compile(r"^([rbu])\+([a-z2-7]{26})\.([a-z2-7]{16})$")
 _MESSAGE_ID = re.compile(r"^[!-;=?-~]{1,250}$")  # printable ASCII without < and >

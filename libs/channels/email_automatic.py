@@ -22,10 +22,14 @@ def answers(headers: Headers, subject: str) -> bool:
     """Whether a machine says that it answers for somebody. It does so without an envelope sender, as bounces come (RFC 3834 3.3)."""
     return (
         (headers.get("auto-submitted") or "").strip().lower().startswith("auto-replied")
-        or (headers.get("precedence") or "").strip().lower() == "auto_reply"
+        or _precedence(headers) == "auto_reply"
         or any(headers.get(name) for name in _ROBOTS)
         or _AWAY.match(subject) is not None
     )
+
+
+def _precedence(headers: Headers) -> str:
+    return (headers.get("precedence") or "").strip().lower()
 
 
 def automatic(
@@ -40,20 +44,12 @@ def automatic(
     """What kind of machine wrote it; None for a person. `ours` are our own addresses, `envelope_from` is '' for `<>`."""
     if media_type == "multipart/report" or _REPORTER.match(sender):
         return "report"
-    submitted = (headers.get("auto-submitted") or "no").partition(";")[0].strip().lower()
-    away = _AWAY.match(subject) is not None
-    precedence = (headers.get("precedence") or "").strip().lower()
-    robot = (
-        submitted != "no"
-        or precedence == "auto_reply"
-        or any(headers.get(name) for name in _ROBOTS)
-        or envelope_from == ""
-    )
-    if away:
+    if _AWAY.match(subject):
         return "out_of_office"
-    if robot:
+    submitted = (headers.get("auto-submitted") or "no").partition(";")[0].strip().lower()
+    if submitted != "no" or envelope_from == "" or answers(headers, subject):
         return "auto_reply"
-    if headers.get("list-id") or precedence in ("bulk", "junk", "list"):
+    if headers.get("list-id") or _precedence(headers) in ("bulk", "junk", "list"):
         return "list"
     if _NO_REPLY.match(sender) or sender in ours:
         return "auto_reply"

@@ -2,6 +2,8 @@
 
 MAX_ID = 200
 """Characters of an id."""
+BIGINT = 2**63 - 1
+"""The largest whole number that Postgres keeps: no position and no row has a larger one."""
 
 
 class Wrong(Exception):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from libs.config import report
 from libs.config.load import load_bundle, load_scenarios
+from libs.domain.given import BIGINT
 from libs.kit import auth, log
 from services.cli import admin, chat, config, demo, doctor, imports, mendable, projections, trace, up
 from services.cli.scenario import run as scenarios
@@ -44,7 +45,6 @@ app.add_typer(contacts_app, name="contacts")
 app.add_typer(followups_app, name="followups")
 app.add_typer(scenario_app, name="scenario")
 
-LARGEST_ID = 2**63 - 1
 WIDE = 160
 """Columns where the output goes to a file or a pipe."""
 
@@ -244,7 +244,7 @@ def dlq_list(json: Json = False) -> None:
 
 @dlq_app.command("retry")
 def dlq_retry(
-    entry: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="The id that `dlq list` shows.")],
+    entry: Annotated[int, typer.Argument(min=1, max=BIGINT, help="The id that `dlq list` shows.")],
     json: Json = False,
 ) -> None:
     """Give a fact to its consumer again, and then what was parked behind it."""

@@ -122,7 +122,7 @@ def _key(settings: Settings) -> Check:
         return Check("master key", True, "made at the first start")
     try:
         master_key(settings.master_key, file)
-    except (KeyUnusable, OSError, ValueError) as error:
+    except (KeyUnusable, OSError) as error:
         return Check("master key", False, _said(error), f"see CONVERSE_MASTER_KEY, or {file.name} in the data folder")
     return Check(
         "master key", True, "CONVERSE_MASTER_KEY" if settings.master_key else f"{file.name} of the data folder"

@@ -11,7 +11,7 @@ import msgspec
 
 from events.base import Recorded
 from libs.config.model import CHANNELS
-from libs.domain.given import Wrong, check_id
+from libs.domain.given import BIGINT, Wrong, check_id
 from libs.domain.phone import VOICE
 from projections.base import Held, Row, by_kind
 from projections.contacts import CONTACTS, Contact
@@ -24,7 +24,6 @@ FOLLOWUP_STATUSES = ("open", "deferred", "resolved", "exhausted", "cancelled")
 MAX_LIMIT = 200
 MAX_CONTENT = 4096
 """Characters of an operator's reply: what WhatsApp takes in one message."""
-BIGINT = 2**63 - 1
 
 SHOWN = by_kind((CONTACTS, CONVERSATIONS, STATE_BINDINGS, MESSAGES))
 BOOKKEEPING = ("tenant", "first_pos", "last_pos", "last_message")

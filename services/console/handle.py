@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from events.base import Recorded
-from libs.domain.given import may_be_id
+from libs.domain.given import BIGINT, may_be_id
 from libs.kit.appends import asking_postgres
 from libs.kit.codec import COLUMNS
 from libs.kit.codec import Row as Sealed
@@ -63,7 +63,7 @@ class Filters:
         decide.check_filter("contact_id", contact_id)
         decide.check_filter("process_type", process_type)
         decide.check_limit(limit)
-        before = decide.BIGINT if cursor is None else decide.position_of(cursor)
+        before = BIGINT if cursor is None else decide.position_of(cursor)
         self.args = (before, status, contact_id, process_type, limit + 1)
         self.limit = limit
 

@@ -47,9 +47,10 @@ class Operators:
         taken = await self._append(
             caller, "takeover", conversation, fact, key, decide.check_takeover, {"with_operator", "closed"}
         )
-        now = await self._reader.now(caller.tenant, conversation)
-        if not taken.duplicate and now.operator not in (None, caller.name):  # another one was first while we looked
-            raise _senseless(f"{now.operator} has taken it over already", now)
+        if not taken.duplicate:
+            now = await self._reader.now(caller.tenant, conversation)
+            if now.operator not in (None, caller.name):  # another one was first while we looked
+                raise _senseless(f"{now.operator} has taken it over already", now)
         return taken
 
     async def release(self, caller: Caller, conversation: str, key: str | None) -> Taken:

@@ -1,19 +1,20 @@
 """A bundle for gateways that are running: they hear of it a moment after it is published, and not with it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from events.base import Cause
 from libs.config.bundle import Bundle
 from libs.kit import bundles, ids
 from libs.kit.clock import Clock
+from libs.kit.listen import Callback
 from libs.kit.store import Store
 from libs.testkit.nouns import TENANT
+from services.gateways.settings import CHANNELS
 from tests.libs.kit.effects_world import until
 from tests.libs.kit.jetstream import within
 
-CHANNELS = ["whatsapp", "email", "sms", "chat"]
 _LET_OUT = "SELECT coalesce(array_agg(account), '{}') FROM gateways.account WHERE killed IS NULL AND account = ANY ($1)"
 
 
@@ -26,11 +27,13 @@ async def publish(bundle: Bundle, store: Store, clock: Clock) -> bool:
 
 async def go_by(bundle: Bundle, store: Store, clock: Clock, gateways: Sequence[Store]) -> None:
     """Publish a bundle; return once all the services whose stores `gateways` are go by it."""
-    async with AsyncExitStack() as stack:
-        heard = [await stack.enter_async_context(_hearing(each)) for each in gateways]
+    with ExitStack() as stack:
+        heard = [asyncio.Event() for _ in gateways]
+        for own, event in zip(gateways, heard, strict=True):
+            stack.callback(own.listener.on("bundle", _sets(event)))
         if await publish(bundle, store, clock):
-            for each in heard:
-                await within(each.wait())
+            for event in heard:
+                await within(event.wait())
     enabled = {name for name, settings in bundle.settings.channels.items() if settings.enabled}
 
     async def let_out() -> bool:
@@ -39,11 +42,5 @@ async def go_by(bundle: Bundle, store: Store, clock: Clock, gateways: Sequence[S
     await until(let_out)
 
 
-@asynccontextmanager
-async def _hearing(gateways: Store) -> AsyncIterator[asyncio.Event]:
-    heard = asyncio.Event()
-    undo = gateways.listener.on("bundle", lambda _: heard.set())
-    try:
-        yield heard
-    finally:
-        undo()
+def _sets(event: asyncio.Event) -> Callback:
+    return lambda _: event.set()

@@ -55,7 +55,7 @@ async def test_another_bundle_lifts_the_stop(gateways: Gateways):
         return await killed(gateways) is None
 
     await until(lifted)
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"
 
 
 async def test_a_stop_ends_by_itself_and_one_message_tries(gateways: Gateways):
@@ -80,4 +80,4 @@ async def test_what_is_said_to_a_message_or_contact_stops_nothing(gateways: Gate
     await gateways.goes_wrong(refuse=code)
     await gateways.until(await gateways.say(), "rejected")
     assert await killed(gateways) is None
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"

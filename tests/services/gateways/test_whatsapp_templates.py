@@ -62,7 +62,7 @@ async def happens(gateways: Gateways, event: str) -> None:
 
 async def test_a_template_that_is_registered_as_it_is_sent_goes_out(gateways: Gateways):
     await registered(gateways, REGISTERED, *({**REGISTERED, "name": f"other_{n}"} for n in range(120)))
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"
 
 
 async def test_a_template_that_is_not_registered_is_refused_without_a_call(gateways: Gateways):
@@ -94,7 +94,7 @@ async def test_a_paused_template_is_refused_until_it_is_reinstated(gateways: Gat
         return bool(await gateways.store.pool.fetchval(query))
 
     await until(well)
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"
 
 
 async def test_other_parameters_are_told_in_health_and_metrics(gateways: Gateways):
@@ -113,7 +113,7 @@ async def test_where_meta_does_not_list_nothing_is_held_up(gateways: Gateways):
     await gateways.publish(bundle_of(settings=OFF))
     await gateways.publish(bundle_of())
     assert "does not list the templates" in await trouble(gateways)
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"
 
 
 async def test_a_template_that_was_registered_meanwhile_is_found(gateways: Gateways, monkeypatch: pytest.MonkeyPatch):
@@ -129,7 +129,7 @@ async def test_a_template_that_was_registered_meanwhile_is_found(gateways: Gatew
 
 
 async def test_an_emulator_that_takes_any_template_differs_in_nothing(gateways: Gateways):
-    await gateways.until(await gateways.say(), "accepted")
+    assert (await gateways.until(await gateways.say(), "accepted"))[0] == "accepted"
     assert await rows(gateways) == set()
 
 
